@@ -1,0 +1,42 @@
+import { defineConfig } from "vitest/config";
+
+// Three projects by what they need: nothing, Azurite, or the whole app on a host.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: [
+            "src/**/*.test.ts",
+            "local/**/*.test.ts",
+            "test/architecture/**/*.test.ts",
+            "test/contract/memory/**/*.test.ts",
+          ],
+          exclude: ["**/*.integration.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: [
+            "test/integration/**/*.test.ts",
+            "test/contract/azurite/**/*.test.ts",
+            "local/**/*.integration.test.ts",
+          ],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});

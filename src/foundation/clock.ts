@@ -1,0 +1,2 @@
+/** Tells the time; a parameter everywhere below `src/app`, so that tests and replays can move it. */
+export type Clock = () => Date;

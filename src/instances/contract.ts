@@ -1,0 +1,102 @@
+/**
+ * @module
+ * Vaults, backup instances and recovery points as rows. Each list that the API gives is one partition.
+ */
+import { z } from "zod";
+import { deriveId } from "../foundation/ids.ts";
+import { JobTotals } from "../jobs/contract.ts";
+import { DATASOURCE_KINDS } from "../vault/instance-file.ts";
+
+/** What stands for a vault in keys: derived from its ARM id, whose letter case means nothing. */
+export function vaultKey(vaultArmId: string): string {
+  return deriveId("vault", vaultArmId.toLowerCase());
+}
+
+/** Id of a backup instance, 32 hexadecimal digits; names its container in the vault account. */
+export function backupInstanceId(instanceArmId: string): string {
+  return deriveId("instance", instanceArmId.toLowerCase());
+}
+
+/** JSON as a caller sent it; kept so that it can be given back as it came. */
+const WireObject = z.record(z.string(), z.unknown());
+
+/** Partition: subscription id in lower case; row: `<resource group>|<name>` in lower case. */
+export const VaultRecord = z.object({
+  armId: z.string(),
+  name: z.string(),
+  location: z.string(),
+  tags: z.record(z.string(), z.string()).optional(),
+  identity: WireObject.optional(),
+  properties: WireObject,
+  createdAt: z.string(),
+});
+export type VaultRecord = Readonly<z.infer<typeof VaultRecord>>;
+
+/** Which containers of a datasource are protected. */
+export const ContainerChoice = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("chosen"), names: z.array(z.string()) }),
+  /** All that exist when a backup begins, without those whose names start so. */
+  z.object({ kind: z.literal("all"), excludedPrefixes: z.array(z.string()) }),
+]);
+export type ContainerChoice = Readonly<z.infer<typeof ContainerChoice>>;
+
+export const PROTECTION_STATES = ["ConfiguringProtection", "ProtectionConfigured", "ProtectionStopped"] as const;
+
+/** Partition: vault key; row: the instance's name in lower case. */
+export const BackupInstance = z.object({
+  /** 32 hexadecimal digits. */
+  id: z.string(),
+  name: z.string(),
+  armId: z.string(),
+  vaultArmId: z.string(),
+  friendlyName: z.string(),
+  datasource: z.object({
+    /** ARM id of the storage account. */
+    resourceId: z.string(),
+    account: z.string(),
+    kind: z.enum(DATASOURCE_KINDS),
+    location: z.string().optional(),
+  }),
+  containers: ContainerChoice,
+  policyName: z.string(),
+  protectionState: z.enum(PROTECTION_STATES),
+  /** `properties` of the resource as it was put. */
+  properties: WireObject,
+  tags: z.record(z.string(), z.string()).optional(),
+  createdAt: z.string(),
+  /** The slot that the scheduler handled last, ISO 8601 UTC; absent before the first. */
+  lastSlot: z.string().optional(),
+});
+export type BackupInstance = Readonly<z.infer<typeof BackupInstance>>;
+
+/** Partition: instance id; row: recovery point id. Rebuilt from the seals of the vault account at need. */
+export const RecoveryPoint = z.object({
+  /** 32 hexadecimal digits. */
+  id: z.string(),
+  sequence: z.int().positive(),
+  instance: z.string(),
+  job: z.string(),
+  slot: z.string(),
+  /** The moment up to which it is complete, ISO 8601 UTC. */
+  time: z.string(),
+  sealedAt: z.string(),
+  tag: z.string(),
+  policy: z.string(),
+  containers: z.array(z.string()),
+  entries: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+  warnings: z.int().nonnegative(),
+  totals: JobTotals.optional(),
+});
+export type RecoveryPoint = Readonly<z.infer<typeof RecoveryPoint>>;
+
+/** What the edge must know of a storage account before it takes a request. `src/azure` asks the account. */
+export interface StorageAccounts {
+  /**
+   * @throws VaultError `datasource/account-unknown` when no such account can be reached,
+   *   `datasource/forbidden` when the app may not read it
+   */
+  containerExists(account: string, container: string): Promise<boolean>;
+  /** Names of all containers, ascending, system containers (`$logs`, `$blobchangefeed`) left out; throws as above. */
+  listContainers(account: string): Promise<string[]>;
+}

@@ -1,0 +1,38 @@
+/**
+ * @module
+ * Policies as rows and as decisions. The wire form is kept as it came; what the vault needs of it is read by
+ * `readPolicy` in `src/policies/policy.ts`.
+ */
+import { z } from "zod";
+
+/** One repeating schedule: from `start` on, every `every` days or weeks, at the time of day of `start`. */
+export const RepeatingInterval = z.object({
+  /** ISO 8601 with offset. */
+  start: z.string(),
+  every: z.object({ unit: z.enum(["days", "weeks"]), count: z.int().positive() }),
+  /** IANA name; the time of day is kept in this zone through daylight saving. */
+  zone: z.string(),
+});
+export type RepeatingInterval = Readonly<z.infer<typeof RepeatingInterval>>;
+
+/** Partition: vault key; row: the policy's name in lower case. */
+export const PolicyRecord = z.object({
+  armId: z.string(),
+  name: z.string(),
+  datasourceTypes: z.array(z.string()),
+  /** `properties` of the resource as it was put. */
+  properties: z.record(z.string(), z.unknown()),
+  /** The scheduled rule, read. Absent: the policy has no schedule and backs up on demand only. */
+  backupRule: z
+    .object({
+      name: z.string(),
+      intervals: z.array(RepeatingInterval),
+      /** Tag of the default tagging criterion. */
+      defaultTag: z.string(),
+    })
+    .optional(),
+  /** Names of the retention rules, and how long each keeps, ISO 8601 duration. */
+  retentionRules: z.array(z.object({ name: z.string(), keep: z.string() })),
+  createdAt: z.string(),
+});
+export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;

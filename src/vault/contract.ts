@@ -1,0 +1,25 @@
+/**
+ * @module
+ * What a vault must be able to do with the blobs of one backup instance. `src/azure` does it with the vault account,
+ * tests in memory; one contract suite holds both to the same behaviour.
+ */
+
+export interface VaultFile {
+  readonly path: string;
+  readonly size: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface WriteOptions {
+  readonly contentType: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** The container of one backup instance. Paths are those of `names.ts`. */
+export interface VaultFiles {
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** Writes a file that must not be there yet. @returns whether it was written */
+  create(path: string, content: Uint8Array, options: WriteOptions): Promise<boolean>;
+  /** Ascending by path. */
+  list(prefix: string): AsyncIterable<VaultFile>;
+}

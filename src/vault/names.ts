@@ -1,0 +1,106 @@
+/**
+ * @module
+ * Where everything lies in a vault: one blob container per backup instance, and in it
+ *
+ * ```
+ * instance.json
+ * data/<container>/<blob name>/<etag>.<birth>
+ * data~/<container>/<sha256 of the name>/<etag>.<birth>
+ * manifests/<recovery point>/<container>/<n>.ndjson.gz
+ * manifests/<recovery point>/<container>/index.json
+ * recovery-points/<recovery point>/recovery-point.json
+ * markers/<job>/<container>
+ * ```
+ */
+import { createHash } from "node:crypto";
+
+/** The blob container that holds one backup instance. */
+export function vaultContainerName(instanceId: string): string {
+  return `bi-${instanceId}`;
+}
+
+export const INSTANCE_FILE = "instance.json";
+
+/** Everything below it in a source container is Lakevault's own and never backed up. */
+export const SOURCE_MARKER_PREFIX = ".lakevault/";
+
+export function sourceMarkerName(jobId: string): string {
+  return `${SOURCE_MARKER_PREFIX}${jobId}`;
+}
+
+export function vaultMarkerPath(jobId: string, container: string): string {
+  return `markers/${jobId}/${container}`;
+}
+
+/** Limits of a blob name. @see https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata */
+const LONGEST_NAME = 1024;
+const MOST_SEGMENTS = 254;
+
+/**
+ * Longest percent-encoded blob name, in bytes, that is put into an object's name. A copy's source URL ends at 2 KiB,
+ * and a restore copies from this name: host, containers, etag and a signature of up to 400 bytes need the rest.
+ */
+const LONGEST_ENCODED_NAME = 1500;
+
+/**
+ * Names the object that holds one version of one blob.
+ *
+ * @param etag - unquoted
+ * @param birth - sequence number of the recovery point that first held the version
+ */
+export function objectPath(container: string, name: string, etag: string, birth: number): string {
+  const suffix = `${etag}.${birth}`;
+  const path = `data/${container}/${name}/${suffix}`;
+  const fits =
+    path.length <= LONGEST_NAME &&
+    path.split("/").length <= MOST_SEGMENTS &&
+    encodedLength(name) <= LONGEST_ENCODED_NAME;
+  return fits ? path : `data~/${container}/${createHash("sha256").update(name).digest("hex")}/${suffix}`;
+}
+
+function encodedLength(name: string): number {
+  // Nothing encodes to more than nine bytes a UTF-16 unit, so short names need no closer look.
+  return name.length * 9 <= LONGEST_ENCODED_NAME ? 0 : encodeURIComponent(name.toWellFormed()).length;
+}
+
+/**
+ * Tells whether a URL can name the blob. Clients fold the path segments `.` and `..` away, also when they are
+ * percent-encoded, so that a request for such a name would reach another blob; and a lone surrogate has no UTF-8.
+ *
+ * @see https://url.spec.whatwg.org/#double-dot-path-segment
+ */
+export function isAddressable(name: string): boolean {
+  return name.isWellFormed() && !name.split("/").some((part) => part === "." || part === "..");
+}
+
+/**
+ * Names a segment. The range and the number order it for a reader's eye; the hash keeps two attempts at the same work
+ * from writing over each other, so that each result row names the very bytes it was made from.
+ *
+ * @param sha256 - of the stored bytes, hexadecimal
+ */
+export function segmentPath(
+  recoveryPointId: string,
+  container: string,
+  range: number,
+  number: number,
+  sha256: string,
+): string {
+  const n = `${String(range).padStart(5, "0")}-${String(number).padStart(6, "0")}-${sha256.slice(0, 16)}`;
+  return `manifests/${recoveryPointId}/${container}/${n}.ndjson.gz`;
+}
+
+export function indexPath(recoveryPointId: string, container: string): string {
+  return `manifests/${recoveryPointId}/${container}/index.json`;
+}
+
+export const SEALS_PREFIX = "recovery-points/";
+
+export function sealPath(recoveryPointId: string): string {
+  return `${SEALS_PREFIX}${recoveryPointId}/recovery-point.json`;
+}
+
+/** @returns the recovery point whose seal has this path, or undefined when it is no seal's */
+export function recoveryPointOfSeal(path: string): string | undefined {
+  return /^recovery-points\/([^/]+)\/recovery-point\.json$/.exec(path)?.[1];
+}

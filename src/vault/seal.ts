@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { decodeDocument } from "./version.ts";
+
+/** A blob that a job could not take or give back, by name. */
+export const Warning = z.object({
+  container: z.string(),
+  name: z.string(),
+  /** A stable word for the reason, such as `archived`. */
+  code: z.string(),
+  message: z.string(),
+});
+export type Warning = Readonly<z.infer<typeof Warning>>;
+
+/** The first of a job's warnings, and how many there were in all. */
+export const Warnings = z.object({ count: z.int().nonnegative(), first: z.array(Warning) });
+export type Warnings = Readonly<z.infer<typeof Warnings>>;
+
+export const NO_WARNINGS: Warnings = { count: 0, first: [] };
+
+/** `recovery-point.json`: the commit of a recovery point, written after everything that it names. */
+export const Seal = z.object({
+  formatVersion: z.literal(1),
+  recoveryPoint: z.string(),
+  /** Grows with every sealed point of the instance; never given twice. */
+  sequence: z.int().positive(),
+  instance: z.string(),
+  /** The job that made it. */
+  job: z.string(),
+  /** The moment that the backup was for, ISO 8601 UTC. */
+  slot: z.string(),
+  /** The moment up to which the point is complete: just before the first marker was written, ISO 8601 UTC. */
+  time: z.string(),
+  sealedAt: z.string(),
+  /** Retention tag. */
+  tag: z.string(),
+  policy: z.string(),
+  containers: z.array(
+    z.object({
+      name: z.string(),
+      index: z.object({ path: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+      entries: z.int().nonnegative(),
+      bytes: z.int().nonnegative(),
+    }),
+  ),
+  entries: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+  /** Blobs that are missing from the point although they were at the source. */
+  warnings: Warnings,
+});
+export type Seal = Readonly<z.infer<typeof Seal>>;
+
+/** @throws VaultError `format/corrupt`, `format/newer-version` */
+export function decodeSeal(path: string, content: Uint8Array): Seal {
+  return decodeDocument(path, Seal, content);
+}

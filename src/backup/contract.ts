@@ -1,0 +1,115 @@
+/**
+ * @module
+ * What a backup says to its queues and activities, and what it needs of the datasource and the vault.
+ * `src/azure` implements the interfaces; tests have them in memory.
+ */
+import { z } from "zod";
+import type { Activity } from "../foundation/flow.ts";
+import { JobRef, type JobTotals } from "../jobs/contract.ts";
+import type { VaultFiles } from "../vault/contract.ts";
+import type { Entry } from "../vault/entry.ts";
+import type { DatasourceKind } from "../vault/instance-file.ts";
+
+/** A place in the listing of a container: at the name, or just after it. */
+export const Position = z.object({ name: z.string(), after: z.boolean() });
+export type Position = Readonly<z.infer<typeof Position>>;
+
+/** The beginning of every listing. */
+export const LISTING_START: Position = { name: "", after: false };
+
+/** Queue `container-copy`: work one piece of one range. Ids and names only; the row tells the rest. */
+export const RangeMessage = JobRef.extend({
+  container: z.string(),
+  /** Ordinal of the range in its container. */
+  range: z.int().nonnegative(),
+  /** Ordinal of the piece; a worker that runs out of time leaves the rest to the next piece. */
+  piece: z.int().nonnegative(),
+});
+export type RangeMessage = Readonly<z.infer<typeof RangeMessage>>;
+
+/** Queue `marker-checks`: are all ranges of the container in? */
+export const MarkerCheckMessage = JobRef.extend({ container: z.string() });
+export type MarkerCheckMessage = Readonly<z.infer<typeof MarkerCheckMessage>>;
+
+export const CONTAINER_COPY_QUEUE = "container-copy";
+export const MARKER_CHECKS_QUEUE = "marker-checks";
+
+/** Raised to the backup's orchestration when the container's marker has arrived. `$web` has a sign that URLs fold. */
+export function replicatedEvent(container: string): string {
+  return `replicated.${container.replaceAll("$", "_")}`;
+}
+
+export interface BegunBackup {
+  /** False: the job has ended before, and there is nothing to do. */
+  readonly begun: boolean;
+  readonly containers: readonly string[];
+}
+
+const activity = <Out>(name: string): Activity<JobRef, Out> => ({ name, parse: (input) => JobRef.parse(input) });
+
+export const beginBackup = activity<BegunBackup>("beginBackup");
+export const writeMarkers = activity<null>("writeMarkers");
+export const planRanges = activity<null>("planRanges");
+export const sealRecoveryPoint = activity<JobTotals>("sealRecoveryPoint");
+export const removeMarkers = activity<null>("removeMarkers");
+
+/** What a listing tells of one blob or directory. */
+export type ListedBlob = Omit<Entry, "birth"> & {
+  /** The blob's access tier, also when it is only the account's default; `Archive` cannot be read. */
+  readonly effectiveTier?: string;
+};
+
+export interface ListOptions {
+  readonly from: Position;
+  /** Names asked for in one call, at most 5,000. */
+  readonly pageSize?: number;
+}
+
+/** One version of one blob at the source. */
+export interface SourceVersion {
+  readonly container: string;
+  readonly name: string;
+  readonly etag: string;
+  readonly size: number;
+  readonly type?: Entry["type"];
+}
+
+/** The storage account that is protected, as a backup reads it. */
+export interface Datasource {
+  readonly kind: DatasourceKind;
+  containerExists(container: string): Promise<boolean>;
+  /** Names of all containers, ascending, system containers left out. */
+  listContainers(): Promise<string[]>;
+  /** Pages of a container's blobs in listing order, from a position to the end; a page may be empty. */
+  listPages(container: string, options: ListOptions): AsyncIterable<readonly ListedBlob[]>;
+  /** The blob as it is now; undefined when there is none. */
+  look(container: string, name: string): Promise<ListedBlob | undefined>;
+  /** Writes a small blob over whatever has its name. */
+  writeMarker(container: string, name: string, content: string): Promise<void>;
+  /** Removes a marker; one that is not there is fine. */
+  removeMarker(container: string, name: string): Promise<void>;
+}
+
+export type CopyOutcome =
+  /** Copied now, or found whole from an attempt before. */
+  | { readonly kind: "copied"; readonly movedBytes: number }
+  /** The source no longer has this version. */
+  | { readonly kind: "changed" }
+  /** The source no longer has the blob. */
+  | { readonly kind: "gone" }
+  /** It can never be read as it is; `code` is a stable word such as `archived`. */
+  | { readonly kind: "unreadable"; readonly code: string; readonly message: string };
+
+/** The vault as a backup writes it. */
+export interface BackupVault extends VaultFiles {
+  /**
+   * Copies one version into a new object, server-side, on the condition that the source still is this version.
+   * An object that is already there is accepted only when its length and copy status say that it is whole; one that
+   * is not is replaced.
+   *
+   * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
+   */
+  copyObject(version: SourceVersion, path: string): Promise<CopyOutcome>;
+  /** Copies a marker server-side, over one of an attempt before. */
+  copyMarker(container: string, name: string, path: string): Promise<CopyOutcome>;
+}

@@ -1,0 +1,72 @@
+/**
+ * @module
+ * What a restore says to its queue and activities, and what it needs of the vault and the target.
+ */
+import { z } from "zod";
+import type { Activity } from "../foundation/flow.ts";
+import { JobRef, type JobTotals } from "../jobs/contract.ts";
+import type { VaultFiles } from "../vault/contract.ts";
+import type { Entry } from "../vault/entry.ts";
+
+/** Queue `container-restore`: copy one segment out of the vault. */
+export const SegmentMessage = JobRef.extend({
+  container: z.string(),
+  /** Ordinal of the segment in the container's index. */
+  segment: z.int().nonnegative(),
+});
+export type SegmentMessage = Readonly<z.infer<typeof SegmentMessage>>;
+
+export const CONTAINER_RESTORE_QUEUE = "container-restore";
+
+/** Raised to the restore's orchestration when all segments of the container are in the target. */
+export function restoredEvent(container: string): string {
+  return `restored.${container.replaceAll("$", "_")}`;
+}
+
+export interface BegunRestore {
+  /** False: the job has ended before, and there is nothing to do. */
+  readonly begun: boolean;
+  readonly containers: readonly string[];
+}
+
+const activity = <Out>(name: string): Activity<JobRef, Out> => ({ name, parse: (input) => JobRef.parse(input) });
+
+export const beginRestore = activity<BegunRestore>("beginRestore");
+export const planSegments = activity<null>("planSegments");
+export const checkRestore = activity<JobTotals>("checkRestore");
+
+/** One blob as the target lists it. */
+export interface RestoredBlob {
+  readonly name: string;
+  readonly size: number;
+  /** Base64. */
+  readonly md5?: string;
+}
+
+export type RestoreOutcome =
+  | { readonly kind: "copied" }
+  /** A blob of this name is there; the caller compares it with the entry. */
+  | { readonly kind: "exists" }
+  /** The object is not in the vault. */
+  | { readonly kind: "missing" };
+
+/** The storage account that a restore writes to. */
+export interface RestoreTarget {
+  /**
+   * Creates a container for a job.
+   *
+   * @returns `created`; `ours` when this job created it before; `exists` when it is someone else's
+   */
+  createContainer(container: string, jobId: string): Promise<"created" | "ours" | "exists">;
+  containerExists(container: string): Promise<boolean>;
+  /**
+   * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
+   * tags and tier. Never writes over a blob.
+   */
+  copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome>;
+  /** Pages in listing order, from a name on. */
+  listPages(container: string, from: string): AsyncIterable<readonly RestoredBlob[]>;
+}
+
+/** The vault as a restore reads it. */
+export type RestoreVault = Pick<VaultFiles, "read">;

@@ -1,0 +1,54 @@
+/**
+ * @module
+ * The worker process: loads the app it is told to and runs functions until it is told to stop or its host is gone.
+ */
+
+import { Worker } from "node:worker_threads";
+import { type App, loadApp } from "./app.ts";
+import { errorText, type FromWorker, type ToWorker } from "./messages.ts";
+
+let app: App | undefined;
+
+function send(message: FromWorker): void {
+  if (process.connected) process.send?.(message);
+}
+
+async function handle(message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case "load":
+      try {
+        const loaded = await loadApp(message.scriptRoot, (line) => send({ kind: "log", line }));
+        app = loaded;
+        const { functions, httpStreamUri } = loaded;
+        send({ kind: "loaded", app: { functions, ...(httpStreamUri !== undefined && { httpStreamUri }) } });
+      } catch (error) {
+        send({ kind: "load-failed", error: errorText(error) });
+      }
+      return;
+    case "invoke": {
+      const { invocation } = message;
+      if (app === undefined) throw new Error("the host asked for an execution before the app was loaded");
+      send({ kind: "outcome", invocationId: invocation.invocationId, outcome: await app.invoke(invocation) });
+      return;
+    }
+    case "stop":
+      await app?.terminate().catch((error: unknown) => {
+        send({ kind: "log", line: { level: "error", category: "system", message: errorText(error).message } });
+      });
+      process.disconnect();
+      return;
+  }
+}
+
+process.on("message", (message: ToWorker) => void handle(message));
+// Without its host a worker must not go on: what it still does would meet the executions of the next host.
+process.on("disconnect", () => process.exit(0));
+// An interrupt at the terminal reaches the whole process group; the host decides when the worker ends.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
+
+// A function that never yields would not see "disconnect"; a thread of its own does.
+new Worker(
+  `const host = ${process.ppid}; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, "SIGKILL"); }, 500);`,
+  { eval: true, stdout: false, stderr: false },
+).unref();

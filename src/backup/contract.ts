@@ -5,17 +5,10 @@
  */
 import { z } from "zod";
 import type { Activity } from "../foundation/flow.ts";
-import { JobRef, type JobTotals } from "../jobs/contract.ts";
+import { JobRef, type JobTotals, type Position } from "../jobs/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
-
-/** A place in the listing of a container: at the name, or just after it. */
-export const Position = z.object({ name: z.string(), after: z.boolean() });
-export type Position = Readonly<z.infer<typeof Position>>;
-
-/** The beginning of every listing. */
-export const LISTING_START: Position = { name: "", after: false };
 
 /** Queue `container-copy`: work one piece of one range. Ids and names only; the row tells the rest. */
 export const RangeMessage = JobRef.extend({

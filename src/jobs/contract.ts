@@ -124,6 +124,10 @@ export const Job = z.object({
 });
 export type Job = Readonly<z.infer<typeof Job>>;
 
+/** A place in the listing of a container: at the name, or just after it. */
+export const Position = z.object({ name: z.string(), after: z.boolean() });
+export type Position = Readonly<z.infer<typeof Position>>;
+
 /** Names a job in messages, activities and events: ids only. */
 export const JobRef = z.object({ vault: z.string(), job: z.string() });
 export type JobRef = Readonly<z.infer<typeof JobRef>>;

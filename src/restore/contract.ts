@@ -32,7 +32,8 @@ export interface BegunRestore {
 const activity = <Out>(name: string): Activity<JobRef, Out> => ({ name, parse: (input) => JobRef.parse(input) });
 
 export const beginRestore = activity<BegunRestore>("beginRestore");
-export const planSegments = activity<null>("planSegments");
+/** Answers with the containers to wait for: those that have segments. */
+export const planSegments = activity<string[]>("planSegments");
 export const checkRestore = activity<JobTotals>("checkRestore");
 
 /** One blob as the target lists it. */
@@ -50,15 +51,15 @@ export type RestoreOutcome =
   /** The object is not in the vault. */
   | { readonly kind: "missing" };
 
+/** Whose a container of the target is: created by this job, or by anyone else. */
+export type ContainerOwner = "ours" | "foreign";
+
 /** The storage account that a restore writes to. */
 export interface RestoreTarget {
-  /**
-   * Creates a container for a job.
-   *
-   * @returns `created`; `ours` when this job created it before; `exists` when it is someone else's
-   */
-  createContainer(container: string, jobId: string): Promise<"created" | "ours" | "exists">;
-  containerExists(container: string): Promise<boolean>;
+  /** @returns undefined when there is no such container */
+  look(container: string, jobId: string): Promise<ContainerOwner | undefined>;
+  /** Creates a container that says which job it belongs to, unless it is there. @returns whose it is now */
+  createContainer(container: string, jobId: string): Promise<ContainerOwner>;
   /**
    * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
    * tags and tier. Never writes over a blob.

@@ -17,6 +17,9 @@ export type Warnings = Readonly<z.infer<typeof Warnings>>;
 
 export const NO_WARNINGS: Warnings = { count: 0, first: [] };
 
+/** Blob metadata of a seal that repeats its sequence number, so that a listing alone finds the newest point. */
+export const SEQUENCE_METADATA = "sequence";
+
 /** `recovery-point.json`: the commit of a recovery point, written after everything that it names. */
 export const Seal = z.object({
   formatVersion: z.literal(1),

@@ -1,0 +1,46 @@
+import { toFailure } from "../foundation/errors.ts";
+import type { Durable, Flow } from "../foundation/flow.ts";
+import type { JobRef, JobStatus } from "../jobs/contract.ts";
+import { endJob } from "../jobs/end-job.ts";
+import {
+  beginBackup,
+  planRanges,
+  removeMarkers,
+  replicatedEvent,
+  sealRecoveryPoint,
+  writeMarkers,
+} from "./contract.ts";
+
+/**
+ * Makes one recovery point: begin, write the markers, plan the ranges, wait until every container is replicated, seal.
+ *
+ * A recovery point exists only once it is sealed, so a run that dies before leaves nothing that a restore can see. Whatever
+ * happens, the job is ended and its instance is free again.
+ *
+ * @returns the status that the job ended with
+ */
+export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
+  try {
+    const { begun, containers } = yield* flow.call(beginBackup, job);
+    if (begun) {
+      yield* flow.call(writeMarkers, job);
+      yield* flow.call(planRanges, job);
+      yield* flow.waitForAll(containers.map(replicatedEvent));
+      yield* flow.call(sealRecoveryPoint, job);
+    }
+  } catch (error) {
+    yield* clearMarkers(flow, job);
+    return yield* flow.call(endJob, { ...job, failure: toFailure(error) });
+  }
+  yield* clearMarkers(flow, job);
+  return yield* flow.call(endJob, job);
+}
+
+/** Markers that cannot be removed harm nobody: nothing under their prefix is ever backed up. */
+function* clearMarkers(flow: Flow, job: JobRef): Durable<void> {
+  try {
+    yield* flow.call(removeMarkers, job);
+  } catch {
+    return;
+  }
+}

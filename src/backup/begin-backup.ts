@@ -1,0 +1,119 @@
+import type { Clock } from "../foundation/clock.ts";
+import { VaultError } from "../foundation/errors.ts";
+import { deriveId } from "../foundation/ids.ts";
+import { type RecordTable, updateRecord } from "../foundation/records.ts";
+import type { BackupInstance, ContainerChoice } from "../instances/contract.ts";
+import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
+import { type InstanceLock, takeLock } from "../jobs/job-lock.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import type { VaultFiles } from "../vault/contract.ts";
+import { recoveryPointOfSeal, SEALS_PREFIX, sealPath } from "../vault/names.ts";
+import { decodeSeal, NO_WARNINGS, SEQUENCE_METADATA, type Warning } from "../vault/seal.ts";
+import type { BegunBackup, Datasource } from "./contract.ts";
+
+export interface BeginBackupDeps {
+  readonly jobs: RecordTable<Job>;
+  readonly instances: RecordTable<BackupInstance>;
+  readonly policies: RecordTable<PolicyRecord>;
+  readonly locks: RecordTable<InstanceLock>;
+  readonly datasource: (instance: BackupInstance) => Datasource;
+  readonly vault: (instanceId: string) => VaultFiles;
+  readonly clock: Clock;
+}
+
+/** The tag of Azure's default tagging criterion. */
+const DEFAULT_TAG = "Default";
+
+/**
+ * Takes the instance's lock and settles what the job is about: the recovery point and its sequence number, the
+ * containers, the tag, and the newest sealed point to compare with.
+ *
+ * Safe to run twice: the lock is taken again by the same job, and what was settled stays.
+ *
+ * @throws VaultError `instance/busy`, `instance/not-found`, `instance/not-protected`, `datasource/container-not-found`
+ *   when none of the chosen containers exists, and what reading the datasource and the vault throws
+ */
+export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): Promise<BegunBackup> {
+  const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
+  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job.status !== "InProgress" || job.request.kind !== "backup") return { begun: false, containers: [] };
+
+  const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
+  if (instance === undefined) {
+    throw new VaultError("instance/not-found", `there is no backup instance '${job.instanceName}'`);
+  }
+  if (instance.protectionState === "ProtectionStopped") {
+    throw new VaultError("instance/not-protected", `protection of '${instance.name}' is stopped`);
+  }
+  const holder = await takeLock(deps.locks, instance.id, job.id, deps.clock());
+  if (holder !== job.id) {
+    throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${instance.name}'`, {
+      hint: "wait until that job has ended, then start the backup again",
+    });
+  }
+  if (job.containers !== undefined) return { begun: true, containers: job.containers };
+
+  const { containers, missing } = await resolveContainers(deps.datasource(instance), instance.containers);
+  const newest = await newestSeal(deps.vault(instance.id));
+  const policy = (await deps.policies.get(job.vault, instance.policyName.toLowerCase()))?.value;
+  const settled = await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
+    ...row,
+    recoveryPoint: {
+      id: deriveId("recovery-point", instance.id, job.id),
+      sequence: (newest?.sequence ?? 0) + 1,
+      time: deps.clock().toISOString(),
+    },
+    containers,
+    tag: tagOf(job.request as BackupRequest, policy),
+    warnings: missing.length === 0 ? NO_WARNINGS : { count: missing.length, first: missing },
+    ...(newest === undefined ? {} : { previous: newest.id }),
+  }));
+  return { begun: true, containers: settled?.containers ?? containers };
+}
+
+function tagOf(request: BackupRequest, policy: PolicyRecord | undefined): string {
+  return request.tag ?? policy?.backupRule?.defaultTag ?? DEFAULT_TAG;
+}
+
+/** A chosen container that is gone is told, and keeps nobody from protecting the others. */
+async function resolveContainers(
+  datasource: Datasource,
+  choice: ContainerChoice,
+): Promise<{ readonly containers: string[]; readonly missing: Warning[] }> {
+  const existing = await datasource.listContainers();
+  if (choice.kind === "all") {
+    const excluded = (name: string): boolean => choice.excludedPrefixes.some((prefix) => name.startsWith(prefix));
+    return { containers: existing.filter((name) => !excluded(name)), missing: [] };
+  }
+  const there = new Set(existing);
+  const containers = choice.names.filter((name) => there.has(name));
+  if (containers.length === 0) {
+    throw new VaultError("datasource/container-not-found", "none of the chosen containers exists any more", {
+      hint: "choose containers that exist, or delete the backup instance",
+    });
+  }
+  const missing = choice.names
+    .filter((name) => !there.has(name))
+    .map((container) => ({ container, name: "", code: "container-missing", message: "the container does not exist" }));
+  return { containers, missing };
+}
+
+/** Reads from the vault itself, which is the truth about recovery points, which one is the newest. */
+async function newestSeal(vault: VaultFiles): Promise<{ readonly id: string; readonly sequence: number } | undefined> {
+  let newest: { id: string; sequence: number } | undefined;
+  for await (const { path, metadata } of vault.list(SEALS_PREFIX)) {
+    const id = recoveryPointOfSeal(path);
+    if (id === undefined) continue;
+    const sequence = Number(metadata[SEQUENCE_METADATA] ?? (await sequenceInSeal(vault, id)));
+    if (newest === undefined || sequence > newest.sequence) newest = { id, sequence };
+  }
+  return newest;
+}
+
+/** For a seal whose blob metadata was lost, as when a vault was copied by a tool that drops it. */
+async function sequenceInSeal(vault: VaultFiles, recoveryPointId: string): Promise<number> {
+  const path = sealPath(recoveryPointId);
+  const content = await vault.read(path);
+  if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed and cannot be read`);
+  return decodeSeal(path, content).sequence;
+}

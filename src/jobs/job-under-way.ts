@@ -1,0 +1,34 @@
+import { VaultError } from "../foundation/errors.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import type { BackupInstance } from "../instances/contract.ts";
+import type { Job, JobRef } from "./contract.ts";
+
+/** A job that has begun and not ended. */
+export type JobUnderWay = Job & {
+  readonly recoveryPoint: NonNullable<Job["recoveryPoint"]>;
+  readonly containers: readonly string[];
+};
+
+/**
+ * Reads the job that a message or an activity is about.
+ *
+ * @returns undefined when the job has ended: what is asked for is no longer wanted
+ * @throws VaultError `job/not-found`, `instance/not-found`
+ */
+export async function jobUnderWay(
+  deps: { readonly jobs: RecordTable<Job>; readonly instances: RecordTable<BackupInstance> },
+  ref: JobRef,
+): Promise<{ readonly job: JobUnderWay; readonly instance: BackupInstance } | undefined> {
+  const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
+  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job.status !== "InProgress") return undefined;
+  const { recoveryPoint, containers } = job;
+  if (recoveryPoint === undefined || containers === undefined) {
+    throw new VaultError("internal/unexpected", `job '${job.id}' is worked on before it has begun`);
+  }
+  const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
+  if (instance === undefined) {
+    throw new VaultError("instance/not-found", `there is no backup instance '${job.instanceName}'`);
+  }
+  return { job: { ...job, recoveryPoint, containers }, instance };
+}

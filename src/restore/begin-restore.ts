@@ -1,0 +1,72 @@
+import { VaultError } from "../foundation/errors.ts";
+import { type RecordTable, updateRecord } from "../foundation/records.ts";
+import type { BackupInstance } from "../instances/contract.ts";
+import type { Job, JobRef, RestoreRequest } from "../jobs/contract.ts";
+import { readSeal } from "../vault/read-manifest.ts";
+import type { BegunRestore, RestoreTarget, RestoreVault } from "./contract.ts";
+
+export interface BeginRestoreDeps {
+  readonly jobs: RecordTable<Job>;
+  readonly instances: RecordTable<BackupInstance>;
+  readonly vault: (instanceId: string) => RestoreVault;
+  readonly target: (request: RestoreRequest) => RestoreTarget;
+}
+
+/**
+ * Settles what a restore is about and claims its target: creates the containers, which must not be there yet.
+ *
+ * Safe to run twice: a container that this job created is known by its metadata and taken again.
+ *
+ * @throws VaultError `recovery-point/not-found`, `restore/target-is-source`, `restore/container-not-in-recovery-point`,
+ *   `restore/target-container-exists`; nothing is written to the target then
+ */
+export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef): Promise<BegunRestore> {
+  const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
+  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job.status !== "InProgress" || job.request.kind !== "restore") return { begun: false, containers: [] };
+  const { request } = job;
+
+  const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
+  if (instance?.datasource.account.toLowerCase() === request.target.account.toLowerCase()) {
+    throw new VaultError("restore/target-is-source", `'${request.target.account}' is the account that is backed up`, {
+      hint: "restore to another storage account",
+    });
+  }
+  const seal = await readSeal(deps.vault(job.instance), request.recoveryPoint);
+  const held = seal.containers.map(({ name }) => name);
+  const containers = request.containers ?? held;
+  const unknown = containers.filter((name) => !held.includes(name));
+  if (unknown.length > 0) {
+    throw new VaultError(
+      "restore/container-not-in-recovery-point",
+      `the recovery point does not hold ${unknown.map((name) => `'${name}'`).join(", ")}`,
+    );
+  }
+  await claim(deps.target(request), containers, job);
+  await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
+    ...row,
+    containers: [...containers],
+    recoveryPoint: { id: seal.recoveryPoint, sequence: seal.sequence, time: seal.time },
+  }));
+  return { begun: true, containers };
+}
+
+async function claim(target: RestoreTarget, containers: readonly string[], job: Job): Promise<void> {
+  // All are looked at before the first is created, so that a refusal leaves the target as it was. A job that has named
+  // its containers has claimed them before.
+  if (job.containers === undefined) {
+    const taken: string[] = [];
+    for (const name of containers) if ((await target.look(name, job.id)) === "foreign") taken.push(name);
+    if (taken.length > 0) throw exists(taken);
+  }
+  for (const name of containers) {
+    if ((await target.createContainer(name, job.id)) === "foreign") throw exists([name]);
+  }
+}
+
+function exists(containers: readonly string[]): VaultError {
+  const names = containers.map((name) => `'${name}'`).join(", ");
+  return new VaultError("restore/target-container-exists", `the target account has ${names} already`, {
+    hint: "remove the container from the target account, or restore to another account",
+  });
+}

@@ -1,0 +1,25 @@
+import { toFailure } from "../foundation/errors.ts";
+import type { Durable, Flow } from "../foundation/flow.ts";
+import type { JobRef, JobStatus } from "../jobs/contract.ts";
+import { endJob } from "../jobs/end-job.ts";
+import { beginRestore, checkRestore, planSegments, restoredEvent } from "./contract.ts";
+
+/**
+ * Restores one recovery point: begin and claim the target, plan the segments, wait until every container is in, compare
+ * the totals with the seal.
+ *
+ * @returns the status that the job ended with
+ */
+export function* restoreOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
+  try {
+    const { begun } = yield* flow.call(beginRestore, job);
+    if (begun) {
+      const containers = yield* flow.call(planSegments, job);
+      yield* flow.waitForAll(containers.map(restoredEvent));
+      yield* flow.call(checkRestore, job);
+    }
+  } catch (error) {
+    return yield* flow.call(endJob, { ...job, failure: toFailure(error) });
+  }
+  return yield* flow.call(endJob, job);
+}

@@ -42,6 +42,8 @@ export interface RestoredBlob {
   readonly size: number;
   /** Base64. */
   readonly md5?: string;
+  /** False while an asynchronous copy into it is under way, or when one was broken off. */
+  readonly isWhole: boolean;
 }
 
 export type RestoreOutcome =
@@ -62,7 +64,8 @@ export interface RestoreTarget {
   createContainer(container: string, jobId: string): Promise<ContainerOwner>;
   /**
    * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
-   * tags and tier. Never writes over a blob.
+   * tags and tier. Never writes over a whole blob; one that an earlier attempt left half is replaced. An entry of type
+   * `directory` has no object: it becomes a directory.
    */
   copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome>;
   /** Pages in listing order, from a name on. */

@@ -80,7 +80,7 @@ async function copySegment(
   const compare = nameComparator(index.order);
 
   const there = await blobsThere(target, container, entries, compare);
-  const wanted = entries.filter(({ name }) => !there.has(name));
+  const wanted = entries.filter(({ name }) => there.get(name)?.isWhole !== true);
   await mapBounded(wanted, deps.settings.copyWidth, async (entry) => {
     const { name, etag, birth } = entry;
     const path = objectPath(container, name, etag, birth);
@@ -115,6 +115,9 @@ async function verify(
     const blob = there.get(entry.name);
     if (blob === undefined) {
       throw new VaultError("restore/verification-failed", `'${entry.name}' did not arrive in '${container}'`);
+    }
+    if (!blob.isWhole) {
+      throw new VaultError("storage/unavailable", `'${entry.name}' in '${container}' is still being copied`);
     }
     const isSame = blob.size === entry.size && (!blob.md5 || !entry.md5 || blob.md5 === entry.md5);
     if (isSame) continue;

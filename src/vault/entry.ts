@@ -7,6 +7,16 @@ import { z } from "zod";
 
 export const ENTRY_TYPES = ["append", "page", "directory"] as const;
 
+/** Unlike `z.record` it keeps a tag called `__proto__`, which Azure allows. */
+const Tags = z.custom<Readonly<Record<string, string>>>(
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((tag) => typeof tag === "string"),
+  "tags are an object of strings",
+);
+
 export const Entry = z.object({
   /** Full name in its container. */
   name: z.string().min(1),
@@ -25,7 +35,7 @@ export const Entry = z.object({
   /** The source's access tier where it was set on the blob itself; absent where the account's default holds. */
   tier: z.string().optional(),
   /** Blob index tags; absent when there are none. */
-  tags: z.record(z.string(), z.string()).optional(),
+  tags: Tags.optional(),
   owner: z.string().optional(),
   group: z.string().optional(),
   /** POSIX permissions in symbolic form, such as `rwxr-x---`. */

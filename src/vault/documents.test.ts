@@ -1,0 +1,77 @@
+import { test } from "vitest";
+import { decodeIndex, type ManifestIndex } from "./manifest-index.ts";
+import { decodeSeal, NO_WARNINGS, type Seal } from "./seal.ts";
+import { encodeDocument } from "./version.ts";
+
+const seal: Seal = {
+  formatVersion: 1,
+  recoveryPoint: "rp",
+  sequence: 3,
+  instance: "bi",
+  job: "job",
+  slot: "2026-01-01T00:00:00.000Z",
+  time: "2026-01-01T00:00:01.000Z",
+  sealedAt: "2026-01-01T00:01:00.000Z",
+  tag: "Default",
+  policy: "daily",
+  containers: [
+    { name: "raw", index: { path: "manifests/rp/raw/index.json", sha256: "0".repeat(64) }, entries: 1, bytes: 2 },
+  ],
+  entries: 1,
+  bytes: 2,
+  warnings: NO_WARNINGS,
+};
+
+function segment(first: string, last: string): ManifestIndex["segments"][number] {
+  return { path: `${first}-${last}`, sha256: "0".repeat(64), first, last, entries: 2, bytes: 10 };
+}
+
+const index: ManifestIndex = {
+  formatVersion: 1,
+  recoveryPoint: "rp",
+  container: "raw",
+  order: "utf-16",
+  entries: 4,
+  bytes: 20,
+  segments: [segment("a", "b"), segment("c", "d")],
+};
+
+test("a seal and an index are the same after they were written and read", ({ expect }) => {
+  expect(decodeSeal("s", encodeDocument(seal))).toEqual(seal);
+  expect(decodeIndex("i", encodeDocument(index))).toEqual(index);
+});
+
+test("a newer format is refused with the advice to update", ({ expect }) => {
+  const newer = encodeDocument({ ...seal, formatVersion: 2, everything: "else" });
+  expect(() => decodeSeal("s", newer)).toThrow(
+    expect.objectContaining({ code: "format/newer-version", hint: "update Lakevault" }),
+  );
+});
+
+test("a document that is not as the format says is refused", ({ expect }) => {
+  for (const content of ["", "{", "[]", '{"formatVersion":1}', '{"formatVersion":"1"}']) {
+    expect(() => decodeSeal("s", new TextEncoder().encode(content)), content).toThrow(
+      expect.objectContaining({ code: "format/corrupt" }),
+    );
+  }
+});
+
+test("an index whose segments overlap or are out of order is refused", ({ expect }) => {
+  for (const segments of [
+    [segment("c", "d"), segment("a", "b")],
+    [segment("a", "c"), segment("c", "d")],
+    [segment("b", "a"), segment("c", "d")],
+  ]) {
+    expect(() => decodeIndex("i", encodeDocument({ ...index, segments }))).toThrow(
+      expect.objectContaining({ code: "format/corrupt" }),
+    );
+  }
+});
+
+test("an index whose totals are not those of its segments is refused", ({ expect }) => {
+  for (const wrong of [{ entries: 5 }, { bytes: 21 }]) {
+    expect(() => decodeIndex("i", encodeDocument({ ...index, ...wrong }))).toThrow(
+      expect.objectContaining({ code: "format/corrupt" }),
+    );
+  }
+});

@@ -1,0 +1,61 @@
+import fc from "fast-check";
+import { test } from "vitest";
+import { isAddressable, objectPath, recoveryPointOfSeal, sealPath, segmentPath } from "./names.ts";
+
+test("an object's name says container, blob, version and birth", ({ expect }) => {
+  expect(objectPath("raw", "a/b.csv", "0x8DA", 7)).toBe("data/raw/a/b.csv/0x8DA.7");
+});
+
+test("a name that would pass 1,024 characters is kept by its hash", ({ expect }) => {
+  const longest = 1024 - "data/raw//0x8DA.7".length;
+  expect(objectPath("raw", "x".repeat(longest), "0x8DA", 7)).toHaveLength(1024);
+  expect(objectPath("raw", "x".repeat(longest + 1), "0x8DA", 7)).toMatch(/^data~\/raw\/[0-9a-f]{64}\/0x8DA\.7$/);
+});
+
+test("a name that would pass 254 path segments is kept by its hash", ({ expect }) => {
+  const deep = (segments: number): string => Array.from({ length: segments }, () => "d").join("/");
+  expect(objectPath("raw", deep(251), "0x8DA", 7).split("/")).toHaveLength(254);
+  expect(objectPath("raw", deep(252), "0x8DA", 7)).toMatch(/^data~\//);
+});
+
+test("a name whose URL would be too long to copy from is kept by its hash", ({ expect }) => {
+  expect(objectPath("raw", "文".repeat(166), "0x8DA", 7)).toMatch(/^data\//);
+  expect(objectPath("raw", "文".repeat(167), "0x8DA", 7)).toMatch(/^data~\//);
+});
+
+test("two different versions never share a name, whatever the blobs are called", ({ expect }) => {
+  const version = fc.record({
+    container: fc.constantFrom("a", "b"),
+    name: fc.string({ minLength: 1, maxLength: 12, unit: fc.constantFrom("a", "/", ".", "1", "0x1", "é") }),
+    etag: fc.constantFrom("0x1", "0x2", "0xA"),
+    birth: fc.integer({ min: 1, max: 3 }),
+  });
+  type Version = { container: string; name: string; etag: string; birth: number };
+  const path = ({ container, name, etag, birth }: Version): string => objectPath(container, name, etag, birth);
+  fc.assert(
+    fc.property(version, version, (a, b) => {
+      expect(path(a) === path(b)).toBe(JSON.stringify(a) === JSON.stringify(b));
+    }),
+  );
+});
+
+test("names that a URL folds away cannot be named", ({ expect }) => {
+  for (const name of ["a/../b", "..", "./a", "a/.", "\ud800"]) expect(isAddressable(name), name).toBe(false);
+  for (const name of ["a/..b", "...", ".hidden", "a.", "a//b", "/a", "a/", "é/文/😀"]) {
+    expect(isAddressable(name), name).toBe(true);
+    const url = new URL(`https://host/${name.split("/").map(encodeURIComponent).join("/")}`);
+    expect(decodeURIComponent(url.pathname), name).toBe(`/${name}`);
+  }
+});
+
+test("a seal's path gives its recovery point back, and no other path does", ({ expect }) => {
+  expect(recoveryPointOfSeal(sealPath("abc"))).toBe("abc");
+  expect(recoveryPointOfSeal("recovery-points/abc/other.json")).toBeUndefined();
+  expect(recoveryPointOfSeal("recovery-points/a/b/recovery-point.json")).toBeUndefined();
+});
+
+test("two attempts with different bytes write different segments", ({ expect }) => {
+  const sha = (digit: string): string => digit.repeat(64);
+  expect(segmentPath("rp", "raw", 0, 3, sha("a"))).toBe("manifests/rp/raw/00000-000003-aaaaaaaaaaaaaaaa.ndjson.gz");
+  expect(segmentPath("rp", "raw", 0, 3, sha("b"))).not.toBe(segmentPath("rp", "raw", 0, 3, sha("a")));
+});

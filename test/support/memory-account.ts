@@ -1,0 +1,233 @@
+/**
+ * @module
+ * A storage account in memory, and the datasource, vault and restore target on it, with the real services' rules as far
+ * as the capabilities can see them: listings ascend, every write gives a new ETag, copies are conditional on the source's
+ * ETag and never write over what is there.
+ */
+import { createHash } from "node:crypto";
+import type {
+  BackupVault,
+  CopyOutcome,
+  Datasource,
+  ListedBlob,
+  ListOptions,
+  SourceVersion,
+} from "../../src/backup/contract.ts";
+import { VaultError } from "../../src/foundation/errors.ts";
+import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../../src/restore/contract.ts";
+import type { VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+import type { Entry } from "../../src/vault/entry.ts";
+import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import { nameComparator } from "../../src/vault/listing-order.ts";
+import { SOURCE_MARKER_PREFIX } from "../../src/vault/names.ts";
+
+export interface MemoryBlob {
+  readonly content: string;
+  readonly etag: string;
+  readonly modified: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly tier?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+export class MemoryAccount {
+  readonly containers = new Map<string, Map<string, MemoryBlob>>();
+  readonly owners = new Map<string, string>();
+  #writes = 0;
+
+  container(name: string): Map<string, MemoryBlob> {
+    const found = this.containers.get(name);
+    if (found === undefined) throw new Error(`no container '${name}'`);
+    return found;
+  }
+
+  createContainer(name: string): Map<string, MemoryBlob> {
+    const created = new Map<string, MemoryBlob>();
+    this.containers.set(name, created);
+    return created;
+  }
+
+  /** Writes a blob as a new version. */
+  write(container: string, name: string, content: string, fields: Partial<MemoryBlob> = {}): MemoryBlob {
+    this.#writes += 1;
+    const blob = { content, modified: "2026-01-01T00:00:00.000Z", ...fields, etag: fields.etag ?? `0x${this.#writes}` };
+    this.container(container).set(name, blob);
+    return blob;
+  }
+}
+
+function md5Of(content: string): string {
+  return createHash("md5").update(content).digest("base64");
+}
+
+function listed(name: string, blob: MemoryBlob): ListedBlob {
+  return {
+    name,
+    etag: blob.etag,
+    size: blob.content.length,
+    modified: blob.modified,
+    md5: md5Of(blob.content),
+    ...(blob.tier === undefined ? {} : { tier: blob.tier }),
+    ...(blob.tags === undefined ? {} : { tags: { ...blob.tags } }),
+    effectiveTier: blob.tier ?? "Hot",
+  };
+}
+
+export class MemoryDatasource implements Datasource {
+  readonly kind: DatasourceKind;
+  readonly account: MemoryAccount;
+  readonly pageSize: number;
+
+  constructor(account: MemoryAccount, options: { readonly kind?: DatasourceKind; readonly pageSize?: number } = {}) {
+    this.account = account;
+    this.kind = options.kind ?? "blobServices";
+    this.pageSize = options.pageSize ?? 5_000;
+  }
+
+  async containerExists(container: string): Promise<boolean> {
+    return this.account.containers.has(container);
+  }
+
+  async listContainers(): Promise<string[]> {
+    return [...this.account.containers.keys()].sort();
+  }
+
+  async *listPages(container: string, { from }: ListOptions): AsyncGenerator<readonly ListedBlob[]> {
+    const compare = nameComparator(this.kind === "blobServices" ? "utf-16" : "path");
+    const isWanted = (name: string): boolean =>
+      from.after ? compare(name, from.name) > 0 : compare(name, from.name) >= 0;
+    let after: string | undefined;
+    for (;;) {
+      // Each page is read from the account as it is when it is asked for, as a real listing is.
+      const names = [...this.account.container(container).keys()]
+        .filter((name) => (after === undefined ? isWanted(name) : compare(name, after) > 0))
+        .sort(compare)
+        .slice(0, this.pageSize);
+      yield names.map((name) => listed(name, this.account.container(container).get(name) as MemoryBlob));
+      after = names.at(-1);
+      if (names.length < this.pageSize) return;
+    }
+  }
+
+  async look(container: string, name: string): Promise<ListedBlob | undefined> {
+    const blob = this.account.container(container).get(name);
+    return blob === undefined ? undefined : listed(name, blob);
+  }
+
+  async writeMarker(container: string, name: string, content: string): Promise<void> {
+    this.account.write(container, name, content);
+  }
+
+  async removeMarker(container: string, name: string): Promise<void> {
+    this.account.containers.get(container)?.delete(name);
+  }
+}
+
+export class MemoryVault implements BackupVault {
+  readonly files = new Map<string, MemoryBlob>();
+  readonly source: MemoryAccount;
+  /** Objects and files that were written, in order. */
+  readonly written: string[] = [];
+  /** Names that can never be read. */
+  readonly unreadable = new Set<string>();
+
+  constructor(source: MemoryAccount) {
+    this.source = source;
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    const file = this.files.get(path);
+    return file === undefined ? undefined : Buffer.from(file.content, "latin1");
+  }
+
+  async create(path: string, content: Uint8Array, options: WriteOptions): Promise<boolean> {
+    if (this.files.has(path)) return false;
+    this.#put(path, {
+      ...emptyBlob,
+      content: Buffer.from(content).toString("latin1"),
+      metadata: options.metadata ?? {},
+    });
+    return true;
+  }
+
+  async *list(prefix: string): AsyncGenerator<VaultFile> {
+    for (const path of [...this.files.keys()].filter((name) => name.startsWith(prefix)).sort()) {
+      const { content, metadata = {} } = this.files.get(path) as MemoryBlob;
+      yield { path, size: content.length, metadata };
+    }
+  }
+
+  async copyObject(version: SourceVersion, path: string): Promise<CopyOutcome> {
+    const blob = this.source.container(version.container).get(version.name);
+    if (this.unreadable.has(version.name)) return { kind: "unreadable", code: "archived", message: "archived" };
+    if (blob === undefined) return { kind: "gone" };
+    if (blob.etag !== version.etag) return { kind: "changed" };
+    if (this.files.has(path)) return { kind: "copied", movedBytes: 0 };
+    this.#put(path, blob);
+    return { kind: "copied", movedBytes: blob.content.length };
+  }
+
+  async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
+    const blob = this.source.container(container).get(name);
+    if (blob === undefined) return { kind: "gone" };
+    if (!name.startsWith(SOURCE_MARKER_PREFIX)) throw new Error(`'${name}' is no marker`);
+    this.#put(path, blob);
+    return { kind: "copied", movedBytes: blob.content.length };
+  }
+
+  #put(path: string, blob: MemoryBlob): void {
+    this.files.set(path, blob);
+    this.written.push(path);
+  }
+}
+
+const emptyBlob: MemoryBlob = { content: "", etag: "0x0", modified: "2026-01-01T00:00:00.000Z" };
+
+export class MemoryTarget implements RestoreTarget {
+  readonly account: MemoryAccount;
+  readonly vault: MemoryVault;
+  readonly pageSize: number;
+
+  constructor(account: MemoryAccount, vault: MemoryVault, pageSize = 5_000) {
+    this.account = account;
+    this.vault = vault;
+    this.pageSize = pageSize;
+  }
+
+  async look(container: string, jobId: string): Promise<ContainerOwner | undefined> {
+    if (!this.account.containers.has(container)) return undefined;
+    return this.account.owners.get(container) === jobId ? "ours" : "foreign";
+  }
+
+  async createContainer(container: string, jobId: string): Promise<ContainerOwner> {
+    if (!this.account.containers.has(container)) {
+      this.account.createContainer(container);
+      this.account.owners.set(container, jobId);
+    }
+    return (await this.look(container, jobId)) ?? "foreign";
+  }
+
+  async copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome> {
+    const object = this.vault.files.get(objectPath);
+    if (object === undefined) return { kind: "missing" };
+    if (this.account.container(container).has(entry.name)) return { kind: "exists" };
+    const { metadata, content } = object;
+    this.account.write(container, entry.name, content, {
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(entry.tags === undefined ? {} : { tags: entry.tags }),
+      ...(entry.tier === undefined ? {} : { tier: entry.tier }),
+    });
+    return { kind: "copied" };
+  }
+
+  async *listPages(container: string, from: string): AsyncGenerator<readonly RestoredBlob[]> {
+    if (!this.account.containers.has(container)) throw new VaultError("datasource/container-not-found", container);
+    const names = [...this.account.container(container).keys()].filter((name) => name >= from).sort();
+    for (let i = 0; i < names.length; i += this.pageSize) {
+      yield names.slice(i, i + this.pageSize).map((name) => {
+        const { content } = this.account.container(container).get(name) as MemoryBlob;
+        return { name, size: content.length, md5: md5Of(content), isWhole: true };
+      });
+    }
+  }
+}

@@ -1,0 +1,312 @@
+import fc from "fast-check";
+import { test } from "vitest";
+import { Crash } from "../../test/support/crash-switch.ts";
+import type { MemoryBlob } from "../../test/support/memory-account.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
+import type { Entry } from "../vault/entry.ts";
+import { objectPath } from "../vault/names.ts";
+import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
+
+const SMALL = { usual: 4, largest: 8, small: 2 };
+
+/** Reads all that a recovery point holds in a container. */
+async function entriesOf(lake: MemoryLake, recoveryPoint: string, container: string): Promise<Entry[]> {
+  const index = await readIndex(lake.vault, await readSeal(lake.vault, recoveryPoint), container);
+  const entries: Entry[] = [];
+  for (const segment of index?.segments ?? []) entries.push(...(await readSegment(lake.vault, segment)));
+  return entries;
+}
+
+async function pathsOf(lake: MemoryLake, recoveryPoint: string, container: string): Promise<string[]> {
+  const index = await readIndex(lake.vault, await readSeal(lake.vault, recoveryPoint), container);
+  return (index?.segments ?? []).map(({ path }) => path);
+}
+
+type Change =
+  | { readonly kind: "write"; readonly name: string; readonly content: string }
+  | { readonly kind: "delete"; readonly name: string }
+  /** Puts back what was deleted last, with its old ETag, as Azure's undelete does. */
+  | { readonly kind: "undelete"; readonly name: string }
+  | { readonly kind: "relabel"; readonly name: string; readonly tag: string };
+
+const name = fc.string({ minLength: 1, maxLength: 3, unit: fc.constantFrom("a", "b", "c", "/", "é") });
+const change: fc.Arbitrary<Change> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant("write" as const), name, content: fc.string({ maxLength: 4 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("delete" as const), name }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("undelete" as const), name }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("relabel" as const), name, tag: fc.constantFrom("x", "y") }) },
+);
+
+/** The source container, with what is needed to play changes on it. */
+class Source {
+  readonly #lake: MemoryLake;
+  readonly #deleted = new Map<string, MemoryBlob>();
+
+  constructor(lake: MemoryLake) {
+    this.#lake = lake;
+    lake.source.createContainer("raw");
+  }
+
+  play(changes: readonly Change[]): void {
+    const blobs = this.#lake.source.container("raw");
+    for (const step of changes) {
+      const now = blobs.get(step.name);
+      const deleted = this.#deleted.get(step.name);
+      if (step.kind === "write")
+        this.#lake.source.write("raw", step.name, step.content, { metadata: { c: step.content } });
+      else if (step.kind === "delete" && now !== undefined) {
+        this.#deleted.set(step.name, now);
+        blobs.delete(step.name);
+      } else if (step.kind === "undelete" && now === undefined && deleted !== undefined) blobs.set(step.name, deleted);
+      else if (step.kind === "relabel" && now !== undefined) blobs.set(step.name, { ...now, tags: { k: step.tag } });
+    }
+  }
+
+  state(): Record<string, unknown> {
+    return stateOf(this.#lake.source.container("raw"));
+  }
+}
+
+function stateOf(blobs: ReadonlyMap<string, MemoryBlob>): Record<string, unknown> {
+  return Object.fromEntries(
+    [...blobs]
+      .filter(([blob]) => !blob.startsWith(".lakevault/"))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([blob, { content, metadata, tags }]) => [blob, { content, metadata, tags }]),
+  );
+}
+
+test("whatever changes, however pages and pieces are cut, wherever a worker dies: each point restores what was there", async ({
+  expect,
+}) => {
+  let deaths = 0;
+  let pieces = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        rounds: fc.array(fc.array(change, { maxLength: 40 }), { minLength: 1, maxLength: 4 }),
+        pageSize: fc.integer({ min: 1, max: 9 }),
+        budgetMs: fc.constantFrom(1, 3, 20, 1_000_000),
+        mostSegments: fc.constantFrom(1, 3, 1_000),
+        deathEvery: fc.integer({ min: 3, max: 60 }),
+        doubled: fc.boolean(),
+      }),
+      async ({ rounds, pageSize, budgetMs, mostSegments, deathEvery, doubled }) => {
+        const lake = new MemoryLake({ pageSize, settings: { budgetMs, mostSegments, segmentSizes: SMALL } });
+        await lake.protect();
+        const source = new Source(lake);
+        const expected: { readonly point: string; readonly state: Record<string, unknown> }[] = [];
+        for (const [round, changes] of rounds.entries()) {
+          source.play(changes);
+          const ref = await lake.requestBackup(`job-${round}`);
+          const queue: Parameters<MemoryLake["deliver"]>[0][] = [...(await lake.beginBackup(ref))];
+          for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+            try {
+              lake.crash.arm(deathEvery);
+              queue.push(...(await lake.deliver(message)));
+              pieces += 1;
+              if (doubled) await lake.deliver(message);
+            } catch (error) {
+              if (!(error instanceof Crash)) throw error;
+              deaths += 1;
+              lake.crash.disarm();
+              queue.push(...(await lake.deliver(message)));
+            }
+          }
+          lake.crash.disarm();
+          expect(await lake.seal(ref)).toBe("Completed");
+          expected.push({ point: (await lake.job(`job-${round}`)).recoveryPoint?.id ?? "", state: source.state() });
+        }
+        for (const [round, { point, state }] of expected.entries()) {
+          for (const entry of await entriesOf(lake, point, "raw")) {
+            expect(lake.vault.files.has(objectPath("raw", entry.name, entry.etag, entry.birth))).toBe(true);
+          }
+          lake.target.containers.clear();
+          expect(await lake.restore(`restore-${round}`, point)).toBe("Completed");
+          expect(stateOf(lake.target.container("raw"))).toEqual(state);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+  expect(deaths).toBeGreaterThan(100);
+  expect(pieces).toBeGreaterThan(1_000);
+});
+
+async function lakeOf(count: number, settings = {}): Promise<MemoryLake> {
+  const lake = new MemoryLake({ pageSize: 5, settings: { segmentSizes: SMALL, ...settings } });
+  await lake.protect();
+  lake.source.createContainer("raw");
+  for (let i = 0; i < count; i++) lake.source.write("raw", `n${String(i).padStart(3, "0")}`, `content ${i}`);
+  return lake;
+}
+
+test("a second backup of an unchanged container copies no object and writes no segment", async ({ expect }) => {
+  const lake = await lakeOf(50);
+  const first = await lake.backup("one");
+  const written = lake.vault.written.length;
+  const second = await lake.backup("two");
+  expect(await pathsOf(lake, second, "raw")).toEqual(await pathsOf(lake, first, "raw"));
+  expect(lake.vault.written.slice(written).map((path) => path.split("/")[0])).toEqual([
+    "markers",
+    "manifests",
+    "recovery-points",
+  ]);
+  expect((await lake.job("two")).totals).toMatchObject({ listed: 50, unchanged: 50, copied: 0, copiedBytes: 0 });
+});
+
+test("a change rewrites only the segment that it is in", async ({ expect }) => {
+  const lake = await lakeOf(40);
+  const before = await pathsOf(lake, await lake.backup("one"), "raw");
+  lake.source.write("raw", "n018", "changed");
+  const after = await pathsOf(lake, await lake.backup("two"), "raw");
+  expect(before.length).toBeGreaterThan(5);
+  expect(after).toHaveLength(before.length);
+  expect(after.filter((path) => !before.includes(path))).toHaveLength(1);
+  expect((await lake.job("two")).totals).toMatchObject({ copied: 1, unchanged: 39 });
+});
+
+test("segments that grow are split, and those that shrink are joined", async ({ expect }) => {
+  const lake = await lakeOf(16);
+  await lake.backup("one");
+  for (let i = 0; i < 100; i++) lake.source.write("raw", `n005-${String(i).padStart(3, "0")}`, "x");
+  const grown = await readIndex(lake.vault, await readSeal(lake.vault, await lake.backup("two")), "raw");
+  for (const { entries } of grown?.segments ?? []) expect(entries).toBeLessThan(SMALL.largest);
+  for (let i = 0; i < 100; i++) lake.source.container("raw").delete(`n005-${String(i).padStart(3, "0")}`);
+  const shrunk = await readIndex(lake.vault, await readSeal(lake.vault, await lake.backup("three")), "raw");
+  expect(shrunk?.entries).toBe(16);
+  expect(shrunk?.segments.length).toBeLessThan(8);
+});
+
+test("a piece that runs out of time leaves the rest to the next, which goes on where it stopped", async ({
+  expect,
+}) => {
+  const lake = await lakeOf(40, { budgetMs: 1 });
+  const ref = await lake.requestBackup("one");
+  const delivered = await lake.deliverAll(await lake.beginBackup(ref));
+  await lake.seal(ref);
+  expect(delivered).toBeGreaterThan(8);
+  expect((await lake.job("one")).totals).toMatchObject({ listed: 40, copied: 40, entries: 40 });
+});
+
+test("a listing out of order ends the job and reports nothing as removed", async ({ expect }) => {
+  const lake = await lakeOf(10);
+  await lake.backup("one");
+  const ref = await lake.requestBackup("two");
+  const [message] = await lake.beginBackup(ref);
+  const { deps } = lake;
+  const { workRange } = await import("./work-range.ts");
+  const backwards = {
+    ...deps,
+    datasource: () => {
+      const real = deps.datasource();
+      return Object.assign(Object.create(real) as typeof real, {
+        kind: real.kind,
+        listPages: async function* () {
+          for await (const page of real.listPages("raw", { from: { name: "", after: false } })) yield page.toReversed();
+        },
+      });
+    },
+  };
+  if (message === undefined) throw new Error("no range was planned");
+  await expect(workRange(backwards, message)).rejects.toMatchObject({ code: "listing/out-of-order" });
+  expect(await lake.work.get("two", "piece|raw|000000|000000")).toBeUndefined();
+});
+
+test("a blob that changes while it is copied is taken in its new version, and counted", async ({ expect }) => {
+  const lake = await lakeOf(3);
+  const ref = await lake.requestBackup("one");
+  const messages = await lake.beginBackup(ref);
+  const copyObject = lake.vault.copyObject.bind(lake.vault);
+  let raced = false;
+  lake.vault.copyObject = async (version, path) => {
+    if (version.name === "n001" && !raced) {
+      raced = true;
+      lake.source.write("raw", "n001", "newer");
+    }
+    return copyObject(version, path);
+  };
+  await lake.deliverAll(messages);
+  await lake.seal(ref);
+  const job = await lake.job("one");
+  expect(job).toMatchObject({ status: "Completed", totals: { changedDuringCopy: 1, copied: 3 } });
+  const entry = (await entriesOf(lake, job.recoveryPoint?.id ?? "", "raw")).find((one) => one.name === "n001");
+  expect(entry).toMatchObject({ etag: lake.source.container("raw").get("n001")?.etag, size: 5 });
+});
+
+test("a blob that vanishes before its copy is left out, and counted", async ({ expect }) => {
+  const lake = await lakeOf(3);
+  const ref = await lake.requestBackup("one");
+  const messages = await lake.beginBackup(ref);
+  const copyObject = lake.vault.copyObject.bind(lake.vault);
+  lake.vault.copyObject = async (version, path) => {
+    if (version.name === "n001") lake.source.container("raw").delete("n001");
+    return copyObject(version, path);
+  };
+  await lake.deliverAll(messages);
+  await lake.seal(ref);
+  expect(await lake.job("one")).toMatchObject({ status: "Completed", totals: { changedDuringCopy: 1, entries: 2 } });
+});
+
+test("a blob that cannot be read is named by the job and by the seal, and the point is usable", async ({ expect }) => {
+  const lake = await lakeOf(3);
+  lake.source.write("raw", "cold", "x", { tier: "Archive" });
+  lake.source.write("raw", "a/../b", "x");
+  const point = await lake.backup("one");
+  const warnings = {
+    count: 2,
+    first: [
+      expect.objectContaining({ container: "raw", name: "a/../b", code: "name-not-addressable" }),
+      expect.objectContaining({ container: "raw", name: "cold", code: "archived" }),
+    ],
+  };
+  expect(await lake.job("one")).toMatchObject({ status: "CompletedWithWarnings", warnings });
+  expect((await readSeal(lake.vault, point)).warnings).toEqual(warnings);
+  expect(await lake.restore("two", point)).toBe("Completed");
+  expect(lake.target.container("raw").size).toBe(3);
+});
+
+test("objects of a failed job are used by the next, which gets the same sequence number", async ({ expect }) => {
+  const lake = await lakeOf(10);
+  const failed = await lake.requestBackup("one");
+  await lake.deliverAll(await lake.beginBackup(failed));
+  const { endJobActivity } = await import("../jobs/end-job.ts");
+  await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
+  expect(await lake.job("one")).toMatchObject({ status: "Failed", failure: { code: "storage/unavailable" } });
+
+  await lake.backup("two");
+  expect(await lake.job("two")).toMatchObject({
+    status: "Completed",
+    recoveryPoint: { sequence: 1 },
+    totals: { copied: 10, copiedBytes: 0 },
+  });
+  expect(lake.vault.written.filter((path) => path.startsWith("data/"))).toHaveLength(10);
+});
+
+test("a message that comes late, after its job has ended, changes nothing", async ({ expect }) => {
+  const lake = await lakeOf(5);
+  const ref = await lake.requestBackup("one");
+  const messages = await lake.beginBackup(ref);
+  await lake.deliverAll(messages);
+  await lake.seal(ref);
+  const written = lake.vault.written.length;
+  lake.source.write("raw", "later", "x");
+  await lake.deliverAll(messages);
+  expect(lake.vault.written).toHaveLength(written);
+  expect(lake.work.size).toBe(0);
+});
+
+test("a deleted blob that is put back with its old ETag is a new object with a new birth", async ({ expect }) => {
+  const lake = await lakeOf(2);
+  const blob = lake.source.container("raw").get("n000") as MemoryBlob;
+  await lake.backup("one");
+  lake.source.container("raw").delete("n000");
+  await lake.backup("two");
+  lake.source.container("raw").set("n000", blob);
+  const [entry] = await entriesOf(lake, await lake.backup("three"), "raw");
+  expect(entry).toMatchObject({ name: "n000", etag: blob.etag, birth: 3 });
+  expect(lake.vault.files.has(objectPath("raw", "n000", blob.etag, 3))).toBe(true);
+});

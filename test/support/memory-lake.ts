@@ -1,0 +1,211 @@
+/**
+ * @module
+ * The whole way of the data in memory: the real activities and queue functions over a storage account, a vault and tables
+ * in memory, with the steps of the orchestrations called one after the other.
+ */
+import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
+import type { BackupVault, Datasource, MarkerCheckMessage, RangeMessage } from "../../src/backup/contract.ts";
+import { checkMarker, removeMarkersActivity, writeMarkersActivity } from "../../src/backup/markers.ts";
+import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
+import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
+import type { RecordTable } from "../../src/foundation/records.ts";
+import type { BackupInstance, ContainerChoice, RecoveryPoint } from "../../src/instances/contract.ts";
+import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
+import { endJobActivity } from "../../src/jobs/end-job.ts";
+import type { InstanceLock } from "../../src/jobs/job-lock.ts";
+import { OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
+import type { WorkRecord } from "../../src/jobs/work.ts";
+import type { PolicyRecord } from "../../src/policies/contract.ts";
+import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
+import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
+import type { SegmentMessage } from "../../src/restore/contract.ts";
+import { planSegmentsActivity } from "../../src/restore/plan-segments.ts";
+import { restoreSegment } from "../../src/restore/restore-segment.ts";
+import { CrashSwitch } from "./crash-switch.ts";
+import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
+import { MemoryRecords } from "./memory-records.ts";
+
+export const VAULT = "vault";
+const INSTANCE_NAME = "lake";
+
+export interface LakeOptions {
+  readonly containers?: ContainerChoice;
+  readonly pageSize?: number;
+  readonly settings?: Partial<RangeSettings>;
+  /** Milliseconds that pass at each look at the clock. */
+  readonly tickMs?: number;
+}
+
+export type CopyMessage = RangeMessage | MarkerCheckMessage;
+
+export class MemoryLake {
+  readonly source = new MemoryAccount();
+  readonly target = new MemoryAccount();
+  readonly crash = new CrashSwitch();
+  readonly vault = new MemoryVault(this.source);
+  readonly jobs = new MemoryRecords<Job>();
+  readonly instances = new MemoryRecords<BackupInstance>();
+  readonly policies = new MemoryRecords<PolicyRecord>();
+  readonly locks = new MemoryRecords<InstanceLock>();
+  readonly work = new MemoryRecords<WorkRecord>();
+  readonly recoveryPoints = new MemoryRecords<RecoveryPoint>();
+  readonly openJobs = new MemoryRecords<JobRef>();
+  readonly events: string[] = [];
+  readonly #options: LakeOptions;
+  #now = Date.parse("2026-01-01T00:00:00.000Z");
+
+  constructor(options: LakeOptions = {}) {
+    this.#options = options;
+  }
+
+  /** What every activity and queue function gets; each port dies where the crash switch says. */
+  get deps() {
+    const tables = {
+      jobs: this.#wrap(this.jobs),
+      instances: this.#wrap(this.instances),
+      policies: this.#wrap(this.policies),
+      locks: this.#wrap(this.locks),
+      work: this.#wrap(this.work),
+      recoveryPoints: this.#wrap(this.recoveryPoints),
+      openJobs: this.#wrap(this.openJobs),
+    };
+    const { pageSize, settings, tickMs = 1 } = this.#options;
+    return {
+      ...tables,
+      datasource: (): Datasource =>
+        this.crash.wrap(new MemoryDatasource(this.source, pageSize === undefined ? {} : { pageSize })),
+      vault: (): BackupVault => this.crash.wrap(this.vault),
+      target: () => this.crash.wrap(new MemoryTarget(this.target, this.vault)),
+      clock: () => {
+        this.#now += tickMs;
+        return new Date(this.#now);
+      },
+      settings: { ...RANGE_SETTINGS, ...settings },
+    };
+  }
+
+  #wrap<T>(table: MemoryRecords<T>): RecordTable<T> {
+    return this.crash.wrap(table);
+  }
+
+  async protect(containers: ContainerChoice = { kind: "all", excludedPrefixes: [] }): Promise<void> {
+    await this.instances.put(VAULT, INSTANCE_NAME, {
+      id: "1".repeat(32),
+      name: INSTANCE_NAME,
+      armId: "/instance",
+      vaultArmId: "/vault",
+      friendlyName: "lake",
+      datasource: { resourceId: "/source", account: "source", kind: "blobServices" },
+      containers: this.#options.containers ?? containers,
+      policyName: "daily",
+      protectionState: "ProtectionConfigured",
+      properties: {},
+      createdAt: "2026-01-01T00:00:00.000Z",
+    });
+  }
+
+  async requestJob(id: string, request: Job["request"]): Promise<JobRef> {
+    const ref = { vault: VAULT, job: id };
+    await this.openJobs.put(OPEN_JOBS, id, ref);
+    await this.jobs.insert(VAULT, id, {
+      id,
+      vault: VAULT,
+      instanceName: INSTANCE_NAME,
+      instance: "1".repeat(32),
+      status: "InProgress",
+      requestedBy: "user",
+      request,
+      startedAt: "2026-01-01T00:00:00.000Z",
+      policyName: "daily",
+    });
+    return ref;
+  }
+
+  requestBackup(id: string): Promise<JobRef> {
+    return this.requestJob(id, { kind: "backup", slot: "2026-01-01T00:00:00.000Z", rule: "BackupDaily" });
+  }
+
+  requestRestore(id: string, recoveryPoint: string, containers?: string[]): Promise<JobRef> {
+    return this.requestJob(id, {
+      kind: "restore",
+      recoveryPoint,
+      target: { resourceId: "/target", account: "target" },
+      ...(containers === undefined ? {} : { containers }),
+    });
+  }
+
+  /** Begins a backup up to its planned ranges. */
+  async beginBackup(ref: JobRef): Promise<RangeMessage[]> {
+    const { begun } = await beginBackupActivity(this.deps, ref);
+    if (!begun) return [];
+    await writeMarkersActivity(this.deps, ref);
+    return planRangesActivity(this.deps, ref);
+  }
+
+  /** Works one message. @returns those that follow */
+  async deliver(message: CopyMessage): Promise<CopyMessage[]> {
+    if ("range" in message) {
+      const { rest, check } = await workRange(this.deps, message);
+      return [rest, check].filter((next) => next !== undefined);
+    }
+    const event = await checkMarker(this.deps, message);
+    if (event !== undefined) this.events.push(event);
+    return [];
+  }
+
+  /** Works messages and all that follow from them. @returns how many there were */
+  async deliverAll(messages: readonly CopyMessage[]): Promise<number> {
+    const queue = [...messages];
+    let delivered = 0;
+    for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+      queue.push(...(await this.deliver(message)));
+      delivered += 1;
+    }
+    return delivered;
+  }
+
+  async seal(ref: JobRef): Promise<JobStatus> {
+    await sealRecoveryPointActivity(this.deps, ref);
+    await removeMarkersActivity(this.deps, ref);
+    return endJobActivity(this.deps, ref);
+  }
+
+  /** A whole backup. @returns the id of its recovery point */
+  async backup(id: string): Promise<string> {
+    const ref = await this.requestBackup(id);
+    await this.deliverAll(await this.beginBackup(ref));
+    await this.seal(ref);
+    return (await this.job(id)).recoveryPoint?.id ?? "";
+  }
+
+  async beginRestore(ref: JobRef): Promise<SegmentMessage[]> {
+    const { begun } = await beginRestoreActivity(this.deps, ref);
+    return begun ? (await planSegmentsActivity(this.deps, ref)).messages : [];
+  }
+
+  async restoreSegments(messages: readonly SegmentMessage[]): Promise<void> {
+    for (const message of messages) {
+      const event = await restoreSegment(this.deps, message);
+      if (event !== undefined) this.events.push(event);
+    }
+  }
+
+  async endRestore(ref: JobRef): Promise<JobStatus> {
+    await checkRestoreActivity(this.deps, ref);
+    return endJobActivity(this.deps, ref);
+  }
+
+  /** A whole restore of a recovery point into the (emptied) target. */
+  async restore(id: string, recoveryPoint: string): Promise<JobStatus> {
+    const ref = await this.requestRestore(id, recoveryPoint);
+    await this.restoreSegments(await this.beginRestore(ref));
+    return this.endRestore(ref);
+  }
+
+  async job(id: string): Promise<Job> {
+    const stored = await this.jobs.get(VAULT, id);
+    if (stored === undefined) throw new Error(`no job '${id}'`);
+    return stored.value;
+  }
+}

@@ -176,6 +176,7 @@ async function runFunction(
     return {
       ok: true,
       ...(returnValue !== null && returnValue !== undefined && { returnValue }),
+      hasResult: after.result !== null && after.result !== undefined,
       outputData: outputData ?? [],
     };
   } catch (thrown) {

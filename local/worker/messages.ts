@@ -26,6 +26,8 @@ export type WorkerOutcome =
   | {
       readonly ok: true;
       readonly returnValue?: TypedData;
+      /** Whether the handler returned anything, also when the library has streamed it past the host. */
+      readonly hasResult: boolean;
       readonly outputData: readonly { readonly name: string; readonly data: TypedData }[];
     }
   | { readonly ok: false; readonly error: ErrorText };

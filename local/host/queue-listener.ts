@@ -1,0 +1,275 @@
+/**
+ * @module
+ * Queue triggers.
+ *
+ * Two things differ from the real host, both so that a developer does not wait: an idle queue is asked every
+ * {@link IDLE_POLL_MS} where the real host slows down to a minute, and a message is leased for {@link LEASE_MS}, renewed
+ * while its function runs, where the real host leases for ten minutes; a message whose host was killed is therefore
+ * back within seconds. Both are at-least-once, so an app cannot come to rely on either.
+ */
+
+import type { DequeuedMessageItem, QueueClient } from "@azure/storage-queue";
+import type { HostLog, InvocationResponse, TypedData } from "../contract.ts";
+import type { QueueConfig } from "./host-config.ts";
+import { statusOf } from "./storage-error.ts";
+
+/** The slowest that an idle queue is asked for messages. */
+export const IDLE_POLL_MS = 100;
+const FIRST_IDLE_POLL_MS = 10;
+
+/** How long a message is hidden from others between two renewals. */
+export const LEASE_MS = 20_000;
+const RENEW_MS = 7_000;
+
+/** The pause after an error, so that a store that is gone does not fill the log. */
+const ERROR_PAUSE_MS = 2_000;
+
+/** The most messages the service gives at once. */
+const MAX_FETCH = 32;
+
+export interface QueueListenerOptions {
+  readonly functionName: string;
+  readonly queue: QueueClient;
+  readonly poisonQueue: QueueClient;
+  readonly config: QueueConfig;
+  readonly invoke: (triggerData: TypedData, metadata: Record<string, TypedData>) => Promise<InvocationResponse>;
+  readonly log: HostLog;
+}
+
+export interface QueueListener {
+  /** Creates the queue where it is missing, and begins to listen. */
+  start(): Promise<void>;
+  /** Asks for messages now: somebody has just put some there. */
+  wake(): void;
+  /** Fetches no more; messages under way go on. */
+  stop(): Promise<void>;
+  /** Waits for the messages under way. */
+  drain(): Promise<void>;
+}
+
+export function openQueueListener(options: QueueListenerOptions): QueueListener {
+  const { queue, config, log } = options;
+  const underWay = new Set<Promise<void>>();
+  let isStopped = false;
+  let loop: Promise<void> | undefined;
+  const bell = openBell();
+
+  const fetch = async (): Promise<number> => {
+    const room = config.batchSize + config.newBatchThreshold - underWay.size;
+    const { receivedMessageItems } = await queue.receiveMessages({
+      numberOfMessages: Math.min(config.batchSize, room, MAX_FETCH),
+      visibilityTimeout: LEASE_MS / 1000,
+    });
+    for (const message of receivedMessageItems) {
+      const work = handleMessage(options, message)
+        .catch((error: unknown) => log.error(`queue '${queue.name}': ${describe(error)}`))
+        .finally(() => {
+          underWay.delete(work);
+          bell.ring();
+        });
+      underWay.add(work);
+    }
+    return receivedMessageItems.length;
+  };
+
+  const listen = async (): Promise<void> => {
+    const idleLimitMs = Math.min(IDLE_POLL_MS, Math.max(config.maxPollingIntervalMs, FIRST_IDLE_POLL_MS));
+    let idleMs = FIRST_IDLE_POLL_MS;
+    let isFailing = false;
+    while (!isStopped) {
+      if (underWay.size > config.newBatchThreshold) {
+        await bell.wait(RENEW_MS);
+        continue;
+      }
+      try {
+        const received = await fetch();
+        if (isFailing) log.info(`queue '${queue.name}' answers again`);
+        isFailing = false;
+        idleMs = received > 0 ? FIRST_IDLE_POLL_MS : Math.min(idleMs * 2, idleLimitMs);
+        if (received === 0) await bell.wait(idleMs);
+      } catch (error) {
+        if (isStopped) return;
+        if (statusOf(error) === 404) {
+          await queue.createIfNotExists().catch(() => undefined);
+        } else if (!isFailing) {
+          log.warn(`queue '${queue.name}' cannot be read, and is tried again until it can: ${describe(error)}`);
+        }
+        isFailing = true;
+        await bell.wait(ERROR_PAUSE_MS);
+      }
+    }
+  };
+
+  return {
+    start: async () => {
+      await queue.createIfNotExists();
+      loop = listen();
+    },
+    wake: () => bell.ring(),
+    stop: async () => {
+      isStopped = true;
+      bell.ring();
+      await loop;
+    },
+    drain: async () => {
+      while (underWay.size > 0) await Promise.all(underWay);
+    },
+  };
+}
+
+/** Runs the function for one message, and deletes, returns or poisons the message by how that ended. */
+async function handleMessage(options: QueueListenerOptions, message: DequeuedMessageItem): Promise<void> {
+  const { queue, config, log } = options;
+  const lease = keepLease(queue, message, log);
+  try {
+    const text = decodeMessage(message.messageText, config.messageEncoding);
+    if (text === undefined) {
+      await moveToPoison(options, lease, message, "it is not base64 (extensions.queues.messageEncoding of host.json)");
+      return;
+    }
+    if (message.dequeueCount > config.maxDequeueCount) {
+      await moveToPoison(options, lease, message, `it was delivered ${message.dequeueCount} times`);
+      return;
+    }
+    const response = await options.invoke({ string: text }, triggerMetadata(message, text));
+    if (response.ok) {
+      await ifStillOurs(queue, log, message, async () => {
+        await queue.deleteMessage(message.messageId, await lease.end());
+      });
+    } else if (message.dequeueCount >= config.maxDequeueCount) {
+      await moveToPoison(
+        options,
+        lease,
+        message,
+        `function '${options.functionName}' failed ${message.dequeueCount} times`,
+      );
+    } else {
+      await ifStillOurs(queue, log, message, async () => {
+        const hiddenS = Math.ceil(config.visibilityTimeoutMs / 1000);
+        await queue.updateMessage(message.messageId, await lease.end(), undefined, hiddenS);
+      });
+    }
+  } finally {
+    await lease.end();
+  }
+}
+
+async function moveToPoison(
+  options: QueueListenerOptions,
+  lease: Lease,
+  message: DequeuedMessageItem,
+  because: string,
+): Promise<void> {
+  const { queue, poisonQueue, log } = options;
+  log.warn(`message ${message.messageId} of queue '${queue.name}' goes to '${poisonQueue.name}': ${because}`);
+  try {
+    await poisonQueue.sendMessage(message.messageText);
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error;
+    await poisonQueue.createIfNotExists();
+    await poisonQueue.sendMessage(message.messageText);
+  }
+  await ifStillOurs(queue, log, message, async () => {
+    await queue.deleteMessage(message.messageId, await lease.end());
+  });
+}
+
+/** Lets a message go that has meanwhile been deleted or leased by another. */
+async function ifStillOurs(
+  queue: QueueClient,
+  log: HostLog,
+  message: DequeuedMessageItem,
+  act: () => Promise<void>,
+): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (statusOf(error) !== 404 && statusOf(error) !== 400) throw error;
+    log.warn(`message ${message.messageId} of queue '${queue.name}' was taken by another while its function ran`);
+  }
+}
+
+interface Lease {
+  /** Stops renewing, and answers the receipt that holds now. */
+  end(): Promise<string>;
+}
+
+function keepLease(queue: QueueClient, message: DequeuedMessageItem, log: HostLog): Lease {
+  let receipt = message.popReceipt;
+  let renewing: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    renewing = (async () => {
+      try {
+        const renewed = await queue.updateMessage(message.messageId, receipt, undefined, LEASE_MS / 1000);
+        receipt = renewed.popReceipt ?? receipt;
+      } catch (error) {
+        log.warn(
+          `the lease of message ${message.messageId} of queue '${queue.name}' was not renewed: ${describe(error)}`,
+        );
+        if (statusOf(error) !== undefined) clearInterval(timer);
+      }
+    })();
+  }, RENEW_MS);
+  return {
+    end: async () => {
+      clearInterval(timer);
+      await renewing;
+      return receipt;
+    },
+  };
+}
+
+/** Undoes the encoding of a queue message; undefined when it does not have that encoding. */
+export function decodeMessage(text: string, encoding: QueueConfig["messageEncoding"]): string | undefined {
+  if (encoding === "none") return text;
+  const compact = text.replaceAll(/\s/g, "");
+  if (compact.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(compact)) return undefined;
+  return Buffer.from(compact, "base64").toString("utf8");
+}
+
+function triggerMetadata(message: DequeuedMessageItem, text: string): Record<string, TypedData> {
+  const at = (date: Date): TypedData => ({ json: JSON.stringify(date.toISOString().replace("Z", "+00:00")) });
+  return {
+    QueueTrigger: { string: text },
+    DequeueCount: { json: String(message.dequeueCount) },
+    Id: { string: message.messageId },
+    PopReceipt: { string: message.popReceipt },
+    InsertionTime: at(message.insertedOn),
+    ExpirationTime: at(message.expiresOn),
+    NextVisibleTime: at(message.nextVisibleOn),
+  };
+}
+
+interface Bell {
+  ring(): void;
+  /** Waits for the next ring, at most `ms`; a ring since the last wait counts. */
+  wait(ms: number): Promise<void>;
+}
+
+function openBell(): Bell {
+  let hasRung = false;
+  let wakeUp: (() => void) | undefined;
+  return {
+    ring: () => {
+      hasRung = true;
+      wakeUp?.();
+    },
+    wait: async (ms) => {
+      if (!hasRung) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wakeUp = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      wakeUp = undefined;
+      hasRung = false;
+    },
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\n")[0] ?? error.name) : String(error);
+}

@@ -1,0 +1,105 @@
+/**
+ * @module
+ * Starts the embedded Functions host from the command line, with the options of `func start` that it has.
+ */
+
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { type Host, startHost } from "./host/host.ts";
+import type { TlsFiles } from "./host/http-server.ts";
+import { HostStartError } from "./host/start-error.ts";
+
+const USAGE = `Runs a function app on this machine.
+
+  node local/main.ts [options]
+
+  --script-root DIR   folder of the app (default: this one)
+  --port N, -p N      port to listen on, 0 for any that is free (default: 7071)
+  --useHttps          serve https, with --cert
+  --cert FILE         certificate, .pfx or PEM
+  --key FILE          private key of a PEM certificate
+  --password TEXT     password of the certificate or key
+  --enableAuth        ask callers for keys, as Azure does
+  --state DIR         folder for keys (default: .lakevault in the app's folder)
+  --help, -h          this text`;
+
+const { values } = parseArgs({
+  options: {
+    "script-root": { type: "string", default: "." },
+    port: { type: "string", short: "p" },
+    useHttps: { type: "boolean", default: false },
+    cert: { type: "string" },
+    key: { type: "string" },
+    password: { type: "string" },
+    enableAuth: { type: "boolean", default: false },
+    state: { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+if (values.help) {
+  console.log(USAGE);
+} else {
+  try {
+    await run();
+  } catch (error) {
+    console.error(error instanceof HostStartError ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
+async function run(): Promise<void> {
+  const port = readPort();
+  const tls = values.useHttps ? await readTls() : undefined;
+  // An interrupt during the start ends it, too; what was started notices that this process is gone.
+  const host = await startHost({
+    scriptRoot: values["script-root"],
+    ...(port !== undefined && { port }),
+    ...(tls !== undefined && { tls }),
+    enableAuth: values.enableAuth,
+    ...(values.state !== undefined && { stateFolder: values.state }),
+    environment: process.env,
+    writeLine: (line) => console.log(line),
+  });
+  let isStopping = false;
+  const stop = (): void => {
+    if (isStopping) process.exit(130);
+    isStopping = true;
+    console.log("stopping; once more to end at once");
+    void host.stop().then(() => process.exit(0));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  show(host);
+}
+
+function show(host: Host): void {
+  console.log("functions:");
+  for (const { name, trigger, methods, url } of host.functions) {
+    const kind = trigger.replace(/Trigger$/i, "");
+    console.log(url === undefined ? `  ${name}: ${kind}` : `  ${name}: [${methods?.join(",")}] ${url}`);
+  }
+  if (host.keys !== undefined) {
+    console.log("keys, to be sent as header x-functions-key or as ?code=:");
+    console.log(`  of the host (admin): ${host.keys.master}`);
+    console.log(`  of all functions: ${host.keys.host}`);
+  }
+  console.log(`listening on ${host.baseUrl}`);
+}
+
+function readPort(): number | undefined {
+  if (values.port === undefined) return undefined;
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new HostStartError(`--port must be a number from 0 to 65535, not '${values.port}'`);
+  }
+  return port;
+}
+
+async function readTls(): Promise<TlsFiles> {
+  if (values.cert === undefined) throw new HostStartError("--useHttps needs --cert, and --key when that is a PEM file");
+  const cert = await readFile(values.cert);
+  const passphrase = values.password === undefined ? {} : { passphrase: values.password };
+  if (/\.(pfx|p12)$/i.test(values.cert)) return { pfx: cert, ...passphrase };
+  return { cert, key: values.key === undefined ? cert : await readFile(values.key), ...passphrase };
+}

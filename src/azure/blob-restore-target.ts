@@ -1,0 +1,119 @@
+import { VaultError } from "../foundation/errors.ts";
+import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../restore/contract.ts";
+import type { Entry } from "../vault/entry.ts";
+import { vaultContainerName } from "../vault/names.ts";
+import type { BlobAccount } from "./blob-account.ts";
+import { COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
+import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
+import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+
+/** Metadata of a container that a restore made: the job's id. Metadata names are lower case on the wire. */
+const JOB_METADATA = "lakevaultjob";
+
+/** How often a blob that an earlier attempt left half is replaced in one call. */
+const RENEWALS = 3;
+
+/** A storage account that a restore writes to, from the vault container of one instance. */
+export class BlobRestoreTarget implements RestoreTarget {
+  readonly #account: BlobAccount;
+  readonly #vault: BlobAccount;
+  readonly #vaultContainer: string;
+  readonly #place: Place;
+  readonly #limits: CopyLimits;
+
+  constructor(account: BlobAccount, vault: BlobAccount, instanceId: string, limits: CopyLimits = COPY_LIMITS) {
+    this.#account = account;
+    this.#vault = vault;
+    this.#vaultContainer = vaultContainerName(instanceId);
+    this.#place = { kind: "target", account: account.name };
+    this.#limits = limits;
+  }
+
+  async look(container: string, jobId: string): Promise<ContainerOwner | undefined> {
+    return mapping(this.#place, async () => {
+      try {
+        const { metadata } = await this.#account.container(container).getProperties();
+        return metadata?.[JOB_METADATA] === jobId ? "ours" : "foreign";
+      } catch (error) {
+        if (answerOf(error)?.status === 404) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async createContainer(container: string, jobId: string): Promise<ContainerOwner> {
+    await mapping(this.#place, () =>
+      this.#account.container(container).createIfNotExists({ metadata: { [JOB_METADATA]: jobId } }),
+    );
+    return (await this.look(container, jobId)) ?? "foreign";
+  }
+
+  async copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome> {
+    if (entry.type === "directory") return this.#createDirectory(container, entry.name);
+    const request: CopyRequest = {
+      from: { account: this.#vault, container: this.#vaultContainer, name: objectPath, place: { kind: "vault" } },
+      to: { account: this.#account, container, name: entry.name, place: this.#place },
+      size: entry.size,
+      ...(entry.type === undefined ? {} : { type: entry.type }),
+      ...(entry.tier === undefined ? {} : { tier: entry.tier }),
+      ...(entry.tags === undefined ? {} : { tags: entry.tags }),
+    };
+    for (let renewed = 0; renewed < RENEWALS; renewed++) {
+      const result = await copyBlob(request, this.#limits);
+      switch (result.kind) {
+        case "copied":
+          return { kind: "copied" };
+        case "exists":
+          if ((await mapping(this.#place, () => waitForCopy(request, this.#limits))) === "success") {
+            return { kind: "exists" };
+          }
+          await mapping(this.#place, () => this.#account.container(container).deleteBlob(entry.name));
+          break;
+        case "gone":
+        case "changed":
+          return { kind: "missing" };
+        case "unreadable":
+          throw new VaultError("format/missing", `object '${objectPath}' cannot be read: ${result.message}`, {
+            hint: "move the object back to an online access tier, wait until it is there, then restore again",
+          });
+      }
+    }
+    throw new VaultError("storage/unavailable", `'${entry.name}' does not become whole in '${container}'`);
+  }
+
+  /** With a hierarchical namespace the blob so marked is a directory; a flat account keeps it as other tools do. */
+  async #createDirectory(container: string, name: string): Promise<RestoreOutcome> {
+    return mapping(this.#place, async () => {
+      try {
+        await this.#account
+          .container(container)
+          .getBlockBlobClient(name)
+          .upload("", 0, { metadata: { hdi_isfolder: "true" }, conditions: { ifNoneMatch: "*" } });
+        return { kind: "copied" };
+      } catch (error) {
+        const status = answerOf(error)?.status;
+        if (status === 409 || status === 412) return { kind: "exists" };
+        throw error;
+      }
+    });
+  }
+
+  async *listPages(container: string, from: string): AsyncGenerator<readonly RestoredBlob[], void, undefined> {
+    const pages = this.#account
+      .container(container)
+      .listBlobsFlat({ includeCopy: true, ...(from === "" ? {} : { startFrom: from }) })
+      .byPage({ maxPageSize: LARGEST_PAGE });
+    try {
+      for await (const page of pages) {
+        yield page.segment.blobItems.map(({ name, properties }) => ({
+          name,
+          size: properties.contentLength ?? 0,
+          ...md5Of(properties.contentMD5),
+          isWhole: properties.copyStatus === undefined || properties.copyStatus === "success",
+        }));
+      }
+    } catch (error) {
+      throw mapError(error, this.#place);
+    }
+  }
+}

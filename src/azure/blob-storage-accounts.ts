@@ -1,0 +1,21 @@
+import type { StorageAccounts } from "../instances/contract.ts";
+import type { Accounts } from "./accounts.ts";
+import { userContainers } from "./containers.ts";
+import { mapping } from "./map-error.ts";
+
+/** Looks into storage accounts for the checks that come before a request is taken. */
+export class BlobStorageAccounts implements StorageAccounts {
+  readonly #accounts: Accounts;
+
+  constructor(accounts: Accounts) {
+    this.#accounts = accounts;
+  }
+
+  async containerExists(account: string, container: string): Promise<boolean> {
+    return mapping({ kind: "datasource", account }, () => this.#accounts.find(account).container(container).exists());
+  }
+
+  async listContainers(account: string): Promise<string[]> {
+    return mapping({ kind: "datasource", account }, () => userContainers(this.#accounts.find(account)));
+  }
+}

@@ -1,0 +1,152 @@
+import type { ContainerClient } from "@azure/storage-blob";
+import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/contract.ts";
+import { VaultError } from "../foundation/errors.ts";
+import type { VaultFile, VaultFiles, WriteOptions } from "../vault/contract.ts";
+import { vaultContainerName } from "../vault/names.ts";
+import type { BlobAccount } from "./blob-account.ts";
+import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
+import { LARGEST_PAGE } from "./listed-blobs.ts";
+import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+
+const VAULT: Place = { kind: "vault" };
+
+/** The files of one backup instance, in its container in the vault account. */
+export class BlobVaultFiles implements VaultFiles {
+  protected readonly account: BlobAccount;
+  protected readonly containerName: string;
+  protected readonly container: ContainerClient;
+
+  constructor(account: BlobAccount, instanceId: string) {
+    this.account = account;
+    this.containerName = vaultContainerName(instanceId);
+    this.container = account.container(this.containerName);
+  }
+
+  /** Makes the instance's container; one that is there is fine. */
+  async createContainer(): Promise<void> {
+    await mapping(VAULT, () => this.container.createIfNotExists());
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    return mapping(VAULT, async () => {
+      try {
+        const { readableStreamBody } = await this.container.getBlobClient(path).download();
+        const chunks: Buffer[] = [];
+        for await (const chunk of readableStreamBody ?? []) chunks.push(Buffer.from(chunk));
+        return Buffer.concat(chunks);
+      } catch (error) {
+        if (answerOf(error)?.status === 404) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async create(path: string, content: Uint8Array, options: WriteOptions): Promise<boolean> {
+    return mapping(VAULT, async () => {
+      try {
+        await this.container.getBlockBlobClient(path).upload(content, content.length, {
+          conditions: { ifNoneMatch: "*" },
+          blobHTTPHeaders: { blobContentType: options.contentType },
+          ...(options.metadata === undefined ? {} : { metadata: { ...options.metadata } }),
+        });
+        return true;
+      } catch (error) {
+        // BlobAlreadyExists (409): "The specified blob already exists."
+        // ConditionNotMet (412): "The condition specified using HTTP conditional header(s) is not met."
+        const status = answerOf(error)?.status;
+        if (status === 409 || status === 412) return false;
+        throw error;
+      }
+    });
+  }
+
+  async *list(prefix: string): AsyncGenerator<VaultFile, void, undefined> {
+    try {
+      const pages = this.container
+        .listBlobsFlat({ prefix, includeMetadata: true })
+        .byPage({ maxPageSize: LARGEST_PAGE });
+      for await (const page of pages) {
+        for (const { name, properties, metadata } of page.segment.blobItems) {
+          yield { path: name, size: properties.contentLength ?? 0, metadata: metadata ?? {} };
+        }
+      }
+    } catch (error) {
+      // An instance without a container has no files yet.
+      if (answerOf(error)?.code === "ContainerNotFound") return;
+      throw mapError(error, VAULT);
+    }
+  }
+}
+
+/** How often an object that is not whole is removed and copied anew in one call. */
+const RENEWALS = 3;
+
+export interface BlobBackupVaultOptions {
+  /** Access tier of objects; absent: the vault account's default. */
+  readonly tier?: string;
+  readonly limits?: CopyLimits;
+}
+
+/** The same, and the objects copied into it from the account that the instance protects. */
+export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
+  readonly #source: BlobAccount;
+  readonly #sourcePlace: Place;
+  readonly #tier: string | undefined;
+  readonly #limits: CopyLimits;
+
+  constructor(account: BlobAccount, instanceId: string, source: BlobAccount, options: BlobBackupVaultOptions = {}) {
+    super(account, instanceId);
+    this.#source = source;
+    this.#sourcePlace = { kind: "datasource", account: source.name };
+    this.#tier = options.tier;
+    this.#limits = options.limits ?? COPY_LIMITS;
+  }
+
+  async copyObject(version: SourceVersion, path: string): Promise<CopyOutcome> {
+    const request: CopyRequest = {
+      from: this.#sourceBlob(version.container, version.name),
+      to: this.#vaultBlob(path),
+      size: version.size,
+      etag: version.etag,
+      ...(version.type === undefined ? {} : { type: version.type }),
+      ...(this.#tier === undefined ? {} : { tier: this.#tier }),
+    };
+    for (let renewed = 0; renewed < RENEWALS; renewed++) {
+      const result = await copyBlob(request, this.#limits);
+      if (result.kind === "copied") return { kind: "copied", movedBytes: version.size };
+      if (result.kind !== "exists") return result;
+      if (await this.#isWhole(request)) return { kind: "copied", movedBytes: 0 };
+      await mapping(VAULT, () => this.container.getBlobClient(path).deleteIfExists());
+    }
+    throw new VaultError("storage/unavailable", `object '${path}' does not become whole`);
+  }
+
+  async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
+    await mapping(VAULT, () => this.container.getBlobClient(path).deleteIfExists());
+    const result = await copyBlob({
+      from: this.#sourceBlob(container, name),
+      to: this.#vaultBlob(path),
+      // Every marker is far below the size that one request copies.
+      size: 0,
+    });
+    // Another check of the same container was faster, with the same marker.
+    return result.kind === "copied" || result.kind === "exists" ? { kind: "copied", movedBytes: 0 } : result;
+  }
+
+  /** The object's name says its version, so length and copy status are all that can differ. */
+  async #isWhole(request: CopyRequest): Promise<boolean> {
+    return mapping(VAULT, async () => {
+      const status = await waitForCopy(request, this.#limits);
+      const { contentLength } = await this.container.getBlobClient(request.to.name).getProperties();
+      return status === "success" && contentLength === request.size;
+    });
+  }
+
+  #sourceBlob(container: string, name: string): BlobPlace {
+    return { account: this.#source, container, name, place: this.#sourcePlace };
+  }
+
+  #vaultBlob(name: string): BlobPlace {
+    return { account: this.account, container: this.containerName, name, place: VAULT };
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * @module
+ * The copy ladder: how one blob gets from one account to another without passing through the app.
+ *
+ * - block blobs up to 256 MiB: Copy Blob From URL, one synchronous request
+ * - larger block blobs: Put Block From URL in parallel, then Put Block List
+ * - append and page blobs: Copy Blob, asynchronous, from a snapshot where the source may change
+ *
+ * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
+ * @see https://learn.microsoft.com/rest/api/storageservices/put-block-from-url
+ * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
+ */
+import type { BlobClient, BlobGetPropertiesResponse } from "@azure/storage-blob";
+import { mapBounded } from "../foundation/bounded-pool.ts";
+import { VaultError } from "../foundation/errors.ts";
+import type { Entry } from "../vault/entry.ts";
+import type { BlobAccount } from "./blob-account.ts";
+import { quoted, unquoted } from "./listed-blobs.ts";
+import { answerOf, mapError, type Place } from "./map-error.ts";
+
+export interface BlobPlace {
+  readonly account: BlobAccount;
+  readonly container: string;
+  readonly name: string;
+  /** How errors name the account. */
+  readonly place: Place;
+}
+
+export interface CopyRequest {
+  readonly from: BlobPlace;
+  readonly to: BlobPlace;
+  /** Length of the source's content, bytes. */
+  readonly size: number;
+  /** Absent: a block blob. */
+  readonly type?: Entry["type"];
+  /** The source's version, unquoted. Absent: the source never changes. */
+  readonly etag?: string;
+  /** Access tier of the new blob, for block blobs only; absent: the account's default. */
+  readonly tier?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+export type CopyResult =
+  | { readonly kind: "copied" }
+  /** A blob has the name already; nothing was written. */
+  | { readonly kind: "exists" }
+  /** The source is not the wanted version any more. */
+  | { readonly kind: "changed" }
+  | { readonly kind: "gone" }
+  | { readonly kind: "unreadable"; readonly code: string; readonly message: string };
+
+/** Sizes and widths of the ladder; tests take small ones. */
+export interface CopyLimits {
+  /** Longest blob that one synchronous request copies, bytes. */
+  readonly wholeBytes: number;
+  /** Usual length of a block, bytes; longer where a blob would have more than {@link MOST_BLOCKS}. */
+  readonly blockBytes: number;
+  /** Blocks of one blob copied at once. */
+  readonly blockWidth: number;
+  /** How long an asynchronous copy is waited for before the work is put off to another attempt. */
+  readonly waitMs: number;
+  readonly pollMs: number;
+}
+
+const MIB = 2 ** 20;
+const MOST_BLOCKS = 50_000;
+
+export const COPY_LIMITS: CopyLimits = {
+  wholeBytes: 256 * MIB,
+  blockBytes: 64 * MIB,
+  blockWidth: 8,
+  waitMs: 180_000,
+  pollMs: 2_000,
+};
+
+/**
+ * Copies a blob with its content, properties and metadata to a name that is free.
+ *
+ * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
+ */
+export async function copyBlob(request: CopyRequest, limits: CopyLimits = COPY_LIMITS): Promise<CopyResult> {
+  try {
+    if (request.type === "append" || request.type === "page") return await copyInBackground(request, limits);
+    return request.size <= limits.wholeBytes ? await copyWhole(request) : await copyInBlocks(request, limits);
+  } catch (error) {
+    return explain(error, request);
+  }
+}
+
+function sourceOf({ from }: CopyRequest): BlobClient {
+  return from.account.container(from.container).getBlobClient(from.name);
+}
+
+function newBlobOf({ to }: CopyRequest): BlobClient {
+  return to.account.container(to.container).getBlobClient(to.name);
+}
+
+const ONLY_IF_FREE = { ifNoneMatch: "*" } as const;
+
+function ifUnchanged({ etag }: CopyRequest): { readonly ifMatch?: string } {
+  return etag === undefined ? {} : { ifMatch: quoted(etag) };
+}
+
+function tierAndTags({ tier, tags }: CopyRequest): { readonly tier?: string; readonly tags?: Record<string, string> } {
+  return { ...(tier === undefined ? {} : { tier }), ...(tags === undefined ? {} : { tags: { ...tags } }) };
+}
+
+async function copyWhole(request: CopyRequest): Promise<CopyResult> {
+  const { url, authorization } = await request.from.account.copySource(sourceOf(request));
+  await newBlobOf(request).syncCopyFromURL(url, {
+    conditions: { ...ONLY_IF_FREE },
+    sourceConditions: ifUnchanged(request),
+    ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
+    ...tierAndTags(request),
+  });
+  return { kind: "copied" };
+}
+
+async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
+  const source = sourceOf(request);
+  const properties = await source.getProperties({ conditions: ifUnchanged(request) });
+  // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
+  const blob = request.to.account.pinnedTo(properties.etag ?? "", newBlobOf(request));
+
+  const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MOST_BLOCKS));
+  const blocks = Array.from({ length: Math.ceil(request.size / blockBytes) }, (_, n) => n);
+  const ids = await mapBounded(blocks, limits.blockWidth, async (n) => {
+    const id = Buffer.from(String(n).padStart(6, "0")).toString("base64");
+    const offset = n * blockBytes;
+    const { url, authorization } = await request.from.account.copySource(source);
+    await blob.stageBlockFromURL(id, url, offset, Math.min(blockBytes, request.size - offset), {
+      ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
+    });
+    return id;
+  });
+  await blob.commitBlockList(ids, {
+    conditions: { ...ONLY_IF_FREE },
+    blobHTTPHeaders: headersOf(properties),
+    ...(properties.metadata === undefined ? {} : { metadata: properties.metadata }),
+    ...tierAndTags(request),
+  });
+  return { kind: "copied" };
+}
+
+function headersOf(p: BlobGetPropertiesResponse): Record<string, string | Uint8Array> {
+  const headers = {
+    blobContentType: p.contentType,
+    blobContentEncoding: p.contentEncoding,
+    blobContentLanguage: p.contentLanguage,
+    blobContentDisposition: p.contentDisposition,
+    blobCacheControl: p.cacheControl,
+    // Put Block List computes none, so the source's is kept.
+    blobContentMD5: p.contentMD5,
+  };
+  return Object.fromEntries(Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined));
+}
+
+/** Copy Blob takes no condition that holds while it runs, so what may change is copied from a snapshot. */
+async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
+  const source = sourceOf(request);
+  const blob = newBlobOf(request);
+  if (request.etag !== undefined && (await blob.exists())) return { kind: "exists" };
+
+  const snapshot = request.etag === undefined ? undefined : await takeSnapshot(source, request);
+  const { tags } = tierAndTags(request);
+  try {
+    await blob.beginCopyFromURL(await request.from.account.signedUrl(source, snapshot), {
+      conditions: { ...ONLY_IF_FREE },
+      ...(tags === undefined ? {} : { tags }),
+    });
+  } catch (error) {
+    if (snapshot !== undefined) await source.withSnapshot(snapshot).deleteIfExists();
+    throw error;
+  }
+  const status = await waitForCopy(request, limits);
+  if (status !== "success") {
+    throw new VaultError("storage/unavailable", `the copy of '${request.from.name}' ended with status '${status}'`);
+  }
+  return { kind: "copied" };
+}
+
+async function takeSnapshot(source: BlobClient, request: CopyRequest): Promise<string> {
+  const { snapshot } = await source.createSnapshot({ conditions: ifUnchanged(request) });
+  if (snapshot === undefined)
+    throw new Error(`the service took a snapshot of '${request.from.name}' and did not name it`);
+  return snapshot;
+}
+
+/**
+ * Waits until the asynchronous copy into a blob has ended, and removes the snapshot that it read.
+ *
+ * @returns how the copy ended; `success` also when the blob was not written by one
+ * @throws VaultError `storage/unavailable` (retryable) when it is still under way; the next attempt waits on
+ */
+export async function waitForCopy(request: CopyRequest, limits: CopyLimits = COPY_LIMITS): Promise<string> {
+  const blob = newBlobOf(request);
+  for (let waitedMs = 0; ; waitedMs += limits.pollMs) {
+    const { copyStatus, copySource } = await blob.getProperties();
+    if (copyStatus !== "pending") {
+      if (request.etag !== undefined && copySource !== undefined) await removeSnapshot(request, copySource);
+      return copyStatus ?? "success";
+    }
+    if (waitedMs >= limits.waitMs) {
+      throw new VaultError("storage/unavailable", `'${request.from.name}' is still being copied by the service`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
+  }
+}
+
+/** The blob itself tells which snapshot it was copied from, so that a later attempt can remove it too. */
+async function removeSnapshot(request: CopyRequest, copySource: string): Promise<void> {
+  const snapshot = URL.parse(copySource)?.searchParams.get("snapshot");
+  if (snapshot) await sourceOf(request).withSnapshot(snapshot).deleteIfExists();
+}
+
+/**
+ * Finds out what a refused copy means. A 409 or 412 may be about either side and the services word it in many ways, so
+ * both sides are asked how they are now.
+ */
+async function explain(error: unknown, request: CopyRequest): Promise<CopyResult> {
+  const answer = answerOf(error);
+  if (answer === undefined) throw mapError(error, request.to.place);
+  if (answer.code === "BlobAlreadyExists") return { kind: "exists" };
+  // CannotVerifyCopySource: the service could not read the source in our name.
+  const refusedBy = answer.code === "CannotVerifyCopySource" ? request.from.place : request.to.place;
+  if (![400, 404, 409, 412].includes(answer.status)) throw mapError(error, refusedBy);
+
+  const source = await stateOfSource(request);
+  if (source !== "as wanted") return source;
+  // Of two workers that stage blocks for one name, the first commit takes the other's blocks away (InvalidBlockList).
+  if (await exists(request)) return { kind: "exists" };
+  throw mapError(error, refusedBy);
+}
+
+async function exists(request: CopyRequest): Promise<boolean> {
+  try {
+    return await newBlobOf(request).exists();
+  } catch (error) {
+    throw mapError(error, request.to.place);
+  }
+}
+
+async function stateOfSource(request: CopyRequest): Promise<CopyResult | "as wanted"> {
+  try {
+    const { etag, accessTier } = await sourceOf(request).getProperties();
+    if (request.etag !== undefined && unquoted(etag ?? "") !== request.etag) return { kind: "changed" };
+    if (accessTier !== "Archive") return "as wanted";
+    return { kind: "unreadable", code: "archived", message: "the blob is in the archive tier and cannot be read" };
+  } catch (error) {
+    const answer = answerOf(error);
+    if (answer?.status === 404) return { kind: "gone" };
+    // "The blob is encrypted with customer specified encryption, but it was not provided in the request."
+    if (answer?.code === "BlobUsesCustomerSpecifiedEncryption") {
+      const message = "the blob is encrypted with a key that only its writer has";
+      return { kind: "unreadable", code: "customer-key", message };
+    }
+    throw mapError(error, request.from.place);
+  }
+}

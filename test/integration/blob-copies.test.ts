@@ -1,0 +1,397 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { BlobClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { type Azurite, startAzurite } from "../../local/azurite.ts";
+import { BlobAccount } from "../../src/azure/blob-account.ts";
+import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
+import { BlobRestoreTarget } from "../../src/azure/blob-restore-target.ts";
+import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
+import { COPY_LIMITS, type CopyLimits } from "../../src/azure/copy-blob.ts";
+import type { ListedBlob } from "../../src/backup/contract.ts";
+import { VaultError } from "../../src/foundation/errors.ts";
+import type { Entry } from "../../src/vault/entry.ts";
+import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
+
+const INSTANCE = "0123456789abcdef0123456789abcdef";
+
+/** The ladder of production with short rungs, so that small blobs climb all of it. */
+const SHORT: CopyLimits = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10, waitMs: 1_000 };
+
+let azurite: Azurite;
+let wire: RecordingProxy;
+let source: BlobAccount;
+let vaultAccount: BlobAccount;
+let target: BlobAccount;
+let container: ContainerClient;
+let datasource: BlobDatasource;
+let vault: BlobBackupVault;
+let runs = 0;
+
+beforeAll(async () => {
+  azurite = await startAzurite({ accounts: ["prodlake", "vault", "restored"] });
+  wire = await startRecordingProxy(new URL(azurite.account("vault").blobEndpoint).origin);
+  [source, vaultAccount, target] = ["prodlake", "vault", "restored"].map((name) => {
+    const { connectionString, blobEndpoint } = azurite.account(name);
+    const throughWire = connectionString.replace(blobEndpoint, blobEndpoint.replace(/^http:\/\/[^/]+/, wire.origin));
+    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date());
+  }) as [BlobAccount, BlobAccount, BlobAccount];
+});
+afterAll(async () => {
+  await wire.stop();
+  await azurite.stop();
+});
+
+beforeEach(async () => {
+  runs += 1;
+  wire.before = () => Promise.resolve();
+  container = source.container(`in${runs}`);
+  await container.create();
+  datasource = new BlobDatasource(source, "blobServices");
+  vault = new BlobBackupVault(vaultAccount, `${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`, source, {
+    tier: "Cool",
+    limits: SHORT,
+  });
+  await vault.createContainer();
+});
+
+const PROPERTIES = {
+  blobHTTPHeaders: {
+    blobContentType: "text/csv; charset=utf-8",
+    blobContentEncoding: "identity",
+    blobContentLanguage: "de",
+    blobContentDisposition: "attachment",
+    blobCacheControl: "max-age=60",
+  },
+  metadata: { Owner: "finance", stage: "raw" },
+  tags: { project: "lake", "cost center": "4711" },
+};
+
+async function upload(name: string, content: Uint8Array | string): Promise<ListedBlob> {
+  const bytes = Buffer.from(content);
+  await container.getBlockBlobClient(name).upload(bytes, bytes.length, PROPERTIES);
+  return look(name);
+}
+
+async function look(name: string): Promise<ListedBlob> {
+  const blob = await datasource.look(container.containerName, name);
+  if (blob === undefined) throw new Error(`no blob '${name}'`);
+  return blob;
+}
+
+function copy(
+  { name, etag, size, type }: ListedBlob,
+  path = `data/${name}/1`,
+): ReturnType<BlobBackupVault["copyObject"]> {
+  const version = { container: container.containerName, name, etag, size, ...(type === undefined ? {} : { type }) };
+  return vault.copyObject(version, path);
+}
+
+function object(path: string): BlockBlobClient {
+  return vaultAccount.container(`bi-${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`).getBlockBlobClient(path);
+}
+
+async function expectSame(expect: (value: unknown) => { toEqual(other: unknown): void }, a: BlobClient, b: BlobClient) {
+  const [left, right] = await Promise.all([a.downloadToBuffer(), b.downloadToBuffer()]);
+  expect(createHash("md5").update(right).digest("hex")).toEqual(createHash("md5").update(left).digest("hex"));
+  const told = (p: Awaited<ReturnType<BlobClient["getProperties"]>>) => ({
+    ...{ type: p.contentType, encoding: p.contentEncoding, language: p.contentLanguage, metadata: p.metadata },
+    ...{ disposition: p.contentDisposition, cache: p.cacheControl, blobType: p.blobType, md5: p.contentMD5 },
+  });
+  expect(told(await b.getProperties())).toEqual(told(await a.getProperties()));
+}
+
+test("copies a small blob whole, with properties and metadata, into the vault's tier", async ({ expect }) => {
+  const listed = await upload("a/small.csv", "1,2,3");
+  expect(await copy(listed, "data/small")).toEqual({ kind: "copied", movedBytes: 5 });
+  await expectSame(expect, container.getBlobClient("a/small.csv"), object("data/small"));
+  expect((await object("data/small").getProperties()).accessTier).toBe("Cool");
+});
+
+test("copies a large blob in blocks, with the source's version as a condition of every block", async ({ expect }) => {
+  const listed = await upload("large.bin", randomBytes(1_900));
+  const before = wire.requests.length;
+  expect(await copy(listed, "data/large")).toEqual({ kind: "copied", movedBytes: 1_900 });
+  const blocks = wire.requests.slice(before).filter(({ url }) => url.searchParams.get("comp") === "block");
+  expect(blocks.map(({ headers }) => headers["x-ms-source-range"]).sort()).toEqual([
+    "bytes=0-399",
+    "bytes=1200-1599",
+    "bytes=1600-1899",
+    "bytes=400-799",
+    "bytes=800-1199",
+  ]);
+  expect(new Set(blocks.map(({ headers }) => headers["x-ms-source-if-match"]))).toEqual(new Set([`"${listed.etag}"`]));
+  await expectSame(expect, container.getBlobClient("large.bin"), object("data/large"));
+  expect((await object("data/large").getProperties()).accessTier).toBe("Cool");
+});
+
+test("never puts a large blob together from two versions", async ({ expect }) => {
+  const listed = await upload("torn.bin", Buffer.alloc(1_900, "a"));
+  let blocks = 0;
+  wire.before = async ({ url }) => {
+    if (url.searchParams.get("comp") === "block" && ++blocks === 3) await upload("torn.bin", Buffer.alloc(1_900, "b"));
+  };
+  expect(await copy(listed, "data/torn")).toEqual({ kind: "changed" });
+  expect(blocks).toBeGreaterThanOrEqual(3);
+  expect(await object("data/torn").exists()).toBe(false);
+});
+
+test.for(["small", "large"])(
+  "tells of a %s blob that its version is replaced or that it is gone",
+  async (size, { expect }) => {
+    const length = size === "small" ? 10 : 1_500;
+    const listed = await upload("moving", Buffer.alloc(length, "a"));
+    await upload("moving", Buffer.alloc(length, "b"));
+    expect(await copy(listed)).toEqual({ kind: "changed" });
+    await container.deleteBlob("moving");
+    expect(await copy(listed)).toEqual({ kind: "gone" });
+  },
+);
+
+test.for(["append", "page"])("copies an %s blob from a snapshot and leaves none behind", async (type, { expect }) => {
+  const content = type === "append" ? Buffer.from("line 1\nline 2\n") : randomBytes(1_024);
+  const { blobHTTPHeaders, metadata } = PROPERTIES;
+  if (type === "append") {
+    const blob = container.getAppendBlobClient("log");
+    await blob.create({ blobHTTPHeaders, metadata });
+    await blob.appendBlock(content, content.length);
+  } else {
+    const blob = container.getPageBlobClient("log");
+    await blob.create(content.length, { blobHTTPHeaders, metadata });
+    await blob.uploadPages(content, 0, content.length);
+  }
+  const listed = await look("log");
+  expect(listed.type).toBe(type);
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: content.length });
+  await expectSame(expect, container.getBlobClient("log"), object("data/log"));
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 0 });
+
+  const snapshots = (await all(container.listBlobsFlat({ includeSnapshots: true }))).map(({ snapshot }) => snapshot);
+  expect(snapshots).toEqual([undefined]);
+
+  if (type === "append") await container.getAppendBlobClient("log").appendBlock("more", 4);
+  else await container.getPageBlobClient("log").clearPages(0, 512);
+  expect(await copy(listed, "data/again")).toEqual({ kind: "changed" });
+  await container.deleteBlob("log");
+  expect(await copy(listed, "data/again")).toEqual({ kind: "gone" });
+});
+
+test("accepts an object that is whole and replaces one that is not", async ({ expect }) => {
+  const listed = await upload("again", "content");
+  expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 7 });
+  expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 0 });
+  await object("data/again").upload("cont", 4);
+  expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 7 });
+  expect((await object("data/again").downloadToBuffer()).toString()).toBe("content");
+});
+
+test("lets many workers copy one version at once, in whichever way", async ({ expect }) => {
+  const blobs = [await upload("one", "1"), await upload("many", randomBytes(1_700))];
+  for (const listed of blobs) {
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => copy(listed, `data/${listed.name}`)));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: 6 }, () => "copied"));
+    await expectSame(expect, container.getBlobClient(listed.name), object(`data/${listed.name}`));
+  }
+});
+
+test("names an archived blob as unreadable", async ({ expect }) => {
+  const listed = await upload("old", "cold");
+  await container.getBlobClient("old").setAccessTier("Archive");
+  expect(await look("old")).toMatchObject({ tier: "Archive", effectiveTier: "Archive", etag: listed.etag });
+  expect(await copy(listed)).toMatchObject({ kind: "unreadable", code: "archived" });
+});
+
+const ODD_NAMES = [
+  "with space and +plus",
+  "percent%41 and %2F",
+  "question?mark=1&and#hash",
+  "ümläut/雪/🙂",
+  "double//slash",
+  "/leading",
+  "quote'\"<xml>&amp;",
+  "tilde~{brace}|pipe^caret`tick",
+];
+
+test("copies blobs of any name and finds them again in its listings", async ({ expect }) => {
+  for (const name of ODD_NAMES) {
+    const listed = await upload(name, name);
+    expect(await copy(listed, `data/x/${name}/${listed.etag}.1`), name).toMatchObject({ kind: "copied" });
+    const read = await vault.read(`data/x/${name}/${listed.etag}.1`);
+    expect(Buffer.from(read ?? []).toString(), name).toBe(name);
+  }
+  const found: string[] = [];
+  for await (const { path } of vault.list("data/x/")) found.push(path.replace(/^data\/x\/(.*)\/[^/]+$/s, "$1"));
+  expect(found.sort()).toEqual([...ODD_NAMES].sort());
+});
+
+test("writes files once and reads them back", async ({ expect }) => {
+  const options = { contentType: "application/json", metadata: { sequence: "7" } };
+  expect(await vault.create("recovery-points/1/recovery-point.json", Buffer.from("{}"), options)).toBe(true);
+  expect(await vault.create("recovery-points/1/recovery-point.json", Buffer.from("[]"), options)).toBe(false);
+  expect(Buffer.from((await vault.read("recovery-points/1/recovery-point.json")) ?? []).toString()).toBe("{}");
+  expect(await vault.read("recovery-points/2/recovery-point.json")).toBeUndefined();
+  expect(await all(vault.list("recovery-points/"))).toEqual([
+    { path: "recovery-points/1/recovery-point.json", size: 2, metadata: { sequence: "7" } },
+  ]);
+});
+
+test("has no files before its container is made", async ({ expect }) => {
+  const fresh = new BlobBackupVault(vaultAccount, "f".repeat(32), source);
+  expect(await fresh.read("instance.json")).toBeUndefined();
+  expect(await all(fresh.list(""))).toEqual([]);
+});
+
+test("copies a marker over one of an attempt before", async ({ expect }) => {
+  const path = "markers/job/in";
+  for (const content of ["first", "second"]) {
+    await datasource.writeMarker(container.containerName, ".lakevault/job", content);
+    expect(await vault.copyMarker(container.containerName, ".lakevault/job", path)).toMatchObject({ kind: "copied" });
+    expect(Buffer.from((await vault.read(path)) ?? []).toString()).toBe(content);
+  }
+  await datasource.removeMarker(container.containerName, ".lakevault/job");
+  await datasource.removeMarker(container.containerName, ".lakevault/job");
+  expect(await vault.copyMarker(container.containerName, ".lakevault/job", path)).toEqual({ kind: "gone" });
+});
+
+test("lists pages from a position on, with what an entry tells", async ({ expect }) => {
+  const names = ["a", "a/1", "a/2", "b", "b/1", "c"];
+  for (const name of names) await upload(name, name);
+  await container.getBlobClient("b").setAccessTier("Cool");
+
+  const listing = async (name: string, after: boolean): Promise<string[][]> => {
+    const pages = datasource.listPages(container.containerName, { from: { name, after }, pageSize: 2 });
+    return (await all(pages)).map((page) => page.map((blob) => blob.name));
+  };
+  expect((await listing("", false)).flat()).toEqual(names);
+  expect((await listing("", false)).length).toBe(3);
+  expect((await listing("a/2", false)).flat()).toEqual(["a/2", "b", "b/1", "c"]);
+  expect((await listing("a/2", true)).flat()).toEqual(["b", "b/1", "c"]);
+  expect((await listing("a/10", true)).flat()).toEqual(["a/2", "b", "b/1", "c"]);
+  expect((await listing("c", true)).flat()).toEqual([]);
+
+  const [page] = await all(datasource.listPages(container.containerName, { from: { name: "a/2", after: true } }));
+  const [b, b1] = page ?? [];
+  expect(b).toEqual(await look("b"));
+  expect(b).toMatchObject({ name: "b", size: 1, tier: "Cool", effectiveTier: "Cool", tags: PROPERTIES.tags });
+  expect(b?.etag).toMatch(/^0x[0-9A-F]+$/);
+  expect(b?.md5).toBe(createHash("md5").update("b").digest("base64"));
+  expect(b1).toMatchObject({ effectiveTier: "Hot" });
+  expect(b1).not.toHaveProperty("tier");
+});
+
+test("tells which containers there are", async ({ expect }) => {
+  expect(await datasource.containerExists(container.containerName)).toBe(true);
+  expect(await datasource.containerExists("none-such")).toBe(false);
+  const names = await datasource.listContainers();
+  expect(names).toContain(container.containerName);
+  expect(names).toEqual([...names].sort());
+  await expect(all(datasource.listPages("none-such", { from: { name: "", after: false } }))).rejects.toMatchObject({
+    code: "datasource/container-not-found",
+  });
+});
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+function restoreTarget(): BlobRestoreTarget {
+  return new BlobRestoreTarget(target, vaultAccount, `${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`, SHORT);
+}
+
+async function takenIn(name: string): Promise<{ readonly entry: Entry; readonly path: string }> {
+  const { effectiveTier: _, ...listed } = await look(name);
+  const path = `data/${name}/${listed.etag}.1`;
+  await copy(listed, path);
+  return { entry: { ...listed, birth: 1 }, path };
+}
+
+test.for([5, 1_800])("restores %i bytes with properties, metadata, tags and tier", async (length, { expect }) => {
+  await upload("x/data.bin", randomBytes(length));
+  await container.getBlobClient("x/data.bin").setAccessTier("Cold");
+  const { entry, path } = await takenIn("x/data.bin");
+  const restore = restoreTarget();
+  expect(await restore.createContainer(`out${runs}`, "job-1")).toBe("ours");
+  expect(await restore.copyObject(path, `out${runs}`, entry)).toEqual({ kind: "copied" });
+  expect(await restore.copyObject(path, `out${runs}`, entry)).toEqual({ kind: "exists" });
+
+  const restored = target.container(`out${runs}`).getBlobClient("x/data.bin");
+  await expectSame(expect, container.getBlobClient("x/data.bin"), restored);
+  expect((await restored.getTags()).tags).toEqual(PROPERTIES.tags);
+  expect((await restored.getProperties()).accessTier).toBe("Cold");
+  expect((await all(restore.listPages(`out${runs}`, ""))).flat()).toEqual([
+    { name: "x/data.bin", size: length, md5: entry.md5, isWhole: true },
+  ]);
+});
+
+test("restores append and page blobs as what they were", async ({ expect }) => {
+  await container.getAppendBlobClient("log").create({ metadata: PROPERTIES.metadata });
+  await container.getAppendBlobClient("log").appendBlock("line", 4);
+  await container.getPageBlobClient("disk").create(1_024);
+  await container.getPageBlobClient("disk").uploadPages(randomBytes(512), 512, 512);
+  const restore = restoreTarget();
+  await restore.createContainer(`out${runs}`, "job-1");
+  for (const name of ["log", "disk"]) {
+    const { entry, path } = await takenIn(name);
+    expect(await restore.copyObject(path, `out${runs}`, entry)).toEqual({ kind: "copied" });
+    expect(await restore.copyObject(path, `out${runs}`, entry)).toEqual({ kind: "exists" });
+    await expectSame(expect, container.getBlobClient(name), target.container(`out${runs}`).getBlobClient(name));
+  }
+});
+
+test("says when the vault lacks an object, and never writes over a blob", async ({ expect }) => {
+  await upload("kept", "ours");
+  const { entry, path } = await takenIn("kept");
+  const restore = restoreTarget();
+  await restore.createContainer(`out${runs}`, "job-1");
+  expect(await restore.copyObject("data/none/1", `out${runs}`, entry)).toEqual({ kind: "missing" });
+  await target.container(`out${runs}`).getBlockBlobClient("kept").upload("theirs", 6);
+  expect(await restore.copyObject(path, `out${runs}`, entry)).toEqual({ kind: "exists" });
+  expect((await target.container(`out${runs}`).getBlobClient("kept").downloadToBuffer()).toString()).toBe("theirs");
+});
+
+test("knows its own containers from those of others", async ({ expect }) => {
+  const restore = restoreTarget();
+  expect(await restore.look(`out${runs}`, "job-1")).toBeUndefined();
+  expect(await restore.createContainer(`out${runs}`, "job-1")).toBe("ours");
+  expect(await restore.createContainer(`out${runs}`, "job-1")).toBe("ours");
+  expect(await restore.createContainer(`out${runs}`, "job-2")).toBe("foreign");
+  await target.container(`foreign${runs}`).create();
+  expect(await restore.look(`foreign${runs}`, "job-1")).toBe("foreign");
+});
+
+test("restores a directory as a blob that is marked as one", async ({ expect }) => {
+  const restore = restoreTarget();
+  await restore.createContainer(`out${runs}`, "job-1");
+  const entry: Entry = { name: "dir", etag: "0x1", size: 0, modified: "", birth: 1, type: "directory" };
+  expect(await restore.copyObject("", `out${runs}`, entry)).toEqual({ kind: "copied" });
+  expect(await restore.copyObject("", `out${runs}`, entry)).toEqual({ kind: "exists" });
+  const restored = new BlobDatasource(target, "adlsBlobServices");
+  expect(await restored.look(`out${runs}`, "dir")).toMatchObject({ name: "dir", type: "directory" });
+  const pages = await all(restored.listPages(`out${runs}`, { from: { name: "", after: false } }));
+  expect(pages.flat()).toMatchObject([{ name: "dir", type: "directory" }]);
+});
+
+test("no error says a signature or a key, whatever went wrong", async ({ expect }) => {
+  const listed = await upload("secret", "content");
+  const stranger = new BlobAccount(
+    {
+      kind: "key",
+      connectionString: azurite
+        .account("prodlake")
+        .connectionString.replace(/AccountKey=[^;]+/, `AccountKey=${randomBytes(64).toString("base64")}`)
+        .replace(azurite.account("prodlake").blobEndpoint, `${wire.origin}/prodlake`),
+    },
+    () => new Date(),
+  );
+  const locked = new BlobBackupVault(vaultAccount, `${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`, stranger);
+  const version = { container: container.containerName, name: "secret", etag: listed.etag, size: listed.size };
+  const error = await locked.copyObject(version, "data/secret").then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(VaultError);
+  expect(error).toMatchObject({ code: "datasource/forbidden" });
+  const said = JSON.stringify(error, Object.getOwnPropertyNames(error)) + String((error as Error).cause);
+  expect(said).not.toMatch(/sig=(?!\(removed)|AccountKey/);
+});

@@ -118,6 +118,10 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
           }
           lake.crash.disarm();
           expect(await lake.seal(ref)).toBe("Completed");
+          const { totals } = await lake.job(`job-${round}`);
+          const held = Object.keys(source.state()).length;
+          expect(totals).toMatchObject({ listed: held, entries: held });
+          expect((totals?.copied ?? 0) + (totals?.unchanged ?? 0)).toBe(held);
           expected.push({ point: (await lake.job(`job-${round}`)).recoveryPoint?.id ?? "", state: source.state() });
         }
         for (const [round, { point, state }] of expected.entries()) {

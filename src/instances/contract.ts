@@ -100,3 +100,20 @@ export interface StorageAccounts {
   /** Names of all containers, ascending, system containers (`$logs`, `$blobchangefeed`) left out; throws as above. */
   listContainers(account: string): Promise<string[]>;
 }
+
+/** Names a backup instance to the timer. Partition: {@link ALL_SCHEDULES}; row: {@link scheduleRow}. */
+export const Schedule = z.object({ vault: z.string(), instanceName: z.string() });
+export type Schedule = Readonly<z.infer<typeof Schedule>>;
+
+export const ALL_SCHEDULES = "all";
+
+/** @param instanceName - in lower case */
+export function scheduleRow(vault: string, instanceName: string): string {
+  return `${vault}|${instanceName}`;
+}
+
+/** The vault account's side of protecting a datasource. */
+export interface InstanceFiles {
+  /** Makes the instance's container and its `instance.json`, or brings the file up to date. Safe to run twice. */
+  ensure(instance: BackupInstance): Promise<void>;
+}

@@ -1,9 +1,20 @@
 /**
  * @module
  * Policies as rows and as decisions. The wire form is kept as it came; what the vault needs of it is read by
- * `readPolicy` in `src/policies/policy.ts`.
+ * `readPolicy` in `src/policies/read-policy.ts`.
  */
 import { z } from "zod";
+import { DATASOURCE_KINDS, type DatasourceKind } from "../vault/instance-file.ts";
+
+/** Azure's name of a datasource type. */
+export function datasourceType(kind: DatasourceKind): string {
+  return `Microsoft.Storage/storageAccounts/${kind}`;
+}
+
+/** @returns undefined when it is a type that this vault does not protect; letter case means nothing */
+export function datasourceKind(type: string): DatasourceKind | undefined {
+  return DATASOURCE_KINDS.find((kind) => datasourceType(kind).toLowerCase() === type.toLowerCase());
+}
 
 /** One repeating schedule: from `start` on, every `every` days or weeks, at the time of day of `start`. */
 export const RepeatingInterval = z.object({
@@ -36,3 +47,5 @@ export const PolicyRecord = z.object({
   createdAt: z.string(),
 });
 export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;
+
+export { dueSlot } from "./due-slot.ts";

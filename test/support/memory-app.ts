@@ -284,10 +284,7 @@ export interface RestoreOptions {
   readonly containers?: readonly string[];
 }
 
-export function restoreBody({ recoveryPoint, account = "restored", containers }: RestoreOptions): {
-  readonly objectType: string;
-  readonly restoreTargetInfo: object;
-} {
+export function restoreBody({ recoveryPoint, account = "restored", containers }: RestoreOptions) {
   return {
     objectType: "AzureBackupRecoveryPointBasedRestoreRequest",
     recoveryPointId: recoveryPoint,
@@ -313,5 +310,5 @@ export function restoreBody({ recoveryPoint, account = "restored", containers }:
             })),
           }),
     },
-  } as const;
+  };
 }

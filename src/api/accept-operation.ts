@@ -1,0 +1,66 @@
+import { deriveUuid } from "../foundation/ids.ts";
+import type { VaultRecord } from "../instances/contract.ts";
+import type { Job } from "../jobs/contract.ts";
+import type { ApiCall, ApiResponse } from "./api-call.ts";
+import { PROVIDER, regionName, vaultPathOf } from "./arm-ids.ts";
+import type { Operation } from "./operation.ts";
+
+/** Where a poller of an operation finds its result, by what the result is. */
+type ResultPlace = "vault" | "instance" | "location";
+
+/** Headers that lead a client through an operation: one family for its status, one for its result. */
+export function pollingHeaders(call: ApiCall, operation: Operation, place: ResultPlace): Record<string, string> {
+  const { subscription } = vaultPathOf(operation.vaultArmId);
+  const result = {
+    vault: operation.vaultArmId,
+    instance: `${operation.vaultArmId}/backupInstances/${operation.instanceName}`,
+    location: `/subscriptions/${subscription}/providers/${PROVIDER}/locations/${operation.location}`,
+  }[place];
+  const url = (path: string): string =>
+    `${call.baseUrl}${encodeURI(path)}/${operation.id}?api-version=${encodeURIComponent(call.apiVersion)}`;
+  return {
+    "azure-asyncoperation": url(`${operation.vaultArmId}/operationStatus`),
+    location: url(`${result}/operationResults`),
+    "retry-after": String(call.deps.settings.retryAfterSeconds),
+  };
+}
+
+/** Answers a PUT that made a resource: the work is done, and an operation says so to whoever asks. */
+export async function acceptPut(
+  call: ApiCall,
+  vault: VaultRecord,
+  instanceName: string | undefined,
+  body: object,
+): Promise<ApiResponse> {
+  const now = call.deps.clock().toISOString();
+  const operation: Operation = {
+    id: call.deps.newId(),
+    vaultArmId: vault.armId,
+    location: regionName(vault.location),
+    ...(instanceName === undefined ? {} : { instanceName }),
+    startedAt: now,
+    work: { kind: "put", endedAt: now },
+  };
+  await keepOperation(call, operation);
+  const place = instanceName === undefined ? "vault" : "instance";
+  return { status: 201, headers: pollingHeaders(call, operation, place), body };
+}
+
+/** Answers a POST that requested a job. The operation's id is made of the job's, so a repeated POST names the same one. */
+export async function acceptJob(call: ApiCall, vault: VaultRecord, job: Job): Promise<ApiResponse> {
+  const operation: Operation = {
+    id: deriveUuid("operation", job.id),
+    vaultArmId: vault.armId,
+    location: regionName(vault.location),
+    instanceName: job.instanceName,
+    startedAt: job.startedAt,
+    work: { kind: "job", job: { vault: job.vault, job: job.id } },
+  };
+  await keepOperation(call, operation);
+  return { status: 202, headers: pollingHeaders(call, operation, "location") };
+}
+
+async function keepOperation(call: ApiCall, operation: Operation): Promise<void> {
+  const { subscription } = vaultPathOf(operation.vaultArmId);
+  await call.deps.tables.operations.insert(subscription.toLowerCase(), operation.id, operation);
+}

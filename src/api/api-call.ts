@@ -1,0 +1,127 @@
+/**
+ * @module
+ * An HTTP call as plain data, and what a handler of one knows. No host and no SDK: a host's types are turned into these
+ * at its edge, and tests write them down.
+ */
+import type { AccessSettings } from "../access/decide-access.ts";
+import type { Clock } from "../foundation/clock.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import type {
+  BackupInstance,
+  InstanceFiles,
+  RecoveryPoint,
+  Schedule,
+  StorageAccounts,
+  VaultRecord,
+} from "../instances/contract.ts";
+import type { Job, JobRef, Orchestrations } from "../jobs/contract.ts";
+import type { InstanceLock } from "../jobs/job-lock.ts";
+import type { WorkRecord } from "../jobs/work.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import type { Operation } from "./operation.ts";
+
+export interface ApiRequest {
+  readonly method: string;
+  /** As the host was asked; what a proxy in front was asked is in the headers. */
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Reads the whole body; called once at most. */
+  body(): Promise<string>;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** To be sent as JSON; absent: no body. */
+  readonly body?: unknown;
+}
+
+/** The tables that the API reads and writes; keys are told at each schema. */
+export interface ApiTables {
+  readonly vaults: RecordTable<VaultRecord>;
+  readonly policies: RecordTable<PolicyRecord>;
+  readonly instances: RecordTable<BackupInstance>;
+  readonly schedules: RecordTable<Schedule>;
+  readonly recoveryPoints: RecordTable<RecoveryPoint>;
+  readonly jobs: RecordTable<Job>;
+  readonly jobOrder: RecordTable<JobRef>;
+  readonly openJobs: RecordTable<JobRef>;
+  readonly locks: RecordTable<InstanceLock>;
+  readonly work: RecordTable<WorkRecord>;
+  readonly operations: RecordTable<Operation>;
+}
+
+export interface ApiSettings {
+  readonly access: AccessSettings;
+  /** Seconds that a client is asked to wait between two looks at an operation; an integer, 0 or more. */
+  readonly retryAfterSeconds: number;
+  /** Chosen containers of one backup instance at most. */
+  readonly mostContainers: number;
+}
+
+export const DEFAULT_RETRY_AFTER_SECONDS = 10;
+/** Azure's own limit. */
+export const DEFAULT_MOST_CONTAINERS = 100;
+
+export interface ApiDeps {
+  readonly tables: ApiTables;
+  readonly accounts: StorageAccounts;
+  readonly files: InstanceFiles;
+  readonly orchestrations: Orchestrations;
+  readonly clock: Clock;
+  /** A new UUID at each call. */
+  readonly newId: () => string;
+  readonly settings: ApiSettings;
+  /** Told of every failure that the caller cannot mend; the caller is told the request id only. */
+  readonly logFailure: (details: FailedCall) => void;
+}
+
+export interface FailedCall {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly error: unknown;
+}
+
+/** A call whose path, api-version and path parameters have been checked. */
+export interface ApiCall<Params = unknown> {
+  readonly deps: ApiDeps;
+  readonly params: Params;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Empty on paths that have none. */
+  readonly apiVersion: string;
+  /** Scheme and host by which the caller reached the API, without a slash at the end. */
+  readonly baseUrl: string;
+  /** Path of the call, as it came. */
+  readonly path: string;
+  /**
+   * Reads the body as JSON.
+   *
+   * @throws VaultError `request/too-large`, `request/invalid`
+   */
+  json(): Promise<unknown>;
+}
+
+export type Handler<Params> = (call: ApiCall<Params>) => Promise<ApiResponse>;
+
+export interface SubscriptionPath {
+  readonly subscription: string;
+}
+export interface GroupPath extends SubscriptionPath {
+  readonly group: string;
+}
+export interface VaultPath extends GroupPath {
+  readonly vault: string;
+}
+export interface PolicyPath extends VaultPath {
+  readonly policy: string;
+}
+export interface InstancePath extends VaultPath {
+  readonly instance: string;
+}
+
+export function ok(body: unknown): ApiResponse {
+  return { status: 200, headers: {}, body };
+}

@@ -1,0 +1,68 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
+import { VaultError } from "../foundation/errors.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import type { BackupInstance, RecoveryPoint, StorageAccounts } from "../instances/contract.ts";
+import type { RestoreRequest } from "../jobs/contract.ts";
+
+/** Containers asked for at once. */
+const LOOKING_WIDTH = 8;
+
+/**
+ * Checks a restore against its recovery point and its target; writes nothing.
+ *
+ * @throws VaultError `recovery-point/not-found`, `restore/container-not-in-recovery-point`,
+ *   `restore/target-account-unknown`, `restore/target-container-exists`, `datasource/forbidden`
+ */
+export async function checkRestore(
+  deps: { readonly recoveryPoints: RecordTable<RecoveryPoint>; readonly accounts: StorageAccounts },
+  instance: BackupInstance,
+  { recoveryPoint, containers, target }: RestoreRequest,
+): Promise<void> {
+  const point = await findRecoveryPoint(deps.recoveryPoints, instance, recoveryPoint);
+  const held = new Set(point.containers);
+  const foreign = (containers ?? []).filter((name) => !held.has(name));
+  if (foreign.length > 0) {
+    throw new VaultError(
+      "restore/container-not-in-recovery-point",
+      `recovery point '${point.id}' does not hold '${foreign.join("', '")}'`,
+    );
+  }
+
+  const wanted = containers ?? point.containers;
+  const found = await mapBounded(wanted, LOOKING_WIDTH, (name) => targetHas(deps.accounts, target.account, name));
+  const existing = wanted.filter((_, at) => found[at] === true);
+  if (existing.length > 0) {
+    throw new VaultError(
+      "restore/target-container-exists",
+      `account '${target.account}' has '${existing.join("', '")}' already`,
+      { hint: "remove these containers, or restore to another account" },
+    );
+  }
+}
+
+/** @throws VaultError `recovery-point/not-found` */
+export async function findRecoveryPoint(
+  recoveryPoints: RecordTable<RecoveryPoint>,
+  instance: BackupInstance,
+  id: string,
+): Promise<RecoveryPoint> {
+  // Ids come from bodies too; what cannot be one is not looked up.
+  const stored = /^[0-9a-f-]{1,36}$/i.test(id)
+    ? await recoveryPoints.get(instance.id, id.toLowerCase().replaceAll("-", ""))
+    : undefined;
+  if (stored === undefined) {
+    throw new VaultError("recovery-point/not-found", `there is no recovery point '${id}' of '${instance.name}'`);
+  }
+  return stored.value;
+}
+
+async function targetHas(accounts: StorageAccounts, account: string, container: string): Promise<boolean> {
+  try {
+    return await accounts.containerExists(account, container);
+  } catch (error) {
+    if (!(error instanceof VaultError && error.code === "datasource/account-unknown")) throw error;
+    throw new VaultError("restore/target-account-unknown", `there is no storage account '${account}' to restore to`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,113 @@
+import { FAILURES, type Failure, type FailureCode, VaultError } from "../foundation/errors.ts";
+
+interface ArmError {
+  readonly status: number;
+  readonly code: string;
+}
+
+/**
+ * How each failure is told over HTTP: Azure's own code where Azure has one for the cause.
+ *
+ * @see https://learn.microsoft.com/azure/backup/blob-backup-troubleshoot
+ * @see https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+ */
+const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
+  "request/invalid": { status: 400, code: "UserErrorInvalidParameterInRequest" },
+  "request/too-large": { status: 413, code: "RequestEntityTooLarge" },
+  "request/path-unknown": { status: 404, code: "InvalidResourceType" },
+  "request/method-not-allowed": { status: 405, code: "MethodNotAllowed" },
+  "request/api-version-missing": { status: 400, code: "MissingApiVersionParameter" },
+  "request/api-version-unknown": { status: 400, code: "InvalidApiVersionParameter" },
+  "access/not-configured": { status: 403, code: "AccessNotConfigured" },
+  "access/unauthenticated": { status: 401, code: "InvalidAuthenticationToken" },
+  "access/forbidden": { status: 403, code: "AuthorizationFailed" },
+  "vault/not-found": { status: 404, code: "ResourceNotFound" },
+  "policy/not-found": { status: 404, code: "ResourceNotFound" },
+  "policy/invalid": { status: 400, code: "InvalidBackupPolicy" },
+  "instance/not-found": { status: 404, code: "ResourceNotFound" },
+  "instance/invalid": { status: 400, code: "InvalidBackupInstance" },
+  "instance/already-protected": { status: 409, code: "DatasourceAlreadyProtected" },
+  "instance/not-protected": { status: 409, code: "BackupInstanceNotProtected" },
+  "instance/busy": { status: 409, code: "UserErrorBackupRequestThrottled" },
+  "recovery-point/not-found": { status: 404, code: "ResourceNotFound" },
+  "job/not-found": { status: 404, code: "ResourceNotFound" },
+  "job/cancelled": { status: 409, code: "OperationCanceled" },
+  "operation/not-found": { status: 404, code: "ResourceNotFound" },
+  "datasource/account-unknown": { status: 400, code: "UserErrorAzureResourceNotFoundByPlugin" },
+  "datasource/container-not-found": { status: 400, code: "UserErrorIncorrectContainersSelectedForOperation" },
+  "datasource/too-many-containers": { status: 400, code: "TooManyContainersSelected" },
+  "datasource/forbidden": { status: 403, code: "UserErrorMissingRequiredPermissions" },
+  "datasource/changing-too-fast": { status: 409, code: "DatasourceChangingTooFast" },
+  "restore/unsupported": { status: 400, code: "RestoreNotSupported" },
+  "restore/target-is-source": { status: 400, code: "UserErrorOriginalLocationRestoreNotSupported" },
+  "restore/target-account-unknown": { status: 400, code: "UserErrorAzureResourceNotFoundByPlugin" },
+  "restore/target-container-exists": { status: 409, code: "UserErrorTargetContainersExistOnAccount" },
+  "restore/target-in-other-region": { status: 400, code: "RestoreTargetInOtherRegion" },
+  "restore/container-not-in-recovery-point": {
+    status: 400,
+    code: "UserErrorIncorrectContainersSelectedForOperation",
+  },
+  "restore/target-changed": { status: 409, code: "RestoreTargetChanged" },
+  "restore/verification-failed": { status: 500, code: "RestoreVerificationFailed" },
+  "listing/out-of-order": { status: 500, code: "ListingOutOfOrder" },
+  "format/newer-version": { status: 500, code: "VaultFormatNotSupported" },
+  "format/corrupt": { status: 500, code: "VaultFormatCorrupt" },
+  "format/missing": { status: 500, code: "VaultFileMissing" },
+  "marker/not-replicated": { status: 500, code: "MarkerNotReplicated" },
+  "message/poisoned": { status: 500, code: "MessagePoisoned" },
+  "storage/conflict": { status: 409, code: "StorageConflict" },
+  "storage/throttled": { status: 503, code: "ServerBusy" },
+  "storage/unavailable": { status: 503, code: "ServiceUnavailable" },
+  "internal/unexpected": { status: 500, code: "InternalServerError" },
+};
+
+export function armCode(code: FailureCode): string {
+  return ARM_ERRORS[code].code;
+}
+
+export function httpStatus(code: FailureCode): number {
+  return ARM_ERRORS[code].status;
+}
+
+/** A stated lasting failure, as a poller of its operation is told: never a status that clients take for a cue to retry. */
+export function lastingHttpStatus(code: FailureCode): number {
+  const { status } = ARM_ERRORS[code];
+  return status < 500 ? status : 409;
+}
+
+/** `error` of ARM's `CloudError` and `ErrorResponse`. */
+export function errorDetail(failure: Failure): object {
+  return {
+    code: armCode(failure.code),
+    message: failure.message,
+    additionalInfo: [
+      {
+        type: "LakevaultFailure",
+        info: { code: failure.code, ...(failure.hint === undefined ? {} : { hint: failure.hint }) },
+      },
+    ],
+  };
+}
+
+/** ARM's `UserFacingError`, as jobs carry it. */
+export function userFacingError(failure: Failure): object {
+  const kind = FAILURES[failure.code];
+  return {
+    code: armCode(failure.code),
+    message: failure.message,
+    ...(failure.hint === undefined ? {} : { recommendedAction: [failure.hint] }),
+    isRetryable: kind.retryable,
+    isUserError: kind.mendedBy === "caller",
+    properties: { failureCode: failure.code },
+  };
+}
+
+/** Tells an error to the caller; of one that has no name, only by which request id to find it in the log. */
+export function failureForCaller(error: unknown, requestId: string): Failure {
+  if (error instanceof VaultError && error.code !== "internal/unexpected") return error.toFailure();
+  return {
+    code: "internal/unexpected",
+    message: "the request failed for a reason that is not the caller's",
+    hint: `quote the request id '${requestId}'`,
+  };
+}

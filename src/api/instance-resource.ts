@@ -1,0 +1,35 @@
+import { VaultError } from "../foundation/errors.ts";
+import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import type { ApiDeps } from "./api-call.ts";
+import { PROVIDER } from "./arm-ids.ts";
+
+/** @throws VaultError `instance/not-found` */
+export async function requireInstance(deps: ApiDeps, vault: VaultRecord, name: string): Promise<BackupInstance> {
+  const stored = await deps.tables.instances.get(vaultKey(vault.armId), name.toLowerCase());
+  if (stored === undefined) {
+    throw new VaultError("instance/not-found", `there is no backup instance '${name}' in vault '${vault.name}'`);
+  }
+  return stored.value;
+}
+
+/**
+ * A backup instance as ARM's `BackupInstanceResource`.
+ *
+ * @param isNew - as the answer to the PUT that made it tells it
+ */
+export function instanceResource(instance: BackupInstance, isNew = false): object {
+  const protectionState = isNew ? "ConfiguringProtection" : instance.protectionState;
+  return {
+    id: instance.armId,
+    name: instance.name,
+    type: `${PROVIDER}/backupVaults/backupInstances`,
+    ...(instance.tags === undefined ? {} : { tags: instance.tags }),
+    properties: {
+      ...instance.properties,
+      friendlyName: instance.friendlyName,
+      protectionStatus: { status: protectionState },
+      currentProtectionState: protectionState,
+      provisioningState: isNew ? "Provisioning" : "Succeeded",
+    },
+  };
+}

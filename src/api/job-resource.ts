@@ -1,0 +1,132 @@
+import type { Failure } from "../foundation/errors.ts";
+import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
+import { parseStorageAccountId } from "../instances/storage-account-id.ts";
+import type { Job } from "../jobs/contract.ts";
+import type { Progress } from "../jobs/progress.ts";
+import { datasourceType } from "../policies/contract.ts";
+import { PROVIDER, vaultPathOf } from "./arm-ids.ts";
+import { userFacingError } from "./error-body.ts";
+
+/** ARM id of a job. */
+export function jobArmId(vaultArmId: string, jobId: string): string {
+  return `${vaultArmId}/backupJobs/${jobId}`;
+}
+
+/** What a job is told from. */
+export interface ToldJob {
+  readonly vault: VaultRecord;
+  /** Absent: it was removed since. */
+  readonly instance: BackupInstance | undefined;
+  readonly job: Job;
+  /** Of an unfinished job, the present moment. */
+  readonly now: Date;
+}
+
+/**
+ * A job as ARM's `AzureBackupJobResource`.
+ *
+ * @param progress - makes the answer tell its details too; lists leave it out
+ */
+export function jobResource(told: ToldJob, progress?: Progress): object {
+  const { vault, instance, job } = told;
+  const source = instance === undefined ? undefined : parseStorageAccountId(instance.datasource.resourceId);
+  const operation = job.request.kind === "backup" ? "Backup" : "Restore";
+  return {
+    id: jobArmId(vault.armId, job.id),
+    name: job.id,
+    type: `${PROVIDER}/backupVaults/backupJobs`,
+    properties: {
+      activityID: job.id,
+      backupInstanceId: `${vault.armId}/backupInstances/${instance?.name ?? job.instanceName}`,
+      backupInstanceFriendlyName: instance?.friendlyName ?? job.instanceName,
+      dataSourceId: instance?.datasource.resourceId ?? "",
+      dataSourceLocation: instance?.datasource.location ?? vault.location,
+      dataSourceName: instance?.datasource.account ?? "",
+      dataSourceSetName: instance?.datasource.account ?? "",
+      dataSourceType: instance === undefined ? "" : datasourceType(instance.datasource.kind),
+      sourceResourceGroup: source?.resourceGroup ?? "",
+      sourceSubscriptionID: source?.subscription ?? "",
+      subscriptionId: vaultPathOf(vault.armId).subscription,
+      vaultName: vault.name,
+      policyId: `${vault.armId}/backupPolicies/${job.policyName}`,
+      policyName: job.policyName,
+      operation,
+      operationCategory: operation,
+      ...(job.request.kind === "restore" ? { restoreType: "ALR" } : {}),
+      isUserTriggered: job.requestedBy === "user",
+      progressEnabled: true,
+      supportedActions: [],
+      status: job.status,
+      startTime: job.startedAt,
+      ...(job.endedAt === undefined ? {} : { endTime: job.endedAt }),
+      duration: timeSpan(
+        (job.endedAt === undefined ? told.now.getTime() : Date.parse(job.endedAt)) - Date.parse(job.startedAt),
+      ),
+      ...(job.failure === undefined ? {} : { errorDetails: [userFacingError(jobFailure(job))] }),
+      ...(progress === undefined ? {} : { extendedInfo: extendedInfo(told, progress) }),
+    },
+  };
+}
+
+/** .NET's way to write a time span, which Azure's jobs use: `[d.]hh:mm:ss.fffffff`. */
+export function timeSpan(ms: number): string {
+  const whole = Math.max(0, Math.round(ms));
+  const days = Math.floor(whole / 86_400_000);
+  const clock = new Date(whole % 86_400_000).toISOString().slice(11, 23);
+  return `${days === 0 ? "" : `${days}.`}${clock}0000`;
+}
+
+function extendedInfo({ instance, job }: ToldJob, { totals, doneShare }: Progress): object {
+  const { request, recoveryPoint, warnings } = job;
+  const counts = Object.entries(totals).map(([name, count]) => [name, String(count)]);
+  const additionalDetails: Record<string, string> = {
+    ...Object.fromEntries(counts),
+    ...(request.kind === "backup" ? { policyRuleName: request.rule, slot: request.slot } : {}),
+    ...(job.tag === undefined ? {} : { retentionTag: job.tag }),
+    ...(recoveryPoint === undefined ? {} : { recoveryPointId: recoveryPoint.id }),
+    ...(job.containers === undefined ? {} : { containers: job.containers.join(",") }),
+    ...(warnings === undefined ? {} : { warnings: String(warnings.count) }),
+  };
+  const point = {
+    ...(recoveryPoint === undefined ? {} : { recoveryPointID: recoveryPoint.id }),
+    ...(recoveryPoint?.time === undefined ? {} : { recoveryPointTime: recoveryPoint.time }),
+  };
+  return {
+    additionalDetails,
+    ...(instance === undefined ? {} : { backupInstanceState: instance.protectionState }),
+    dataTransferredInBytes: totals.copiedBytes,
+    ...(request.kind === "backup"
+      ? { targetRecoverPoint: point }
+      : {
+          sourceRecoverPoint: { recoveryPointID: request.recoveryPoint, ...point },
+          recoveryDestination: request.target.resourceId,
+        }),
+    subTasks: [
+      {
+        taskId: 1,
+        taskName: request.kind === "backup" ? "Copy to the vault" : "Copy to the target",
+        taskStatus: job.status,
+        taskProgress: `${Math.floor(doneShare * 100)}%`,
+      },
+    ],
+    ...(warnings === undefined
+      ? {}
+      : {
+          warningDetails: warnings.first.map(({ container, name, code, message }) => ({
+            resourceName: `${container}/${name}`,
+            warning: { code, message, isRetryable: false, isUserError: true },
+          })),
+        }),
+  };
+}
+
+/** @returns why a job that has ended without success did so */
+export function jobFailure({ failure, status }: Job): Failure {
+  if (failure !== undefined) {
+    const { code, message, hint } = failure;
+    return { code, message, ...(hint === undefined ? {} : { hint }) };
+  }
+  return status === "Cancelled"
+    ? { code: "job/cancelled", message: "the job was cancelled" }
+    : { code: "internal/unexpected", message: "the job failed and left no reason" };
+}

@@ -1,0 +1,50 @@
+import { VaultError } from "../foundation/errors.ts";
+import type { RecordTable, Stored } from "../foundation/records.ts";
+import { type ApiCall, type ApiResponse, ok } from "./api-call.ts";
+
+/** Items of one page of a list. */
+export const PAGE_SIZE = 100;
+
+/**
+ * Answers one page of a list.
+ *
+ * @param next - where the next page goes on; absent at the end
+ */
+export function listPage(call: ApiCall, value: readonly unknown[], next: string | undefined): ApiResponse {
+  if (next === undefined) return ok({ value });
+  const query = new URLSearchParams(call.query);
+  for (const name of [...query.keys()]) if (name.toLowerCase() === "$skiptoken") query.delete(name);
+  query.set("$skipToken", Buffer.from(next).toString("base64url"));
+  return ok({ value, nextLink: `${call.baseUrl}${call.path}?${query}` });
+}
+
+/** @returns what a page's `nextLink` carried; undefined on the first page */
+export function skipToken(call: ApiCall): string | undefined {
+  const token = queryOption(call.query, "$skipToken");
+  if (token === undefined || token === "") return undefined;
+  if (!/^[\w-]+$/.test(token)) throw new VaultError("request/invalid", "the $skipToken is not one that this API gave");
+  return Buffer.from(token, "base64url").toString();
+}
+
+/** OData names its options in any letter case. */
+export function queryOption(query: URLSearchParams, name: string): string | undefined {
+  for (const [key, value] of query) if (key.toLowerCase() === name.toLowerCase()) return value;
+  return undefined;
+}
+
+/** Answers one page of a list that is one partition of a table. */
+export async function listTablePage<T>(
+  call: ApiCall,
+  table: RecordTable<T>,
+  partition: string,
+  resource: (stored: Stored<T>) => unknown,
+  prefix?: string,
+): Promise<ApiResponse> {
+  const continuation = skipToken(call);
+  const page = await table.list(partition, {
+    limit: PAGE_SIZE,
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(continuation === undefined ? {} : { continuation }),
+  });
+  return listPage(call, page.records.map(resource), page.continuation);
+}

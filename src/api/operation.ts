@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { JobRef } from "../jobs/contract.ts";
+
+/** A long-running operation. Partition: subscription id in lower case; row: its id. */
+export const Operation = z.object({
+  /** UUID. */
+  id: z.string(),
+  vaultArmId: z.string(),
+  /** Of the vault, as it is in paths: `westeurope`. */
+  location: z.string(),
+  /** Row key of the backup instance that it is about. */
+  instanceName: z.string().optional(),
+  startedAt: z.string(),
+  work: z.discriminatedUnion("kind", [
+    /** Ends as the job ends. */
+    z.object({ kind: z.literal("job"), job: JobRef }),
+    /** Was done within its request: the vault, or the instance, is as it was asked for. */
+    z.object({ kind: z.literal("put"), endedAt: z.string() }),
+  ]),
+});
+export type Operation = Readonly<z.infer<typeof Operation>>;

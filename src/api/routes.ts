@@ -1,0 +1,92 @@
+import { type ApiResponse, type Handler, ok } from "./api-call.ts";
+import { PROVIDER } from "./arm-ids.ts";
+import type { ParamsOf } from "./path-template.ts";
+import { triggerBackup } from "./serve-backup.ts";
+import { getInstance, listInstances, putInstance, validateForBackup } from "./serve-instances.ts";
+import { getJob, listJobs } from "./serve-jobs.ts";
+import { getOperationResult, getOperationStatus } from "./serve-operations.ts";
+import { getPolicy, listPolicies, putPolicy } from "./serve-policies.ts";
+import { getRecoveryPoint, listRecoveryPoints } from "./serve-recovery-points.ts";
+import { triggerRestore, validateRestore } from "./serve-restore.ts";
+import { getVault, listVaultsInGroup, listVaultsInSubscription, putVault } from "./serve-vaults.ts";
+
+export type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+
+export interface Route {
+  readonly template: string;
+  /** Handlers take the parameters of the template, which `route` has checked. */
+  readonly methods: { readonly [M in Method]?: Handler<never> };
+}
+
+function route<const T extends string>(template: T, methods: { readonly [M in Method]?: Handler<ParamsOf<T>> }): Route {
+  return { template, methods };
+}
+
+const SUBSCRIPTION = `/subscriptions/{subscription}/providers/${PROVIDER}` as const;
+const LOCATION = `${SUBSCRIPTION}/locations/{location}` as const;
+const GROUP = `/subscriptions/{subscription}/resourceGroups/{group}/providers/${PROVIDER}` as const;
+const VAULT = `${GROUP}/backupVaults/{vault}` as const;
+const INSTANCE = `${VAULT}/backupInstances/{instance}` as const;
+
+/** Answered whoever asks, and without an api-version. */
+export const HEALTH_PATH = "/api/health";
+
+/** Every path that the API answers. */
+export const ROUTES: readonly Route[] = [
+  route(HEALTH_PATH, { GET: async () => ok({ status: "ok" }) }),
+
+  route(`/providers/${PROVIDER}/operations`, { GET: listProviderOperations }),
+
+  route(`${SUBSCRIPTION}/backupVaults`, { GET: listVaultsInSubscription }),
+  route(`${GROUP}/backupVaults`, { GET: listVaultsInGroup }),
+  route(VAULT, { GET: getVault, PUT: putVault }),
+
+  route(`${VAULT}/backupPolicies`, { GET: listPolicies }),
+  route(`${VAULT}/backupPolicies/{policy}`, { GET: getPolicy, PUT: putPolicy }),
+
+  route(`${VAULT}/validateForBackup`, { POST: validateForBackup }),
+  route(`${VAULT}/backupInstances`, { GET: listInstances }),
+  route(INSTANCE, { GET: getInstance, PUT: putInstance }),
+  route(`${INSTANCE}/backup`, { POST: triggerBackup }),
+  route(`${INSTANCE}/validateRestore`, { POST: validateRestore }),
+  route(`${INSTANCE}/restore`, { POST: triggerRestore }),
+  route(`${INSTANCE}/recoveryPoints`, { GET: listRecoveryPoints }),
+  route(`${INSTANCE}/recoveryPoints/{recoveryPoint}`, { GET: getRecoveryPoint }),
+
+  route(`${VAULT}/backupJobs`, { GET: listJobs }),
+  route(`${VAULT}/backupJobs/{job}`, { GET: getJob }),
+
+  route(`${LOCATION}/operationStatus/{operation}`, { GET: getOperationStatus }),
+  route(`${GROUP}/operationStatus/{operation}`, { GET: getOperationStatus }),
+  route(`${VAULT}/operationStatus/{operation}`, { GET: getOperationStatus }),
+  route(`${LOCATION}/operationResults/{operation}`, { GET: getOperationResult }),
+  route(`${VAULT}/operationResults/{operation}`, { GET: getOperationResult }),
+  route(`${INSTANCE}/operationResults/{operation}`, { GET: getOperationResult }),
+];
+
+/** What can be done here, by the names that Azure roles use. */
+const PROVIDER_OPERATIONS = [
+  ["backupVaults/read", "Backup vault", "Gets or lists backup vaults"],
+  ["backupVaults/write", "Backup vault", "Creates or changes a backup vault"],
+  ["backupVaults/validateForBackup/action", "Backup vault", "Checks whether a datasource can be protected"],
+  ["backupVaults/backupPolicies/read", "Backup policy", "Gets or lists backup policies"],
+  ["backupVaults/backupPolicies/write", "Backup policy", "Creates or changes a backup policy"],
+  ["backupVaults/backupInstances/read", "Backup instance", "Gets or lists backup instances"],
+  ["backupVaults/backupInstances/write", "Backup instance", "Creates or changes a backup instance"],
+  ["backupVaults/backupInstances/backup/action", "Backup instance", "Starts a backup on demand"],
+  ["backupVaults/backupInstances/validateRestore/action", "Backup instance", "Checks whether a restore can be done"],
+  ["backupVaults/backupInstances/restore/action", "Backup instance", "Starts a restore"],
+  ["backupVaults/backupInstances/recoveryPoints/read", "Recovery point", "Gets or lists recovery points"],
+  ["backupVaults/backupJobs/read", "Job", "Gets or lists jobs"],
+  ["backupVaults/operationStatus/read", "Operation", "Gets the status of an operation"],
+  ["backupVaults/operationResults/read", "Operation", "Gets the result of an operation"],
+] as const;
+
+async function listProviderOperations(): Promise<ApiResponse> {
+  const value = PROVIDER_OPERATIONS.map(([name, resource, description]) => ({
+    name: `${PROVIDER}/${name}`,
+    isDataAction: false,
+    display: { provider: "Lakevault", resource, operation: description, description },
+  }));
+  return ok({ value });
+}

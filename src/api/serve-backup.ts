@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { VaultError } from "../foundation/errors.ts";
+import { deriveUuid } from "../foundation/ids.ts";
+import { type BackupInstance, vaultKey } from "../instances/contract.ts";
+import type { BackupRequest, Job } from "../jobs/contract.ts";
+import { busyWith, requestJob } from "../jobs/request-job.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import { acceptJob } from "./accept-operation.ts";
+import type { ApiCall, ApiResponse, InstancePath } from "./api-call.ts";
+import { requireInstance } from "./instance-resource.ts";
+import { readWire } from "./read-wire.ts";
+import { requireVault } from "./vault-resource.ts";
+
+const TriggerBackup = z.looseObject({
+  backupRuleOptions: z.looseObject({
+    ruleName: z.string(),
+    triggerOption: z.looseObject({ retentionTagOverride: z.string().optional() }).optional(),
+  }),
+});
+
+/**
+ * Starts a backup on demand.
+ *
+ * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job and operation answer.
+ */
+export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const vault = await requireVault(deps, params);
+  const instance = await requireInstance(deps, vault, params.instance);
+  const { ruleName, triggerOption } = readWire(TriggerBackup, await call.json()).backupRuleOptions;
+  requireProtected(instance);
+  const key = vaultKey(vault.armId);
+  const policy = (await deps.tables.policies.get(key, instance.policyName.toLowerCase()))?.value;
+  if (policy === undefined) throw new VaultError("policy/not-found", `there is no policy '${instance.policyName}'`);
+  // The CLI sends an empty override when it is given none.
+  const tag = triggerOption?.retentionTagOverride || undefined;
+  checkRule(policy, ruleName, tag);
+
+  const now = deps.clock().toISOString();
+  const request: BackupRequest = { kind: "backup", slot: now, rule: ruleName, ...(tag === undefined ? {} : { tag }) };
+  const id = jobIdOnDemand(call, instance, ["backup", ruleName, tag ?? ""]);
+  const holder = await busyWith(deps.tables, key, instance.id);
+  if (holder !== undefined && holder !== id) {
+    throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, {
+      hint: "wait until that job has ended",
+    });
+  }
+  const job = await requestJob(
+    { ...deps.tables, orchestrations: deps.orchestrations },
+    jobOnDemand(instance, id, request, now),
+  );
+  return await acceptJob(call, vault, job);
+}
+
+/** @throws VaultError `instance/not-protected` */
+function requireProtected(instance: BackupInstance): void {
+  if (instance.protectionState !== "ProtectionConfigured") {
+    throw new VaultError("instance/not-protected", `'${instance.name}' is in state '${instance.protectionState}'`);
+  }
+}
+
+function checkRule(policy: PolicyRecord, ruleName: string, tag: string | undefined): void {
+  if (policy.backupRule !== undefined && policy.backupRule.name !== ruleName) {
+    throw new VaultError("request/invalid", `policy '${policy.name}' has no backup rule '${ruleName}'`, {
+      hint: `its backup rule is '${policy.backupRule.name}'`,
+    });
+  }
+  if (tag !== undefined && !policy.retentionRules.some((rule) => rule.name === tag)) {
+    throw new VaultError("request/invalid", `policy '${policy.name}' has no retention rule '${tag}'`);
+  }
+}
+
+/**
+ * Id of a job that a caller asks for: made of the request when the caller gave it an id, so that its repetition is the
+ * same job; else a new one.
+ *
+ * @param request - what is asked for; the same id with another request is another job
+ */
+export function jobIdOnDemand(call: ApiCall, instance: BackupInstance, request: readonly string[]): string {
+  const requestId = call.headers["x-ms-client-request-id"];
+  if (requestId === undefined || requestId === "") return call.deps.newId();
+  return deriveUuid("on-demand", instance.id, JSON.stringify([requestId, ...request]));
+}
+
+export function jobOnDemand(instance: BackupInstance, id: string, request: Job["request"], now: string): Job {
+  return {
+    id,
+    vault: vaultKey(instance.vaultArmId),
+    instanceName: instance.name.toLowerCase(),
+    instance: instance.id,
+    status: "InProgress",
+    requestedBy: "user",
+    request,
+    startedAt: now,
+    policyName: instance.policyName,
+  };
+}

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { type VaultRecord, vaultKey } from "../instances/contract.ts";
+import { checkInstance, type ProtectInstanceDeps, protectInstance } from "../instances/protect-instance.ts";
+import { InstanceProperties, readInstance, type WantedInstance } from "../instances/read-instance.ts";
+import { acceptPut } from "./accept-operation.ts";
+import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok, type VaultPath } from "./api-call.ts";
+import { instanceResource, requireInstance } from "./instance-resource.ts";
+import { listTablePage } from "./lists.ts";
+import { readWire } from "./read-wire.ts";
+import { requireVault } from "./vault-resource.ts";
+
+const Instance = z.looseObject({
+  tags: z.record(z.string(), z.string()).optional(),
+  properties: InstanceProperties,
+});
+const ValidateForBackup = z.looseObject({ backupInstance: InstanceProperties });
+
+function protectDeps({ tables, accounts, files, clock }: ApiDeps): ProtectInstanceDeps {
+  const { instances, policies, schedules } = tables;
+  return { instances, policies, schedules, accounts, files, clock };
+}
+
+function wantedInstance(
+  { deps }: ApiCall,
+  vault: VaultRecord,
+  name: string,
+  properties: InstanceProperties,
+): WantedInstance {
+  return readInstance({ vaultArmId: vault.armId, name }, properties, deps.settings.mostContainers);
+}
+
+/** Safe to run twice: the second is an update that changes nothing. */
+export async function putInstance(call: ApiCall<InstancePath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const vault = await requireVault(deps, params);
+  const { tags, properties } = readWire(Instance, await call.json(), "instance/invalid");
+  const wanted = wantedInstance(call, vault, params.instance, properties);
+  const { instance, created } = await protectInstance(protectDeps(deps), {
+    ...wanted,
+    ...(tags === undefined ? {} : { tags }),
+  });
+  if (!created) return ok(instanceResource(instance));
+  return await acceptPut(call, vault, instance.name, instanceResource(instance, true));
+}
+
+/** Checks all that a PUT would check, at once; nothing is left to poll. */
+export async function validateForBackup(call: ApiCall<VaultPath>): Promise<ApiResponse> {
+  const vault = await requireVault(call.deps, call.params);
+  const { backupInstance } = readWire(ValidateForBackup, await call.json(), "instance/invalid");
+  // No instance has an empty name, so every one that protects this datasource counts as another.
+  await checkInstance(protectDeps(call.deps), wantedInstance(call, vault, "", backupInstance));
+  return ok({ objectType: "OperationJobExtendedInfo" });
+}
+
+export async function getInstance(call: ApiCall<InstancePath>): Promise<ApiResponse> {
+  const vault = await requireVault(call.deps, call.params);
+  return ok(instanceResource(await requireInstance(call.deps, vault, call.params.instance)));
+}
+
+export async function listInstances(call: ApiCall<VaultPath>): Promise<ApiResponse> {
+  const vault = await requireVault(call.deps, call.params);
+  return await listTablePage(call, call.deps.tables.instances, vaultKey(vault.armId), ({ value }) =>
+    instanceResource(value),
+  );
+}

@@ -1,0 +1,136 @@
+import { DateTime, Duration } from "luxon";
+import { VaultError } from "../foundation/errors.ts";
+import { deriveUuid } from "../foundation/ids.ts";
+import { listRecords } from "../foundation/records.ts";
+import { type BackupInstance, type RecoveryPoint, vaultKey } from "../instances/contract.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
+import { PROVIDER } from "./arm-ids.ts";
+import { findRecoveryPoint } from "./check-restore.ts";
+import { requireInstance } from "./instance-resource.ts";
+import { listPage, PAGE_SIZE, queryOption, skipToken } from "./lists.ts";
+import { requireVault } from "./vault-resource.ts";
+
+export interface RecoveryPointPath extends InstancePath {
+  readonly recoveryPoint: string;
+}
+
+/** Lists the newest first. Rows are by id, so all of an instance's are read for each page: some ten thousand at most. */
+export async function listRecoveryPoints(call: ApiCall<InstancePath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const vault = await requireVault(deps, params);
+  const instance = await requireInstance(deps, vault, params.instance);
+  const { from, until } = readRange(queryOption(call.query, "$filter") ?? "");
+  const after = skipToken(call);
+
+  const points: RecoveryPoint[] = [];
+  for await (const { value: point } of listRecords(deps.tables.recoveryPoints, instance.id)) {
+    const time = Date.parse(point.time);
+    if (time >= from && time <= until && (after === undefined || sortKey(point) < after)) points.push(point);
+  }
+  points.sort((a, b) => (sortKey(a) > sortKey(b) ? -1 : 1));
+
+  const page = points.slice(0, PAGE_SIZE);
+  const last = page.at(-1);
+  const next = points.length > PAGE_SIZE && last !== undefined ? sortKey(last) : undefined;
+  const resource = await recoveryPointResource(deps, instance);
+  return listPage(call, await Promise.all(page.map(resource)), next);
+}
+
+/** Ascends with time; recovery points of one moment are told apart by id. */
+function sortKey(point: RecoveryPoint): string {
+  return `${new Date(point.time).toISOString()}|${point.id}`;
+}
+
+export async function getRecoveryPoint(call: ApiCall<RecoveryPointPath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const vault = await requireVault(deps, params);
+  const instance = await requireInstance(deps, vault, params.instance);
+  const point = await findRecoveryPoint(deps.tables.recoveryPoints, instance, params.recoveryPoint);
+  return ok(await (await recoveryPointResource(deps, instance))(point));
+}
+
+/**
+ * Reads the filter that Azure's CLI sends: `startDate eq '<iso>' and endDate eq '<iso>'`, either alone, or nothing.
+ *
+ * @returns bounds in Unix milliseconds, both included
+ * @throws VaultError `request/invalid`
+ */
+export function readRange(filter: string): { readonly from: number; readonly until: number } {
+  let from = Number.NEGATIVE_INFINITY;
+  let until = Number.POSITIVE_INFINITY;
+  if (filter.trim() === "") return { from, until };
+  for (const term of filter.split(/\s+and\s+/i)) {
+    const [, name, value = ""] = /^\s*(startDate|endDate)\s+eq\s+'([^']*)'\s*$/i.exec(term) ?? [];
+    const time = DateTime.fromISO(value, { zone: "utc" });
+    if (name === undefined || !time.isValid) {
+      throw new VaultError("request/invalid", `the filter '${filter}' is not one that this list knows`, {
+        hint: "startDate eq '2026-01-01T00:00:00Z' and endDate eq '2026-02-01T00:00:00Z'",
+      });
+    }
+    if (name.toLowerCase() === "startdate") from = time.toMillis();
+    else until = time.toMillis();
+  }
+  return { from, until };
+}
+
+/** Tells recovery points as ARM's `AzureBackupRecoveryPointResource`; each policy is read once. */
+async function recoveryPointResource(
+  deps: ApiDeps,
+  instance: BackupInstance,
+): Promise<(point: RecoveryPoint) => Promise<object>> {
+  const policies = new Map<string, Promise<PolicyRecord | undefined>>();
+  const policyOf = (name: string): Promise<PolicyRecord | undefined> => {
+    const row = name.toLowerCase();
+    const known =
+      policies.get(row) ?? deps.tables.policies.get(vaultKey(instance.vaultArmId), row).then((stored) => stored?.value);
+    policies.set(row, known);
+    return known;
+  };
+
+  return async (point) => {
+    const expiryTime = expiry(point, await policyOf(point.policy));
+    return {
+      id: `${instance.armId}/recoveryPoints/${point.id}`,
+      name: point.id,
+      type: `${PROVIDER}/backupVaults/backupInstances/recoveryPoints`,
+      properties: {
+        objectType: "AzureBackupDiscreteRecoveryPoint",
+        recoveryPointId: point.id,
+        recoveryPointTime: point.time,
+        recoveryPointType: "Discrete",
+        recoveryPointState: point.warnings > 0 ? "Partial" : "Completed",
+        friendlyName: point.id,
+        policyName: point.policy,
+        retentionTagName: point.tag,
+        ...(expiryTime === undefined ? {} : { expiryTime }),
+        recoveryPointDataStoresDetails: [
+          {
+            id: deriveUuid("data-store", point.id),
+            type: "VaultStore",
+            creationTime: point.sealedAt,
+            ...(expiryTime === undefined ? {} : { expiryTime }),
+            state: "COMMITTED",
+            visible: true,
+            metaData: JSON.stringify({
+              sequence: point.sequence,
+              containers: point.containers,
+              entries: point.entries,
+              bytes: point.bytes,
+              warnings: point.warnings,
+              job: point.job,
+            }),
+          },
+        ],
+      },
+    };
+  };
+}
+
+/** @returns undefined when no retention rule has the point's tag: such a point stays */
+function expiry(point: RecoveryPoint, policy: PolicyRecord | undefined): string | undefined {
+  const rule = policy?.retentionRules.find(({ name }) => name === point.tag);
+  if (rule === undefined) return undefined;
+  const expiresAt = DateTime.fromISO(point.time, { zone: "utc" }).plus(Duration.fromISO(rule.keep));
+  return expiresAt.toISO() ?? undefined;
+}

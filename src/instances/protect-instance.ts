@@ -1,0 +1,120 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { Clock } from "../foundation/clock.ts";
+import { VaultError } from "../foundation/errors.ts";
+import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
+import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
+import {
+  ALL_SCHEDULES,
+  type BackupInstance,
+  type InstanceFiles,
+  type Schedule,
+  type StorageAccounts,
+  scheduleRow,
+  vaultKey,
+} from "./contract.ts";
+import type { WantedInstance } from "./read-instance.ts";
+
+export interface CheckInstanceDeps {
+  readonly instances: RecordTable<BackupInstance>;
+  readonly policies: RecordTable<PolicyRecord>;
+  readonly accounts: StorageAccounts;
+}
+
+export interface ProtectInstanceDeps extends CheckInstanceDeps {
+  readonly schedules: RecordTable<Schedule>;
+  readonly files: InstanceFiles;
+  readonly clock: Clock;
+}
+
+/** Containers asked for at once. */
+const LOOKING_WIDTH = 8;
+
+/**
+ * Checks that a backup instance can be protected; writes nothing.
+ *
+ * @throws VaultError `policy/not-found`, `instance/invalid`, `instance/already-protected`,
+ *   `datasource/account-unknown`, `datasource/container-not-found`, `datasource/forbidden`
+ */
+export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInstance): Promise<void> {
+  const vault = vaultKey(wanted.vaultArmId);
+  const policy = (await deps.policies.get(vault, wanted.policyName.toLowerCase()))?.value;
+  if (policy === undefined) {
+    throw new VaultError("policy/not-found", `there is no policy '${wanted.policyName}' in the vault`);
+  }
+  const { kind, account, resourceId } = wanted.datasource;
+  if (!policy.datasourceTypes.includes(datasourceType(kind))) {
+    throw new VaultError("instance/invalid", `policy '${policy.name}' is not for datasources of kind '${kind}'`);
+  }
+
+  for await (const { value: other } of listRecords(deps.instances, vault)) {
+    const sameDatasource = other.datasource.account === account && other.datasource.kind === kind;
+    if (other.id === wanted.id && !sameDatasource) {
+      throw new VaultError("instance/invalid", `instance '${other.name}' protects '${other.datasource.account}'`, {
+        hint: "the datasource of an instance never changes; protect another one under another name",
+      });
+    }
+    if (other.id !== wanted.id && sameDatasource) {
+      throw new VaultError("instance/already-protected", `instance '${other.name}' protects '${resourceId}' already`);
+    }
+  }
+  await checkContainers(deps.accounts, wanted);
+}
+
+async function checkContainers(accounts: StorageAccounts, { datasource, containers }: WantedInstance): Promise<void> {
+  if (containers.kind === "all") {
+    await accounts.listContainers(datasource.account);
+    return;
+  }
+  const found = await mapBounded(containers.names, LOOKING_WIDTH, (name) =>
+    accounts.containerExists(datasource.account, name),
+  );
+  const missing = containers.names.filter((_, at) => found[at] !== true);
+  if (missing.length > 0) {
+    throw new VaultError(
+      "datasource/container-not-found",
+      `account '${datasource.account}' has no container '${missing.join("', '")}'`,
+    );
+  }
+}
+
+/**
+ * Protects a datasource, or changes how it is protected, after {@link checkInstance}.
+ *
+ * The instance's row comes last, so a crash leaves nothing protected that the timer does not know or the vault does not
+ * explain. Two instances that are first put at the same moment for one datasource may both pass; each has a container
+ * of its own, so neither harms the other.
+ *
+ * Safe to run twice: every write ends in the same state.
+ *
+ * @throws VaultError as {@link checkInstance} does
+ */
+export async function protectInstance(
+  deps: ProtectInstanceDeps,
+  wanted: WantedInstance,
+): Promise<{ readonly instance: BackupInstance; readonly created: boolean }> {
+  await checkInstance(deps, wanted);
+  const vault = vaultKey(wanted.vaultArmId);
+  const row = wanted.name.toLowerCase();
+  const change = (before: BackupInstance): BackupInstance => ({
+    ...wanted,
+    name: before.name,
+    armId: before.armId,
+    protectionState: before.protectionState,
+    createdAt: before.createdAt,
+    ...(before.lastSlot === undefined ? {} : { lastSlot: before.lastSlot }),
+  });
+
+  const before = (await deps.instances.get(vault, row))?.value;
+  const fresh: BackupInstance = {
+    ...wanted,
+    protectionState: "ProtectionConfigured",
+    createdAt: deps.clock().toISOString(),
+  };
+  await deps.files.ensure(before === undefined ? fresh : change(before));
+  await deps.schedules.put(ALL_SCHEDULES, scheduleRow(vault, row), { vault, instanceName: row });
+  if (await deps.instances.insert(vault, row, fresh)) return { instance: fresh, created: true };
+  const instance = await updateRecord(deps.instances, vault, row, change);
+  if (instance === undefined)
+    throw new VaultError("storage/conflict", `instance '${wanted.name}' was removed meanwhile`);
+  return { instance, created: false };
+}

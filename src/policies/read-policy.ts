@@ -1,0 +1,187 @@
+import { DateTime, IANAZone } from "luxon";
+import { z } from "zod";
+import { VaultError } from "../foundation/errors.ts";
+import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./contract.ts";
+import { IANA_OF_WINDOWS_ZONE } from "./windows-zones.ts";
+
+const DataStore = z.looseObject({ objectType: z.string().optional(), dataStoreType: z.string() });
+
+const Lifecycle = z.looseObject({
+  deleteAfter: z.looseObject({ objectType: z.string(), duration: z.string() }),
+  sourceDataStore: DataStore,
+  targetDataStoreCopySettings: z.array(z.unknown()).optional(),
+});
+
+const TaggingCriterion = z.looseObject({
+  tagInfo: z.looseObject({ tagName: z.string(), id: z.string().optional() }),
+  taggingPriority: z.int(),
+  isDefault: z.boolean(),
+  criteria: z.array(z.looseObject({ objectType: z.string() })).optional(),
+});
+
+const Trigger = z.looseObject({
+  objectType: z.string(),
+  schedule: z.looseObject({ repeatingTimeIntervals: z.array(z.string()), timeZone: z.string().optional() }).optional(),
+  taggingCriteria: z.array(TaggingCriterion).optional(),
+});
+
+/** One rule on the wire; which members it needs is told by its `objectType`. */
+const PolicyRule = z.looseObject({
+  name: z.string().min(1),
+  objectType: z.string(),
+  isDefault: z.boolean().optional(),
+  lifecycles: z.array(Lifecycle).optional(),
+  backupParameters: z.looseObject({ objectType: z.string(), backupType: z.string() }).optional(),
+  dataStore: DataStore.optional(),
+  trigger: Trigger.optional(),
+});
+type PolicyRule = z.infer<typeof PolicyRule>;
+
+/** `properties` of a policy on the wire (`BackupPolicy`). */
+export const PolicyProperties = z.looseObject({
+  objectType: z.string(),
+  datasourceTypes: z.array(z.string()).min(1),
+  policyRules: z.array(PolicyRule).min(1),
+});
+export type PolicyProperties = Readonly<z.infer<typeof PolicyProperties>>;
+
+/**
+ * Reads what the vault needs of a policy.
+ *
+ * @throws VaultError `policy/invalid`, naming the rule and what it lacks
+ */
+export function readPolicy(
+  properties: PolicyProperties,
+): Pick<PolicyRecord, "datasourceTypes" | "backupRule" | "retentionRules"> {
+  if (properties.objectType !== "BackupPolicy") invalid(`objectType is '${properties.objectType}', not 'BackupPolicy'`);
+  const datasourceTypes = properties.datasourceTypes.map((type) => {
+    const kind = datasourceKind(type);
+    return kind === undefined ? invalid(`datasource type '${type}' is not supported`) : datasourceType(kind);
+  });
+
+  const backupRules: PolicyRule[] = [];
+  const retention: PolicyRule[] = [];
+  const names = new Set<string>();
+  for (const rule of properties.policyRules) {
+    if (names.has(rule.name.toLowerCase())) invalid(`two rules have the name '${rule.name}'`);
+    names.add(rule.name.toLowerCase());
+    if (rule.objectType === "AzureBackupRule") backupRules.push(rule);
+    else if (rule.objectType === "AzureRetentionRule") retention.push(rule);
+    else invalid(`rule '${rule.name}' has the unknown objectType '${rule.objectType}'`);
+  }
+  if (backupRules.length > 1) invalid("more than one AzureBackupRule");
+  if (retention.filter((rule) => rule.isDefault === true).length !== 1) {
+    invalid("exactly one AzureRetentionRule must be the default");
+  }
+
+  const retentionRules = retention.map((rule) => ({ name: rule.name, keep: readKeep(rule) }));
+  const [backupRule] = backupRules;
+  return {
+    datasourceTypes,
+    retentionRules,
+    ...(backupRule === undefined
+      ? {}
+      : { backupRule: readBackupRule(backupRule, new Set(retentionRules.map((rule) => rule.name))) }),
+  };
+}
+
+function invalid(problem: string, hint?: string): never {
+  throw new VaultError("policy/invalid", `the policy is not valid: ${problem}`, hint === undefined ? {} : { hint });
+}
+
+/** Longest times to keep a recovery point, by unit: ten years in each. */
+const MOST_KEPT = { D: 3650, W: 521, M: 120, Y: 10 } as const;
+
+function readKeep(rule: PolicyRule): string {
+  const [lifecycle, ...others] = rule.lifecycles ?? [];
+  if (lifecycle === undefined || others.length > 0) return invalid(`rule '${rule.name}' needs exactly one lifecycle`);
+  const { deleteAfter, sourceDataStore, targetDataStoreCopySettings = [] } = lifecycle;
+  expectVaultStore(rule.name, sourceDataStore.dataStoreType);
+  if (targetDataStoreCopySettings.length > 0) invalid(`rule '${rule.name}' copies to another data store`);
+  if (deleteAfter.objectType !== "AbsoluteDeleteOption") {
+    invalid(`rule '${rule.name}' has the unknown delete option '${deleteAfter.objectType}'`);
+  }
+  const [, digits, unit] = /^P(\d{1,5})([DWMY])$/.exec(deleteAfter.duration) ?? [];
+  const count = Number(digits);
+  if (unit === undefined || count < 1 || count > MOST_KEPT[unit as keyof typeof MOST_KEPT]) {
+    invalid(
+      `rule '${rule.name}' keeps for '${deleteAfter.duration}'`,
+      "P1D to P3650D, P1W to P521W, P1M to P120M or P1Y to P10Y",
+    );
+  }
+  return deleteAfter.duration;
+}
+
+function expectVaultStore(rule: string, dataStoreType: string | undefined): void {
+  if (dataStoreType !== "VaultStore") invalid(`rule '${rule}' is for '${dataStoreType}', not for 'VaultStore'`);
+}
+
+function readBackupRule(rule: PolicyRule, tags: ReadonlySet<string>): NonNullable<PolicyRecord["backupRule"]> {
+  const { name, backupParameters, dataStore, trigger } = rule;
+  if (backupParameters?.objectType !== "AzureBackupParams" || backupParameters.backupType !== "Discrete") {
+    invalid(`rule '${name}' needs backupParameters AzureBackupParams of backupType 'Discrete'`);
+  }
+  expectVaultStore(name, dataStore?.dataStoreType);
+  if (trigger?.objectType !== "ScheduleBasedTriggerContext" || trigger.schedule === undefined) {
+    return invalid(`rule '${name}' needs a ScheduleBasedTriggerContext with a schedule`);
+  }
+  const { repeatingTimeIntervals, timeZone } = trigger.schedule;
+  if (repeatingTimeIntervals.length === 0) invalid(`rule '${name}' has no repeating time interval`);
+  const intervals = repeatingTimeIntervals.map((interval) => readInterval(name, interval, timeZone));
+  return { name, intervals, defaultTag: readDefaultTag(name, trigger.taggingCriteria ?? [], tags) };
+}
+
+function readDefaultTag(
+  rule: string,
+  criteria: readonly z.infer<typeof TaggingCriterion>[],
+  tags: ReadonlySet<string>,
+): string {
+  const unknown = criteria.find(({ tagInfo }) => !tags.has(tagInfo.tagName));
+  if (unknown !== undefined) {
+    invalid(`rule '${rule}' has the tag '${unknown.tagInfo.tagName}', which no AzureRetentionRule has for its name`);
+  }
+  const [byDefault, ...others] = criteria.filter(({ isDefault }) => isDefault);
+  if (byDefault === undefined || others.length > 0) {
+    return invalid(`rule '${rule}' needs exactly one default tagging criterion`);
+  }
+  return byDefault.tagInfo.tagName;
+}
+
+/** `R/YYYY-MM-DDThh:mm[:ss[.fff]][Z|±hh:mm]/Duration`, where this version takes whole days and weeks. */
+const INTERVAL =
+  /^R\/(?<start>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?)(?<offset>Z|[+-]\d{2}:\d{2})?\/P(?<count>[1-9]\d{0,2})(?<unit>[DW])$/;
+
+function readInterval(rule: string, interval: string, timeZone: string | undefined): RepeatingInterval {
+  const { start, offset, count, unit } = INTERVAL.exec(interval)?.groups ?? {};
+  const zone = readZone(rule, timeZone);
+  const from = DateTime.fromISO(`${start}${offset ?? zone.offset ?? ""}`, { zone: zone.name });
+  if (start === undefined || !from.isValid) {
+    return invalid(
+      `rule '${rule}' has the repeating time interval '${interval}'`,
+      "such as R/2026-01-31T02:30:00+00:00/P1D or R/2026-01-31T02:30:00+00:00/P1W",
+    );
+  }
+  return {
+    start: from.toISO(),
+    every: { unit: unit === "W" ? "weeks" : "days", count: Number(count) },
+    zone: zone.name,
+  };
+}
+
+interface Zone {
+  /** IANA. */
+  readonly name: string;
+  /** Of start times that carry none, in a zone that is only an offset. */
+  readonly offset?: string;
+}
+
+/** Reads a Windows id, an IANA id or an offset; without any, the start's own offset counts. */
+function readZone(rule: string, timeZone: string | undefined): Zone {
+  // Whole days from a fixed offset are whole days in UTC, so such a zone needs no name of its own.
+  if (timeZone === undefined || timeZone === "" || timeZone === "Z") return { name: "UTC" };
+  if (/^[+-]\d{2}:\d{2}$/.test(timeZone)) return { name: "UTC", offset: timeZone };
+  const iana = IANA_OF_WINDOWS_ZONE.get(timeZone.toLowerCase());
+  if (iana !== undefined) return { name: iana };
+  if (IANAZone.isValidZone(timeZone)) return { name: timeZone };
+  return invalid(`rule '${rule}' has the unknown time zone '${timeZone}'`, "a Windows or IANA time zone id");
+}

@@ -3,9 +3,11 @@
  * Starts the embedded Functions host from the command line, with the options of `func start` that it has.
  */
 
+import "./worker/compile-cache.ts";
 import { readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { parseArgs } from "node:util";
-import { type Host, startHost } from "./host/host.ts";
+import type { Host } from "./host/host.ts";
 import type { TlsFiles } from "./host/http-server.ts";
 import { HostStartError } from "./host/start-error.ts";
 
@@ -51,7 +53,8 @@ if (values.help) {
 async function run(): Promise<void> {
   const port = readPort();
   const tls = values.useHttps ? await readTls() : undefined;
-  // An interrupt during the start ends it, too; what was started notices that this process is gone.
+  // Not imported statically: it would be compiled before the cache is there.
+  const { startHost } = await import("./host/host.ts");
   const host = await startHost({
     scriptRoot: values["script-root"],
     ...(port !== undefined && { port }),
@@ -71,6 +74,7 @@ async function run(): Promise<void> {
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   show(host);
+  setImmediate(flushCompileCache);
 }
 
 function show(host: Host): void {

@@ -3,9 +3,15 @@
  * The worker process: loads the app it is told to and runs functions until it is told to stop or its host is gone.
  */
 
+import "./compile-cache.ts";
+import { flushCompileCache } from "node:module";
 import { Worker } from "node:worker_threads";
-import { type App, loadApp } from "./app.ts";
-import { errorText, type FromWorker, type ToWorker } from "./messages.ts";
+import type { App } from "./app.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
+
+// Not imported statically: those imports would be compiled before the cache is there.
+const { loadApp } = await import("./app.ts");
+const { errorText } = await import("./messages.ts");
 
 let app: App | undefined;
 
@@ -21,6 +27,7 @@ async function handle(message: ToWorker): Promise<void> {
         app = loaded;
         const { functions, httpStreamUri } = loaded;
         send({ kind: "loaded", app: { functions, ...(httpStreamUri !== undefined && { httpStreamUri }) } });
+        setImmediate(flushCompileCache);
       } catch (error) {
         send({ kind: "load-failed", error: errorText(error) });
       }
@@ -43,10 +50,6 @@ async function handle(message: ToWorker): Promise<void> {
 process.on("message", (message: ToWorker) => void handle(message));
 // Without its host a worker must not go on: what it still does would meet the executions of the next host.
 process.on("disconnect", () => process.exit(0));
-// An interrupt at the terminal reaches the whole process group; the host decides when the worker ends.
-process.on("SIGINT", () => undefined);
-process.on("SIGTERM", () => undefined);
-
 // A function that never yields would not see "disconnect"; a thread of its own does.
 new Worker(
   `const host = ${process.ppid}; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, "SIGKILL"); }, 500);`,

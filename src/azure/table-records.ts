@@ -15,6 +15,9 @@ const CHUNK_LENGTH = 30_000;
  */
 const LONGEST_JSON = 500_000;
 
+/** @see https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#characters-disallowed-in-key-fields */
+const KEY = /^[^/\\#?\p{Cc}]{1,512}$/u;
+
 /** Rows that Table Storage gives at once. */
 const LARGEST_PAGE = 1_000;
 
@@ -133,6 +136,10 @@ export class TableRecords<T> implements RecordTable<T> {
         `row '${row}' of table '${this.#table.tableName}' would have ${json.length} characters; ${LONGEST_JSON} fit`,
         { hint: "send a smaller document" },
       );
+    }
+    for (const key of [partition, row]) {
+      // Azurite takes keys that Table Storage refuses.
+      if (!KEY.test(key)) throw new Error(`'${key}' cannot be a key of table '${this.#table.tableName}'`);
     }
     return {
       ...Object.fromEntries(chunksOf(json).map((chunk, n) => [`d${n}`, chunk])),

@@ -1,0 +1,111 @@
+import { RestError } from "@azure/storage-blob";
+import { test } from "vitest";
+import { VaultError } from "../foundation/errors.ts";
+import { cleanError, withoutSecrets } from "./clean-error.ts";
+import { mapError, type Place } from "./map-error.ts";
+
+const DATASOURCE: Place = { kind: "datasource", account: "prodlake" };
+const TARGET: Place = { kind: "target", account: "restored" };
+const VAULT: Place = { kind: "vault" };
+const STATE: Place = { kind: "state" };
+
+function rest(statusCode: number | undefined, code: string | undefined, message = "said by the service"): RestError {
+  return new RestError(message, {
+    ...(statusCode === undefined ? {} : { statusCode }),
+    ...(code === undefined ? {} : { code }),
+  });
+}
+
+test.for([
+  [undefined, "ENOTFOUND", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' does not exist"],
+  [undefined, "ENOTFOUND", TARGET, "restore/target-account-unknown", "storage account 'restored' does not exist"],
+  [undefined, "ENOTFOUND", VAULT, "storage/unavailable", "the vault account cannot be reached (ENOTFOUND)"],
+  [404, "ResourceNotFound", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' does not exist"],
+  [
+    404,
+    "ContainerNotFound",
+    DATASOURCE,
+    "datasource/container-not-found",
+    "a container of storage account 'prodlake' does not exist",
+  ],
+  [
+    409,
+    "ContainerBeingDeleted",
+    TARGET,
+    "storage/unavailable",
+    "a container of storage account 'restored' is being deleted",
+  ],
+  [
+    403,
+    "AuthorizationPermissionMismatch",
+    DATASOURCE,
+    "datasource/forbidden",
+    "storage account 'prodlake' refuses the app's identity (AuthorizationPermissionMismatch)",
+  ],
+  [
+    403,
+    "AuthorizationFailure",
+    VAULT,
+    "storage/unavailable",
+    "the vault account refuses the app's identity (AuthorizationFailure)",
+  ],
+  [401, undefined, STATE, "storage/unavailable", "the state account refuses the app's identity (status 401)"],
+  [503, "ServerBusy", VAULT, "storage/throttled", "the vault account is asked for more than it can do (ServerBusy)"],
+  [
+    500,
+    "OperationTimedOut",
+    DATASOURCE,
+    "storage/throttled",
+    "storage account 'prodlake' is asked for more than it can do (OperationTimedOut)",
+  ],
+  [429, undefined, STATE, "storage/throttled", "the state account is asked for more than it can do (status 429)"],
+  [500, "InternalError", STATE, "storage/unavailable", "the state account cannot be reached (InternalError)"],
+  [undefined, "ECONNREFUSED", VAULT, "storage/unavailable", "the vault account cannot be reached (ECONNREFUSED)"],
+] as const)("status %s, code %s: %o is %s", ([status, code, place, expected, message], { expect }) => {
+  const mapped = mapError(rest(status, code), place);
+  expect(mapped).toBeInstanceOf(VaultError);
+  expect(mapped).toMatchObject({ code: expected, message });
+  expect((mapped.cause as Error).message).toBe("said by the service");
+});
+
+test("what nobody knows stays what it was, without its secrets", ({ expect }) => {
+  const mapped = mapError(rest(400, "InvalidUri", "no such https://a.blob/c/n?sv=1&sig=abc%2F"), VAULT);
+  expect(mapped).not.toBeInstanceOf(VaultError);
+  expect(mapped.name).toBe("RestError");
+  expect(mapped.message).toBe("no such https://a.blob/c/n");
+  expect(Object.keys(mapped)).not.toContain("request");
+});
+
+test("a failure of ours passes as it is", ({ expect }) => {
+  const ours = new VaultError("format/corrupt", "x");
+  expect(mapError(ours, VAULT)).toBe(ours);
+});
+
+test("an identity without a token is for the operator to mend", ({ expect }) => {
+  const error = Object.assign(new Error("no managed identity endpoint found"), { name: "CredentialUnavailableError" });
+  expect(mapError(error, VAULT)).toMatchObject({
+    code: "storage/unavailable",
+    message: "no token for the vault account",
+    hint: "check the app's managed identity and the setting VaultClientId",
+  });
+});
+
+test.for([
+  ["GET http://127.0.0.1:1/a/b?comp=x&sig=1 failed", "GET http://127.0.0.1:1/a/b failed"],
+  ["\"https://a.b/c?sig=1%2B\" and 'https://a.b/d?x'", "\"https://a.b/c\" and 'https://a.b/d'"],
+  ["sv=2020&sig=abc%3D&se=1", "sv=2020&sig=(removed)&se=1"],
+  ["AccountName=a;AccountKey=abc==;X=1", "AccountName=a;AccountKey=(removed);X=1"],
+  ["authorization: Bearer eyJ0.abc-_x.y== failed", "authorization: Bearer (removed) failed"],
+  ["is it there? yes", "is it there? yes"],
+] as const)("%s is told as %s", ([text, told], { expect }) => {
+  expect(withoutSecrets(text)).toBe(told);
+});
+
+test("anything thrown becomes an error fit for logs", ({ expect }) => {
+  expect(cleanError("sig=abc").message).toBe("sig=(removed)");
+  const error = new TypeError("at https://a.b/c?sig=1");
+  const clean = cleanError(error);
+  expect(clean).toMatchObject({ name: "TypeError", message: "at https://a.b/c" });
+  expect(clean.stack).toContain("map-error.test.ts");
+  expect(clean.stack).not.toContain("sig=1");
+});

@@ -65,7 +65,7 @@ export interface CheckMarkerDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
   readonly work: RecordTable<WorkRecord>;
-  readonly vault: (instanceId: string) => BackupVault;
+  readonly vault: (instance: BackupInstance) => BackupVault;
   readonly clock: Clock;
 }
 
@@ -85,7 +85,7 @@ export async function checkMarker(deps: CheckMarkerDeps, message: MarkerCheckMes
   const { container } = message;
   if ((await finishedPieces(deps.work, job.id, container)) === undefined) return undefined;
 
-  const vault = deps.vault(instance.id);
+  const vault = deps.vault(instance);
   const path = vaultMarkerPath(job.id, container);
   const outcome = await vault.copyMarker(container, sourceMarkerName(job.id), path);
   const arrived = outcome.kind === "copied" ? await vault.read(path) : undefined;

@@ -47,7 +47,7 @@ export interface RangeDeps {
   readonly instances: RecordTable<BackupInstance>;
   readonly work: RecordTable<WorkRecord>;
   readonly datasource: (instance: BackupInstance) => Datasource;
-  readonly vault: (instanceId: string) => BackupVault;
+  readonly vault: (instance: BackupInstance) => BackupVault;
   readonly clock: Clock;
   readonly settings: RangeSettings;
 }
@@ -117,7 +117,7 @@ class PieceOfRange {
     this.#job = job;
     this.#message = message;
     this.#datasource = deps.datasource(instance);
-    this.#vault = deps.vault(instance.id);
+    this.#vault = deps.vault(instance);
     this.#order = listingOrderOf(this.#datasource.kind);
     this.#compare = nameComparator(this.#order);
     this.#stopAt = deps.clock().getTime() + deps.settings.budgetMs;

@@ -9,7 +9,7 @@ export interface BeginRestoreDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
   readonly vault: (instanceId: string) => RestoreVault;
-  readonly target: (request: RestoreRequest) => RestoreTarget;
+  readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
 }
 
 /**
@@ -42,7 +42,7 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
       `the recovery point does not hold ${unknown.map((name) => `'${name}'`).join(", ")}`,
     );
   }
-  await claim(deps.target(request), containers, job);
+  await claim(deps.target(request, job.instance), containers, job);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
     containers: [...containers],

@@ -29,7 +29,7 @@ export interface RestoreSegmentDeps {
   readonly instances: RecordTable<BackupInstance>;
   readonly work: RecordTable<WorkRecord>;
   readonly vault: (instanceId: string) => RestoreVault;
-  readonly target: (request: RestoreRequest) => RestoreTarget;
+  readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
   readonly settings: RestoreSettings;
 }
 
@@ -76,7 +76,7 @@ async function copySegment(
     throw new VaultError("format/corrupt", `container '${container}' has no segment ${segment}`);
   }
   const entries = await readSegment(vault, ref);
-  const target = deps.target(request);
+  const target = deps.target(request, instanceId);
   const compare = nameComparator(index.order);
 
   const there = await blobsThere(target, container, entries, compare);

@@ -26,6 +26,25 @@ export function readWire<S extends z.ZodType>(
 }
 
 /**
+ * Longest resource, in characters of JSON, that is kept as it was put. A record may have 500,000 characters of ASCII,
+ * and a character may need six of them.
+ */
+const LONGEST_KEPT = 80_000;
+
+/**
+ * Reads a resource that is kept as it was put, as {@link readWire} does.
+ *
+ * @throws VaultError with the code; `request/too-large` when it would not fit into a record
+ */
+export function readKept<S extends z.ZodType>(schema: S, value: unknown, code?: FailureCode): z.output<S> {
+  const length = JSON.stringify(value).length;
+  if (length > LONGEST_KEPT) {
+    throw new VaultError("request/too-large", `the resource has ${length} characters, more than ${LONGEST_KEPT}`);
+  }
+  return readWire(schema, value, code);
+}
+
+/**
  * Renames members to the letter case of the schema and leaves out those that are null.
  * Where a caller sent a name in two cases, the schema's own counts, else the first.
  */

@@ -39,8 +39,9 @@ export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiRes
   const now = deps.clock().toISOString();
   const request: BackupRequest = { kind: "backup", slot: now, rule: ruleName, ...(tag === undefined ? {} : { tag }) };
   const id = jobIdOnDemand(call, instance, ["backup", ruleName, tag ?? ""]);
-  const holder = await busyWith(deps.tables, key, instance.id);
-  if (holder !== undefined && holder !== id) {
+  const isNew = (await deps.tables.jobs.get(key, id)) === undefined;
+  const holder = isNew ? await busyWith(deps.tables, key, instance.id) : undefined;
+  if (holder !== undefined) {
     throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, {
       hint: "wait until that job has ended",
     });

@@ -6,7 +6,7 @@ import { acceptPut } from "./accept-operation.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok, type VaultPath } from "./api-call.ts";
 import { instanceResource, requireInstance } from "./instance-resource.ts";
 import { listTablePage } from "./lists.ts";
-import { readWire } from "./read-wire.ts";
+import { readKept, readWire } from "./read-wire.ts";
 import { requireVault } from "./vault-resource.ts";
 
 const Instance = z.looseObject({
@@ -33,7 +33,7 @@ function wantedInstance(
 export async function putInstance(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
-  const { tags, properties } = readWire(Instance, await call.json(), "instance/invalid");
+  const { tags, properties } = readKept(Instance, await call.json(), "instance/invalid");
   const wanted = wantedInstance(call, vault, params.instance, properties);
   const { instance, created } = await protectInstance(protectDeps(deps), {
     ...wanted,

@@ -7,7 +7,7 @@ import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
 import { type ApiCall, type ApiResponse, ok, type PolicyPath, type VaultPath } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 import { listTablePage } from "./lists.ts";
-import { readWire } from "./read-wire.ts";
+import { readKept } from "./read-wire.ts";
 import { requireVault } from "./vault-resource.ts";
 
 const Policy = z.looseObject({ properties: PolicyProperties });
@@ -25,7 +25,7 @@ function policyResource(policy: PolicyRecord): object {
 export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
-  const { properties } = readWire(Policy, await call.json(), "policy/invalid");
+  const { properties } = readKept(Policy, await call.json(), "policy/invalid");
   const wanted: PolicyRecord = {
     armId: `${vault.armId}/backupPolicies/${params.policy}`,
     name: params.policy,

@@ -13,11 +13,11 @@ import {
 } from "./api-call.ts";
 import { regionName, vaultArmId, vaultRow } from "./arm-ids.ts";
 import { listTablePage } from "./lists.ts";
-import { readWire } from "./read-wire.ts";
+import { readKept } from "./read-wire.ts";
 import { requireVault, vaultResource } from "./vault-resource.ts";
 
 const Vault = z.looseObject({
-  location: z.string().min(1),
+  location: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ]{0,59}$/, "is not the name of an Azure region"),
   tags: z.record(z.string(), z.string()).optional(),
   identity: z.looseObject({ type: z.string().optional() }).optional(),
   properties: z.looseObject({
@@ -38,7 +38,7 @@ const Vault = z.looseObject({
 /** Safe to run twice: the second is an update that changes nothing. */
 export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
-  const { location, tags, identity, properties } = readWire(Vault, await call.json());
+  const { location, tags, identity, properties } = readKept(Vault, await call.json());
   const { provisioningState, secureScore, bcdrSecurityLevel, isVaultProtectedByResourceGuard, ...asPut } = properties;
   const wanted: VaultRecord = {
     armId: vaultArmId(params),

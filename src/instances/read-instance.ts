@@ -86,6 +86,8 @@ export function readInstance(
   if (!policyInfo.policyId.toLowerCase().startsWith(policiesPrefix.toLowerCase())) {
     invalid(`policy '${policyInfo.policyId}' is not of this vault`);
   }
+  const policyName = policyInfo.policyId.slice(policiesPrefix.length);
+  if (!/^[A-Za-z0-9-]{1,150}$/.test(policyName)) invalid(`'${policyInfo.policyId}' is not the ARM id of a policy`);
   const armId = `${vaultArmId}/backupInstances/${name}`;
   const { protectionStatus, currentProtectionState, protectionErrorDetails, provisioningState, ...asPut } = properties;
   return {
@@ -101,7 +103,7 @@ export function readInstance(
       ...(dataSourceInfo.resourceLocation ? { location: dataSourceInfo.resourceLocation } : {}),
     },
     containers: readContainers(kind, policyInfo.policyParameters?.backupDatasourceParametersList ?? [], mostContainers),
-    policyName: policyInfo.policyId.slice(policiesPrefix.length),
+    policyName,
     properties: asPut,
   };
 }

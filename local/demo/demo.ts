@@ -1,0 +1,279 @@
+/**
+ * @module
+ * Lakevault's main job on real input: uploads a directory tree, backs it up twice through the HTTP API with changes in
+ * between, restores the first recovery point into another account, and compares every byte with the tree.
+ *
+ * `npm run demo -- [--dir FOLDER] [--files N] [--keep] [--break]`
+ */
+import { createWriteStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BlobServiceClient } from "@azure/storage-blob";
+import { startAzurite } from "../azurite.ts";
+import { startHost } from "../host/host.ts";
+import { LOCAL_ACCOUNTS, lakevaultSettings } from "../lakevault.ts";
+import { type ArmClient, type ArmJob, GROUP, openArmClient, storageAccountId } from "./arm-client.ts";
+import { CONTAINERS, changeLake, compareLake, type LakeFile, readTree, uploadTree } from "./lake-tree.ts";
+import { formatReport, Progress, type ReportRow } from "./report.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const VAULT = `${GROUP}/providers/Microsoft.DataProtection/backupVaults/demovault`;
+const POLICY = `${VAULT}/backupPolicies/daily`;
+const INSTANCE = `${VAULT}/backupInstances/prodlake-prodlake-demo`;
+const DATASOURCE_TYPE = "Microsoft.Storage/storageAccounts/blobServices";
+const LOCATION = "westeurope";
+const DEFAULT_FILES = 5_000;
+
+const OPTIONS = {
+  dir: { type: "string", default: join(ROOT, "node_modules") },
+  files: { type: "string", default: String(DEFAULT_FILES) },
+  keep: { type: "boolean", default: false },
+  break: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+const HELP = `npm run demo -- [options]
+  --dir FOLDER   the tree to back up (node_modules)
+  --files N      files taken at most (${DEFAULT_FILES})
+  --keep         leave everything running at the end
+  --break        spoil one restored blob, to see the demo fail`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const most = Number(values.files);
+  if (!Number.isSafeInteger(most) || most < 1) throw new Error("--files takes a whole number from 1 up");
+
+  const folder = await mkdtemp(join(tmpdir(), "lakevault-demo-"));
+  const starting = new Progress("start");
+  const azurite = await startAzurite({ accounts: LOCAL_ACCOUNTS, folder: join(folder, "azurite") });
+  const logFile = join(folder, "host.log");
+  const log = createWriteStream(logFile);
+  const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...lakevaultSettings(azurite) };
+  const stateFolder = join(folder, "state");
+  try {
+    const host = await startHost({
+      scriptRoot: ROOT,
+      port: 0,
+      environment,
+      stateFolder,
+      writeLine: (line) => log.write(`${line}\n`),
+    });
+    starting.end(`Azurite, and the app with ${host.functions.length} functions`);
+    try {
+      const account = (name: string): BlobServiceClient =>
+        BlobServiceClient.fromConnectionString(azurite.account(name).connectionString);
+      const status = await showMainJob(openArmClient(host.baseUrl), account, resolve(values.dir), most, values.break);
+      if (status !== 0) console.error(`demo: what host and app said is in ${logFile}; the folder is left for a look`);
+      if (values.keep) await keep(host.baseUrl, azurite.account("prodlake").blobEndpoint, logFile);
+      if (status === 0) await host.stop();
+      if (status === 0) await rm(folder, { recursive: true, force: true });
+      return status;
+    } finally {
+      await host.stop();
+    }
+  } finally {
+    await azurite.stop();
+    log.end();
+  }
+}
+
+async function showMainJob(
+  api: ArmClient,
+  account: (name: string) => BlobServiceClient,
+  dir: string,
+  most: number,
+  spoil: boolean,
+): Promise<number> {
+  const files = await readTree(dir, most);
+  if (files.length === 0) throw new Error(`there are no files in '${dir}'`);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const rows: ReportRow[] = [];
+  const lake = account("prodlake");
+
+  const uploading = new Progress("upload");
+  await uploadTree(lake, files, counter(uploading, files));
+  uploading.end(`${files.length} files of ${dir} to account 'prodlake'`);
+  rows.push({ step: "upload", files: files.length, bytes, seconds: uploading.seconds });
+
+  await protect(api);
+  rows.push(await backUp(api, "first backup"));
+  const [point] = await recoveryPoints(api);
+  if (point === undefined) throw new Error("the first backup left no recovery point");
+
+  const { changed, added, deleted } = await changeLake(lake, files);
+  console.log(`change: ${changed} blobs written anew, ${added} added, ${deleted} deleted`);
+  rows.push(await backUp(api, "second backup"));
+
+  rows.push(await restore(api, point));
+  if (spoil) await spoilOne(account("restored"), files);
+
+  const comparing = new Progress("compare");
+  const differences = await compareLake(account("restored"), files, counter(comparing, files));
+  comparing.end(`${files.length} files downloaded from account 'restored'`);
+  rows.push({ step: "compare", files: files.length, bytes, seconds: comparing.seconds });
+
+  console.log(`\n${formatReport(rows)}\n`);
+  if (differences.length === 0) {
+    console.log(`demo: restored ${files.length} files, ${bytes} bytes, all identical`);
+    return 0;
+  }
+  for (const difference of differences) console.error(`demo: ${difference}`);
+  console.error(`demo: ${differences.length} of ${files.length} files differ`);
+  return 1;
+}
+
+function counter(progress: Progress, files: readonly LakeFile[]): () => void {
+  let done = 0;
+  return () => {
+    done += 1;
+    progress.show(`${done} of ${files.length} files`);
+  };
+}
+
+/** Creates the vault, a daily policy and the backup instance. */
+async function protect(api: ArmClient): Promise<void> {
+  await api.run("PUT", VAULT, {
+    location: LOCATION,
+    properties: { storageSettings: [{ datastoreType: "VaultStore", type: "LocallyRedundant" }] },
+  });
+  const dataStore = { dataStoreType: "VaultStore", objectType: "DataStoreInfoBase" };
+  await api.run("PUT", POLICY, {
+    properties: {
+      objectType: "BackupPolicy",
+      datasourceTypes: [DATASOURCE_TYPE],
+      policyRules: [
+        {
+          name: "BackupDaily",
+          objectType: "AzureBackupRule",
+          backupParameters: { objectType: "AzureBackupParams", backupType: "Discrete" },
+          dataStore,
+          trigger: {
+            objectType: "ScheduleBasedTriggerContext",
+            schedule: { repeatingTimeIntervals: ["R/2026-01-01T02:00:00+00:00/P1D"], timeZone: "UTC" },
+            taggingCriteria: [
+              { tagInfo: { tagName: "Default", id: "Default_" }, taggingPriority: 99, isDefault: true },
+            ],
+          },
+        },
+        {
+          name: "Default",
+          objectType: "AzureRetentionRule",
+          isDefault: true,
+          lifecycles: [
+            { deleteAfter: { objectType: "AbsoluteDeleteOption", duration: "P30D" }, sourceDataStore: dataStore },
+          ],
+        },
+      ],
+    },
+  });
+  await api.run("PUT", INSTANCE, {
+    properties: {
+      objectType: "BackupInstance",
+      friendlyName: "prodlake",
+      dataSourceInfo: datasource("prodlake"),
+      policyInfo: {
+        policyId: POLICY,
+        policyParameters: {
+          backupDatasourceParametersList: [
+            { objectType: "BlobBackupDatasourceParameters", containersList: CONTAINERS },
+          ],
+        },
+      },
+    },
+  });
+}
+
+function datasource(account: string): object {
+  return {
+    objectType: "Datasource",
+    datasourceType: DATASOURCE_TYPE,
+    resourceID: storageAccountId(account),
+    resourceUri: storageAccountId(account),
+    resourceName: account,
+    resourceType: "Microsoft.Storage/storageAccounts",
+    resourceLocation: LOCATION,
+  };
+}
+
+async function backUp(api: ArmClient, step: string): Promise<ReportRow> {
+  const body = { backupRuleOptions: { ruleName: "BackupDaily", triggerOption: {} } };
+  return runJob(api, step, `${INSTANCE}/backup`, body);
+}
+
+async function restore(api: ArmClient, recoveryPointId: string): Promise<ReportRow> {
+  return runJob(api, "restore", `${INSTANCE}/restore`, {
+    objectType: "AzureBackupRecoveryPointBasedRestoreRequest",
+    recoveryPointId,
+    sourceDataStoreType: "VaultStore",
+    restoreTargetInfo: {
+      objectType: "RestoreTargetInfo",
+      recoveryOption: "FailIfExists",
+      restoreLocation: LOCATION,
+      datasourceInfo: datasource("restored"),
+    },
+  });
+}
+
+async function runJob(api: ArmClient, step: string, path: string, body: object): Promise<ReportRow> {
+  const progress = new Progress(step);
+  const job = await api.waitForJob(await api.startJob(path, body), (now) => {
+    progress.show(`${count(now, "listed")} blobs looked at, ${count(now, "copied")} copied`);
+  });
+  if (job.properties.status !== "Completed") {
+    const reasons = (job.properties.errorDetails ?? []).map(({ code, message }) => `${code}: ${message}`);
+    throw new Error(`the ${step} ended as ${job.properties.status}; ${reasons.join("; ")}`);
+  }
+  progress.end(`${count(job, "listed")} blobs looked at, ${count(job, "copied")} copied`);
+  return {
+    step,
+    files: count(job, "entries"),
+    bytes: count(job, "bytes"),
+    seconds: progress.seconds,
+    copied: count(job, "copied"),
+  };
+}
+
+function count(job: ArmJob, what: string): number {
+  return Number(job.properties.extendedInfo?.additionalDetails?.[what] ?? 0);
+}
+
+/** Ids of the recovery points, newest first. */
+async function recoveryPoints(api: ArmClient): Promise<string[]> {
+  const { value } = (await api.request("GET", `${INSTANCE}/recoveryPoints`)).body as { value: { name: string }[] };
+  return value.map(({ name }) => name);
+}
+
+async function spoilOne(restored: BlobServiceClient, files: readonly LakeFile[]): Promise<void> {
+  const file = files[Math.floor(files.length / 2)];
+  if (file === undefined) return;
+  const blob = restored.getContainerClient(file.container).getBlockBlobClient(file.name);
+  await blob.upload("spoilt", 6, {
+    blobHTTPHeaders: { blobContentType: file.contentType },
+    metadata: { ...file.metadata },
+  });
+}
+
+async function keep(baseUrl: string, lake: string, logFile: string): Promise<void> {
+  console.log(`the API: ${baseUrl}${VAULT}?api-version=2026-06-01`);
+  console.log(`the account 'prodlake': ${lake} (vault, restored and vaultstate beside it)`);
+  console.log(`what host and app say: ${logFile}`);
+  console.log("press Ctrl+C to end");
+  await new Promise<void>((end) => {
+    process.once("SIGINT", () => end());
+    process.once("SIGTERM", () => end());
+  });
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -106,6 +106,33 @@ export function describeStore(name: string, open: () => Promise<DurableStore>): 
       expect(await store.load(made.instanceId)).toBeUndefined();
     });
 
+    test("changes nothing by a commit that it refuses, however large", async ({ expect }) => {
+      const store = await open();
+      const made = record();
+      const first = await store.create(made);
+      await store.addMessage(made.instanceId, message(made, "1"));
+      const second = await store.commit({
+        revision: first,
+        record: made,
+        newEvents: [event("0")],
+        consumed: [],
+        kept: [],
+      });
+      const before = await store.load(made.instanceId);
+      const large = Array.from({ length: 60 }, (_, n) => event(`${n}`, "z".repeat(60_000)));
+      const refused = {
+        revision: { ...second, etag: first.etag },
+        record: made,
+        newEvents: large,
+        consumed: ["1"],
+        kept: [],
+      };
+      await expect(store.commit(refused)).rejects.toThrow(StoreConflict);
+      expect(await store.load(made.instanceId)).toEqual(before);
+      await store.commit({ revision: second, record: made, newEvents: [event("1")], consumed: ["1"], kept: [] });
+      expect(await store.load(made.instanceId)).toMatchObject({ history: [event("0"), event("1")], messages: [] });
+    });
+
     test("starts over a finished instance without its history and messages", async ({ expect }) => {
       const store = await open();
       const made = record();

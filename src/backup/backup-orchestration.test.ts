@@ -1,0 +1,81 @@
+import { test } from "vitest";
+import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
+import { VaultError } from "../foundation/errors.ts";
+import { backupOrchestration } from "./backup-orchestration.ts";
+
+const JOB = { vault: "vault", job: "one" };
+
+const calm: Activities = {
+  beginBackup: () => ({ begun: true, containers: ["raw", "$web"] }),
+  writeMarkers: () => null,
+  planRanges: () => null,
+  sealRecoveryPoint: () => ({}),
+  removeMarkers: () => null,
+  endJob: ({ failure }: { failure?: object }) => (failure === undefined ? "Completed" : "Failed"),
+};
+
+function named(steps: readonly FlowStep[]): unknown[] {
+  return steps.map((step) => (step.kind === "call" ? step.activity : step.events));
+}
+
+const REPLICATED = [{ event: "replicated._web" }, { event: "replicated.raw" }];
+
+test("a point is sealed only after the markers were written before, and replicated after, the ranges", async ({
+  expect,
+}) => {
+  const run = await runFlow(backupOrchestration, JOB, calm, REPLICATED);
+  expect(run.outcome).toEqual({ ok: true, value: "Completed" });
+  expect(named(run.steps)).toEqual([
+    "beginBackup",
+    "writeMarkers",
+    "planRanges",
+    ["replicated.raw", "replicated._web"],
+    "sealRecoveryPoint",
+    "removeMarkers",
+    "endJob",
+  ]);
+});
+
+test("a job that has ended before is only tidied up after", async ({ expect }) => {
+  const begun = { begun: false, containers: [] };
+  const run = await runFlow(backupOrchestration, JOB, { ...calm, beginBackup: () => begun });
+  expect(named(run.steps)).toEqual(["beginBackup", "removeMarkers", "endJob"]);
+});
+
+test("wherever a step fails for good, nothing is sealed after it, and the job ends with the reason", async ({
+  expect,
+}) => {
+  const steps = ["beginBackup", "writeMarkers", "planRanges", "sealRecoveryPoint"];
+  for (const failing of steps) {
+    const fail = (): never => {
+      throw new VaultError("datasource/forbidden", "no right to read");
+    };
+    const run = await runFlow(backupOrchestration, JOB, { ...calm, [failing]: fail }, REPLICATED);
+    expect(run.outcome, failing).toEqual({ ok: true, value: "Failed" });
+    const after = named(run.steps).slice(named(run.steps).indexOf(failing) + 1);
+    expect(after, failing).toEqual(["removeMarkers", "endJob"]);
+    expect(run.steps.at(-1), failing).toMatchObject({
+      input: { ...JOB, failure: { code: "datasource/forbidden", message: "no right to read" } },
+    });
+  }
+  expect.assertions(3 * steps.length);
+});
+
+test("a job that is failed while it waits ends at once", async ({ expect }) => {
+  const events = [
+    { event: "replicated.raw" },
+    { event: "failed", value: { code: "message/poisoned", message: "5 times" } },
+  ];
+  const run = await runFlow(backupOrchestration, JOB, calm, events);
+  expect(named(run.steps)).not.toContain("sealRecoveryPoint");
+  expect(run.steps.at(-1)).toMatchObject({ activity: "endJob", input: { failure: { code: "message/poisoned" } } });
+});
+
+test("markers that cannot be removed do not make a sealed backup a failed one", async ({ expect }) => {
+  const fail = (): never => {
+    throw new VaultError("storage/unavailable", "gone");
+  };
+  const run = await runFlow(backupOrchestration, JOB, { ...calm, removeMarkers: fail }, REPLICATED);
+  expect(run.outcome).toEqual({ ok: true, value: "Completed" });
+  expect(run.steps.at(-1)).toMatchObject({ activity: "endJob", input: JOB });
+});

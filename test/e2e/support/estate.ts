@@ -1,0 +1,82 @@
+/**
+ * @module
+ * What an end-to-end test runs against: storage accounts, and the app on a Functions host. By default Azurite and the embedded
+ * host, started here; with `LAKEVAULT_E2E_URL` a host that somebody else runs, see `test/e2e/README.md`.
+ */
+import { fileURLToPath } from "node:url";
+import { BlobServiceClient } from "@azure/storage-blob";
+import { QueueServiceClient } from "@azure/storage-queue";
+import { startAzurite } from "../../../local/azurite.ts";
+import { type ArmClient, openArmClient } from "../../../local/demo/arm-client.ts";
+import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../../local/lakevault.ts";
+import { startTestHost, type TestHost } from "../../../local/testing/test-host.ts";
+
+const APP = fileURLToPath(new URL("../../..", import.meta.url));
+
+type AccountName = (typeof LOCAL_ACCOUNTS)[number];
+
+export interface Estate {
+  readonly baseUrl: string;
+  readonly api: ArmClient;
+  blobs(account: AccountName): BlobServiceClient;
+  /** The queues of the app's state account. */
+  readonly queues: QueueServiceClient;
+  /** Kills host and app at once and starts them again; undefined where the host is not ours. */
+  readonly killAndRestart: (() => Promise<void>) | undefined;
+  close(): Promise<void>;
+}
+
+/** Whether the tests run against a host of somebody else's. */
+export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
+
+export async function openEstate(): Promise<Estate> {
+  return GIVEN_URL === undefined ? ownEstate() : givenEstate(GIVEN_URL);
+}
+
+async function ownEstate(): Promise<Estate> {
+  const azurite = await startAzurite({ accounts: LOCAL_ACCOUNTS });
+  const settings = lakevaultSettings(azurite);
+  let host: TestHost;
+  try {
+    host = await startTestHost({ app: APP, settings });
+  } catch (error) {
+    await azurite.stop();
+    throw error;
+  }
+  const connection = (account: AccountName): string => azurite.account(account).connectionString;
+  return {
+    get baseUrl() {
+      return host.baseUrl;
+    },
+    get api() {
+      return openArmClient(host.baseUrl);
+    },
+    blobs: (account) => BlobServiceClient.fromConnectionString(connection(account)),
+    queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
+    killAndRestart: async () => {
+      await host.kill();
+      host = await startTestHost({ app: APP, settings });
+    },
+    close: async () => {
+      await host.stop();
+      await azurite.stop();
+    },
+  };
+}
+
+async function givenEstate(baseUrl: string): Promise<Estate> {
+  const connection = (account: AccountName): string => {
+    const variable = `LAKEVAULT_E2E_${account.toUpperCase()}`;
+    const value = process.env[variable];
+    if (value === undefined) throw new Error(`${variable} is to be the connection string of account '${account}'`);
+    return value;
+  };
+  return {
+    baseUrl,
+    api: openArmClient(baseUrl),
+    blobs: (account) => BlobServiceClient.fromConnectionString(connection(account)),
+    queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
+    killAndRestart: undefined,
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,209 @@
+/**
+ * @module
+ * One protected lake, with names of its own in an estate, so that several tests and several runs do not meet.
+ */
+import { randomUUID } from "node:crypto";
+import { type ArmAnswer, type ArmJob, GROUP, storageAccountId } from "../../../local/demo/arm-client.ts";
+import { mapBounded } from "../../../src/foundation/bounded-pool.ts";
+import type { Estate } from "./estate.ts";
+
+export const LOCATION = "westeurope";
+const DATASOURCE_TYPE = "Microsoft.Storage/storageAccounts/blobServices";
+const STORE = { dataStoreType: "VaultStore", objectType: "DataStoreInfoBase" };
+
+export interface BlobState {
+  readonly content: string;
+  readonly contentType: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The contents of containers: `container/name` to what the blob is. */
+export type LakeState = Readonly<Record<string, BlobState>>;
+
+/** Requests in flight at once. */
+const WIDTH = 32;
+
+export function policyBody(interval = "R/2026-01-01T02:00:00+00:00/P1D"): object {
+  return {
+    properties: {
+      objectType: "BackupPolicy",
+      datasourceTypes: [DATASOURCE_TYPE],
+      policyRules: [
+        {
+          name: "BackupDaily",
+          objectType: "AzureBackupRule",
+          backupParameters: { objectType: "AzureBackupParams", backupType: "Discrete" },
+          dataStore: STORE,
+          trigger: {
+            objectType: "ScheduleBasedTriggerContext",
+            schedule: { repeatingTimeIntervals: [interval], timeZone: "UTC" },
+            taggingCriteria: [
+              { tagInfo: { tagName: "Default", id: "Default_" }, taggingPriority: 99, isDefault: true },
+            ],
+          },
+        },
+        {
+          name: "Default",
+          objectType: "AzureRetentionRule",
+          isDefault: true,
+          lifecycles: [
+            { deleteAfter: { objectType: "AbsoluteDeleteOption", duration: "P30D" }, sourceDataStore: STORE },
+          ],
+        },
+      ],
+    },
+  };
+}
+
+export function datasource(account: string): object {
+  return {
+    objectType: "Datasource",
+    datasourceType: DATASOURCE_TYPE,
+    resourceID: storageAccountId(account),
+    resourceUri: storageAccountId(account),
+    resourceName: account,
+    resourceType: "Microsoft.Storage/storageAccounts",
+    resourceLocation: LOCATION,
+  };
+}
+
+export class Scenario {
+  readonly estate: Estate;
+  readonly id = randomUUID().slice(0, 8);
+  readonly vault = `${GROUP}/providers/Microsoft.DataProtection/backupVaults/vault-${this.id}`;
+  readonly policy = `${this.vault}/backupPolicies/daily`;
+  readonly instance = `${this.vault}/backupInstances/prodlake-prodlake-${this.id}`;
+  readonly containers: readonly string[];
+
+  constructor(estate: Estate, containers: readonly string[] = ["raw", "curated"]) {
+    this.estate = estate;
+    this.containers = containers.map((name) => `${name}-${this.id}`);
+  }
+
+  instanceBody(containers: readonly string[] = this.containers, account = "prodlake"): object {
+    return {
+      properties: {
+        objectType: "BackupInstance",
+        friendlyName: "prodlake",
+        dataSourceInfo: datasource(account),
+        policyInfo: {
+          policyId: this.policy,
+          policyParameters: {
+            backupDatasourceParametersList: [
+              { objectType: "BlobBackupDatasourceParameters", containersList: containers },
+            ],
+          },
+        },
+      },
+    };
+  }
+
+  restoreBody(
+    recoveryPointId: string,
+    options: { readonly account?: string; readonly containers?: string[] } = {},
+  ): object {
+    const { account = "restored", containers } = options;
+    return {
+      objectType: "AzureBackupRecoveryPointBasedRestoreRequest",
+      recoveryPointId,
+      sourceDataStoreType: "VaultStore",
+      restoreTargetInfo: {
+        objectType: containers === undefined ? "RestoreTargetInfo" : "ItemLevelRestoreTargetInfo",
+        recoveryOption: "FailIfExists",
+        restoreLocation: LOCATION,
+        datasourceInfo: datasource(account),
+        ...(containers === undefined
+          ? {}
+          : {
+              restoreCriteria: containers.map((itemPath) => ({
+                objectType: "ItemPathBasedRestoreCriteria",
+                itemPath,
+                isPathRelativeToBackupItem: true,
+              })),
+            }),
+      },
+    };
+  }
+
+  async createContainers(): Promise<void> {
+    for (const container of this.containers) await this.estate.blobs("prodlake").createContainer(container);
+  }
+
+  /** Creates vault, policy and backup instance; the containers must be there. */
+  async protect(interval?: string): Promise<void> {
+    const { api } = this.estate;
+    await api.run("PUT", this.vault, {
+      location: LOCATION,
+      properties: { storageSettings: [{ datastoreType: "VaultStore", type: "LocallyRedundant" }] },
+    });
+    await api.run("PUT", this.policy, policyBody(interval));
+    await api.run("PUT", this.instance, this.instanceBody());
+  }
+
+  /** Writes `count` blobs a container. */
+  async fill(count: number): Promise<void> {
+    const names = this.containers.flatMap((container) =>
+      Array.from({ length: count }, (_, i) => ({ container, name: `dir ${i % 7}/${i}/ü+%23.txt`, i })),
+    );
+    await mapBounded(names, WIDTH, ({ container, name, i }) =>
+      this.write(container, name, `content ${i} of ${container}`),
+    );
+  }
+
+  async write(container: string, name: string, content: string): Promise<void> {
+    const blob = this.estate.blobs("prodlake").getContainerClient(container).getBlockBlobClient(name);
+    await blob.upload(content, Buffer.byteLength(content), {
+      blobHTTPHeaders: { blobContentType: `text/x-${content.length}` },
+      metadata: { length: String(content.length) },
+    });
+  }
+
+  async state(account: "prodlake" | "restored"): Promise<LakeState> {
+    const found: Record<string, BlobState> = {};
+    for (const container of this.containers) {
+      const client = this.estate.blobs(account).getContainerClient(container);
+      const names: string[] = [];
+      for await (const { name } of client.listBlobsFlat()) names.push(name);
+      await mapBounded(names, WIDTH, async (name) => {
+        const response = await client.getBlobClient(name).download();
+        const parts: Buffer[] = [];
+        for await (const part of response.readableStreamBody ?? []) parts.push(Buffer.from(part));
+        found[`${container}/${name}`] = {
+          content: Buffer.concat(parts).toString(),
+          contentType: response.contentType ?? "",
+          metadata: response.metadata ?? {},
+        };
+      });
+    }
+    return found;
+  }
+
+  startBackup(): Promise<string> {
+    return this.estate.api.startJob(`${this.instance}/backup`, { backupRuleOptions: { ruleName: "BackupDaily" } });
+  }
+
+  startRestore(recoveryPointId: string): Promise<string> {
+    return this.estate.api.startJob(`${this.instance}/restore`, this.restoreBody(recoveryPointId));
+  }
+
+  wait(job: string): Promise<ArmJob> {
+    return this.estate.api.waitForJob(job);
+  }
+
+  /** Names of the recovery points, newest first. */
+  async recoveryPoints(): Promise<string[]> {
+    const { value } = (await this.get(`${this.instance}/recoveryPoints`)).body as { value: { name: string }[] };
+    return value.map(({ name }) => name);
+  }
+
+  get(path: string): Promise<ArmAnswer> {
+    return this.estate.api.request("GET", path);
+  }
+
+  /** Empties the target, so that the next restore finds no container. */
+  async emptyTarget(): Promise<void> {
+    for (const container of this.containers) {
+      await this.estate.blobs("restored").getContainerClient(container).deleteIfExists();
+    }
+  }
+}

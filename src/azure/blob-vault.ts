@@ -22,11 +22,6 @@ export class BlobVaultFiles implements VaultFiles {
     this.container = account.container(this.containerName);
   }
 
-  /** Makes the instance's container; one that is there is fine. */
-  async createContainer(): Promise<void> {
-    await mapping(VAULT, () => this.container.createIfNotExists());
-  }
-
   async read(path: string): Promise<Uint8Array | undefined> {
     return mapping(VAULT, async () => {
       try {

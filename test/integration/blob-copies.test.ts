@@ -10,9 +10,8 @@ import { COPY_LIMITS, type CopyLimits } from "../../src/azure/copy-blob.ts";
 import type { ListedBlob } from "../../src/backup/contract.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Entry } from "../../src/vault/entry.ts";
+import { vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
-
-const INSTANCE = "0123456789abcdef0123456789abcdef";
 
 /** The ladder of production with short rungs, so that small blobs climb all of it. */
 const SHORT: CopyLimits = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10, waitMs: 1_000 };
@@ -47,12 +46,17 @@ beforeEach(async () => {
   container = source.container(`in${runs}`);
   await container.create();
   datasource = new BlobDatasource(source, "blobServices");
-  vault = new BlobBackupVault(vaultAccount, `${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`, source, {
+  vault = new BlobBackupVault(vaultAccount, instanceId(), source, {
     tier: "Cool",
     limits: SHORT,
   });
-  await vault.createContainer();
+  await vaultAccount.container(vaultContainerName(instanceId())).create();
 });
+
+/** Each test has an instance of its own. */
+function instanceId(): string {
+  return String(runs).padStart(32, "0");
+}
 
 const PROPERTIES = {
   blobHTTPHeaders: {
@@ -87,7 +91,7 @@ function copy(
 }
 
 function object(path: string): BlockBlobClient {
-  return vaultAccount.container(`bi-${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`).getBlockBlobClient(path);
+  return vaultAccount.container(vaultContainerName(instanceId())).getBlockBlobClient(path);
 }
 
 async function expectSame(expect: (value: unknown) => { toEqual(other: unknown): void }, a: BlobClient, b: BlobClient) {
@@ -296,7 +300,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 function restoreTarget(): BlobRestoreTarget {
-  return new BlobRestoreTarget(target, vaultAccount, `${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`, SHORT);
+  return new BlobRestoreTarget(target, vaultAccount, instanceId(), SHORT);
 }
 
 async function takenIn(name: string): Promise<{ readonly entry: Entry; readonly path: string }> {
@@ -384,7 +388,7 @@ test("no error says a signature or a key, whatever went wrong", async ({ expect 
     },
     () => new Date(),
   );
-  const locked = new BlobBackupVault(vaultAccount, `${INSTANCE.slice(4)}${String(runs).padStart(4, "0")}`, stranger);
+  const locked = new BlobBackupVault(vaultAccount, instanceId(), stranger);
   const version = { container: container.containerName, name: "secret", etag: listed.etag, size: listed.size };
   const error = await locked.copyObject(version, "data/secret").then(
     () => undefined,

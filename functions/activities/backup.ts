@@ -1,0 +1,29 @@
+import { app } from "durable-functions";
+import { app as composed } from "../../src/app/app.ts";
+import { serveActivity } from "../../src/app/serve-activity.ts";
+import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
+import { beginBackup, planRanges, removeMarkers, sealRecoveryPoint, writeMarkers } from "../../src/backup/contract.ts";
+import { removeMarkersActivity, writeMarkersActivity } from "../../src/backup/markers.ts";
+import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
+import { toContainerCopy } from "../queues/queues.ts";
+
+app.activity(beginBackup.name, {
+  handler: serveActivity(beginBackup, (job) => beginBackupActivity(composed(), job)),
+});
+app.activity(writeMarkers.name, {
+  handler: serveActivity(writeMarkers, (job) => writeMarkersActivity(composed(), job)),
+});
+app.activity(planRanges.name, {
+  extraOutputs: [toContainerCopy],
+  handler: serveActivity(planRanges, async (job, context) => {
+    context.extraOutputs.set(toContainerCopy, await planRangesActivity(composed(), job));
+    return null;
+  }),
+});
+app.activity(sealRecoveryPoint.name, {
+  handler: serveActivity(sealRecoveryPoint, (job) => sealRecoveryPointActivity(composed(), job)),
+});
+app.activity(removeMarkers.name, {
+  handler: serveActivity(removeMarkers, (job) => removeMarkersActivity(composed(), job)),
+});

@@ -1,0 +1,11 @@
+/** @module What wakes the app up: every file registers its functions as it is loaded. */
+import "./activities/backup.ts";
+import "./activities/jobs.ts";
+import "./activities/restore.ts";
+import "./http/api.ts";
+import "./orchestrators/backup.ts";
+import "./orchestrators/restore.ts";
+import "./queues/container-copy.ts";
+import "./queues/container-restore.ts";
+import "./queues/marker-checks.ts";
+import "./timers/scheduler.ts";

@@ -1,0 +1,124 @@
+/**
+ * @module
+ * Where everything is put together: settings in, capabilities with their adapters out. Nothing is made before it is
+ * asked for, so that the app loads fast and a wrong setting is told by the first function that runs.
+ */
+import type { ApiTables } from "../api/api-call.ts";
+import { Operation } from "../api/operation.ts";
+import { Accounts } from "../azure/accounts.ts";
+import { BlobAccount } from "../azure/blob-account.ts";
+import { BlobDatasource } from "../azure/blob-datasource.ts";
+import { BlobInstanceFiles } from "../azure/blob-instance-files.ts";
+import { BlobRestoreTarget } from "../azure/blob-restore-target.ts";
+import { BlobStorageAccounts } from "../azure/blob-storage-accounts.ts";
+import { BlobBackupVault, BlobVaultFiles } from "../azure/blob-vault.ts";
+import { appCredential } from "../azure/credential.ts";
+import { StateTables } from "../azure/state-tables.ts";
+import type { BackupVault, Datasource } from "../backup/contract.ts";
+import { RANGE_SETTINGS, type RangeSettings } from "../backup/work-range.ts";
+import type { Clock } from "../foundation/clock.ts";
+import { VaultError } from "../foundation/errors.ts";
+import {
+  BackupInstance,
+  type InstanceFiles,
+  RecoveryPoint,
+  Schedule,
+  type StorageAccounts,
+  VaultRecord,
+} from "../instances/contract.ts";
+import { Job, JobRef, type RestoreRequest } from "../jobs/contract.ts";
+import { InstanceLock } from "../jobs/job-lock.ts";
+import { WorkRecord } from "../jobs/work.ts";
+import { PolicyRecord } from "../policies/contract.ts";
+import type { RestoreTarget } from "../restore/contract.ts";
+import type { RestoreSettings } from "../restore/restore-segment.ts";
+import type { VaultFiles } from "../vault/contract.ts";
+import { type AccountSetting, type Config, readConfig } from "./config.ts";
+
+/** All that the capabilities need; each takes what its own `Deps` names. */
+export interface App extends ApiTables {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly accounts: StorageAccounts;
+  readonly files: InstanceFiles;
+  readonly datasource: (instance: BackupInstance) => Datasource;
+  readonly vault: (instanceId: string) => VaultFiles;
+  readonly backupVault: (instance: BackupInstance) => BackupVault;
+  readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
+  readonly rangeSettings: RangeSettings;
+  readonly restoreSettings: RestoreSettings;
+}
+
+let made: App | undefined;
+
+/**
+ * The app of this process.
+ *
+ * @throws Error that names every wrong setting
+ */
+export function app(): App {
+  made ??= composeApp(readConfig(process.env), () => new Date());
+  return made;
+}
+
+export function composeApp(config: Config, clock: Clock): App {
+  const credential = appCredential(config.clientId);
+  const accounts = new Accounts(
+    config.accounts.size > 0
+      ? { kind: "listed", connectionStrings: config.accounts }
+      : { kind: "identity", credential, endpointSuffix: config.endpointSuffix },
+    clock,
+  );
+  const vaultAccount = new BlobAccount(
+    config.vault.kind === "key"
+      ? config.vault
+      : { kind: "identity", blobServiceUri: config.vault.serviceUri, credential },
+    clock,
+  );
+  return {
+    ...openTables(config.state, credential),
+    config,
+    clock,
+    accounts: new BlobStorageAccounts(accounts),
+    files: new BlobInstanceFiles(vaultAccount),
+    datasource: ({ datasource }) => new BlobDatasource(accounts.find(datasource.account), datasource.kind),
+    vault: (instanceId) => new BlobVaultFiles(vaultAccount, instanceId),
+    backupVault: ({ id, datasource }) =>
+      new BlobBackupVault(vaultAccount, id, accounts.find(datasource.account), { tier: config.accessTier }),
+    target: ({ target }, instanceId) =>
+      new BlobRestoreTarget(findTarget(accounts, target.account), vaultAccount, instanceId),
+    rangeSettings: { ...RANGE_SETTINGS, copyWidth: config.copyWidth, budgetMs: config.pieceBudgetMs },
+    restoreSettings: { copyWidth: config.copyWidth },
+  };
+}
+
+function findTarget(accounts: Accounts, name: string): BlobAccount {
+  try {
+    return accounts.find(name);
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    throw new VaultError("restore/target-account-unknown", error.message, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
+}
+
+function openTables(setting: AccountSetting, credential: ReturnType<typeof appCredential>): ApiTables {
+  const tables = new StateTables(
+    setting.kind === "key" ? setting : { kind: "identity", tableServiceUri: setting.serviceUri, credential },
+  );
+  return {
+    vaults: tables.open("Vaults", VaultRecord),
+    policies: tables.open("Policies", PolicyRecord),
+    instances: tables.open("Instances", BackupInstance),
+    schedules: tables.open("Schedules", Schedule),
+    recoveryPoints: tables.open("RecoveryPoints", RecoveryPoint),
+    jobs: tables.open("Jobs", Job),
+    jobOrder: tables.open("JobOrder", JobRef),
+    openJobs: tables.open("OpenJobs", JobRef),
+    locks: tables.open("Locks", InstanceLock),
+    work: tables.open("Work", WorkRecord),
+    operations: tables.open("Operations", Operation),
+  };
+}

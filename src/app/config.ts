@@ -1,0 +1,135 @@
+/**
+ * @module
+ * The app's settings. Their names and meanings are told to operators in `local.settings.sample.json` and `docs/`.
+ */
+import { z } from "zod";
+import { ACCESS_MODES, type AccessSettings } from "../access/decide-access.ts";
+import { DEFAULT_MOST_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
+import { RANGE_SETTINGS } from "../backup/work-range.ts";
+
+/** An account by its connection string, or by the address of a service that the app's identity may use. */
+export type AccountSetting =
+  | { readonly kind: "key"; readonly connectionString: string }
+  | { readonly kind: "identity"; readonly serviceUri: string };
+
+export interface Config {
+  /** The vault account's blobs. */
+  readonly vault: AccountSetting;
+  /** The tables of the app's state. */
+  readonly state: AccountSetting;
+  /** Accounts outside Azure by name; none: all accounts of the cloud. */
+  readonly accounts: ReadonlyMap<string, string>;
+  readonly endpointSuffix: string;
+  /** Client id of a user-assigned identity. */
+  readonly clientId?: string;
+  /** Access tier of objects in the vault. */
+  readonly accessTier: string;
+  readonly access: AccessSettings;
+  readonly retryAfterSeconds: number;
+  readonly mostContainers: number;
+  readonly copyWidth: number;
+  readonly pieceBudgetMs: number;
+}
+
+const ACCOUNT_PREFIX = "VaultAccount__";
+
+const ConnectionString = z
+  .string()
+  .refine((text) => /AccountName=/i.test(text) && /AccountKey=/i.test(text), "is not a connection string with a key");
+const ServiceUri = z.url({ protocol: /^https$/, error: "is not an https URL" });
+
+const number = (least: number, most: number, usual: number) =>
+  z.coerce
+    .number<string>({ error: "is not a number" })
+    .int("is not a whole number")
+    .min(least, `is below ${least}`)
+    .max(most, `is above ${most}`)
+    .default(usual);
+
+const Settings = z.object({
+  VaultStorage: ConnectionString.optional(),
+  VaultStorage__blobServiceUri: ServiceUri.optional(),
+  VaultState: ConnectionString.optional(),
+  VaultState__tableServiceUri: ServiceUri.optional(),
+  VaultEndpointSuffix: z
+    .string()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, "is not the suffix of a host name, such as core.windows.net")
+    .default("core.windows.net"),
+  VaultClientId: z.guid({ error: "is not a client id" }).optional(),
+  VaultAccessTier: z.enum(["Hot", "Cool", "Cold"], { error: "is none of Hot, Cool and Cold" }).default("Cool"),
+  VaultAccess: z.enum(ACCESS_MODES, { error: `is none of ${ACCESS_MODES.join(", ")}` }).optional(),
+  VaultRetryAfterSeconds: number(0, 3_600, DEFAULT_RETRY_AFTER_SECONDS),
+  VaultMostContainers: number(1, 10_000, DEFAULT_MOST_CONTAINERS),
+  VaultCopyWidth: number(1, 512, RANGE_SETTINGS.copyWidth),
+  VaultPieceBudgetSeconds: number(1, 480, RANGE_SETTINGS.budgetMs / 1_000),
+});
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the settings.
+ *
+ * @throws Error that names every wrong setting and none of their values, because some are secrets
+ */
+export function readConfig(environment: Environment): Config {
+  // In Azure a setting that is emptied stays as an empty text.
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
+  );
+  const problems: string[] = [];
+  const parsed = Settings.safeParse(given);
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`));
+  }
+  const accounts = accountsOf(given, problems);
+  const vault = accountSetting(given, "VaultStorage", "blobServiceUri", problems);
+  const state = accountSetting(given, "VaultState", "tableServiceUri", problems);
+  if (!parsed.success || vault === undefined || state === undefined || problems.length > 0) {
+    throw new Error(`the app's settings are wrong: ${problems.join("; ")}`);
+  }
+  const s = parsed.data;
+  return {
+    vault,
+    state,
+    accounts,
+    endpointSuffix: s.VaultEndpointSuffix,
+    ...(s.VaultClientId === undefined ? {} : { clientId: s.VaultClientId }),
+    accessTier: s.VaultAccessTier,
+    access: { runsInAzure: runsInAzure(given), ...(s.VaultAccess === undefined ? {} : { mode: s.VaultAccess }) },
+    retryAfterSeconds: s.VaultRetryAfterSeconds,
+    mostContainers: s.VaultMostContainers,
+    copyWidth: s.VaultCopyWidth,
+    pieceBudgetMs: s.VaultPieceBudgetSeconds * 1_000,
+  };
+}
+
+function accountSetting(
+  given: Environment,
+  name: string,
+  service: string,
+  problems: string[],
+): AccountSetting | undefined {
+  const connectionString = given[name];
+  const serviceUri = given[`${name}__${service}`];
+  if (connectionString !== undefined && serviceUri === undefined) return { kind: "key", connectionString };
+  if (serviceUri !== undefined && connectionString === undefined) return { kind: "identity", serviceUri };
+  const number = serviceUri === undefined ? "neither" : "both";
+  problems.push(`${name} and ${name}__${service}: ${number} of them is set, and exactly one must be`);
+  return undefined;
+}
+
+function accountsOf(given: Environment, problems: string[]): Map<string, string> {
+  const accounts = new Map<string, string>();
+  for (const [setting, value] of Object.entries(given)) {
+    if (!setting.startsWith(ACCOUNT_PREFIX)) continue;
+    const parsed = ConnectionString.safeParse(value);
+    if (parsed.success) accounts.set(setting.slice(ACCOUNT_PREFIX.length).toLowerCase(), parsed.data);
+    else problems.push(`${setting} is not a connection string with a key`);
+  }
+  return accounts;
+}
+
+/** @see https://learn.microsoft.com/azure/app-service/reference-app-settings */
+function runsInAzure(given: Environment): boolean {
+  return ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME"].some((name) => given[name] !== undefined);
+}

@@ -1,0 +1,44 @@
+import type { InvocationContext } from "@azure/functions";
+import { cleanError } from "../azure/clean-error.ts";
+import { startDueBackups } from "../instances/start-due-backups.ts";
+import type { Orchestrations } from "../jobs/contract.ts";
+import { endJobActivity } from "../jobs/end-job.ts";
+import { keepJobsGoing } from "../jobs/open-jobs.ts";
+import { busyWith, requestJob } from "../jobs/request-job.ts";
+import { type App, app } from "./app.ts";
+import { orchestrationsOf } from "./serve-queue.ts";
+
+/**
+ * Looks after the jobs under way and starts the backups that are due; neither waits for the other.
+ *
+ * Safe to run twice: both find what the other has done.
+ */
+export async function runScheduler(context: InvocationContext): Promise<void> {
+  const deps = { ...app(), orchestrations: orchestrationsOf(context) };
+  const done = await Promise.allSettled([keepGoing(deps, context), startDue(deps, context)]);
+  for (const result of done) {
+    if (result.status === "rejected") throw cleanError(result.reason);
+  }
+}
+
+type Deps = App & { readonly orchestrations: Orchestrations };
+
+async function keepGoing(deps: Deps, context: InvocationContext): Promise<void> {
+  const kept = await keepJobsGoing({ ...deps, end: (ref, failure) => endJobActivity(deps, { ...ref, failure }) });
+  for (const { job, because } of kept) {
+    if (because !== "runs") context.warn(`job '${job}' was left open: ${because}`);
+  }
+}
+
+async function startDue(deps: Deps, context: InvocationContext): Promise<void> {
+  const due = await startDueBackups({
+    ...deps,
+    requestJob: (job) => requestJob(deps, job),
+    busyWith: (vault, instanceId) => busyWith(deps, vault, instanceId),
+  });
+  for (const outcome of due) {
+    const { instanceName } = outcome;
+    if (outcome.start) context.info(`backup of '${instanceName}' for ${outcome.slot.toISOString()} started`);
+    else if ("error" in outcome) context.error(`backup of '${instanceName}' not started`, cleanError(outcome.error));
+  }
+}

@@ -1,0 +1,26 @@
+import type { InvocationContext } from "@azure/functions";
+import { cleanError } from "../azure/clean-error.ts";
+import { toFailure, VaultError } from "../foundation/errors.ts";
+import type { Activity, Outcome } from "../foundation/flow.ts";
+
+/**
+ * Turns an activity's body into a handler for the host.
+ *
+ * Lasting failures come back as values and only retryable ones are thrown, because the Durable retry policy tries every
+ * thrown error again, and passes on little but its message: hence the message begins with the code.
+ */
+export function serveActivity<In, Out>(
+  activity: Activity<In, Out>,
+  body: (input: In, context: InvocationContext) => Promise<Out>,
+): (input: unknown, context: InvocationContext) => Promise<Outcome<Out>> {
+  return async (input, context) => {
+    try {
+      return { ok: true, value: await body(activity.parse(input), context) };
+    } catch (error) {
+      const failure = toFailure(error);
+      if (error instanceof VaultError && !error.retryable) return { ok: false, failure };
+      context.error(`activity '${activity.name}'`, cleanError(error));
+      throw new Error(`${failure.code}: ${failure.message}`);
+    }
+  };
+}

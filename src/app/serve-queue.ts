@@ -1,0 +1,67 @@
+/**
+ * @module
+ * How queue functions fail. A lasting failure ends the message's job at once; a retryable one is thrown, so that the host
+ * delivers the message again. What is given up in the end lies in the poison queue, whose function fails the job too.
+ */
+import type { InvocationContext } from "@azure/functions";
+import { getClient } from "durable-functions";
+import type { z } from "zod";
+import { cleanError } from "../azure/clean-error.ts";
+import { DurableOrchestrations } from "../azure/durable-orchestrations.ts";
+import { type Failure, toFailure, VaultError } from "../foundation/errors.ts";
+import { FAILED_EVENT } from "../foundation/flow.ts";
+import { JobRef, type Orchestrations, orchestrationId } from "../jobs/contract.ts";
+
+type JobKind = "backup" | "restore";
+
+/** Deliveries after which the host gives a message up; the same as `maxDequeueCount` in `host.json`. */
+export const MOST_DELIVERIES = 5;
+
+/** @param context - of a function that has the durable client among its inputs */
+export function orchestrationsOf(context: InvocationContext): Orchestrations {
+  return new DurableOrchestrations(getClient(context));
+}
+
+/** Turns the body of a queue function into a handler for the host. */
+export function serveQueue<Message extends JobRef>(
+  kind: JobKind,
+  schema: z.ZodType<Message>,
+  body: (message: Message, context: InvocationContext) => Promise<void>,
+): (message: unknown, context: InvocationContext) => Promise<void> {
+  return async (entry, context) => {
+    const message = schema.parse(entry);
+    try {
+      await body(message, context);
+    } catch (error) {
+      const isLasting = error instanceof VaultError && !error.retryable;
+      if (!isLasting) context.error(`message of job '${message.job}'`, cleanError(error));
+      if (isLasting || isLastDelivery(context)) await failJob(context, kind, message, toFailure(error));
+      if (!isLasting) throw cleanError(error);
+    }
+  };
+}
+
+function isLastDelivery({ triggerMetadata }: InvocationContext): boolean {
+  return Number(triggerMetadata?.["dequeueCount"] ?? 0) >= MOST_DELIVERIES;
+}
+
+/** Turns a message that was given up into the failure of its job. Safe to run twice: a job fails once. */
+export function servePoison(kind: JobKind): (message: unknown, context: InvocationContext) => Promise<void> {
+  return async (entry, context) => {
+    const message = JobRef.safeParse(entry);
+    if (!message.success) {
+      context.error(`a poisoned message names no job`, cleanError(message.error));
+      return;
+    }
+    context.error(`a message of job '${message.data.job}' was given up`);
+    await failJob(context, kind, message.data, {
+      code: "message/poisoned",
+      message: `a piece of the job's work failed ${MOST_DELIVERIES} times and was given up`,
+      hint: "see the app's log for its failures, then start the job again",
+    });
+  };
+}
+
+async function failJob(context: InvocationContext, kind: JobKind, { job }: JobRef, failure: Failure): Promise<void> {
+  await orchestrationsOf(context).raise(orchestrationId(kind, job), FAILED_EVENT, failure);
+}

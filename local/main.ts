@@ -9,6 +9,7 @@ import { flushCompileCache } from "node:module";
 import { parseArgs } from "node:util";
 import type { Host } from "./host/host.ts";
 import type { TlsFiles } from "./host/http-server.ts";
+import { makeSelfSigned } from "./host/self-signed.ts";
 import { HostStartError } from "./host/start-error.ts";
 
 const USAGE = `Runs a function app on this machine.
@@ -17,7 +18,7 @@ const USAGE = `Runs a function app on this machine.
 
   --script-root DIR   folder of the app (default: this one)
   --port N, -p N      port to listen on, 0 for any that is free (default: 7071)
-  --useHttps          serve https, with --cert
+  --useHttps          serve https, without --cert by a certificate made for this run
   --cert FILE         certificate, .pfx or PEM
   --key FILE          private key of a PEM certificate
   --password TEXT     password of the certificate or key
@@ -101,7 +102,7 @@ function readPort(): number | undefined {
 }
 
 async function readTls(): Promise<TlsFiles> {
-  if (values.cert === undefined) throw new HostStartError("--useHttps needs --cert, and --key when that is a PEM file");
+  if (values.cert === undefined) return makeSelfSigned(new Date());
   const cert = await readFile(values.cert);
   const passphrase = values.password === undefined ? {} : { passphrase: values.password };
   if (/\.(pfx|p12)$/i.test(values.cert)) return { pfx: cert, ...passphrase };

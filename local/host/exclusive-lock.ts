@@ -5,6 +5,7 @@
  * holder is killed.
  */
 
+import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -65,7 +66,7 @@ export async function takeExclusiveLock(
 
 /** Creates a file with its content in one step, so that nobody reads it half written; false when it is there already. */
 async function createWhole(path: string, content: string): Promise<boolean> {
-  const draft = `${path}.${process.pid}.draft`;
+  const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, content, { mode: 0o600 });
   try {
     await link(draft, path);
@@ -80,7 +81,7 @@ async function createWhole(path: string, content: string): Promise<boolean> {
 
 /** Moves a dead holder's file away, and back if it was another one by then. */
 async function removeStale(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${process.pid}`;
+  const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
   } catch (error) {

@@ -180,7 +180,7 @@ export function parseHostConfig(file: Record<string, unknown>, settings: Setting
 function withOverrides(file: Record<string, unknown>, settings: Settings): Record<string, unknown> {
   const root = structuredClone(file);
   for (const { rest, value } of settings.below(OVERRIDE_PREFIX)) {
-    const keys = rest.split(/__|:/);
+    const keys = rest.split(":");
     const last = keys.pop();
     if (last === undefined) continue;
     let at = root;

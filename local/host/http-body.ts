@@ -8,10 +8,16 @@ export class BodyTooLarge extends Error {
   override readonly name = "BodyTooLarge";
 }
 
+/** The caller hung up before its body was there; nobody is left to answer. */
+export class CallerGone extends Error {
+  override readonly name = "CallerGone";
+}
+
 /**
  * Reads a whole request body.
  *
  * @throws BodyTooLarge as soon as that is known, without reading on
+ * @throws CallerGone
  */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw new BodyTooLarge();
@@ -23,6 +29,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
     if (bytes > MAX_BODY_BYTES) throw new BodyTooLarge();
     parts.push(part);
   }
+  // A caller that hangs up ends the stream like one that is done; half a body must not pass for a whole one.
+  if (!request.complete) throw new CallerGone();
   return Buffer.concat(parts, bytes);
 }
 

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { BodyTooLarge } from "./http-body.ts";
+import { BodyTooLarge, CallerGone } from "./http-body.ts";
 import { end } from "./http-trigger.ts";
 import type { CategoryLog } from "./log.ts";
 import { HostStartError } from "./start-error.ts";
@@ -98,8 +98,9 @@ async function answer(
   } catch (error) {
     if (error instanceof BodyTooLarge) {
       refuseBody(request, response);
-    } else if (request.destroyed && !response.writableEnded) {
+    } else if (error instanceof CallerGone) {
       log.debug(`${request.method} ${url?.pathname}: the caller hung up`);
+      return;
     } else {
       log.error(`${request.method} ${url?.pathname}: ${error instanceof Error ? error.stack : String(error)}`);
       end(response, 500);

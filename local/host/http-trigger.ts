@@ -45,7 +45,10 @@ export async function runBuffered(execution: HttpExecution): Promise<void> {
     nullableParams: nullable(execution.parameters),
     ...(hasLength && body.length > 0 && { body: { bytes: body } }),
   };
-  const outcome = await execution.executions.run(execution.functionName, { triggerData: { http } }, randomUUID());
+  // The library does not look at this, but expressions of output bindings may.
+  const triggerMetadata = typed(execution.parameters);
+  const { executions, functionName } = execution;
+  const outcome = await executions.run(functionName, { triggerData: { http }, triggerMetadata }, randomUUID());
   if (!outcome.ok) return end(response, 500);
   const answer = outcome.returnValue?.http;
   if (answer === undefined) return end(response, 204);
@@ -93,8 +96,8 @@ export async function runStreamed(execution: HttpExecution, streamUri: string): 
   });
 
   const triggerMetadata: Record<string, TypedData> = {
-    ...Object.fromEntries([...url.searchParams].map(([name, value]) => [name, { string: value }])),
-    ...Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, { string: value }])),
+    ...typed(Object.fromEntries(url.searchParams)),
+    ...typed(parameters),
     Headers: { json: JSON.stringify(headers) },
     Query: { json: JSON.stringify(joinQuery(url)) },
   };
@@ -171,6 +174,10 @@ function joinQuery(url: URL): Record<string, string> {
     query[name] = earlier === undefined ? value : `${earlier},${value}`;
   }
   return query;
+}
+
+function typed(values: Readonly<Record<string, string>>): Record<string, TypedData> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { string: value }]));
 }
 
 function nullable(values: Readonly<Record<string, string>>): Record<string, { value: string }> {

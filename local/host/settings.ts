@@ -23,10 +23,11 @@ export class Settings {
     return this.#values.get(normalize(name))?.value;
   }
 
-  /** Lists the settings whose name begins with `prefix`, with the rest of their names. */
-  below(prefix: string): { readonly name: string; readonly rest: string; readonly value: string }[] {
+  /** Lists the settings whose name begins with `prefix` by the rest of their names, with `:` between its parts. */
+  below(prefix: string): { readonly rest: string; readonly value: string }[] {
+    const wanted = normalize(prefix);
     return [...this.#values.values()].flatMap(({ name, value }) =>
-      normalize(name).startsWith(normalize(prefix)) ? [{ name, rest: name.slice(prefix.length), value }] : [],
+      normalize(name).startsWith(wanted) ? [{ rest: name.replaceAll("__", ":").slice(wanted.length), value }] : [],
     );
   }
 

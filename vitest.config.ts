@@ -11,6 +11,7 @@ export default defineConfig({
             "src/**/*.test.ts",
             "local/**/*.test.ts",
             "test/architecture/**/*.test.ts",
+            "test/compat/**/*.test.ts",
             "test/contract/memory/**/*.test.ts",
           ],
           exclude: ["**/*.integration.test.ts"],

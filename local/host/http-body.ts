@@ -23,13 +23,17 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw new BodyTooLarge();
   const parts: Buffer[] = [];
   let bytes = 0;
-  // The request must outlive a refusal, or the connection would close before the answer is read.
-  for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > MAX_BODY_BYTES) throw new BodyTooLarge();
-    parts.push(part);
+  try {
+    // The request must outlive a refusal, or the connection would close before the answer is read.
+    for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      bytes += part.length;
+      if (bytes > MAX_BODY_BYTES) throw new BodyTooLarge();
+      parts.push(part);
+    }
+  } catch (error) {
+    throw error instanceof BodyTooLarge || request.complete ? error : new CallerGone();
   }
-  // A caller that hangs up ends the stream like one that is done; half a body must not pass for a whole one.
+  // A caller that hangs up may also end the stream like one that is done; half a body must not pass for a whole one.
   if (!request.complete) throw new CallerGone();
   return Buffer.concat(parts, bytes);
 }

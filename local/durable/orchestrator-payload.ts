@@ -53,20 +53,30 @@ export function orchestrationTrigger(
   newEvents: number,
 ): TypedData {
   const firstNew = history.length - newEvents;
-  return {
-    string: JSON.stringify({
-      history: history.map((event, index) => ({ ...event, IsPlayed: index < firstNew })),
-      input: instance.input === null ? null : JSON.parse(instance.input),
-      instanceId: instance.instanceId,
-      isReplaying: firstNew > 0,
-      parentInstanceId: instance.parentInstanceId,
-      upperSchemaVersion: 1,
-      upperSchemaVersionNew: SCHEMA_V3,
-      longRunningTimerIntervalDuration: "3.00:00:00",
-      maximumShortTimerDuration: "6.00:00:00",
-      defaultHttpAsyncRequestSleepTimeMillseconds: 30_000,
-    }),
-  };
+  const events = history.map((event, index) => `{"IsPlayed":${index < firstNew},${membersOf(event)}`);
+  const envelope = JSON.stringify({
+    instanceId: instance.instanceId,
+    isReplaying: firstNew > 0,
+    parentInstanceId: instance.parentInstanceId,
+    upperSchemaVersion: 1,
+    upperSchemaVersionNew: SCHEMA_V3,
+    longRunningTimerIntervalDuration: "3.00:00:00",
+    maximumShortTimerDuration: "6.00:00:00",
+    defaultHttpAsyncRequestSleepTimeMillseconds: 30_000,
+  });
+  // The input is JSON text already.
+  return { string: `{"history":[${events.join(",")}],"input":${instance.input ?? "null"},${envelope.slice(1)}` };
+}
+
+const texts = new WeakMap<HistoryEvent, string>();
+
+/** JSON of an event without its opening brace; kept, because each episode sends the whole history again. */
+function membersOf(event: HistoryEvent): string {
+  const known = texts.get(event);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(event).slice(1);
+  texts.set(event, text);
+  return text;
 }
 
 /**

@@ -57,6 +57,8 @@ export interface Revision {
   readonly generation: number;
   /** How much of the history is valid; the store's own measure. */
   readonly historyLength: number;
+  /** The store's own: history that it has not put in its final place yet. */
+  readonly recent?: string;
 }
 
 export interface FoundInstance {

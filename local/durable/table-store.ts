@@ -6,11 +6,12 @@
  *
  * | row | holds |
  * |---|---|
- * | `i` | the instance; `historyRows` says how many history rows are valid |
+ * | `i` | the instance; `historyRows` says how many history rows are valid, `recent` has the events after them |
  * | `h<generation>-<n>` | a run of history events as JSON, many to a row |
  * | `q<key>` | a client message that no episode has taken yet |
  *
- * The update of row `i`, on condition of its ETag, commits an episode: history rows that do not fit into the same
+ * The update of row `i`, on condition of its ETag, commits an episode, mostly alone: new events stay in it until they are too
+ * many, because one update is half the work of a transaction. History rows that do not fit into the same
  * transaction are written before it and are not valid until then, removals that do not fit come after it and are made up for
  * by the next purge.
  */
@@ -97,7 +98,8 @@ export class TableStore implements DurableStore {
       .filter(({ rowKey = "" }) => isHistory(rowKey))
       .sort(byRowKey)
       .map((historyRows) => this.#readText(historyRows, "events"));
-    const history = (await Promise.all(historyTexts)).flatMap((text): HistoryEvent[] => JSON.parse(text ?? "[]"));
+    const texts = [...(await Promise.all(historyTexts)), `[${revision.recent ?? ""}]`];
+    const history = texts.flatMap((text): HistoryEvent[] => JSON.parse(text ?? "[]"));
     const messageTexts = rows
       .filter(({ rowKey = "" }) => rowKey.startsWith("q"))
       .sort(byRowKey)
@@ -126,13 +128,13 @@ export class TableStore implements DurableStore {
   }
 
   async create(record: InstanceRecord, over?: Revision): Promise<Revision> {
-    const row = await this.#instanceRow(record, 0);
+    const row = await this.#instanceRow(record, 0, "");
     const leftovers = over === undefined ? [] : await this.#rows(record.instanceId);
     const removals = leftovers.filter(({ rowKey }) => rowKey !== INSTANCE_ROW).map(remove);
     const core: TransactionAction =
       over === undefined ? ["create", row] : ["update", row, "Replace", { etag: over.etag }];
     const etag = await this.#transact([], [core], removals);
-    return { etag, generation: record.generation, historyLength: 0 };
+    return { etag, generation: record.generation, historyLength: 0, recent: "" };
   }
 
   async addMessage(instanceId: string, message: ClientMessage): Promise<void> {
@@ -144,7 +146,11 @@ export class TableStore implements DurableStore {
     const { instanceId, generation } = record;
     const isNewRun = generation !== revision.generation;
     const firstRow = isNewRun ? 0 : revision.historyLength;
-    const texts = joined(commit.newEvents);
+    const events = commit.newEvents.map((event) => JSON.stringify(event));
+    const unplaced = isNewRun || !revision.recent ? events : [revision.recent, ...events];
+    const isShort = unplaced.reduce((length, text) => length + text.length + 1, 0) <= PIECE_LENGTH;
+    const recent = isShort ? unplaced.join(",") : "";
+    const texts = isShort ? [] : joined(unplaced);
     const historyRows = texts.map((text, index) => this.#historyRow(record, firstRow + index, text));
     const kept = commit.kept.map((message) => this.#messageRow(instanceId, message));
     const before = (await Promise.all([...historyRows, ...kept])).map((row): TransactionAction => {
@@ -152,7 +158,7 @@ export class TableStore implements DurableStore {
     });
     const historyLength = firstRow + texts.length;
     const { input, ...unchanging } = record;
-    const row = await this.#instanceRow(isNewRun ? record : unchanging, historyLength);
+    const row = await this.#instanceRow(isNewRun ? record : unchanging, historyLength, recent);
     const core: TransactionAction[] = [
       ["update", row, isNewRun ? "Replace" : "Merge", { etag: revision.etag }],
       ...commit.consumed.map((key) => remove({ partitionKey: row.partitionKey, rowKey: `q${key}` })),
@@ -161,7 +167,7 @@ export class TableStore implements DurableStore {
     const after = Array.from({ length: oldRows }, (_, index) =>
       remove({ partitionKey: row.partitionKey, rowKey: historyRow(revision.generation, index) }),
     );
-    return { etag: await this.#transact(before, core, after), generation, historyLength };
+    return { etag: await this.#transact(before, core, after), generation, historyLength, recent };
   }
 
   async purge(instanceId: string): Promise<void> {
@@ -205,7 +211,9 @@ export class TableStore implements DurableStore {
 
   /** @returns the ETags of what was written, in the order of the operations */
   async #submit(batch: readonly TransactionAction[]): Promise<(string | undefined)[]> {
+    const [only, ...others] = batch;
     try {
+      if (only !== undefined && others.length === 0) return [await this.#submitOne(only)];
       const response = await this.#table.submitTransaction([...batch]);
       return response.subResponses.map(({ etag }) => etag);
     } catch (error) {
@@ -213,6 +221,21 @@ export class TableStore implements DurableStore {
         throw new StoreConflict(`the stored instance is not as expected: ${messageOf(error)}`, { cause: error });
       }
       throw error;
+    }
+  }
+
+  async #submitOne(action: TransactionAction): Promise<string | undefined> {
+    const [kind, entity, mode, options] = action;
+    switch (kind) {
+      case "create":
+        return (await this.#table.createEntity(entity)).etag;
+      case "update":
+        return (await this.#table.updateEntity(entity, mode, options)).etag;
+      case "upsert":
+        return (await this.#table.upsertEntity(entity, mode)).etag;
+      case "delete":
+        await this.#table.deleteEntity(entity.partitionKey, entity.rowKey);
+        return undefined;
     }
   }
 
@@ -236,11 +259,16 @@ export class TableStore implements DurableStore {
       parent: row["parent"] === undefined ? null : JSON.parse(text("parent")),
     };
     const historyLength = Number(row["historyRows"]);
-    return { record, revision: { etag, generation: record.generation, historyLength } };
+    const { generation } = record;
+    return { record, revision: { etag, generation, historyLength, recent: text("recent") } };
   }
 
   /** Makes row `i`; without an input, for merging into a row that has it. */
-  async #instanceRow(record: Omit<InstanceRecord, "input"> & { input?: string | null }, historyRows: number) {
+  async #instanceRow(
+    record: Omit<InstanceRecord, "input"> & { input?: string | null },
+    historyRows: number,
+    recent: string,
+  ) {
     const { instanceId, input = null, output, customStatus, parent, ...properties } = record;
     const blob = `${blobFolder(instanceId)}${record.startId}/${record.generation}`;
     const texts = await Promise.all([
@@ -257,6 +285,7 @@ export class TableStore implements DurableStore {
       ...(parent && { parent: JSON.stringify(parent) }),
       isFinished: isFinished(record.status),
       historyRows,
+      recent,
     };
   }
 
@@ -306,12 +335,12 @@ export class TableStore implements DurableStore {
   }
 }
 
-/** Joins events to JSON arrays of a row's length; an event that is longer gets a row of its own. */
-function joined(events: readonly HistoryEvent[]): string[] {
+/** Joins events in JSON to arrays of a row's length; an event that is longer gets a row of its own. */
+function joined(events: readonly string[]): string[] {
   const rows: string[] = [];
   let row: string[] = [];
   let length = 0;
-  for (const text of events.map((event) => JSON.stringify(event))) {
+  for (const text of events) {
     if (row.length > 0 && length + text.length > MOST_INLINE_LENGTH) {
       rows.push(`[${row.join(",")}]`);
       row = [];

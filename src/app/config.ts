@@ -114,7 +114,7 @@ function accountSetting(
   if (connectionString !== undefined && serviceUri === undefined) return { kind: "key", connectionString };
   if (serviceUri !== undefined && connectionString === undefined) return { kind: "identity", serviceUri };
   const number = serviceUri === undefined ? "neither" : "both";
-  problems.push(`${name} and ${name}__${service}: ${number} of them is set, and exactly one must be`);
+  problems.push(`${name} and ${name}__${service}: ${number} is set, and exactly one must be`);
   return undefined;
 }
 

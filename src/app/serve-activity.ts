@@ -1,5 +1,5 @@
 import type { InvocationContext } from "@azure/functions";
-import { cleanError } from "../azure/clean-error.ts";
+import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
 import { toFailure, VaultError } from "../foundation/errors.ts";
 import type { Activity, Outcome } from "../foundation/flow.ts";
 
@@ -17,7 +17,8 @@ export function serveActivity<In, Out>(
     try {
       return { ok: true, value: await body(activity.parse(input), context) };
     } catch (error) {
-      const failure = toFailure(error);
+      const told = toFailure(error);
+      const failure = { ...told, message: withoutSecrets(told.message) };
       if (error instanceof VaultError && !error.retryable) return { ok: false, failure };
       context.error(`activity '${activity.name}'`, cleanError(error));
       throw new Error(`${failure.code}: ${failure.message}`);

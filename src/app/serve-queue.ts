@@ -6,7 +6,7 @@
 import type { InvocationContext } from "@azure/functions";
 import { getClient } from "durable-functions";
 import type { z } from "zod";
-import { cleanError } from "../azure/clean-error.ts";
+import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
 import { DurableOrchestrations } from "../azure/durable-orchestrations.ts";
 import { type Failure, toFailure, VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
@@ -16,6 +16,8 @@ type JobKind = "backup" | "restore";
 
 /** Deliveries after which the host gives a message up; the same as `maxDequeueCount` in `host.json`. */
 export const MOST_DELIVERIES = 5;
+
+type OrchestrationsOf = (context: InvocationContext) => Orchestrations;
 
 /** @param context - of a function that has the durable client among its inputs */
 export function orchestrationsOf(context: InvocationContext): Orchestrations {
@@ -27,6 +29,7 @@ export function serveQueue<Message extends JobRef>(
   kind: JobKind,
   schema: z.ZodType<Message>,
   body: (message: Message, context: InvocationContext) => Promise<void>,
+  orchestrations: OrchestrationsOf = orchestrationsOf,
 ): (message: unknown, context: InvocationContext) => Promise<void> {
   return async (entry, context) => {
     const message = schema.parse(entry);
@@ -35,7 +38,7 @@ export function serveQueue<Message extends JobRef>(
     } catch (error) {
       const isLasting = error instanceof VaultError && !error.retryable;
       if (!isLasting) context.error(`message of job '${message.job}'`, cleanError(error));
-      if (isLasting || isLastDelivery(context)) await failJob(context, kind, message, toFailure(error));
+      if (isLasting || isLastDelivery(context)) await failJob(orchestrations(context), kind, message, toFailure(error));
       if (!isLasting) throw cleanError(error);
     }
   };
@@ -46,15 +49,18 @@ function isLastDelivery({ triggerMetadata }: InvocationContext): boolean {
 }
 
 /** Turns a message that was given up into the failure of its job. Safe to run twice: a job fails once. */
-export function servePoison(kind: JobKind): (message: unknown, context: InvocationContext) => Promise<void> {
+export function servePoison(
+  kind: JobKind,
+  orchestrations: OrchestrationsOf = orchestrationsOf,
+): (message: unknown, context: InvocationContext) => Promise<void> {
   return async (entry, context) => {
     const message = JobRef.safeParse(entry);
     if (!message.success) {
-      context.error(`a poisoned message names no job`, cleanError(message.error));
+      context.error("a poisoned message names no job", cleanError(message.error));
       return;
     }
     context.error(`a message of job '${message.data.job}' was given up`);
-    await failJob(context, kind, message.data, {
+    await failJob(orchestrations(context), kind, message.data, {
       code: "message/poisoned",
       message: `a piece of the job's work failed ${MOST_DELIVERIES} times and was given up`,
       hint: "see the app's log for its failures, then start the job again",
@@ -62,6 +68,6 @@ export function servePoison(kind: JobKind): (message: unknown, context: Invocati
   };
 }
 
-async function failJob(context: InvocationContext, kind: JobKind, { job }: JobRef, failure: Failure): Promise<void> {
-  await orchestrationsOf(context).raise(orchestrationId(kind, job), FAILED_EVENT, failure);
+async function failJob(to: Orchestrations, kind: JobKind, { job }: JobRef, failure: Failure): Promise<void> {
+  await to.raise(orchestrationId(kind, job), FAILED_EVENT, { ...failure, message: withoutSecrets(failure.message) });
 }

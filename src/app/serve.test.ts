@@ -1,0 +1,153 @@
+import type { InvocationContext } from "@azure/functions";
+import { test } from "vitest";
+import { z } from "zod";
+import { MemoryOrchestrations } from "../../test/support/memory-app.ts";
+import { VaultError } from "../foundation/errors.ts";
+import type { Activity } from "../foundation/flow.ts";
+import { JobRef } from "../jobs/contract.ts";
+import { serveActivity } from "./serve-activity.ts";
+import { MOST_DELIVERIES, servePoison, serveQueue } from "./serve-queue.ts";
+
+class FakeContext {
+  readonly logged: unknown[][] = [];
+  readonly triggerMetadata: Record<string, unknown>;
+
+  constructor(dequeueCount = 1) {
+    this.triggerMetadata = { dequeueCount: String(dequeueCount) };
+  }
+
+  error(...told: unknown[]): void {
+    this.logged.push(told);
+  }
+}
+
+function contexts(dequeueCount?: number): { readonly fake: FakeContext; readonly context: InvocationContext } {
+  const fake = new FakeContext(dequeueCount);
+  return { fake, context: fake as unknown as InvocationContext };
+}
+
+const half: Activity<number, number> = { name: "half", parse: (input) => z.number().parse(input) };
+
+test("an activity's result travels as a value", async ({ expect }) => {
+  const { context, fake } = contexts();
+  expect(await serveActivity(half, async (n) => n / 2)(8, context)).toEqual({ ok: true, value: 4 });
+  expect(fake.logged).toEqual([]);
+});
+
+test("a lasting failure travels as a value, so that it is not tried again", async ({ expect }) => {
+  const { context } = contexts();
+  const body = async (): Promise<number> => {
+    throw new VaultError("instance/busy", "job 'x' is at work", { hint: "wait" });
+  };
+  expect(await serveActivity(half, body)(8, context)).toEqual({
+    ok: false,
+    failure: { code: "instance/busy", message: "job 'x' is at work", hint: "wait" },
+  });
+});
+
+test("a retryable failure is thrown with its code in front", async ({ expect }) => {
+  const { context, fake } = contexts();
+  const body = async (): Promise<number> => {
+    throw new VaultError("storage/throttled", "the vault account is asked for more than it can do");
+  };
+  await expect(serveActivity(half, body)(8, context)).rejects.toThrow(
+    "storage/throttled: the vault account is asked for more than it can do",
+  );
+  expect(fake.logged).toHaveLength(1);
+});
+
+test("an error without a name is thrown without its words, which are logged without secrets", async ({ expect }) => {
+  const { context, fake } = contexts();
+  const body = async (): Promise<number> => {
+    throw new TypeError("cannot read https://a.b/c?sig=secret");
+  };
+  const thrown = await serveActivity(half, body)(8, context).catch((error: unknown) => error);
+  expect(thrown).toMatchObject({ message: "internal/unexpected: unexpected TypeError" });
+  expect(thrown).not.toHaveProperty("cause");
+  expect(fake.logged).toMatchObject([["activity 'half'", { name: "TypeError", message: "cannot read https://a.b/c" }]]);
+});
+
+test("input that is none is thrown, too", async ({ expect }) => {
+  const { context } = contexts();
+  await expect(serveActivity(half, async (n) => n)("eight", context)).rejects.toThrow(
+    "internal/unexpected: unexpected ZodError",
+  );
+});
+
+const MESSAGE = { vault: "v", job: "j", container: "c" };
+const Message = JobRef.extend({ container: z.string() });
+
+/** Delivers a message whose work fails, or does not. */
+async function deliver(failure: Error | undefined, dequeueCount = 1) {
+  const { context, fake } = contexts(dequeueCount);
+  const orchestrations = new MemoryOrchestrations();
+  const worked: unknown[] = [];
+  const handler = serveQueue(
+    "backup",
+    Message,
+    async (message) => {
+      worked.push(message);
+      if (failure !== undefined) throw failure;
+    },
+    () => orchestrations,
+  );
+  const thrown = await handler(MESSAGE, context).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  return { thrown, raised: orchestrations.raised, logged: fake.logged, worked };
+}
+
+test("a message whose work is done is done", async ({ expect }) => {
+  expect(await deliver(undefined)).toEqual({ thrown: undefined, raised: [], logged: [], worked: [MESSAGE] });
+});
+
+test("a lasting failure ends the job at once and is not delivered again", async ({ expect }) => {
+  const { thrown, raised } = await deliver(new VaultError("datasource/forbidden", "no"));
+  expect(thrown).toBeUndefined();
+  expect(raised).toEqual([{ id: "backup-j", event: "failed", value: { code: "datasource/forbidden", message: "no" } }]);
+});
+
+test("a retryable failure is delivered again, and ends the job only the last time", async ({ expect }) => {
+  const failure = new VaultError("storage/unavailable", "https://a.b/c?sig=secret is away");
+  let tried = 0;
+  for (let delivery = 1; delivery < MOST_DELIVERIES; delivery++) {
+    const { thrown, raised, logged } = await deliver(failure, delivery);
+    expect(thrown).toMatchObject({ message: "https://a.b/c is away" });
+    expect(raised).toEqual([]);
+    expect(logged).toHaveLength(1);
+    tried += 1;
+  }
+  expect(tried).toBe(4);
+  const { thrown, raised } = await deliver(failure, MOST_DELIVERIES);
+  expect(thrown).toMatchObject({ message: "https://a.b/c is away" });
+  expect(raised).toMatchObject([
+    { id: "backup-j", event: "failed", value: { code: "storage/unavailable", message: "https://a.b/c is away" } },
+  ]);
+});
+
+test("what a message is not is never worked on", async ({ expect }) => {
+  const { context } = contexts();
+  const handler = serveQueue(
+    "backup",
+    Message,
+    async () => expect.unreachable(),
+    () => new MemoryOrchestrations(),
+  );
+  await expect(handler({ job: 7 }, context)).rejects.toThrow();
+});
+
+test("a poisoned message fails its job, and one that names none is only logged", async ({ expect }) => {
+  const orchestrations = new MemoryOrchestrations();
+  const poison = servePoison("restore", () => orchestrations);
+  const { context, fake } = contexts();
+  await poison(MESSAGE, context);
+  await poison("nonsense", context);
+  expect(orchestrations.raised).toMatchObject([
+    { id: "restore-j", event: "failed", value: { code: "message/poisoned" } },
+  ]);
+  expect(fake.logged.map(([told]) => told)).toEqual([
+    "a message of job 'j' was given up",
+    "a poisoned message names no job",
+  ]);
+});

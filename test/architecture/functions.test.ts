@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { beforeAll, test } from "vitest";
+import { installCoreApi, Registry } from "../../local/worker/core-api.ts";
+import { MOST_DELIVERIES } from "../../src/app/serve-queue.ts";
+import * as backup from "../../src/backup/contract.ts";
+import { endJob } from "../../src/jobs/end-job.ts";
+import * as restore from "../../src/restore/contract.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const registry = new Registry();
+
+interface Binding {
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+const hostJson = JSON.parse(readFileSync(new URL("host.json", ROOT), "utf8")) as {
+  readonly extensions: {
+    readonly queues: { readonly maxDequeueCount: number };
+    readonly http: { routePrefix: string };
+  };
+};
+
+function triggers(type: string): { readonly name: string; readonly trigger: Binding; readonly bindings: Binding[] }[] {
+  return [...registry.functions].flatMap(([name, { metadata }]) => {
+    const bindings = Object.values(metadata.bindings) as Binding[];
+    const trigger = bindings.find((binding) => binding.type === type);
+    return trigger === undefined ? [] : [{ name, trigger, bindings }];
+  });
+}
+
+beforeAll(async () => {
+  installCoreApi(registry, () => undefined);
+  await import("../../functions/index.ts");
+});
+
+test("every file of functions is loaded with the app", ({ expect }) => {
+  const index = readFileSync(new URL("functions/index.ts", ROOT), "utf8");
+  const files = readdirSync(new URL("functions/", ROOT), { recursive: true, encoding: "utf8" })
+    .map((path) => path.replaceAll("\\", "/"))
+    .filter((path) => path.includes("/") && path.endsWith(".ts") && path !== "queues/queues.ts");
+  expect(files.length).toBeGreaterThan(9);
+  for (const file of files) expect(index).toContain(`import "./${file}";`);
+});
+
+test("every activity and orchestration that the capabilities name is registered", ({ expect }) => {
+  const named = [...Object.values(backup), ...Object.values(restore), endJob].flatMap((member) =>
+    typeof member === "object" && "name" in member && "parse" in member ? [String(member.name)] : [],
+  );
+  expect(triggers("activityTrigger").map(({ name }) => name)).toEqual(expect.arrayContaining(named));
+  expect(named).toHaveLength(9);
+  expect(triggers("activityTrigger")).toHaveLength(9);
+  expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore"]);
+});
+
+test("every queue has a function, and another for what that one gives up", ({ expect }) => {
+  const queues = [backup.CONTAINER_COPY_QUEUE, backup.MARKER_CHECKS_QUEUE, restore.CONTAINER_RESTORE_QUEUE];
+  const served = triggers("queueTrigger");
+  expect(served.map(({ trigger }) => trigger["queueName"]).sort()).toEqual(
+    queues.flatMap((queue) => [queue, `${queue}-poison`]).sort(),
+  );
+  for (const { trigger, bindings } of served) {
+    expect(trigger["connection"]).toBe("VaultState");
+    expect(bindings.map(({ type }) => type)).toContain("durableClient");
+  }
+  const sent = [...registry.functions.values()].flatMap(({ metadata }) =>
+    (Object.values(metadata.bindings) as Binding[]).filter(({ type }) => type === "queue"),
+  );
+  for (const { queueName, connection } of sent) {
+    expect(queues).toContain(queueName);
+    expect(connection).toBe("VaultState");
+  }
+  expect(hostJson.extensions.queues.maxDequeueCount).toBe(MOST_DELIVERIES);
+});
+
+test("all paths of the API reach it with any method, below no prefix", ({ expect }) => {
+  const served = triggers("httpTrigger");
+  expect(served.map(({ trigger }) => trigger["route"])).toEqual([
+    "subscriptions/{*path}",
+    "providers/{*path}",
+    "api/{*path}",
+  ]);
+  for (const { trigger } of served) {
+    expect(trigger["methods"]).toEqual(["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]);
+    expect(trigger["authLevel"]).toBe("anonymous");
+  }
+  expect(hostJson.extensions.http.routePrefix).toBe("");
+});
+
+test("the scheduler looks every minute", ({ expect }) => {
+  expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
+    ["scheduler", "0 * * * * *"],
+  ]);
+});

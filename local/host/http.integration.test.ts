@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, test } from "vitest";
 import { type Azurite, startAzurite } from "../azurite.ts";
-import { allTriggersSettings, appFolder } from "../testing/fixtures.ts";
+import { allTriggersSettings, appFolder, waitFor } from "../testing/fixtures.ts";
 import { startTestHost, type TestHost } from "../testing/test-host.ts";
 
 let azurite: Azurite;
@@ -165,13 +165,10 @@ test("a durable client starts an orchestration and finds its result", async ({ e
   const started = await call("/greetings", { method: "POST", body: '["Ada","Bob"]' });
   expect(started.status).toBe(202);
   const { statusQueryGetUri } = (await started.json()) as { statusQueryGetUri: string };
-  let status: Response;
-  let asked = 0;
-  do {
-    asked++;
-    status = await fetch(statusQueryGetUri);
-  } while (status.status === 202);
-  expect(asked).toBeGreaterThan(0);
+  const status = await waitFor("the end of the orchestration", async () => {
+    const response = await fetch(statusQueryGetUri);
+    return response.status === 202 ? undefined : response;
+  });
   expect(await status.json()).toMatchObject({ runtimeStatus: "Completed", output: ["hello Ada", "hello Bob"] });
 });
 

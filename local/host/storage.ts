@@ -53,20 +53,29 @@ export function openStorage(): Storage {
         return BlobServiceClient.fromConnectionString(connectionString, { retryOptions: QUEUE_RETRY });
       }),
     check: async (connectionString) => {
-      const service = TableServiceClient.fromConnectionString(connectionString, {
-        allowInsecureConnection: true,
-        retryOptions: TABLE_RETRY,
-      });
+      const what = describeConnection(connectionString);
+      let service: TableServiceClient;
+      try {
+        service = TableServiceClient.fromConnectionString(connectionString, {
+          allowInsecureConnection: true,
+          retryOptions: TABLE_RETRY,
+        });
+      } catch (error) {
+        throw new HostStartError(`the connection string of ${what} cannot be read: ${firstLine(error)}`);
+      }
       try {
         await service.listTables().byPage({ maxPageSize: 1 }).next();
       } catch (error) {
-        const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
         throw new HostStartError(
-          `${describeConnection(connectionString)} does not answer (${reason}): is Azurite running, and does it have this account?`,
+          `${what} does not answer (${firstLine(error)}): is Azurite running, and does it have this account?`,
         );
       }
     },
   };
+}
+
+function firstLine(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
 }
 
 function cached<T>(map: Map<string, T>, key: string, make: () => T): T {

@@ -42,7 +42,10 @@ app.http("administered", { route: "administered", authLevel: "admin", handler: a
 app.http("exits", { route: "exits", handler: async () => process.exit(3) });
 app.http("loops", {
   route: "loops",
-  handler: async () => {
+  handler: async (_request, context) => {
+    context.log("looping");
+    // Lets the line above go out.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     for (;;);
   },
 });

@@ -20,5 +20,5 @@ app.storageQueue("containerCopy", {
 
 app.storageQueue("containerCopyPoison", {
   ...{ queueName: poisonOf(queueName), connection, extraInputs },
-  handler: servePoison("backup"),
+  handler: servePoison("backup", queueName),
 });

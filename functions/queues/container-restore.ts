@@ -21,5 +21,5 @@ app.storageQueue("containerRestore", {
 
 app.storageQueue("containerRestorePoison", {
   ...{ queueName: poisonOf(queueName), connection, extraInputs },
-  handler: servePoison("restore"),
+  handler: servePoison("restore", queueName),
 });

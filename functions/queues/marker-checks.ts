@@ -21,5 +21,5 @@ app.storageQueue("markerChecks", {
 
 app.storageQueue("markerChecksPoison", {
   ...{ queueName: poisonOf(queueName), connection, extraInputs },
-  handler: servePoison("backup"),
+  handler: servePoison("backup", queueName),
 });

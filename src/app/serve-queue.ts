@@ -51,6 +51,7 @@ function isLastDelivery({ triggerMetadata }: InvocationContext): boolean {
 /** Turns a message that was given up into the failure of its job. Safe to run twice: a job fails once. */
 export function servePoison(
   kind: JobKind,
+  queueName: string,
   orchestrations: OrchestrationsOf = orchestrationsOf,
 ): (message: unknown, context: InvocationContext) => Promise<void> {
   return async (entry, context) => {
@@ -62,7 +63,7 @@ export function servePoison(
     context.error(`a message of job '${message.data.job}' was given up`);
     await failJob(orchestrations(context), kind, message.data, {
       code: "message/poisoned",
-      message: `a piece of the job's work failed ${MOST_DELIVERIES} times and was given up`,
+      message: `a message of queue '${queueName}' failed ${MOST_DELIVERIES} times and was given up`,
       hint: "see the app's log for its failures, then start the job again",
     });
   };

@@ -139,12 +139,19 @@ test("what a message is not is never worked on", async ({ expect }) => {
 
 test("a poisoned message fails its job, and one that names none is only logged", async ({ expect }) => {
   const orchestrations = new MemoryOrchestrations();
-  const poison = servePoison("restore", () => orchestrations);
+  const poison = servePoison("restore", "container-restore", () => orchestrations);
   const { context, fake } = contexts();
   await poison(MESSAGE, context);
   await poison("nonsense", context);
   expect(orchestrations.raised).toMatchObject([
-    { id: "restore-j", event: "failed", value: { code: "message/poisoned" } },
+    {
+      id: "restore-j",
+      event: "failed",
+      value: {
+        code: "message/poisoned",
+        message: "a message of queue 'container-restore' failed 5 times and was given up",
+      },
+    },
   ]);
   expect(fake.logged.map(([told]) => told)).toEqual([
     "a message of job 'j' was given up",

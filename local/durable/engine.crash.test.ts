@@ -27,6 +27,14 @@ function makeApp(executed: unknown[]): ScriptedApp {
         if (value !== "stop") df.continueAsNew([...list, value]);
         return list;
       },
+      *patient({ df }) {
+        if (df.getInput<{ again?: boolean }>()?.again) return yield df.waitForExternalEvent("late");
+        const timer = df.createTimer(new Date(df.currentUtcDateTime.getTime() + 60_000));
+        yield df.Task.any([timer, df.waitForExternalEvent("go")]);
+        // The timer is still open, so the new run begins only when it fires; what comes until then is for the new run.
+        df.continueAsNew({ again: true });
+        return null;
+      },
     },
     {
       step: (input) => {
@@ -41,6 +49,9 @@ type Request = readonly [name: string, send: (host: TestHost) => Promise<number>
 
 const REQUESTS: readonly Request[] = [
   ["start main", (host) => host.start("main", "m")],
+  ["start patient", (host) => host.start("patient", "p", {})],
+  ["go", (host) => host.raise("p", "go")],
+  ["late", (host) => host.raise("p", "late", "l")],
   ["start collect", (host) => host.start("collect", "c", [])],
   ["first", (host) => host.raise("m", "first", "f")],
   ["tick 1", (host) => host.raise("c", "tick", 1)],
@@ -53,6 +64,7 @@ const REQUESTS: readonly Request[] = [
 interface Run {
   readonly main: Status;
   readonly collect: Status;
+  readonly patient: Status;
   readonly executed: unknown[];
   readonly calls: readonly string[];
   readonly hasDied: boolean;
@@ -93,24 +105,26 @@ async function run(point?: CrashPoint): Promise<Run> {
   const missing = REQUESTS.filter(([name]) => !answered.includes(name));
   const repeated = missing.map(([name]) => name).filter((name) => sent.includes(name));
   await send(next, nextClock, missing);
-  const [main, collect] = [await next.finished("m"), await next.finished("c")];
+  const [main, collect, patient] = [await next.finished("m"), await next.finished("c"), await next.finished("p")];
   await next.durable.stop();
-  return { main, collect, executed, calls: crashing.calls, hasDied, repeated };
+  return { main, collect, patient, executed, calls: crashing.calls, hasDied, repeated };
 }
 
 test("ends the same wherever the host died, with no event lost and each activity done", async ({ expect }) => {
   const calm = await run();
   expect(calm.main.output).toEqual([1, [2, 30], "f", "s"]);
   expect(calm.collect.output).toEqual([1, 2, 3]);
+  expect(calm.patient.output).toBe("l");
   expect(calm.executed.toSorted()).toEqual([1, 2, 3]);
 
   let tried = 0;
   for (let call = 1; call <= calm.calls.length; call += 1) {
     for (const when of ["before", "after"] as const) {
       const where = `${when} call ${call}, ${calm.calls[call - 1]}`;
-      const { main, collect, executed, hasDied, repeated } = await run({ call, when });
+      const { main, collect, patient, executed, hasDied, repeated } = await run({ call, when });
       expect(hasDied, where).toBe(true);
       expect(main.output, where).toEqual(calm.main.output);
+      expect(patient.output, where).toBe("l");
       expect(new Set(executed), where).toEqual(new Set([1, 2, 3]));
       // An event that was sent twice, because its first answer was lost, may come twice; no other may, and none is lost.
       const values = (collect.output as number[]).filter(

@@ -76,6 +76,21 @@ test("gives two hundred events to the waits in the order in which they were rais
   expect((await host.finished("a")).output).toEqual(Array.from({ length: 200 }, (_, n) => n));
 });
 
+test("takes a burst of more events than one episode can", async ({ expect }) => {
+  const { host, app } = await started({
+    *main({ df }) {
+      const seen: unknown[] = [];
+      for (let n = 0; n < 300; n += 1) seen.push(yield df.waitForExternalEvent("number"));
+      return seen;
+    },
+  });
+  await host.start("main", "a");
+  const burst = Array.from({ length: 300 }, (_, n) => n);
+  await Promise.all(burst.map((n) => host.raise("a", "number", n)));
+  expect((await host.finished("a")).output).toEqual(burst);
+  expect(app.count("main")).toBeLessThan(10);
+});
+
 test("fires a timer at its time and not before", async ({ expect }) => {
   const { host, clock } = await started({
     *main({ df }) {
@@ -271,10 +286,11 @@ test("terminates a suspended instance, and drops what its activities still retur
 });
 
 test("starts over with continue-as-new, without the old history", async ({ expect }) => {
-  const { host } = await started(
+  const { host, clock } = await started(
     {
       *main({ df }) {
         const round = Number(df.getInput());
+        yield df.createTimer(new Date(df.currentUtcDateTime.getTime() + 1_000));
         yield df.callActivity("noop");
         if (round < 20) df.continueAsNew(round + 1);
         return round;
@@ -283,11 +299,15 @@ test("starts over with continue-as-new, without the old history", async ({ expec
     { noop: () => null },
   );
   await host.start("main", "a", 0);
+  await clock.advance(60_000);
   const status = await host.finished("a");
   expect(status).toMatchObject({ runtimeStatus: "Completed", output: 20, input: 20 });
+  expect(status.createdTime).toBe("2026-01-01T00:00:20Z");
   const { historyEvents } = await host.status("a", "?showHistory=true");
   expect(historyEvents?.map(({ EventType: type }) => type)).toEqual([
     "ExecutionStarted",
+    "TimerCreated",
+    "TimerFired",
     "TaskCompleted",
     "ExecutionCompleted",
   ]);
@@ -375,6 +395,65 @@ test("goes on after the store failed, from what the store has", async ({ expect 
   await clock.advance(300_000);
   expect((await host.finished("a")).output).toEqual([1, "event", 2]);
   expect(failures).toBeGreaterThan(3);
+});
+
+test("takes no event and no result twice when the answers of the store get lost", async ({ expect }) => {
+  const clock = new TestClock();
+  const store = new MemoryStore();
+  const commit = store.commit.bind(store);
+  let commits = 0;
+  store.commit = async (change) => {
+    const revision = await commit(change);
+    commits += 1;
+    if (commits % 2 === 0) throw new Error("the answer was lost");
+    return revision;
+  };
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { host, app } = await started(
+    {
+      *main({ df }) {
+        const event = () => df.waitForExternalEvent("e");
+        const slow = () => df.callActivity("slow");
+        return [yield df.Task.all([slow(), event(), event(), event(), slow()]), yield event()];
+      },
+    },
+    { slow: () => held.then(() => "slow") },
+    { store, clock },
+  );
+  await host.start("main", "a");
+  for (let n = 1; n <= 3; n += 1) {
+    await host.raise("a", "e", n);
+    await clock.advance(60_000);
+  }
+  release();
+  await clock.advance(60_000);
+  await host.raise("a", "e", "last");
+  await clock.advance(60_000);
+  expect((await host.finished("a")).output).toEqual([["slow", 3, 2, 1, "slow"], "last"]);
+  expect(app.count("slow")).toBeGreaterThan(2);
+  const { historyEvents } = await host.status("a", "?showHistory=true");
+  expect(historyEvents?.filter(({ EventType: type }) => type === "TaskCompleted")).toHaveLength(2);
+});
+
+test("never lets time go back for an instance, even when the clock does", async ({ expect }) => {
+  const body: OrchestratorBody = function* ({ df }) {
+    yield df.waitForExternalEvent("e");
+    yield df.createTimer(new Date(df.currentUtcDateTime.getTime() + 1_000));
+  };
+  const store = new MemoryStore();
+  const first = await started({ main: body }, {}, { store });
+  await first.host.start("main", "a");
+  await until(async () => (await first.host.status("a")).runtimeStatus === "Running");
+  await first.host.durable.stop();
+  const clock = new TestClock("2025-12-31T00:00:00.000Z");
+  const second = await started({ main: body }, {}, { store, clock });
+  await second.host.raise("a", "e");
+  await until(() => clock.waits.length === 1);
+  expect(clock.waits).toEqual([new Date("2026-01-01T00:00:01.000Z")]);
+  expect((await second.host.status("a")).lastUpdatedTime).toBe("2026-01-01T00:00:00Z");
 });
 
 test("re-arms a timer after a restart, and fires it once at its time", async ({ expect }) => {

@@ -32,7 +32,6 @@ import {
   type InstanceQuery,
   type InstanceRecord,
   isFinished,
-  MOST_CONSUMED,
   type Parent,
   type Revision,
   StoreConflict,
@@ -495,7 +494,7 @@ export class Engine implements Orchestrations {
       revision: instance.revision,
       record,
       newEvents,
-      consumed: consumed.slice(0, MOST_CONSUMED),
+      consumed,
       kept: carried,
     });
 

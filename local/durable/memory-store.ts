@@ -8,6 +8,7 @@ import {
   type InstanceQuery,
   type InstanceRecord,
   isFinished,
+  MOST_CONSUMED,
   type Revision,
   StoreConflict,
   type StoredInstance,
@@ -74,6 +75,10 @@ export class MemoryStore implements DurableStore {
     const slot = this.#slots.get(commit.record.instanceId);
     if (slot === undefined || String(slot.etag) !== commit.revision.etag) {
       throw new StoreConflict(`instance '${commit.record.instanceId}' has changed`);
+    }
+    const kept = new Set(commit.kept.map(({ key }) => key));
+    if (commit.consumed.length > MOST_CONSUMED || commit.consumed.some((key) => kept.has(key))) {
+      throw new Error("the commit does not fit into one transaction");
     }
     if (commit.record.generation !== slot.record.generation) slot.history = [];
     slot.record = commit.record;

@@ -141,6 +141,16 @@ test("gives events to waits of the same name last in, first out, as the library 
   expect(driver.outcome).toEqual({ kind: "completed", output: "[2,1]" });
 });
 
+test("gives an event to the latest wait for it, so that a wait that lost holds nothing up", async ({ expect }) => {
+  const driver = await driven(function* ({ df }) {
+    yield df.Task.any([df.waitForExternalEvent("e"), df.callActivity("work")]);
+    yield df.waitForExternalEvent("e");
+    yield df.callActivity("other");
+  });
+  await driver.episode([end(driver)]);
+  expect(await driver.episode([driver.raised("e", 1)])).toMatchObject([{ id: 1, name: "other" }]);
+});
+
 test("starts over with the new input, and carries over events that came after the decision", async ({ expect }) => {
   const driver = await driven(function* ({ df }) {
     const value = yield df.waitForExternalEvent("e");

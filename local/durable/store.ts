@@ -80,7 +80,7 @@ export interface Commit {
   readonly newEvents: readonly HistoryEvent[];
   /** Keys of messages that are in the history now, at most `MOST_CONSUMED`. */
   readonly consumed: readonly string[];
-  /** Messages that must be there afterwards, whether or not they are there now. */
+  /** Messages that must be there afterwards, whether or not they are there now; none of them is in `consumed`. */
   readonly kept: readonly ClientMessage[];
 }
 

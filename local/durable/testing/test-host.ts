@@ -18,6 +18,7 @@ export interface Status {
   readonly output: unknown;
   readonly customStatus: unknown;
   readonly createdTime: string;
+  readonly lastUpdatedTime: string;
   readonly historyEvents?: readonly Record<string, unknown>[];
 }
 

@@ -227,33 +227,10 @@ test("copies blobs of any name and finds them again in its listings", async ({ e
   expect(found.sort()).toEqual([...ODD_NAMES].sort());
 });
 
-test("writes files once and reads them back", async ({ expect }) => {
-  const options = { contentType: "application/json", metadata: { sequence: "7" } };
-  expect(await vault.create("recovery-points/1/recovery-point.json", Buffer.from("{}"), options)).toBe(true);
-  expect(await vault.create("recovery-points/1/recovery-point.json", Buffer.from("[]"), options)).toBe(false);
-  expect(Buffer.from((await vault.read("recovery-points/1/recovery-point.json")) ?? []).toString()).toBe("{}");
-  expect(await vault.read("recovery-points/2/recovery-point.json")).toBeUndefined();
-  expect(await all(vault.list("recovery-points/"))).toEqual([
-    { path: "recovery-points/1/recovery-point.json", size: 2, metadata: { sequence: "7" } },
-  ]);
-});
-
 test("has no files before its container is made", async ({ expect }) => {
   const fresh = new BlobBackupVault(vaultAccount, "f".repeat(32), source);
   expect(await fresh.read("instance.json")).toBeUndefined();
   expect(await all(fresh.list(""))).toEqual([]);
-});
-
-test("copies a marker over one of an attempt before", async ({ expect }) => {
-  const path = "markers/job/in";
-  for (const content of ["first", "second"]) {
-    await datasource.writeMarker(container.containerName, ".lakevault/job", content);
-    expect(await vault.copyMarker(container.containerName, ".lakevault/job", path)).toMatchObject({ kind: "copied" });
-    expect(Buffer.from((await vault.read(path)) ?? []).toString()).toBe(content);
-  }
-  await datasource.removeMarker(container.containerName, ".lakevault/job");
-  await datasource.removeMarker(container.containerName, ".lakevault/job");
-  expect(await vault.copyMarker(container.containerName, ".lakevault/job", path)).toEqual({ kind: "gone" });
 });
 
 test("lists pages from a position on, with what an entry tells", async ({ expect }) => {
@@ -352,16 +329,6 @@ test("says when the vault lacks an object, and never writes over a blob", async 
   await target.container(`out${runs}`).getBlockBlobClient("kept").upload("theirs", 6);
   expect(await restore.copyObject(path, `out${runs}`, entry)).toEqual({ kind: "exists" });
   expect((await target.container(`out${runs}`).getBlobClient("kept").downloadToBuffer()).toString()).toBe("theirs");
-});
-
-test("knows its own containers from those of others", async ({ expect }) => {
-  const restore = restoreTarget();
-  expect(await restore.look(`out${runs}`, "job-1")).toBeUndefined();
-  expect(await restore.createContainer(`out${runs}`, "job-1")).toBe("ours");
-  expect(await restore.createContainer(`out${runs}`, "job-1")).toBe("ours");
-  expect(await restore.createContainer(`out${runs}`, "job-2")).toBe("foreign");
-  await target.container(`foreign${runs}`).create();
-  expect(await restore.look(`foreign${runs}`, "job-1")).toBe("foreign");
 });
 
 test("restores a directory as a blob that is marked as one", async ({ expect }) => {

@@ -106,15 +106,6 @@ test("makes its table once, also when it is first used from many sides", async (
   expect(inserted.filter((written) => written)).toHaveLength(1);
 });
 
-test("loses no update when many change one row", async ({ expect }) => {
-  const records = notes();
-  await records.put("p", "r", { text: "", count: 0 });
-  await Promise.all(
-    Array.from({ length: 5 }, () => updateRecord(records, "p", "r", (note) => ({ ...note, count: note.count + 1 }))),
-  );
-  expect((await records.get("p", "r"))?.value.count).toBe(5);
-});
-
 test("tells a lost race and a gone row as a conflict", async ({ expect }) => {
   const records = notes();
   await records.put("p", "r", { text: "first", count: 1 });

@@ -1,0 +1,211 @@
+/**
+ * @module
+ * What a datasource, a vault and a restore target do, in memory and in Blob Storage alike: as much of it as a backup and
+ * a restore build on.
+ */
+import { createHash } from "node:crypto";
+import { describe, test } from "vitest";
+import type { BackupVault, Datasource, ListedBlob } from "../../src/backup/contract.ts";
+import type { RestoreTarget } from "../../src/restore/contract.ts";
+
+/** An estate of which a test may do what it likes. */
+export interface BlobEstate {
+  readonly datasource: Datasource;
+  readonly vault: BackupVault;
+  readonly target: RestoreTarget;
+  /** A container of the datasource, empty at first. */
+  readonly container: string;
+  /** A container's name that is free in the target. */
+  readonly free: string;
+  /** Writes a blob at the source; each time a new version. */
+  write(name: string, content: string, tags?: Readonly<Record<string, string>>): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+const START = { name: "", after: false };
+
+function md5(content: string): string {
+  return createHash("md5").update(content).digest("base64");
+}
+
+async function flat<T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const page of pages) found.push(...page);
+  return found;
+}
+
+async function lookAt({ datasource, container }: BlobEstate, name: string): Promise<ListedBlob> {
+  const blob = await datasource.look(container, name);
+  if (blob === undefined) throw new Error(`there is no blob '${name}'`);
+  return blob;
+}
+
+async function text(vault: BackupVault, path: string): Promise<string | undefined> {
+  const content = await vault.read(path);
+  return content === undefined ? undefined : new TextDecoder().decode(content);
+}
+
+/** @param open - gives a fresh estate at each call */
+export function blobPortsContract(name: string, open: () => Promise<BlobEstate>): void {
+  const copyIn = async (estate: BlobEstate, blob: ListedBlob, path: string) => {
+    const { name: blobName, etag, size } = blob;
+    return estate.vault.copyObject({ container: estate.container, name: blobName, etag, size }, path);
+  };
+
+  describe(`${name} as a datasource`, () => {
+    test("lists all blobs in UTF-16 order, from any position on", async ({ expect }) => {
+      const estate = await open();
+      const names = ["B", "a", "a/1", "a/10", "a/2", "a0", "b", "ä", "\u{1f642}", "\uff61"].sort();
+      for (const name of [...names].reverse()) await estate.write(name, name);
+      const listed = async (from: { name: string; after: boolean }) =>
+        (await flat(estate.datasource.listPages(estate.container, { from, pageSize: 3 }))).map((blob) => blob.name);
+
+      expect(await listed(START)).toEqual(names);
+      let tried = 0;
+      for (const [at, name] of names.entries()) {
+        expect(await listed({ name, after: false }), name).toEqual(names.slice(at));
+        expect(await listed({ name, after: true }), name).toEqual(names.slice(at + 1));
+        tried += 1;
+      }
+      expect(tried).toBe(10);
+      expect(await listed({ name: "a/1z", after: true })).toEqual(names.slice(names.indexOf("a/2")));
+    });
+
+    test("tells of a blob the same in its listing and alone", async ({ expect }) => {
+      const estate = await open();
+      await estate.write("plain", "content");
+      await estate.write("tagged", "more content", { project: "lake", "cost center": "4711" });
+      const [plain, tagged] = await flat(estate.datasource.listPages(estate.container, { from: START }));
+      expect(plain).toEqual(await lookAt(estate, "plain"));
+      expect(tagged).toEqual(await lookAt(estate, "tagged"));
+      expect(plain).toMatchObject({ name: "plain", size: 7, md5: md5("content"), effectiveTier: "Hot" });
+      expect(plain?.etag).not.toMatch(/^"/);
+      expect(plain).not.toHaveProperty("tags");
+      expect(tagged).toMatchObject({ tags: { project: "lake", "cost center": "4711" } });
+      expect(await estate.datasource.look(estate.container, "none")).toBeUndefined();
+    });
+
+    test("gives every write another etag", async ({ expect }) => {
+      const estate = await open();
+      const etags = new Set<string>();
+      for (let write = 0; write < 5; write++) {
+        await estate.write("same", "content");
+        etags.add((await lookAt(estate, "same")).etag);
+      }
+      expect(etags.size).toBe(5);
+    });
+
+    test("knows its containers", async ({ expect }) => {
+      const { datasource, container } = await open();
+      expect(await datasource.containerExists(container)).toBe(true);
+      expect(await datasource.containerExists("no-such-container")).toBe(false);
+      const names = await datasource.listContainers();
+      expect(names).toContain(container);
+      expect(names).toEqual([...names].sort());
+    });
+
+    test("writes a marker over another, and removes it as often as is asked", async ({ expect }) => {
+      const estate = await open();
+      const { datasource, container } = estate;
+      await datasource.writeMarker(container, ".lakevault/job", "first");
+      await datasource.writeMarker(container, ".lakevault/job", "second");
+      expect(await lookAt(estate, ".lakevault/job")).toMatchObject({ size: 6 });
+      await datasource.removeMarker(container, ".lakevault/job");
+      await datasource.removeMarker(container, ".lakevault/job");
+      expect(await datasource.look(container, ".lakevault/job")).toBeUndefined();
+    });
+  });
+
+  describe(`${name} as a vault`, () => {
+    test("writes a file once and reads it back", async ({ expect }) => {
+      const { vault } = await open();
+      const options = { contentType: "application/json", metadata: { sequence: "7" } };
+      expect(await vault.create("seals/1", new TextEncoder().encode("first"), options)).toBe(true);
+      expect(await vault.create("seals/1", new TextEncoder().encode("second"), options)).toBe(false);
+      expect(await text(vault, "seals/1")).toBe("first");
+      expect(await vault.read("seals/2")).toBeUndefined();
+    });
+
+    test("lists files below a prefix, ascending, with size and metadata", async ({ expect }) => {
+      const { vault } = await open();
+      for (const path of ["seals/2", "seals/10", "sealsx/1", "other"]) {
+        await vault.create(path, new TextEncoder().encode(path), { contentType: "text/plain", metadata: { of: path } });
+      }
+      const found = [];
+      for await (const file of vault.list("seals/")) found.push(file);
+      expect(found).toEqual([
+        { path: "seals/10", size: 8, metadata: { of: "seals/10" } },
+        { path: "seals/2", size: 7, metadata: { of: "seals/2" } },
+      ]);
+    });
+
+    test("copies a version once", async ({ expect }) => {
+      const estate = await open();
+      await estate.write("a/b.txt", "content");
+      const blob = await lookAt(estate, "a/b.txt");
+      expect(await copyIn(estate, blob, "data/1")).toEqual({ kind: "copied", movedBytes: 7 });
+      expect(await copyIn(estate, blob, "data/1")).toEqual({ kind: "copied", movedBytes: 0 });
+      expect(await text(estate.vault, "data/1")).toBe("content");
+    });
+
+    test("copies no other version than the one that is asked for", async ({ expect }) => {
+      const estate = await open();
+      await estate.write("moving", "one");
+      const one = await lookAt(estate, "moving");
+      await estate.write("moving", "two");
+      expect(await copyIn(estate, one, "data/1")).toEqual({ kind: "changed" });
+      expect(await copyIn(estate, await lookAt(estate, "moving"), "data/2")).toMatchObject({ kind: "copied" });
+      await estate.remove("moving");
+      expect(await copyIn(estate, one, "data/1")).toEqual({ kind: "gone" });
+      expect(await estate.vault.read("data/1")).toBeUndefined();
+      expect(await text(estate.vault, "data/2")).toBe("two");
+    });
+
+    test("copies a marker over one of an attempt before", async ({ expect }) => {
+      const { datasource, vault, container } = await open();
+      for (const content of ["first", "second"]) {
+        await datasource.writeMarker(container, ".lakevault/job", content);
+        expect(await vault.copyMarker(container, ".lakevault/job", "markers/1")).toMatchObject({ kind: "copied" });
+        expect(await text(vault, "markers/1")).toBe(content);
+      }
+      await datasource.removeMarker(container, ".lakevault/job");
+      expect(await vault.copyMarker(container, ".lakevault/job", "markers/1")).toEqual({ kind: "gone" });
+    });
+  });
+
+  describe(`${name} as a restore target`, () => {
+    test("knows its own containers from those of others", async ({ expect }) => {
+      const { target, free } = await open();
+      expect(await target.look(free, "job-1")).toBeUndefined();
+      expect(await target.createContainer(free, "job-1")).toBe("ours");
+      expect(await target.createContainer(free, "job-1")).toBe("ours");
+      expect(await target.createContainer(free, "job-2")).toBe("foreign");
+      expect(await target.look(free, "job-1")).toBe("ours");
+      expect(await target.look(free, "job-2")).toBe("foreign");
+    });
+
+    test("gives back what was taken in, and never writes over a blob", async ({ expect }) => {
+      const estate = await open();
+      const { target, free } = estate;
+      await target.createContainer(free, "job");
+      for (const name of ["b", "a/1", "c"]) {
+        await estate.write(name, `content of ${name}`);
+        const { effectiveTier: _, ...blob } = await lookAt(estate, name);
+        await copyIn(estate, blob, `data/${name}`);
+        expect(await target.copyObject(`data/${name}`, free, { ...blob, birth: 1 })).toEqual({ kind: "copied" });
+        expect(await target.copyObject(`data/${name}`, free, { ...blob, birth: 1 })).toEqual({ kind: "exists" });
+        expect(await target.copyObject("data/none", free, { ...blob, name: "none", birth: 1 })).toEqual({
+          kind: "missing",
+        });
+      }
+      const told = (name: string) => ({
+        name,
+        size: 11 + name.length,
+        md5: md5(`content of ${name}`),
+        isWhole: true,
+      });
+      expect(await flat(target.listPages(free, ""))).toEqual(["a/1", "b", "c"].map(told));
+      expect(await flat(target.listPages(free, "b"))).toEqual(["b", "c"].map(told));
+    });
+  });
+}

@@ -5,6 +5,7 @@ import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import { getWork, type PieceRecord, type RangeRecord, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "../vault/listing-order.ts";
@@ -30,7 +31,7 @@ export interface RangeSettings {
   /** Warnings that a piece names; the others are counted. */
   readonly mostWarnings: number;
   /** Time between two notes of how far a piece is. */
-  readonly progressEveryMs: number;
+  readonly noteEveryMs: number;
 }
 
 export const RANGE_SETTINGS: RangeSettings = {
@@ -39,7 +40,7 @@ export const RANGE_SETTINGS: RangeSettings = {
   segmentSizes: SEGMENT_SIZES,
   mostSegments: 1_000,
   mostWarnings: 100,
-  progressEveryMs: 1_000,
+  noteEveryMs: NOTE_EVERY_MS,
 };
 
 export interface RangeDeps {
@@ -106,11 +107,11 @@ class PieceOfRange {
   readonly #compare: NameComparator;
   readonly #order: ListingOrder;
   readonly #stopAt: number;
+  readonly #progress: ProgressNote;
 
   #totals: JobTotals = NO_TOTALS;
   readonly #warnings: Warning[] = [];
   #warningCount = 0;
-  #notedAt = 0;
 
   constructor(deps: RangeDeps, job: JobUnderWay, instance: BackupInstance, message: RangeMessage) {
     this.#deps = deps;
@@ -121,6 +122,8 @@ class PieceOfRange {
     this.#order = listingOrderOf(this.#datasource.kind);
     this.#compare = nameComparator(this.#order);
     this.#stopAt = deps.clock().getTime() + deps.settings.budgetMs;
+    const row = workRows.running(message.container, message.range, message.piece);
+    this.#progress = new ProgressNote(deps.work, job.id, row, deps.clock, deps.settings.noteEveryMs);
   }
 
   /** @returns undefined when the job ended meanwhile */
@@ -236,9 +239,9 @@ class PieceOfRange {
       const listed = blobs.filter(({ name }) => !name.startsWith(SOURCE_MARKER_PREFIX));
       const comparison = compareListing(listed, before, next, atEnd ? "end" : "last-listed", this.#compare);
       next = comparison.next;
+      this.#count({ listed: listed.length, removed: comparison.removed });
       const isClean = comparison.removed === 0 && comparison.changes.every(({ kind }) => kind === "unchanged");
       const entries = isClean ? comparison.changes.flatMap(unchangedEntry) : await this.#take(comparison.changes);
-      this.#count({ listed: listed.length, removed: comparison.removed });
       if (isClean) this.#count({ unchanged: entries.length });
 
       if (!isClean && kept !== undefined) {
@@ -253,7 +256,7 @@ class PieceOfRange {
         return "done";
       }
       if (!pageEnded) continue;
-      if (!(await this.#notePage())) return "job ended";
+      if (!(await this.#isWanted())) return "job ended";
       const last = listing.lastName;
       if (last === undefined || !this.#mustStop(writer)) continue;
       if (kept !== undefined && segment !== undefined && mayStepBack) {
@@ -309,6 +312,7 @@ class PieceOfRange {
         this.#warnings.push({ container, name: listed.name, ...taken.warning });
       }
     }
+    await this.#progress.note(this.#totals);
     return taken.entry;
   }
 
@@ -316,17 +320,9 @@ class PieceOfRange {
     this.#totals = addTotals(this.#totals, { ...NO_TOTALS, ...totals });
   }
 
-  /** Notes how far the piece is. @returns whether the job still wants it */
-  async #notePage(): Promise<boolean> {
-    const now = this.#deps.clock().getTime();
-    if (now - this.#notedAt >= this.#deps.settings.progressEveryMs) {
-      this.#notedAt = now;
-      const { job, container, range, piece } = this.#message;
-      await this.#deps.work.put(job, workRows.running(container, range, piece), {
-        kind: "running",
-        totals: this.#totals,
-      });
-    }
+  /** Looks up between two pages. @returns whether the job still wants this piece */
+  async #isWanted(): Promise<boolean> {
+    await this.#progress.note(this.#totals);
     const job = await this.#deps.jobs.get(this.#message.vault, this.#message.job);
     return job?.value.status === "InProgress";
   }

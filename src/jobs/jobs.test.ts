@@ -66,7 +66,7 @@ test("a cancelled job is not called failed", async ({ expect }) => {
 });
 
 test("progress adds up finished pieces and those under way, each once", async ({ expect }) => {
-  const lake = new MemoryLake({ pageSize: 2, settings: { budgetMs: 1, progressEveryMs: 0 } });
+  const lake = new MemoryLake({ pageSize: 2, settings: { budgetMs: 1, noteEveryMs: 0 } });
   await lake.protect();
   lake.source.createContainer("raw");
   for (let i = 0; i < 6; i++) lake.source.write("raw", `n${i}`, "abc");

@@ -1,9 +1,11 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
-import { type Job, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
-import { jobUnderWay } from "../jobs/job-under-way.ts";
+import { addTotals, type Job, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
+import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { ProgressNote } from "../jobs/progress-note.ts";
 import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
 import { type NameComparator, nameComparator } from "../vault/listing-order.ts";
@@ -30,6 +32,7 @@ export interface RestoreSegmentDeps {
   readonly work: RecordTable<WorkRecord>;
   readonly vault: (instanceId: string) => RestoreVault;
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
+  readonly clock: Clock;
   readonly settings: RestoreSettings;
 }
 
@@ -50,7 +53,7 @@ export async function restoreSegment(deps: RestoreSegmentDeps, message: SegmentM
   const { container, segment } = message;
   const row = workRows.restored(container, segment);
   if ((await getWork(deps.work, job.id, row, "restored")) === undefined) {
-    const totals = await copySegment(deps, job.instance, job.recoveryPoint.id, under.job.request, message);
+    const totals = await copySegment(deps, job, under.job.request, message);
     await deps.work.insert(job.id, row, { kind: "restored", container, segment, totals });
   }
   return (await isWhole(deps.work, job.id, container)) ? restoredEvent(container) : undefined;
@@ -64,43 +67,37 @@ async function isWhole(work: RecordTable<WorkRecord>, jobId: string, container: 
 
 async function copySegment(
   deps: RestoreSegmentDeps,
-  instanceId: string,
-  recoveryPointId: string,
+  job: JobUnderWay,
   request: RestoreRequest,
   { container, segment }: SegmentMessage,
 ): Promise<JobTotals> {
-  const vault = deps.vault(instanceId);
-  const index = await readIndex(vault, await readSeal(vault, recoveryPointId), container);
+  const vault = deps.vault(job.instance);
+  const index = await readIndex(vault, await readSeal(vault, job.recoveryPoint.id), container);
   const ref = index?.segments[segment];
   if (index === undefined || ref === undefined) {
     throw new VaultError("format/corrupt", `container '${container}' has no segment ${segment}`);
   }
   const entries = await readSegment(vault, ref);
-  const target = deps.target(request, instanceId);
+  const target = deps.target(request, job.instance);
   const compare = nameComparator(index.order);
 
   const there = await blobsThere(target, container, entries, compare);
   const wanted = entries.filter(({ name }) => there.get(name)?.isWhole !== true);
+  let totals: JobTotals = { ...NO_TOTALS, listed: entries.length, unchanged: entries.length - wanted.length };
+  const progress = new ProgressNote(deps.work, job.id, workRows.running(container, segment, 0), deps.clock);
   await mapBounded(wanted, deps.settings.copyWidth, async (entry) => {
     const { name, etag, birth } = entry;
     const path = objectPath(container, name, etag, birth);
     const { kind } = await target.copyObject(path, container, entry);
+    totals = addTotals(totals, { ...NO_TOTALS, copied: 1, copiedBytes: entry.size });
+    await progress.note(totals);
     if (kind !== "missing") return;
     throw new VaultError("format/missing", `the vault lacks the object of '${name}' in container '${container}'`, {
       hint: "the vault account was changed by something other than Lakevault; use another recovery point",
     });
   });
   await verify(target, container, entries, compare);
-
-  return {
-    ...NO_TOTALS,
-    listed: entries.length,
-    copied: wanted.length,
-    copiedBytes: wanted.reduce((sum, { size }) => sum + size, 0),
-    unchanged: entries.length - wanted.length,
-    entries: entries.length,
-    bytes: ref.bytes,
-  };
+  return { ...totals, entries: entries.length, bytes: ref.bytes };
 }
 
 /** Lists the target again after the copies, because only what the target itself says counts. */

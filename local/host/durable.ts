@@ -56,13 +56,13 @@ export async function openDurable(options: DurableOptions): Promise<DurableSide>
     baseUrl: () => options.baseUrl,
     systemKey: () => options.systemKey,
     clock: options.clock,
-    log: options.log.category("Host.Durable"),
+    log: options.log.category("Host.Triggers.DurableTask"),
     limits: { concurrentActivities, concurrentOrchestrations },
   });
 
   // The app's client shows no key, and may not trust the certificate of the public address. So it gets an address of
   // its own, which nobody else can guess.
-  const log = options.log.category("Host.Durable");
+  const log = options.log.category("Host.Triggers.DurableTask");
   const server = await openHttpServer(0, undefined, { ...log, info: log.debug });
   const prefix = `/${randomBytes(16).toString("hex")}/durabletask/`;
   server.serve(async (request, response, url) => {

@@ -3,9 +3,10 @@
  * Queue triggers.
  *
  * Two things differ from the real host, both so that a developer does not wait: an idle queue is asked every
- * {@link IDLE_POLL_MS} where the real host slows down to a minute, and a message is leased for {@link LEASE_MS}, renewed
- * while its function runs, where the real host leases for ten minutes; a message whose host was killed is therefore
- * back within seconds. Both are at-least-once, so an app cannot come to rely on either.
+ * {@link IDLE_POLL_MS}, and every {@link RESTING_POLL_MS} when it has been idle for long, where the real host slows down to
+ * a minute; and a message is leased for {@link LEASE_MS}, renewed while its function runs, where the real host leases for
+ * ten minutes, so that a message whose host was killed is back within seconds. Delivery is at least once either way, and
+ * at no promised time.
  */
 
 import type { DequeuedMessageItem, QueueClient } from "@azure/storage-queue";
@@ -13,9 +14,13 @@ import type { HostLog, InvocationResponse, TypedData } from "../contract.ts";
 import type { QueueConfig } from "./host-config.ts";
 import { statusOf } from "./storage-error.ts";
 
-/** The slowest that an idle queue is asked for messages. */
+/** How often a queue is asked that had messages lately. */
 export const IDLE_POLL_MS = 100;
 const FIRST_IDLE_POLL_MS = 10;
+
+/** How often any other queue is asked: half a dozen queues asked ten times a second keep a tenth of a core busy. */
+export const RESTING_POLL_MS = 500;
+const RESTING_AFTER_MS = 10_000;
 
 /** How long a message is hidden from others between two renewals. */
 export const LEASE_MS = 20_000;
@@ -32,6 +37,8 @@ export interface QueueListenerOptions {
   readonly queue: QueueClient;
   readonly poisonQueue: QueueClient;
   readonly config: QueueConfig;
+  /** Is told when a message has gone to the poison queue. */
+  readonly onPoisoned: () => void;
   readonly invoke: (triggerData: TypedData, metadata: Record<string, TypedData>) => Promise<InvocationResponse>;
   readonly log: HostLog;
 }
@@ -73,8 +80,9 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
   };
 
   const listen = async (): Promise<void> => {
-    const idleLimitMs = Math.min(IDLE_POLL_MS, Math.max(config.maxPollingIntervalMs, FIRST_IDLE_POLL_MS));
+    const mostMs = Math.max(config.maxPollingIntervalMs, FIRST_IDLE_POLL_MS);
     let idleMs = FIRST_IDLE_POLL_MS;
+    let lastReceivedAt = performance.now();
     let isFailing = false;
     while (!isStopped) {
       if (underWay.size > config.newBatchThreshold) {
@@ -85,8 +93,14 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
         const received = await fetch();
         if (isFailing) log.info(`queue '${queue.name}' answers again`);
         isFailing = false;
-        idleMs = received > 0 ? FIRST_IDLE_POLL_MS : Math.min(idleMs * 2, idleLimitMs);
-        if (received === 0) await bell.wait(idleMs);
+        if (received > 0) {
+          idleMs = FIRST_IDLE_POLL_MS;
+          lastReceivedAt = performance.now();
+        } else {
+          const limitMs = performance.now() - lastReceivedAt < RESTING_AFTER_MS ? IDLE_POLL_MS : RESTING_POLL_MS;
+          idleMs = Math.min(idleMs * 2, limitMs, mostMs);
+          await bell.wait(idleMs);
+        }
       } catch (error) {
         if (isStopped) return;
         if (statusOf(error) === 404) {
@@ -169,6 +183,7 @@ async function moveToPoison(
     await poisonQueue.createIfNotExists();
     await poisonQueue.sendMessage(message.messageText);
   }
+  options.onPoisoned();
   await ifStillOurs(queue, log, message, async () => {
     await queue.deleteMessage(message.messageId, await lease.end());
   });

@@ -40,15 +40,17 @@ export interface TriggerOptions {
 
 export async function openTriggers(options: TriggerOptions): Promise<Triggers> {
   const timers = await openTimers(options);
-  const listeners = openListeners(options);
+  const listeners = new Map<string, QueueListener[]>();
+  const wake: Triggers["wake"] = (connectionString, queueName) => {
+    for (const listener of listeners.get(queueId(connectionString, queueName)) ?? []) listener.wake();
+  };
+  openListeners(options, listeners, wake);
   const all = [...timers.values(), ...[...listeners.values()].flat()];
   return {
     start: async () => void (await Promise.all(all.map((trigger) => trigger.start()))),
     stop: async () => void (await Promise.all(all.map((trigger) => trigger.stop()))),
     drain: async () => void (await Promise.all(all.map((trigger) => trigger.drain()))),
-    wake: (connectionString, queueName) => {
-      for (const listener of listeners.get(queueId(connectionString, queueName)) ?? []) listener.wake();
-    },
+    wake,
     runTimer: async (functionName) => timers.get(functionName)?.runNow(),
   };
 }
@@ -77,8 +79,7 @@ async function openTimers(options: TriggerOptions): Promise<Map<string, Timer>> 
 }
 
 /** Several functions may listen to one queue; they share its messages. */
-function openListeners(options: TriggerOptions): Map<string, QueueListener[]> {
-  const listeners = new Map<string, QueueListener[]>();
+function openListeners(options: TriggerOptions, listeners: Map<string, QueueListener[]>, wake: Triggers["wake"]): void {
   for (const { name, trigger } of options.functions) {
     if (!isType(trigger, "queueTrigger")) continue;
     const connectionString = resolveConnection(options.settings, connectionOf(trigger), `function '${name}'`);
@@ -87,6 +88,7 @@ function openListeners(options: TriggerOptions): Map<string, QueueListener[]> {
       functionName: name,
       queue: options.storage.queue(connectionString, queueName),
       poisonQueue: options.storage.queue(connectionString, `${queueName}-poison`),
+      onPoisoned: () => wake(connectionString, `${queueName}-poison`),
       config: options.config.queues,
       invoke: (triggerData, triggerMetadata) => options.executions.invoke(name, { triggerData, triggerMetadata }),
       log: options.log.category(`Function.${name}`),
@@ -94,7 +96,6 @@ function openListeners(options: TriggerOptions): Map<string, QueueListener[]> {
     const id = queueId(connectionString, queueName);
     listeners.set(id, [...(listeners.get(id) ?? []), listener]);
   }
-  return listeners;
 }
 
 function queueId(connectionString: string, queueName: string): string {

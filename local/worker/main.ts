@@ -27,7 +27,10 @@ async function handle(message: ToWorker): Promise<void> {
         app = loaded;
         const { functions, httpStreamUri } = loaded;
         send({ kind: "loaded", app: { functions, ...(httpStreamUri !== undefined && { httpStreamUri }) } });
-        setImmediate(flushCompileCache);
+        setImmediate(() => {
+          guardAgainstLoops();
+          flushCompileCache();
+        });
       } catch (error) {
         send({ kind: "load-failed", error: errorText(error) });
       }
@@ -50,8 +53,10 @@ async function handle(message: ToWorker): Promise<void> {
 process.on("message", (message: ToWorker) => void handle(message));
 // Without its host a worker must not go on: what it still does would meet the executions of the next host.
 process.on("disconnect", () => process.exit(0));
-// A function that never yields would not see "disconnect"; a thread of its own does.
-new Worker(
-  `const host = ${process.ppid}; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, "SIGKILL"); }, 500);`,
-  { eval: true, stdout: false, stderr: false },
-).unref();
+
+/** Ends this process with its host even while a function never yields, and so keeps "disconnect" from being seen. */
+function guardAgainstLoops(): void {
+  const guard = `const host = ${process.ppid};
+    setInterval(() => { if (process.ppid !== host) process.kill(process.pid, "SIGKILL"); }, 500);`;
+  new Worker(guard, { eval: true }).unref();
+}

@@ -43,6 +43,7 @@ afterAll(async () => {
 beforeEach(async () => {
   runs += 1;
   wire.before = () => Promise.resolve();
+  wire.answering = () => undefined;
   container = source.container(`in${runs}`);
   await container.create();
   datasource = new BlobDatasource(source, "blobServices");
@@ -169,14 +170,62 @@ test.for(["append", "page"])("copies an %s blob from a snapshot and leaves none 
   await expectSame(expect, container.getBlobClient("log"), object("data/log"));
   expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 0 });
 
-  const snapshots = (await all(container.listBlobsFlat({ includeSnapshots: true }))).map(({ snapshot }) => snapshot);
-  expect(snapshots).toEqual([undefined]);
+  expect(await snapshots()).toEqual([undefined]);
 
   if (type === "append") await container.getAppendBlobClient("log").appendBlock("more", 4);
   else await container.getPageBlobClient("log").clearPages(0, 512);
   expect(await copy(listed, "data/again")).toEqual({ kind: "changed" });
   await container.deleteBlob("log");
   expect(await copy(listed, "data/again")).toEqual({ kind: "gone" });
+});
+
+/** Lets the service seem slow or unlucky: Azurite ends every asynchronous copy at once. */
+function sayCopyStatus(statuses: string[]): void {
+  wire.answering = ({ method, url }, headers) => {
+    const isLook = method === "HEAD" && url.pathname.startsWith("/vault/") && headers["x-ms-copy-status"] !== undefined;
+    const status = isLook ? statuses.shift() : undefined;
+    if (status !== undefined) headers["x-ms-copy-status"] = status;
+  };
+}
+
+async function snapshots(): Promise<(string | undefined)[]> {
+  return (await all(container.listBlobsFlat({ includeSnapshots: true }))).map(({ snapshot }) => snapshot);
+}
+
+async function appended(name: string, content: string): Promise<ListedBlob> {
+  await container.getAppendBlobClient(name).create();
+  await container.getAppendBlobClient(name).appendBlock(content, content.length);
+  return look(name);
+}
+
+test("waits for an asynchronous copy until it has ended", async ({ expect }) => {
+  const listed = await appended("log", "lines");
+  const statuses = ["pending", "pending"];
+  sayCopyStatus(statuses);
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
+  expect(statuses).toEqual([]);
+  expect(await snapshots()).toEqual([undefined]);
+});
+
+test("leaves a copy that takes long to the next attempt, which waits on and tidies up", async ({ expect }) => {
+  const listed = await appended("log", "lines");
+  sayCopyStatus(Array.from({ length: 1_000 }, () => "pending"));
+  await expect(copy(listed, "data/log")).rejects.toMatchObject({ code: "storage/unavailable" });
+  expect(await snapshots()).toHaveLength(2);
+  sayCopyStatus(["pending"]);
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 0 });
+  expect(await snapshots()).toEqual([undefined]);
+});
+
+test("makes a copy anew that the service broke off", async ({ expect }) => {
+  const listed = await appended("log", "lines");
+  sayCopyStatus(["failed"]);
+  await expect(copy(listed, "data/log")).rejects.toMatchObject({ code: "storage/unavailable" });
+  // Once for the look whether there is one, once for the look at how it is.
+  sayCopyStatus(["aborted", "aborted"]);
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
+  await expectSame(expect, container.getBlobClient("log"), object("data/log"));
+  expect(await snapshots()).toEqual([undefined]);
 });
 
 test("accepts an object that is whole and replaces one that is not", async ({ expect }) => {

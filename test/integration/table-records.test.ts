@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { TableRecords } from "../../src/azure/table-records.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
-import { listRecords, updateRecord } from "../../src/foundation/records.ts";
+import { listRecords } from "../../src/foundation/records.ts";
 
 const Note = z.object({ text: z.string(), count: z.int() });
 

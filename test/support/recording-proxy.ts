@@ -13,6 +13,8 @@ export interface RecordingProxy {
   readonly requests: readonly RecordedRequest[];
   /** Called before a request goes on; it is held until the promise is fulfilled. */
   before: (request: RecordedRequest) => Promise<void>;
+  /** May change the headers of an answer on its way back. */
+  answering: (request: RecordedRequest, headers: IncomingMessage["headers"]) => void;
   stop(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     proxy.before(recorded).then(
       () => {
         const forwarded = request({ hostname, port, method, path: url, headers }, (answer) => {
+          proxy.answering(recorded, answer.headers);
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
           answer.pipe(outgoing);
         });
@@ -41,6 +44,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     before: () => Promise.resolve(),
+    answering: () => undefined,
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

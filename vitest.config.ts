@@ -15,6 +15,8 @@ export default defineConfig({
             "test/contract/memory/**/*.test.ts",
           ],
           exclude: ["**/*.integration.test.ts"],
+          // Property tests take seconds on a busy machine; a test that hangs is still found.
+          testTimeout: 60_000,
         },
       },
       {

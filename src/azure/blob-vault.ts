@@ -48,8 +48,9 @@ export class BlobVaultFiles implements VaultFiles {
       } catch (error) {
         // BlobAlreadyExists (409): "The specified blob already exists."
         // ConditionNotMet (412): "The condition specified using HTTP conditional header(s) is not met."
-        const status = answerOf(error)?.status;
-        if (status === 409 || status === 412) return false;
+        // Any other 409, such as ContainerBeingDeleted, is no sign that the file is there.
+        const answer = answerOf(error);
+        if (answer?.code === "BlobAlreadyExists" || answer?.status === 412) return false;
         throw error;
       }
     });

@@ -60,7 +60,8 @@ export class TableRecords<T> implements RecordTable<T> {
         return true;
       } catch (error) {
         // EntityAlreadyExists: "The specified entity already exists."
-        if (answerOf(error)?.status === 409) return false;
+        // Another 409, such as TableBeingDeleted, is no sign that the row is there.
+        if (answerOf(error)?.code === "EntityAlreadyExists") return false;
         throw error;
       }
     });

@@ -81,7 +81,9 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
   if (result === undefined) return {};
   if (await deps.work.insert(message.job, row, result)) return nextStep(message, result);
   const first = await getWork(deps.work, message.job, row, "piece");
-  return first === undefined ? {} : nextStep(message, first);
+  // The row was there and is gone: the job has ended, as the message's next delivery will see.
+  if (first === undefined) throw new VaultError("storage/conflict", `work row '${row}' was removed meanwhile`);
+  return nextStep(message, first);
 }
 
 function nextStep(message: RangeMessage, result: PieceRecord): RangeStep {

@@ -92,7 +92,10 @@ export class Engine implements Orchestrations {
   readonly #episodeSlots: Slots;
   readonly #activitySlots: Slots;
   readonly #underWay = new Set<Promise<void>>();
-  readonly #alarms = new Set<() => void>();
+  /** Execution and task ids of the activities that run or wait for their turn. */
+  readonly #activitiesUnderWay = new Set<string>();
+  /** Ends each pause early. */
+  readonly #pauses = new Set<() => void>();
   readonly #finishListeners = new Map<string, Set<() => void>>();
   #lastMessageKey = 0;
   #isStopping = false;
@@ -132,8 +135,8 @@ export class Engine implements Orchestrations {
   /** Lets what is under way end and be recorded, and starts nothing new. */
   async close(): Promise<void> {
     this.#isStopping = true;
-    for (const callOff of this.#alarms) callOff();
-    this.#alarms.clear();
+    for (const end of [...this.#pauses]) end();
+    for (const listeners of [...this.#finishListeners.values()]) for (const listener of [...listeners]) listener();
     for (const instance of this.#active.values()) instance.callOffTimers();
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
@@ -165,7 +168,9 @@ export class Engine implements Orchestrations {
    * Stores an event for an instance, and returns once it cannot be lost any more.
    */
   async send(instanceId: string, event: ClientEvent): Promise<"stored" | "unknown" | "finished"> {
-    const instance = this.#active.get(instanceId);
+    // An instance that is just being started is waited for.
+    const instance =
+      this.#active.get(instanceId) ?? (await this.#startLock.run(instanceId, async () => this.#active.get(instanceId)));
     if (instance === undefined) {
       return (await this.#options.store.find(instanceId)) === undefined ? "unknown" : "finished";
     }
@@ -303,32 +308,44 @@ export class Engine implements Orchestrations {
     }
   }
 
+  /** Runs an activity until it has an end of its own; never twice at once, whatever happens to the instance meanwhile. */
   async #runActivity(instance: Instance, scheduled: TaskScheduled): Promise<void> {
     const { executionId, instanceId } = instance.record;
     const id = scheduled.EventId;
-    const response = await this.#activitySlots.run(async () => {
-      const isWanted = this.#isOutstanding(instance, executionId, id) && !this.#isStopping;
-      return isWanted ? this.#invokeActivity(instanceId, scheduled) : undefined;
-    });
-    if (response === undefined) return;
-    if (isWorkerGone(response)) {
-      this.#later(FIRST_RETRY_MS, () => this.#track(this.#runActivity(instance, scheduled)));
-    } else if (response.ok) {
-      const result = activityResult(response.returnValue);
-      this.#deliver(instance, executionId, {
-        ...this.#completion(EventType.TaskCompleted),
-        TaskScheduledId: id,
-        Result: result,
-      });
-    } else {
-      const { message } = response.error;
-      this.#deliver(instance, executionId, {
-        ...this.#completion(EventType.TaskFailed),
-        TaskScheduledId: id,
-        Reason: `Activity function '${scheduled.Name}' failed:  ${message}`,
-        Details: failureDetails(message),
-      });
+    const key = `${executionId}:${id}`;
+    if (this.#activitiesUnderWay.has(key)) return;
+    this.#activitiesUnderWay.add(key);
+    try {
+      for (;;) {
+        const response = await this.#activitySlots.run(async () => {
+          const isWanted = this.#isOutstanding(instance, executionId, id) && !this.#isStopping;
+          return isWanted ? this.#invokeActivity(instanceId, scheduled) : undefined;
+        });
+        if (response === undefined) return;
+        if (!isWorkerGone(response)) {
+          this.#deliver(instance, executionId, this.#activityEnd(scheduled, response));
+          return;
+        }
+        await this.#pause(FIRST_RETRY_MS);
+      }
+    } finally {
+      this.#activitiesUnderWay.delete(key);
     }
+  }
+
+  #activityEnd({ EventId, Name }: TaskScheduled, response: InvocationResponse): CompletionEvent {
+    if (response.ok) {
+      const Result = activityResult(response.returnValue);
+      return { ...this.#completion(EventType.TaskCompleted), TaskScheduledId: EventId, Result };
+    }
+    const { message } = response.error;
+    const Reason = `Activity function '${Name}' failed:  ${message}`;
+    return {
+      ...this.#completion(EventType.TaskFailed),
+      TaskScheduledId: EventId,
+      Reason,
+      Details: failureDetails(message),
+    };
   }
 
   async #invokeActivity(instanceId: string, scheduled: TaskScheduled): Promise<InvocationResponse> {
@@ -341,7 +358,7 @@ export class Engine implements Orchestrations {
       instanceId: { string: instanceId },
       ...(triggerData.string === undefined ? {} : { data: { json: triggerData.string } }),
     };
-    return this.#options.invoker.invoke(name, { triggerData, triggerMetadata });
+    return this.#options.invoker.invoke(name, { triggerData, triggerMetadata }).catch(workerGone);
   }
 
   /** Creates a child unless an earlier process did, and takes note of its end if it has one already. */
@@ -349,32 +366,27 @@ export class Engine implements Orchestrations {
     const { executionId, instanceId, name } = parent.record;
     const link: Parent = { instanceId, executionId, name, taskId: scheduled.EventId };
     const { InstanceId, Input, Name, Version } = scheduled;
-    try {
-      const child = await this.#create({
-        name: Name,
-        instanceId: InstanceId,
-        input: Input,
-        version: Version,
-        parent: link,
+    const start = { name: Name, instanceId: InstanceId, input: Input, version: Version, parent: link };
+    let child: "created" | InstanceRecord | undefined;
+    while (child === undefined && !this.#isStopping) {
+      child = await this.#create(start).catch((error: unknown) => {
+        this.#options.log.warn(`the sub-orchestration '${InstanceId}' could not be stored: ${messageOf(error)}`);
+        return undefined;
       });
-      if (child === "created") return;
-      if (!isSameParent(child.parent, link)) {
-        const Reason = `An Orchestration instance with the status ${child.status} already exists.`;
-        this.#deliver(parent, executionId, {
-          ...this.#completion(EventType.SubOrchestrationInstanceFailed),
-          TaskScheduledId: scheduled.EventId,
-          Reason,
-          Details: failureDetails(Reason),
-        });
-      } else if (isFinished(child.status)) {
-        this.#tellParent(child);
-      }
-    } catch (error) {
-      this.#options.log.warn(
-        `sub-orchestration '${InstanceId}' could not be created, trying again: ${messageOf(error)}`,
-      );
-      this.#later(FIRST_RETRY_MS, () => this.#track(this.#beginChild(parent, scheduled)));
+      if (child === undefined) await this.#pause(FIRST_RETRY_MS);
     }
+    if (child === undefined || child === "created") return;
+    if (isSameParent(child.parent, link)) {
+      if (isFinished(child.status)) this.#tellParent(child);
+      return;
+    }
+    const Reason = `An Orchestration instance with the status ${child.status} already exists.`;
+    this.#deliver(parent, executionId, {
+      ...this.#completion(EventType.SubOrchestrationInstanceFailed),
+      TaskScheduledId: scheduled.EventId,
+      Reason,
+      Details: failureDetails(Reason),
+    });
   }
 
   #tellParent(child: InstanceRecord): void {
@@ -436,7 +448,7 @@ export class Engine implements Orchestrations {
       if (step !== undefined) await this.#take(instance, step);
       instance.failures = 0;
     } catch (error) {
-      this.#recover(instance, error);
+      this.#track(this.#recover(instance, error));
       return;
     }
     instance.isBusy = false;
@@ -479,10 +491,9 @@ export class Engine implements Orchestrations {
       );
     }
     const trigger = { ...record, parentInstanceId: record.parent?.instanceId ?? null };
-    const response = await this.#options.invoker.invoke(name, {
-      triggerData: orchestrationTrigger(trigger, [...history, ...incoming], incoming.length),
-    });
-    if (isWorkerGone(response)) throw new Error(response.error.message);
+    const triggerData = orchestrationTrigger(trigger, [...history, ...incoming], incoming.length);
+    const response = await this.#options.invoker.invoke(name, { triggerData }).catch(workerGone);
+    if (isWorkerGone(response)) throw new WorkerGone(response.error.message);
     return answered(record, history, incoming, response, this.#callable, at);
   }
 
@@ -524,38 +535,53 @@ export class Engine implements Orchestrations {
     this.#finishListeners.delete(record.instanceId);
   }
 
-  /** Goes back to what the store has after an episode that could not be done or not be stored, with growing pauses. */
-  #recover(instance: Instance, error: unknown): void {
+  /**
+   * Tries an episode again that could not be done or not be stored, after a pause that grows. When it was the store that
+   * failed, nobody knows whether the episode is stored; then the instance goes back to what the store has.
+   */
+  async #recover(instance: Instance, error: unknown): Promise<void> {
     const { instanceId, name } = instance.record;
     const delayMs = Math.min(FIRST_RETRY_MS * 2 ** instance.failures, LONGEST_RETRY_MS);
     instance.failures += 1;
     this.#options.log.warn(
       `an episode of '${name}' (${instanceId}) did not succeed, trying again in ${delayMs} ms: ${messageOf(error)}`,
     );
-    this.#later(delayMs, () => this.#track(this.#reload(instance)));
+    await this.#pause(delayMs);
+    if (this.#isStopping) return;
+    if (error instanceof WorkerGone) {
+      instance.isBusy = false;
+      this.#wake(instance);
+    } else {
+      await this.#reload(instance);
+    }
   }
 
   async #reload(instance: Instance): Promise<void> {
     instance.forget();
     try {
       const stored = await this.#options.store.load(instance.record.instanceId);
-      if (stored === undefined) throw new Error("the instance is gone");
+      if (stored === undefined) throw new Error("the instance is not in the store");
       instance.reload(stored);
     } catch (error) {
-      this.#recover(instance, error);
-      return;
+      return this.#recover(instance, error);
     }
     instance.isBusy = false;
     if (isFinished(instance.record.status)) this.#finish(instance);
     else this.#goOn(instance);
   }
 
-  #later(delayMs: number, callback: () => void): void {
-    const callOff = this.#options.clock.callAt(this.#after(delayMs), () => {
-      this.#alarms.delete(callOff);
-      callback();
+  /** Waits, but not longer than until the engine stops. */
+  async #pause(delayMs: number): Promise<void> {
+    if (this.#isStopping) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        callOff();
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const callOff = this.#options.clock.callAt(this.#after(delayMs), end);
+      this.#pauses.add(end);
     });
-    this.#alarms.add(callOff);
   }
 
   #track(work: Promise<void>): void {
@@ -582,6 +608,13 @@ function isSameParent(one: Parent | null, other: Parent): boolean {
 
 function isWorkerGone(response: InvocationResponse): response is InvocationResponse & { ok: false } {
   return !response.ok && response.error.name === WORKER_GONE;
+}
+
+/** The worker died while it ran an orchestrator; nothing has changed. */
+class WorkerGone extends Error {}
+
+function workerGone(error: unknown): InvocationResponse {
+  return { ok: false, error: { name: WORKER_GONE, message: messageOf(error), stack: "" } };
 }
 
 function refused(message: string): InvocationResponse {

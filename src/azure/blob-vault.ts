@@ -118,15 +118,11 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
   }
 
   async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
-    await mapping(VAULT, () => this.container.getBlobClient(path).deleteIfExists());
-    const result = await copyBlob({
-      from: this.#sourceBlob(container, name),
-      to: this.#vaultBlob(path),
-      // Every marker is far below the size that one request copies.
-      size: 0,
-    });
-    // Another check of the same container was faster, with the same marker.
-    return result.kind === "copied" || result.kind === "exists" ? { kind: "copied", movedBytes: 0 } : result;
+    const from = this.#sourceBlob(container, name);
+    // Every marker is far below the size that one request copies.
+    const result = await copyBlob({ from, to: this.#vaultBlob(path), size: 0, overwrite: true });
+    if (result.kind === "exists") throw new VaultError("storage/conflict", `marker '${path}' cannot be written over`);
+    return result.kind === "copied" ? { kind: "copied", movedBytes: 0 } : result;
   }
 
   /** The object's name says its version, so length and copy status are all that can differ. */

@@ -38,6 +38,8 @@ export interface CopyRequest {
   /** Access tier of the new blob, for block blobs only; absent: the account's default. */
   readonly tier?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Writes over a blob that has the name; for blobs of one request only. */
+  readonly overwrite?: true;
 }
 
 export type CopyResult =
@@ -74,7 +76,7 @@ export const COPY_LIMITS: CopyLimits = {
 };
 
 /**
- * Copies a blob with its content, properties and metadata to a name that is free.
+ * Copies a blob with its content, properties and metadata, to a name that is free unless the request says otherwise.
  *
  * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
  */
@@ -108,7 +110,7 @@ function tierAndTags({ tier, tags }: CopyRequest): { readonly tier?: string; rea
 async function copyWhole(request: CopyRequest): Promise<CopyResult> {
   const { url, authorization } = await request.from.account.copySource(sourceOf(request));
   await newBlobOf(request).syncCopyFromURL(url, {
-    conditions: { ...ONLY_IF_FREE },
+    conditions: request.overwrite === true ? {} : { ...ONLY_IF_FREE },
     sourceConditions: ifUnchanged(request),
     ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
     ...tierAndTags(request),

@@ -7,7 +7,7 @@
 
 import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostStartError } from "./start-error.ts";
 
@@ -32,7 +32,7 @@ export async function takeExclusiveLock(
   id: string,
   what: string,
   scriptRoot: string,
-  folder: string = join(tmpdir(), `lakevault-hosts-${userInfo().username}`),
+  folder: string = join(tmpdir(), `lakevault-hosts-${process.getuid?.() ?? "user"}`),
 ): Promise<ExclusiveLock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, `${id}.lock`);

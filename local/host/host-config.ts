@@ -95,6 +95,17 @@ const SHAPE: Shape = {
 /** Prefix of app settings that override `host.json`, as in `AzureFunctionsJobHost__functionTimeout`. */
 const OVERRIDE_PREFIX = "AzureFunctionsJobHost__";
 
+/** What an app may count on in Azure and does not get here. */
+const IGNORED: readonly string[] = [
+  "retry",
+  "concurrency",
+  "extensions.http.maxOutstandingRequests",
+  "extensions.http.maxConcurrentRequests",
+  "extensions.http.dynamicThrottlesEnabled",
+  "extensions.http.customHeaders",
+  "extensions.http.hsts",
+];
+
 /**
  * Reads `host.json` with its overrides from app settings.
  *
@@ -123,7 +134,7 @@ export function parseHostConfig(file: Record<string, unknown>, settings: Setting
   if (storageType.toLowerCase() !== "azurestorage") {
     problems.push(`host.json: the durable storage provider '${storageType}' is not supported: ${USE_CORE_TOOLS}`);
   }
-  for (const ignored of ["retry", "extensions.http.customHeaders", "extensions.http.hsts", "concurrency"]) {
+  for (const ignored of IGNORED) {
     if (read.value(ignored) !== undefined) warnings.push(`host.json: '${ignored}' has no effect in this host`);
   }
 

@@ -25,6 +25,7 @@ import { openOutputs } from "./outputs.ts";
 import { connectionOf, isType, prepareFunctions } from "./prepare-functions.ts";
 import { type HttpRoute, listHttpRoutes, openRouter } from "./router.ts";
 import { readLocalSettings, type Settings } from "./settings.ts";
+import { HostStartError, USE_CORE_TOOLS } from "./start-error.ts";
 import { systemClock } from "./system-clock.ts";
 import { openTriggers, type Triggers } from "./triggers.ts";
 import { openWorkerProcess } from "./worker-process.ts";
@@ -99,6 +100,13 @@ async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Pr
   const config = await readHostConfig(scriptRoot, settings);
   book.filterBy(config.logLevels);
   for (const warning of [...local.warnings, ...config.warnings]) log.warn(warning);
+
+  const runtime = settings.get("FUNCTIONS_WORKER_RUNTIME") ?? "node";
+  if (runtime !== "node") {
+    throw new HostStartError(
+      `FUNCTIONS_WORKER_RUNTIME is '${runtime}', and this host runs node only: ${USE_CORE_TOOLS}`,
+    );
+  }
 
   const { hubName } = config.durableTask;
   const hubStorage = findConnection(settings, config.durableTask.connection);
@@ -269,5 +277,6 @@ function connectionsInUse(
     return isType(trigger, "queueTrigger") ? [connectionOf(trigger)] : [];
   });
   if (needsDurable) names.push(config.durableTask.connection);
-  return [...new Set(names.map((name) => resolveConnection(settings, name, "a trigger")))];
+  // Those of triggers have been found once already, so that the hub's is the only one that can be missing.
+  return [...new Set(names.map((name) => resolveConnection(settings, name, "the durable task hub")))];
 }

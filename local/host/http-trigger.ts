@@ -9,7 +9,7 @@ import { type IncomingMessage, request as requestUpstream, type ServerResponse }
 import { pipeline } from "node:stream/promises";
 import type { HostLog, RpcHttp, TypedData } from "../contract.ts";
 import type { Executions } from "./executions.ts";
-import { BodyTooLarge, MAX_BODY_BYTES, plainHeaders, readBody } from "./http-body.ts";
+import { BodyTooLarge, CallerGone, MAX_BODY_BYTES, plainHeaders, readBody } from "./http-body.ts";
 
 export interface HttpExecution {
   readonly functionName: string;
@@ -109,7 +109,9 @@ export async function runStreamed(execution: HttpExecution, streamUri: string): 
   );
   if (isTooLarge) throw new BodyTooLarge();
   if (outcome.ok && outcome.hasResult) {
-    await answered;
+    await answered.catch((error: unknown) => {
+      throw response.destroyed ? new CallerGone() : error;
+    });
     return;
   }
   upstream.destroy();

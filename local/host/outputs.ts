@@ -57,7 +57,7 @@ async function writeOutput(
   const fill = (option: string): string => fillExpressions(String(binding[option] ?? ""), triggerMetadata);
   switch (binding.type.toLowerCase()) {
     case "queue": {
-      const queueName = fill("queueName");
+      const queueName = fill("queueName").toLowerCase();
       const queue = options.storage.queue(connectionString, queueName);
       for (const message of toMessages(data)) {
         const text =

@@ -26,10 +26,10 @@ function prepare(
 test("settings in bindings are resolved", async ({ expect }) => {
   const [tick, orders] = prepare([
     definition("tick", { trigger: trigger("timerTrigger", { schedule: "%Tick%" }) }),
-    definition("orders", { trigger: trigger("queueTrigger", { queueName: "%InQueue%", connection: "" }) }),
+    definition("orders", { trigger: trigger("queueTrigger", { queueName: "%InQueue%-In", connection: "" }) }),
   ]);
   expect(tick?.trigger["schedule"]).toBe("0 */5 * * * *");
-  expect(orders?.trigger["queueName"]).toBe("orders");
+  expect(orders?.trigger["queueName"]).toBe("orders-in");
 });
 
 test("every function and binding that is not supported is named, with the way out", async ({ expect }) => {
@@ -60,10 +60,14 @@ const REFUSED: readonly [string, BindingDefinition, RegExp][] = [
   ],
   [
     "deferred bindings",
-    trigger("queueTrigger", { queueName: "a", properties: { supportsDeferredBinding: "true" } }),
+    trigger("queueTrigger", { queueName: "aaa", properties: { supportsDeferredBinding: "true" } }),
     /asks for SDK \(deferred\) bindings.*func start/,
   ],
-  ["SDK bindings", trigger("queueTrigger", { queueName: "a", sdkBinding: true }), /asks for SDK \(deferred\) bindings/],
+  [
+    "SDK bindings",
+    trigger("queueTrigger", { queueName: "aaa", sdkBinding: true }),
+    /asks for SDK \(deferred\) bindings/,
+  ],
   [
     "an unknown schedule",
     trigger("timerTrigger", { schedule: "@daily" }),
@@ -76,8 +80,13 @@ const REFUSED: readonly [string, BindingDefinition, RegExp][] = [
   ],
   [
     "a missing connection",
-    trigger("queueTrigger", { queueName: "a", connection: "Nowhere" }),
+    trigger("queueTrigger", { queueName: "aaa", connection: "Nowhere" }),
     /function 'odd': its queueTrigger binding uses the connection 'Nowhere', which is not set/,
+  ],
+  [
+    "a queue that cannot be",
+    trigger("queueTrigger", { queueName: "in--queue" }),
+    /function 'odd': its queueTrigger binding: 'in--queue' is no name of a queue/,
   ],
   [
     "a broken route",

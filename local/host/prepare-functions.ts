@@ -11,6 +11,8 @@ import { parseSchedule } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 import { HostStartError, USE_CORE_TOOLS } from "./start-error.ts";
 
+const QUEUE_NAME = /^[a-z0-9](?:-?[a-z0-9]){2,62}$/;
+
 type Check = (binding: BindingDefinition, settings: Settings, wantedBy: string) => void;
 
 const needsConnection: Check = (binding, settings, wantedBy) => {
@@ -33,7 +35,15 @@ const TRIGGERS: Readonly<Record<string, Check>> = {
       throw new HostStartError(`${wantedBy}: ${error instanceof Error ? error.message : String(error)}`);
     }
   },
-  queuetrigger: needsConnection,
+  queuetrigger: (binding, settings, wantedBy) => {
+    const queueName = String(binding["queueName"] ?? "");
+    if (!QUEUE_NAME.test(queueName)) {
+      throw new HostStartError(
+        `${wantedBy}: '${queueName}' is no name of a queue (3 to 63 letters, digits and single hyphens)`,
+      );
+    }
+    needsConnection(binding, settings, wantedBy);
+  },
   orchestrationtrigger: () => undefined,
   activitytrigger: () => undefined,
   manualtrigger: () => undefined,
@@ -122,9 +132,11 @@ function refuseModes(binding: BindingDefinition, wantedBy: string): void {
 }
 
 function expandOptions(binding: BindingDefinition, settings: Settings, wantedBy: string): BindingDefinition {
-  const entries = Object.entries(binding).map(([key, value]) => [
-    key,
-    typeof value === "string" ? settings.expand(value, wantedBy) : value,
-  ]);
+  const entries = Object.entries(binding).map(([key, value]) => {
+    if (typeof value !== "string") return [key, value];
+    const text = settings.expand(value, wantedBy);
+    // Azure knows no capitals in names of queues, and the real host writes them small.
+    return [key, key === "queueName" && isType(binding, "queueTrigger") ? text.toLowerCase() : text];
+  });
   return Object.fromEntries(entries) as BindingDefinition;
 }

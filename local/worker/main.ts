@@ -13,6 +13,9 @@ import type { FromWorker, ToWorker } from "./messages.ts";
 const { loadApp } = await import("./app.ts");
 const { errorText } = await import("./messages.ts");
 
+/** Another parent means that the host is gone. */
+const hostPid = process.ppid;
+
 let app: App | undefined;
 
 function send(message: FromWorker): void {
@@ -56,7 +59,7 @@ process.on("disconnect", () => process.exit(0));
 
 /** Ends this process with its host even while a function never yields, and so keeps "disconnect" from being seen. */
 function guardAgainstLoops(): void {
-  const guard = `const host = ${process.ppid};
+  const guard = `const host = ${hostPid};
     setInterval(() => { if (process.ppid !== host) process.kill(process.pid, "SIGKILL"); }, 500);`;
   new Worker(guard, { eval: true }).unref();
 }

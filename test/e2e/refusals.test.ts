@@ -39,7 +39,7 @@ test("bad input is refused with a stable code, and nothing is written", async ({
     [
       "an unknown account",
       await refusal("PUT", other, lake.instanceBody([raw], "nobody")),
-      [400, "UserErrorStorageAccountNotFound"],
+      [400, "UserErrorAzureResourceNotFoundByPlugin"],
     ],
     [
       "a container that does not exist",
@@ -49,7 +49,7 @@ test("bad input is refused with a stable code, and nothing is written", async ({
     [
       "a broken policy",
       await refusal("PUT", `${lake.vault}/backupPolicies/broken`, policyBody("every day")),
-      [400, "UserErrorInvalidBackupPolicy"],
+      [400, "InvalidBackupPolicy"],
     ],
     [
       "a restore to the source",
@@ -82,7 +82,7 @@ test("a restore into a container that exists is refused, and the container is le
     const body = lake.restoreBody(point);
     const sent = operation === "restore" ? body : { restoreRequestObject: body };
     expect(await refusal("POST", `${lake.instance}/${operation}`, sent)).toEqual([
-      400,
+      409,
       "UserErrorTargetContainersExistOnAccount",
     ]);
   }

@@ -26,34 +26,40 @@ const USAGE = `Runs a function app on this machine.
   --state DIR         folder for keys (default: .lakevault in the app's folder)
   --help, -h          this text`;
 
-const { values } = parseArgs({
-  options: {
-    "script-root": { type: "string", default: "." },
-    port: { type: "string", short: "p" },
-    useHttps: { type: "boolean", default: false },
-    cert: { type: "string" },
-    key: { type: "string" },
-    password: { type: "string" },
-    enableAuth: { type: "boolean", default: false },
-    state: { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const OPTIONS = {
+  "script-root": { type: "string", default: "." },
+  port: { type: "string", short: "p" },
+  useHttps: { type: "boolean", default: false },
+  cert: { type: "string" },
+  key: { type: "string" },
+  password: { type: "string" },
+  enableAuth: { type: "boolean", default: false },
+  state: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
 
-if (values.help) {
-  console.log(USAGE);
-} else {
+type Values = ReturnType<typeof readArguments>;
+
+try {
+  const values = readArguments();
+  if (values.help) console.log(USAGE);
+  else await run(values);
+} catch (error) {
+  console.error(error instanceof HostStartError ? error.message : error);
+  process.exitCode = 1;
+}
+
+function readArguments() {
   try {
-    await run();
+    return parseArgs({ options: OPTIONS }).values;
   } catch (error) {
-    console.error(error instanceof HostStartError ? error.message : error);
-    process.exitCode = 1;
+    throw new HostStartError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
 }
 
-async function run(): Promise<void> {
-  const port = readPort();
-  const tls = values.useHttps ? await readTls() : undefined;
+async function run(values: Values): Promise<void> {
+  const port = readPort(values.port);
+  const tls = values.useHttps ? await readTls(values) : undefined;
   // Not imported statically: it would be compiled before the cache is there.
   const { startHost } = await import("./host/host.ts");
   const host = await startHost({
@@ -92,16 +98,16 @@ function show(host: Host): void {
   console.log(`listening on ${host.baseUrl}`);
 }
 
-function readPort(): number | undefined {
-  if (values.port === undefined) return undefined;
-  const port = Number(values.port);
+function readPort(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new HostStartError(`--port must be a number from 0 to 65535, not '${values.port}'`);
+    throw new HostStartError(`--port must be a number from 0 to 65535, not '${text}'`);
   }
   return port;
 }
 
-async function readTls(): Promise<TlsFiles> {
+async function readTls(values: Values): Promise<TlsFiles> {
   if (values.cert === undefined) return makeSelfSigned(new Date());
   const cert = await readFile(values.cert);
   const passphrase = values.password === undefined ? {} : { passphrase: values.password };

@@ -68,7 +68,9 @@ export function openExecutions(options: ExecutionOptions): Executions {
     );
 
     const took = `${Math.round(performance.now() - begunAt)} ms`;
-    if (response.ok) log.debug(`${functionName} done in ${took}`);
+    // Requests have a line of their own, and orchestrations many executions for one event.
+    const isEvent = isType(definition.trigger, "queueTrigger") || isType(definition.trigger, "timerTrigger");
+    if (response.ok) log.at(isEvent ? "information" : "debug", `${functionName} done in ${took}`);
     // A replay that ends in an error is the orchestrator's way to report state; the durable side judges it.
     else if (isType(definition.trigger, "orchestrationTrigger")) log.debug(`${functionName} threw after ${took}`);
     else log.error(`${functionName} failed after ${took}: ${response.error.stack || response.error.message}`);

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { extname, join, relative, sep } from "node:path";
+import { basename, extname, join, relative, sep } from "node:path";
 import type { BlobServiceClient } from "@azure/storage-blob";
 import { mapBounded } from "../../src/foundation/bounded-pool.ts";
 
@@ -39,6 +39,12 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
+ * Folders of `node_modules` that are no packages: links, and caches that tools rewrite at any time, also while the demo
+ * runs.
+ */
+const NO_PACKAGES = /^\./;
+
+/**
  * Reads a tree's regular files, folder by folder in the order of their names.
  *
  * @param most - files taken at most
@@ -46,8 +52,12 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 export async function readTree(root: string, most: number): Promise<LakeFile[]> {
   const files: LakeFile[] = [];
   const folders = [root];
+  const isTaken = (folder: string, name: string): boolean =>
+    basename(folder) !== "node_modules" || !NO_PACKAGES.test(name);
   for (let folder = folders.pop(); folder !== undefined && files.length < most; folder = folders.pop()) {
-    const found = (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const found = (await readdir(folder, { withFileTypes: true }))
+      .filter(({ name }) => isTaken(folder, name))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const entry of found.filter((one) => one.isFile()).slice(0, most - files.length)) {
       files.push(await describe(root, join(folder, entry.name)));
     }

@@ -146,7 +146,7 @@ export class TableStore implements DurableStore {
     const { instanceId, generation } = record;
     const isNewRun = generation !== revision.generation;
     const firstRow = isNewRun ? 0 : revision.historyLength;
-    const events = commit.newEvents.map((event) => JSON.stringify(event));
+    const events = commit.newEvents.map((event) => asAscii(JSON.stringify(event)));
     const unplaced = isNewRun || !revision.recent ? events : [revision.recent, ...events];
     const isShort = unplaced.reduce((length, text) => length + text.length + 1, 0) <= PIECE_LENGTH;
     const recent = isShort ? unplaced.join(",") : "";
@@ -281,8 +281,8 @@ export class TableStore implements DurableStore {
       ...properties,
       ...Object.assign({}, ...texts),
       // Always there, because a merge cannot remove it; at most 16 KB.
-      customStatus: customStatus ?? "",
-      ...(parent && { parent: JSON.stringify(parent) }),
+      customStatus: customStatus === null ? "" : asAscii(customStatus),
+      ...(parent && { parent: asAscii(JSON.stringify(parent)) }),
       isFinished: isFinished(record.status),
       historyRows,
       recent,
@@ -309,17 +309,18 @@ export class TableStore implements DurableStore {
     };
   }
 
-  /** Makes the properties that hold a text: pieces, or the name of the blob that it goes to. */
+  /** Makes the properties that hold a text in JSON: pieces, or the name of the blob that it goes to. */
   async #writeText(property: string, text: string | null, blob: string): Promise<Record<string, string>> {
     if (text === null) return {};
-    if (text.length > MOST_INLINE_LENGTH) {
+    const ascii = asAscii(text);
+    if (ascii.length > MOST_INLINE_LENGTH) {
       const bytes = Buffer.from(text);
       await this.#blobs.getBlockBlobClient(blob).upload(bytes, bytes.length);
       return { [`${property}Blob`]: blob };
     }
     const pieces: Record<string, string> = {};
-    for (let at = 0; at === 0 || at < text.length; at += PIECE_LENGTH) {
-      pieces[`${property}${at / PIECE_LENGTH}`] = text.slice(at, at + PIECE_LENGTH);
+    for (let at = 0; at === 0 || at < ascii.length; at += PIECE_LENGTH) {
+      pieces[`${property}${at / PIECE_LENGTH}`] = ascii.slice(at, at + PIECE_LENGTH);
     }
     return pieces;
   }
@@ -333,6 +334,14 @@ export class TableStore implements DurableStore {
     }
     return text;
   }
+}
+
+/**
+ * Writes JSON in ASCII alone: Azurite 3.37 breaks a character whose bytes come in two reads of its socket (measured
+ * 2026-11).
+ */
+function asAscii(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Joins events in JSON to arrays of a row's length; an event that is longer gets a row of its own. */

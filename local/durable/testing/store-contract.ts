@@ -106,6 +106,20 @@ export function describeStore(name: string, open: () => Promise<DurableStore>): 
       expect(await store.load(made.instanceId)).toBeUndefined();
     });
 
+    test("holds characters of any language, however the service reads them", async ({ expect }) => {
+      const store = await open();
+      const foreign = JSON.stringify("größe 文書 🏞 ".repeat(7_000));
+      for (let n = 0; n < 20; n += 1) {
+        const made = record({ instanceId: `foreign-${n}`, input: foreign });
+        const revision = await store.create(made);
+        await store.commit({ revision, record: made, newEvents: [event("0", foreign)], consumed: [], kept: [] });
+        const loaded = await store.load(made.instanceId);
+        expect(JSON.parse(loaded?.record.input ?? "")).toBe(JSON.parse(foreign));
+        expect(loaded?.history).toEqual([event("0", foreign)]);
+      }
+      expect.assertions(40);
+    });
+
     test("changes nothing by a commit that it refuses, however large", async ({ expect }) => {
       const store = await open();
       const made = record();

@@ -34,6 +34,7 @@ test("bad input is refused with a stable code, and nothing is written", async ({
   const [raw = ""] = lake.containers;
   const other = `${lake.vault}/backupInstances/other`;
   const [point = ""] = await lake.recoveryPoints();
+  const before = (await lake.get(lake.instance)).body;
 
   const cases: readonly [string, [number, string], [number, string]][] = [
     [
@@ -43,8 +44,13 @@ test("bad input is refused with a stable code, and nothing is written", async ({
     ],
     [
       "a container that does not exist",
-      await refusal("PUT", other, lake.instanceBody(["nowhere"])),
+      await refusal("PUT", lake.instance, lake.instanceBody(["nowhere"])),
       [400, "UserErrorIncorrectContainersSelectedForOperation"],
+    ],
+    [
+      "a datasource that is protected already",
+      await refusal("PUT", other, lake.instanceBody([raw])),
+      [409, "DatasourceAlreadyProtected"],
     ],
     [
       "a broken policy",
@@ -68,6 +74,7 @@ test("bad input is refused with a stable code, and nothing is written", async ({
   ];
   for (const [what, got, wanted] of cases) expect.soft(got, what).toEqual(wanted);
 
+  expect((await lake.get(lake.instance)).body).toEqual(before);
   expect(await refusal("GET", other)).toEqual([404, "ResourceNotFound"]);
   expect(await refusal("GET", `${lake.vault}/backupPolicies/broken`)).toEqual([404, "ResourceNotFound"]);
   const jobs = (await lake.get(`${lake.vault}/backupJobs`)).body as { value: unknown[] };

@@ -6,13 +6,13 @@
  * `npm run demo -- [--dir FOLDER] [--files N] [--keep] [--break]`
  */
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BlobServiceClient } from "@azure/storage-blob";
-import { startAzurite } from "../azurite.ts";
+import { type Azurite, startAzurite } from "../azurite.ts";
 import { startHost } from "../host/host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../lakevault.ts";
 import { type ArmClient, type ArmJob, GROUP, openArmClient, storageAccountId } from "./arm-client.ts";
@@ -26,6 +26,7 @@ const INSTANCE = `${VAULT}/backupInstances/prodlake-prodlake-demo`;
 const DATASOURCE_TYPE = "Microsoft.Storage/storageAccounts/blobServices";
 const LOCATION = "westeurope";
 const DEFAULT_FILES = 5_000;
+const LOG_FILE = "host.log";
 
 const OPTIONS = {
   dir: { type: "string", default: join(ROOT, "node_modules") },
@@ -53,10 +54,11 @@ async function main(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "lakevault-demo-"));
   const starting = new Progress("start");
   const azurite = await startAzurite({ accounts: LOCAL_ACCOUNTS, folder: join(folder, "azurite") });
-  const logFile = join(folder, "host.log");
+  const logFile = join(folder, LOG_FILE);
   const log = createWriteStream(logFile);
   const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...lakevaultSettings(azurite) };
   const stateFolder = join(folder, "state");
+  let isDone = false;
   try {
     const host = await startHost({
       scriptRoot: ROOT,
@@ -71,9 +73,8 @@ async function main(): Promise<number> {
         BlobServiceClient.fromConnectionString(azurite.account(name).connectionString);
       const status = await showMainJob(openArmClient(host.baseUrl), account, resolve(values.dir), most, values.break);
       if (status !== 0) console.error(`demo: what host and app said is in ${logFile}; the folder is left for a look`);
-      if (values.keep) await keep(host.baseUrl, azurite.account("prodlake").blobEndpoint, logFile);
-      if (status === 0) await host.stop();
-      if (status === 0) await rm(folder, { recursive: true, force: true });
+      if (values.keep) await keep(host.baseUrl, azurite, folder);
+      isDone = status === 0;
       return status;
     } finally {
       await host.stop();
@@ -81,6 +82,7 @@ async function main(): Promise<number> {
   } finally {
     await azurite.stop();
     log.end();
+    if (isDone) await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -260,10 +262,15 @@ async function spoilOne(restored: BlobServiceClient, files: readonly LakeFile[])
   });
 }
 
-async function keep(baseUrl: string, lake: string, logFile: string): Promise<void> {
+async function keep(baseUrl: string, azurite: Azurite, folder: string): Promise<void> {
+  const accounts = LOCAL_ACCOUNTS.map((name) => azurite.account(name));
+  const connections = Object.fromEntries(accounts.map(({ name, connectionString }) => [name, connectionString]));
+  const file = join(folder, "accounts.json");
+  await writeFile(file, `${JSON.stringify(connections, undefined, 2)}\n`, { mode: 0o600 });
   console.log(`the API: ${baseUrl}${VAULT}?api-version=2026-06-01`);
-  console.log(`the account 'prodlake': ${lake} (vault, restored and vaultstate beside it)`);
-  console.log(`what host and app say: ${logFile}`);
+  for (const { name, blobEndpoint } of accounts) console.log(`account '${name}': ${blobEndpoint}`);
+  console.log(`connection strings: ${file}`);
+  console.log(`what host and app say: ${join(folder, LOG_FILE)}`);
   console.log("press Ctrl+C to end");
   await new Promise<void>((end) => {
     process.once("SIGINT", () => end());

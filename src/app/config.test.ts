@@ -68,6 +68,11 @@ test("in Azure accounts are reached by the app's identity", ({ expect }) => {
   expect(config.access).not.toHaveProperty("mode");
 });
 
+test("a development container with a name of its own is not taken for Azure", ({ expect }) => {
+  const config = readConfig({ ...LOCAL, VaultAccess: "development", CONTAINER_NAME: "devcontainer" });
+  expect(config.access).toEqual({ mode: "development", runsInAzure: false });
+});
+
 test.for([
   [{}, "VaultStorage and VaultStorage__blobServiceUri: neither is set, and exactly one must be"],
   [{}, "VaultState and VaultState__tableServiceUri: neither is set, and exactly one must be"],

@@ -129,7 +129,11 @@ function accountsOf(given: Environment, problems: string[]): Map<string, string>
   return accounts;
 }
 
-/** @see https://learn.microsoft.com/azure/app-service/reference-app-settings */
+/**
+ * Every plan of Azure sets one of these. `CONTAINER_NAME`, which some set too, is no sign: development containers have it.
+ *
+ * @see https://learn.microsoft.com/azure/app-service/reference-app-settings
+ */
 function runsInAzure(given: Environment): boolean {
-  return ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME"].some((name) => given[name] !== undefined);
+  return ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME"].some((name) => given[name] !== undefined);
 }

@@ -15,7 +15,8 @@ import { BlobServiceClient } from "@azure/storage-blob";
 import { type Azurite, startAzurite } from "../azurite.ts";
 import { startHost } from "../host/host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../lakevault.ts";
-import { type ArmClient, type ArmJob, GROUP, openArmClient, storageAccountId } from "./arm-client.ts";
+import { BACKUP_BODY, instanceBody, policyBody, restoreBody, VAULT_BODY } from "./arm-bodies.ts";
+import { type ArmClient, type ArmJob, GROUP, openArmClient } from "./arm-client.ts";
 import { CONTAINERS, changeLake, compareLake, type LakeFile, readTree, uploadTree } from "./lake-tree.ts";
 import { formatReport, Progress, type ReportRow } from "./report.ts";
 
@@ -23,8 +24,6 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const VAULT = `${GROUP}/providers/Microsoft.DataProtection/backupVaults/demovault`;
 const POLICY = `${VAULT}/backupPolicies/daily`;
 const INSTANCE = `${VAULT}/backupInstances/prodlake-prodlake-demo`;
-const DATASOURCE_TYPE = "Microsoft.Storage/storageAccounts/blobServices";
-const LOCATION = "westeurope";
 const DEFAULT_FILES = 5_000;
 const LOG_FILE = "host.log";
 
@@ -105,15 +104,15 @@ async function showMainJob(
   rows.push({ step: "upload", files: files.length, bytes, seconds: uploading.seconds });
 
   await protect(api);
-  rows.push(await backUp(api, "first backup"));
+  rows.push(await runJob(api, "first backup", `${INSTANCE}/backup`, BACKUP_BODY));
   const [point] = await recoveryPoints(api);
   if (point === undefined) throw new Error("the first backup left no recovery point");
 
   const { changed, added, deleted } = await changeLake(lake, files);
   console.log(`change: ${changed} blobs written anew, ${added} added, ${deleted} deleted`);
-  rows.push(await backUp(api, "second backup"));
+  rows.push(await runJob(api, "second backup", `${INSTANCE}/backup`, BACKUP_BODY));
 
-  rows.push(await restore(api, point));
+  rows.push(await runJob(api, "restore", `${INSTANCE}/restore`, restoreBody(point, "restored")));
   if (spoil) await spoilOne(account("restored"), files);
 
   const comparing = new Progress("compare");
@@ -141,86 +140,9 @@ function counter(progress: Progress, files: readonly LakeFile[]): () => void {
 
 /** Creates the vault, a daily policy and the backup instance. */
 async function protect(api: ArmClient): Promise<void> {
-  await api.run("PUT", VAULT, {
-    location: LOCATION,
-    properties: { storageSettings: [{ datastoreType: "VaultStore", type: "LocallyRedundant" }] },
-  });
-  const dataStore = { dataStoreType: "VaultStore", objectType: "DataStoreInfoBase" };
-  await api.run("PUT", POLICY, {
-    properties: {
-      objectType: "BackupPolicy",
-      datasourceTypes: [DATASOURCE_TYPE],
-      policyRules: [
-        {
-          name: "BackupDaily",
-          objectType: "AzureBackupRule",
-          backupParameters: { objectType: "AzureBackupParams", backupType: "Discrete" },
-          dataStore,
-          trigger: {
-            objectType: "ScheduleBasedTriggerContext",
-            schedule: { repeatingTimeIntervals: ["R/2026-01-01T02:00:00+00:00/P1D"], timeZone: "UTC" },
-            taggingCriteria: [
-              { tagInfo: { tagName: "Default", id: "Default_" }, taggingPriority: 99, isDefault: true },
-            ],
-          },
-        },
-        {
-          name: "Default",
-          objectType: "AzureRetentionRule",
-          isDefault: true,
-          lifecycles: [
-            { deleteAfter: { objectType: "AbsoluteDeleteOption", duration: "P30D" }, sourceDataStore: dataStore },
-          ],
-        },
-      ],
-    },
-  });
-  await api.run("PUT", INSTANCE, {
-    properties: {
-      objectType: "BackupInstance",
-      friendlyName: "prodlake",
-      dataSourceInfo: datasource("prodlake"),
-      policyInfo: {
-        policyId: POLICY,
-        policyParameters: {
-          backupDatasourceParametersList: [
-            { objectType: "BlobBackupDatasourceParameters", containersList: CONTAINERS },
-          ],
-        },
-      },
-    },
-  });
-}
-
-function datasource(account: string): object {
-  return {
-    objectType: "Datasource",
-    datasourceType: DATASOURCE_TYPE,
-    resourceID: storageAccountId(account),
-    resourceUri: storageAccountId(account),
-    resourceName: account,
-    resourceType: "Microsoft.Storage/storageAccounts",
-    resourceLocation: LOCATION,
-  };
-}
-
-async function backUp(api: ArmClient, step: string): Promise<ReportRow> {
-  const body = { backupRuleOptions: { ruleName: "BackupDaily", triggerOption: {} } };
-  return runJob(api, step, `${INSTANCE}/backup`, body);
-}
-
-async function restore(api: ArmClient, recoveryPointId: string): Promise<ReportRow> {
-  return runJob(api, "restore", `${INSTANCE}/restore`, {
-    objectType: "AzureBackupRecoveryPointBasedRestoreRequest",
-    recoveryPointId,
-    sourceDataStoreType: "VaultStore",
-    restoreTargetInfo: {
-      objectType: "RestoreTargetInfo",
-      recoveryOption: "FailIfExists",
-      restoreLocation: LOCATION,
-      datasourceInfo: datasource("restored"),
-    },
-  });
+  await api.run("PUT", VAULT, VAULT_BODY);
+  await api.run("PUT", POLICY, policyBody());
+  await api.run("PUT", INSTANCE, instanceBody("prodlake", POLICY, CONTAINERS));
 }
 
 async function runJob(api: ArmClient, step: string, path: string, body: object): Promise<ReportRow> {

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { deriveId } from "../foundation/ids.ts";
 import { JobTotals } from "../jobs/contract.ts";
-import { DATASOURCE_KINDS } from "../vault/instance-file.ts";
+import { ProtectedAccount } from "../vault/instance-file.ts";
 
 /** What stands for a vault in keys: derived from its ARM id, whose letter case means nothing. */
 export function vaultKey(vaultArmId: string): string {
@@ -50,13 +50,7 @@ export const BackupInstance = z.object({
   armId: z.string(),
   vaultArmId: z.string(),
   friendlyName: z.string(),
-  datasource: z.object({
-    /** ARM id of the storage account. */
-    resourceId: z.string(),
-    account: z.string(),
-    kind: z.enum(DATASOURCE_KINDS),
-    location: z.string().optional(),
-  }),
+  datasource: ProtectedAccount,
   containers: ContainerChoice,
   policyName: z.string(),
   protectionState: z.enum(PROTECTION_STATES),

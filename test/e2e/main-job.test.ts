@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, test } from "vitest";
+import { BACKUP_BODY, policyBody, restoreBody } from "../../local/demo/arm-bodies.ts";
 import { type Estate, openEstate } from "./support/estate.ts";
 import { Scenario } from "./support/scenario.ts";
 
@@ -58,7 +59,7 @@ test("a restore of one container brings that one alone", async ({ expect }) => {
   await lake.protect();
   await lake.wait(await lake.startBackup());
   const [point = ""] = await lake.recoveryPoints();
-  const body = lake.restoreBody(point, { containers: [curated] });
+  const body = restoreBody(point, "restored", [curated]);
   const job = await lake.wait(await estate.api.startJob(`${lake.instance}/restore`, body));
   expect(job.properties.status).toBe("Completed");
   const target = estate.blobs("restored");
@@ -70,9 +71,7 @@ test("an operation is polled as Azure's are: headers, status, result", async ({ 
   const lake = new Scenario(estate);
   await lake.createContainers();
   await lake.protect();
-  const accepted = await estate.api.request("POST", `${lake.instance}/backup`, {
-    backupRuleOptions: { ruleName: "BackupDaily" },
-  });
+  const accepted = await estate.api.request("POST", `${lake.instance}/backup`, BACKUP_BODY);
   expect(accepted).toMatchObject({ status: 202, body: undefined });
   const monitor = accepted.headers.get("azure-asyncoperation") ?? "";
   const location = accepted.headers.get("location") ?? "";
@@ -100,7 +99,6 @@ test("the scheduler starts a backup that is due, once", async ({ expect }) => {
   // The instance is younger than the last slot of this policy, so nothing is due; a policy with a slot that has just
   // passed makes it so. The interval starts two seconds after now, and the timer is run by hand until then.
   const slot = new Date(Date.now() + 2_000).toISOString().replace("Z", "+00:00");
-  const { policyBody } = await import("./support/scenario.ts");
   await estate.api.run("PUT", lake.policy, policyBody(`R/${slot}/P1D`));
   const jobs = async (): Promise<{ name: string }[]> =>
     ((await lake.get(`${lake.vault}/backupJobs`)).body as { value: { name: string }[] }).value;

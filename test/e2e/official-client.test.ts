@@ -6,12 +6,12 @@ import { ResourceManagementClient } from "@azure/arm-resources";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { test } from "vitest";
 import { startAzurite } from "../../local/azurite.ts";
-import { GROUP, storageAccountId } from "../../local/demo/arm-client.ts";
+import { instanceBody, policyBody, VAULT_BODY } from "../../local/demo/arm-bodies.ts";
+import { GROUP } from "../../local/demo/arm-client.ts";
 import { makeSelfSigned } from "../../local/host/self-signed.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
 import { startTestHost } from "../../local/testing/test-host.ts";
 import { GIVEN_URL } from "./support/estate.ts";
-import { policyBody } from "./support/scenario.ts";
 
 const APP = fileURLToPath(new URL("../..", import.meta.url));
 const API_VERSION = "2026-03-01";
@@ -39,36 +39,14 @@ test.skipIf(GIVEN_URL !== undefined)(
       const put = async (id: string, body: object): Promise<object> =>
         client.resources.createOrUpdateById(withoutSlash(id), API_VERSION, body, { updateIntervalInMs: 50 });
 
-      const vault = await put(VAULT, {
-        location: "westeurope",
-        properties: { storageSettings: [{ datastoreType: "VaultStore", type: "LocallyRedundant" }] },
-      });
+      const vault = await put(VAULT, VAULT_BODY);
       expect(vault).toMatchObject({ name: "official", properties: { provisioningState: "Succeeded" } });
 
       const policy = await put(`${VAULT}/backupPolicies/daily`, policyBody());
       expect(policy).toMatchObject({ name: "daily", properties: { objectType: "BackupPolicy" } });
 
-      const instance = await put(`${VAULT}/backupInstances/lake`, {
-        properties: {
-          objectType: "BackupInstance",
-          friendlyName: "lake",
-          dataSourceInfo: {
-            objectType: "Datasource",
-            datasourceType: "Microsoft.Storage/storageAccounts/blobServices",
-            resourceID: storageAccountId("prodlake"),
-            resourceName: "prodlake",
-            resourceType: "Microsoft.Storage/storageAccounts",
-          },
-          policyInfo: {
-            policyId: `${VAULT}/backupPolicies/daily`,
-            policyParameters: {
-              backupDatasourceParametersList: [
-                { objectType: "BlobBackupDatasourceParameters", containersList: ["raw"] },
-              ],
-            },
-          },
-        },
-      });
+      const policyId = `${VAULT}/backupPolicies/daily`;
+      const instance = await put(`${VAULT}/backupInstances/lake`, instanceBody("prodlake", policyId, ["raw"]));
       expect(instance).toMatchObject({
         name: "lake",
         properties: { currentProtectionState: "ProtectionConfigured", provisioningState: "Succeeded" },

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, test } from "vitest";
+import { policyBody, restoreBody } from "../../local/demo/arm-bodies.ts";
 import { ArmError } from "../../local/demo/arm-client.ts";
 import { type Estate, openEstate } from "./support/estate.ts";
-import { policyBody, Scenario } from "./support/scenario.ts";
+import { Scenario } from "./support/scenario.ts";
 
 let estate: Estate;
 let lake: Scenario;
@@ -59,12 +60,12 @@ test("bad input is refused with a stable code, and nothing is written", async ({
     ],
     [
       "a restore to the source",
-      await refusal("POST", `${lake.instance}/restore`, lake.restoreBody(point, { account: "prodlake" })),
+      await refusal("POST", `${lake.instance}/restore`, restoreBody(point, "prodlake")),
       [400, "UserErrorOriginalLocationRestoreNotSupported"],
     ],
     [
       "a recovery point that is not there",
-      await refusal("POST", `${lake.instance}/restore`, lake.restoreBody("0".repeat(32))),
+      await refusal("POST", `${lake.instance}/restore`, restoreBody("0".repeat(32), "restored")),
       [404, "ResourceNotFound"],
     ],
     ["a body of 2 MiB", await refusal("PUT", lake.policy, "x".repeat(2 * 1024 * 1024)), [413, "RequestEntityTooLarge"]],
@@ -86,7 +87,7 @@ test("a restore into a container that exists is refused, and the container is le
   const [point = ""] = await lake.recoveryPoints();
   await estate.blobs("restored").createContainer(raw);
   for (const operation of ["restore", "validateRestore"]) {
-    const body = lake.restoreBody(point);
+    const body = restoreBody(point, "restored");
     const sent = operation === "restore" ? body : { restoreRequestObject: body };
     expect(await refusal("POST", `${lake.instance}/${operation}`, sent)).toEqual([
       409,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, test } from "vitest";
+import { BACKUP_BODY } from "../../local/demo/arm-bodies.ts";
 import { type Estate, openEstate } from "./support/estate.ts";
 import { Scenario } from "./support/scenario.ts";
 
@@ -55,7 +56,7 @@ test("a repeated start of a job is the same job and the same operation", async (
     fetch(`${estate.baseUrl}${lake.instance}/backup?api-version=2026-06-01`, {
       method: "POST",
       headers: { "content-type": "application/json", "x-ms-client-request-id": `start-${lake.id}` },
-      body: JSON.stringify({ backupRuleOptions: { ruleName: "BackupDaily" } }),
+      body: JSON.stringify(BACKUP_BODY),
     });
   const [one, two] = await Promise.all([start(), start()]);
   expect([one.status, two.status]).toEqual([202, 202]);

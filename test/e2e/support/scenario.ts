@@ -3,13 +3,10 @@
  * One protected lake, with names of its own in an estate, so that several tests and several runs do not meet.
  */
 import { randomUUID } from "node:crypto";
-import { type ArmAnswer, type ArmJob, GROUP, storageAccountId } from "../../../local/demo/arm-client.ts";
+import { BACKUP_BODY, instanceBody, policyBody, restoreBody, VAULT_BODY } from "../../../local/demo/arm-bodies.ts";
+import { type ArmAnswer, type ArmJob, GROUP } from "../../../local/demo/arm-client.ts";
 import { mapBounded } from "../../../src/foundation/bounded-pool.ts";
 import type { Estate } from "./estate.ts";
-
-export const LOCATION = "westeurope";
-const DATASOURCE_TYPE = "Microsoft.Storage/storageAccounts/blobServices";
-const STORE = { dataStoreType: "VaultStore", objectType: "DataStoreInfoBase" };
 
 export interface BlobState {
   readonly content: string;
@@ -22,50 +19,6 @@ export type LakeState = Readonly<Record<string, BlobState>>;
 
 /** Requests in flight at once. */
 const WIDTH = 32;
-
-export function policyBody(interval = "R/2026-01-01T02:00:00+00:00/P1D"): object {
-  return {
-    properties: {
-      objectType: "BackupPolicy",
-      datasourceTypes: [DATASOURCE_TYPE],
-      policyRules: [
-        {
-          name: "BackupDaily",
-          objectType: "AzureBackupRule",
-          backupParameters: { objectType: "AzureBackupParams", backupType: "Discrete" },
-          dataStore: STORE,
-          trigger: {
-            objectType: "ScheduleBasedTriggerContext",
-            schedule: { repeatingTimeIntervals: [interval], timeZone: "UTC" },
-            taggingCriteria: [
-              { tagInfo: { tagName: "Default", id: "Default_" }, taggingPriority: 99, isDefault: true },
-            ],
-          },
-        },
-        {
-          name: "Default",
-          objectType: "AzureRetentionRule",
-          isDefault: true,
-          lifecycles: [
-            { deleteAfter: { objectType: "AbsoluteDeleteOption", duration: "P30D" }, sourceDataStore: STORE },
-          ],
-        },
-      ],
-    },
-  };
-}
-
-export function datasource(account: string): object {
-  return {
-    objectType: "Datasource",
-    datasourceType: DATASOURCE_TYPE,
-    resourceID: storageAccountId(account),
-    resourceUri: storageAccountId(account),
-    resourceName: account,
-    resourceType: "Microsoft.Storage/storageAccounts",
-    resourceLocation: LOCATION,
-  };
-}
 
 export class Scenario {
   readonly estate: Estate;
@@ -81,48 +34,7 @@ export class Scenario {
   }
 
   instanceBody(containers: readonly string[] = this.containers, account = "prodlake"): object {
-    return {
-      properties: {
-        objectType: "BackupInstance",
-        friendlyName: "prodlake",
-        dataSourceInfo: datasource(account),
-        policyInfo: {
-          policyId: this.policy,
-          policyParameters: {
-            backupDatasourceParametersList: [
-              { objectType: "BlobBackupDatasourceParameters", containersList: containers },
-            ],
-          },
-        },
-      },
-    };
-  }
-
-  restoreBody(
-    recoveryPointId: string,
-    options: { readonly account?: string; readonly containers?: string[] } = {},
-  ): object {
-    const { account = "restored", containers } = options;
-    return {
-      objectType: "AzureBackupRecoveryPointBasedRestoreRequest",
-      recoveryPointId,
-      sourceDataStoreType: "VaultStore",
-      restoreTargetInfo: {
-        objectType: containers === undefined ? "RestoreTargetInfo" : "ItemLevelRestoreTargetInfo",
-        recoveryOption: "FailIfExists",
-        restoreLocation: LOCATION,
-        datasourceInfo: datasource(account),
-        ...(containers === undefined
-          ? {}
-          : {
-              restoreCriteria: containers.map((itemPath) => ({
-                objectType: "ItemPathBasedRestoreCriteria",
-                itemPath,
-                isPathRelativeToBackupItem: true,
-              })),
-            }),
-      },
-    };
+    return instanceBody(account, this.policy, containers);
   }
 
   async createContainers(): Promise<void> {
@@ -132,10 +44,7 @@ export class Scenario {
   /** Creates vault, policy and backup instance; the containers must be there. */
   async protect(interval?: string): Promise<void> {
     const { api } = this.estate;
-    await api.run("PUT", this.vault, {
-      location: LOCATION,
-      properties: { storageSettings: [{ datastoreType: "VaultStore", type: "LocallyRedundant" }] },
-    });
+    await api.run("PUT", this.vault, VAULT_BODY);
     await api.run("PUT", this.policy, policyBody(interval));
     await api.run("PUT", this.instance, this.instanceBody());
   }
@@ -179,11 +88,11 @@ export class Scenario {
   }
 
   startBackup(): Promise<string> {
-    return this.estate.api.startJob(`${this.instance}/backup`, { backupRuleOptions: { ruleName: "BackupDaily" } });
+    return this.estate.api.startJob(`${this.instance}/backup`, BACKUP_BODY);
   }
 
   startRestore(recoveryPointId: string): Promise<string> {
-    return this.estate.api.startJob(`${this.instance}/restore`, this.restoreBody(recoveryPointId));
+    return this.estate.api.startJob(`${this.instance}/restore`, restoreBody(recoveryPointId, "restored"));
   }
 
   wait(job: string): Promise<ArmJob> {

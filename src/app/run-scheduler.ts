@@ -3,8 +3,9 @@ import { cleanError } from "../azure/clean-error.ts";
 import { startDueBackups } from "../instances/start-due-backups.ts";
 import type { Orchestrations } from "../jobs/contract.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
+import { busyWith } from "../jobs/job-lock.ts";
 import { keepJobsGoing } from "../jobs/open-jobs.ts";
-import { busyWith, requestJob } from "../jobs/request-job.ts";
+import { requestJob } from "../jobs/request-job.ts";
 import { type App, app } from "./app.ts";
 import { orchestrationsOf } from "./serve-queue.ts";
 

@@ -45,7 +45,7 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   if (instance.protectionState === "ProtectionStopped") {
     throw new VaultError("instance/not-protected", `protection of '${instance.name}' is stopped`);
   }
-  const holder = await takeLock(deps.locks, instance.id, job.id, deps.clock());
+  const holder = await takeLock(deps, job, deps.clock());
   if (holder !== job.id) {
     throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${instance.name}'`, {
       hint: "wait until that job has ended, then start the backup again",

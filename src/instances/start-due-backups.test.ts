@@ -9,8 +9,8 @@ import {
   policyBody,
   VAULT_ID,
 } from "../../test/support/memory-app.ts";
-import { LOCK_ROW } from "../jobs/job-lock.ts";
-import { busyWith, requestJob } from "../jobs/request-job.ts";
+import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
+import { requestJob } from "../jobs/request-job.ts";
 import { backupInstanceId, vaultKey } from "./contract.ts";
 import { type StartDueBackupsDeps, scheduledJobId, startDueBackups } from "./start-due-backups.ts";
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { RecordTable } from "../foundation/records.ts";
+import type { Job } from "./contract.ts";
 
 /** One writing job at a time per backup instance. Partition: instance id; row: {@link LOCK_ROW}. */
 export const InstanceLock = z.object({
@@ -13,21 +14,41 @@ export type InstanceLock = Readonly<z.infer<typeof InstanceLock>>;
 export const LOCK_ROW = "write";
 
 /**
- * Takes the lock of a backup instance for a job. Safe to run twice: a job that holds it takes it again.
+ * Takes the lock of a backup instance for a job, also from a job that has ended and died before it let go.
+ *
+ * Safe to run twice: a job that holds it takes it again.
  *
  * @returns the id of the job that holds it now; another's means that it was not taken
  */
 export async function takeLock(
-  locks: RecordTable<InstanceLock>,
-  instanceId: string,
-  jobId: string,
+  deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
+  job: Pick<Job, "id" | "vault" | "instance">,
   now: Date,
 ): Promise<string> {
   for (;;) {
-    if (await locks.insert(instanceId, LOCK_ROW, { job: jobId, since: now.toISOString() })) return jobId;
-    const held = await locks.get(instanceId, LOCK_ROW);
-    if (held !== undefined) return held.value.job;
+    if (await deps.locks.insert(job.instance, LOCK_ROW, { job: job.id, since: now.toISOString() })) return job.id;
+    const held = await deps.locks.get(job.instance, LOCK_ROW);
+    if (held === undefined) continue;
+    const { job: holder } = held.value;
+    if (holder === job.id || (await busyWith(deps, job.vault, job.instance)) !== undefined) return holder;
+    await releaseLock(deps.locks, job.instance, holder);
   }
+}
+
+/**
+ * Tells which unfinished job holds the lock of a backup instance. A lock that an ended job left behind is no one's.
+ *
+ * @returns undefined when the instance is free
+ */
+export async function busyWith(
+  deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
+  vault: string,
+  instanceId: string,
+): Promise<string | undefined> {
+  const lock = await deps.locks.get(instanceId, LOCK_ROW);
+  if (lock === undefined) return undefined;
+  const holder = await deps.jobs.get(vault, lock.value.job);
+  return holder?.value.status === "InProgress" ? holder.value.id : undefined;
 }
 
 /** Gives the lock back. Safe to run twice: another job's lock is left alone. */

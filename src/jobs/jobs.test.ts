@@ -1,27 +1,39 @@
 import { test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
-import { MemoryRecords } from "../../test/support/memory-records.ts";
 import type { Failure } from "../foundation/errors.ts";
 import type { JobRef, Orchestrations } from "./contract.ts";
 import { endJobActivity } from "./end-job.ts";
-import { type InstanceLock, releaseLock, takeLock } from "./job-lock.ts";
+import { LOCK_ROW, releaseLock, takeLock } from "./job-lock.ts";
 import { keepJobsGoing, OPEN_JOBS } from "./open-jobs.ts";
 import { readProgress } from "./progress.ts";
 import { workRows } from "./work.ts";
 
 const NOW = new Date("2026-01-01T00:00:00.000Z");
+const INSTANCE = "1".repeat(32);
 const ONE: JobRef = { vault: "vault", job: "one" };
 
 test("the lock of an instance is held by one job, which may take it again", async ({ expect }) => {
-  const locks = new MemoryRecords<InstanceLock>();
-  expect(await takeLock(locks, "bi", "one", NOW)).toBe("one");
-  expect(await takeLock(locks, "bi", "one", NOW)).toBe("one");
-  expect(await takeLock(locks, "bi", "two", NOW)).toBe("one");
-  await releaseLock(locks, "bi", "two");
-  expect(await takeLock(locks, "bi", "two", NOW)).toBe("one");
-  await releaseLock(locks, "bi", "one");
-  expect(await takeLock(locks, "bi", "two", NOW)).toBe("two");
+  const lake = new MemoryLake();
+  for (const id of ["one", "two"]) await lake.requestBackup(id);
+  const take = async (id: string): Promise<string> => takeLock(lake, await lake.job(id), NOW);
+  expect(await take("one")).toBe("one");
+  expect(await take("one")).toBe("one");
+  expect(await take("two")).toBe("one");
+  await releaseLock(lake.locks, INSTANCE, "two");
+  expect(await take("two")).toBe("one");
+  await releaseLock(lake.locks, INSTANCE, "one");
+  expect(await take("two")).toBe("two");
+});
+
+test("a lock that an ended job left behind is taken by the next", async ({ expect }) => {
+  const lake = await working();
+  await endJobActivity(lake.deps, ONE);
+  await lake.locks.put(INSTANCE, LOCK_ROW, { job: "one", since: NOW.toISOString() });
+  await lake.requestBackup("two");
+  expect(await takeLock(lake, await lake.job("two"), NOW)).toBe("two");
+  await releaseLock(lake.locks, INSTANCE, "one");
+  expect((await lake.locks.get(INSTANCE, LOCK_ROW))?.value.job).toBe("two");
 });
 
 async function working(): Promise<MemoryLake> {

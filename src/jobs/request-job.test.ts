@@ -5,9 +5,9 @@ import { MemoryOrchestrations } from "../../test/support/memory-app.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
 import type { Job, JobRef } from "./contract.ts";
 import type { InstanceLock } from "./job-lock.ts";
-import { LOCK_ROW } from "./job-lock.ts";
+import { busyWith, LOCK_ROW } from "./job-lock.ts";
 import { keepJobsGoing, OPEN_JOBS } from "./open-jobs.ts";
-import { busyWith, jobOrderRow, type RequestJobDeps, requestJob } from "./request-job.ts";
+import { jobOrderRow, type RequestJobDeps, requestJob } from "./request-job.ts";
 
 const JOB: Job = {
   id: "5f0c2b1e-0000-5000-8000-000000000001",
@@ -100,7 +100,7 @@ describe("wherever a request dies", () => {
         expect(world.state, where).toEqual(requested);
       },
     );
-    expect(died).toHaveLength(12);
+    expect(died).toHaveLength(10);
   });
 
   test("housekeeping starts the job or leaves nothing that is seen", async ({ expect }) => {
@@ -118,7 +118,7 @@ describe("wherever a request dies", () => {
         }
       },
     );
-    expect(died).toHaveLength(12);
+    expect(died).toHaveLength(10);
     expect(started).toBe(5);
   });
 });

@@ -1,6 +1,5 @@
 import type { RecordTable } from "../foundation/records.ts";
 import { type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
-import { type InstanceLock, LOCK_ROW } from "./job-lock.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
 
 export interface RequestJobDeps {
@@ -23,8 +22,8 @@ export function jobOrderRow(job: Job): string {
  * Requests a job: writes its rows and starts its orchestration.
  *
  * The job row is the commit. What points to it goes before it (open jobs, order), what acts on it after: so a crash
- * leaves either rows that point to nothing, which readers pass over, or a job that is listed and that housekeeping
- * starts. Housekeeping may have taken the early open row for such an orphan; hence it is written again behind the job.
+ * leaves either rows that point to nothing, which readers and housekeeping pass over, or a job that is listed and that
+ * housekeeping starts.
  *
  * Safe to run twice: a job that exists is left as it is, and started if nothing has started it.
  *
@@ -42,7 +41,6 @@ export async function requestJob(deps: RequestJobDeps, wanted: Job): Promise<Job
   if (stored === undefined) {
     const first = await deps.jobs.insert(ref.vault, ref.job, job);
     if (!first) return await requestAgain(deps, job);
-    await deps.openJobs.insert(OPEN_JOBS, ref.job, ref);
   }
   await deps.orchestrations.startOnce(job.request.kind, orchestrationId(job.request.kind, job.id), ref);
   return job;
@@ -55,20 +53,4 @@ async function requestAgain(deps: RequestJobDeps, late: Job): Promise<Job> {
     await deps.jobOrder.remove(late.vault, jobOrderRow(late));
   }
   return await requestJob(deps, first ?? late);
-}
-
-/**
- * Tells which unfinished job holds the lock of a backup instance. A lock that an ended job left behind is no one's.
- *
- * @returns undefined when the instance is free
- */
-export async function busyWith(
-  deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
-  vault: string,
-  instanceId: string,
-): Promise<string | undefined> {
-  const lock = await deps.locks.get(instanceId, LOCK_ROW);
-  if (lock === undefined) return undefined;
-  const holder = await deps.jobs.get(vault, lock.value.job);
-  return holder?.value.status === "InProgress" ? holder.value.id : undefined;
 }

@@ -173,4 +173,5 @@ test("an ended job is only tidied up after, and one without a row is left for it
   ]);
   expect((await lake.job("one")).status).toBe("Completed");
   expect(await lake.openJobs.get(OPEN_JOBS, "one")).toBeUndefined();
+  expect(await lake.openJobs.get(OPEN_JOBS, "two")).toBeDefined();
 });

@@ -33,10 +33,8 @@ export async function keepJobsGoing(deps: OpenJobsDeps): Promise<KeptGoing[]> {
 
 async function keepGoing(deps: OpenJobsDeps, ref: JobRef): Promise<KeptGoing["because"]> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  if (job === undefined) {
-    await deps.openJobs.remove(OPEN_JOBS, ref.job);
-    return "has no row yet";
-  }
+  // Its request may be about to write it. A request that died there leaves this row for good, which harms nobody.
+  if (job === undefined) return "has no row yet";
   const id = orchestrationId(job.request.kind, job.id);
   const state = await deps.orchestrations.state(id);
   if (state === undefined && job.status === "InProgress") {

@@ -110,8 +110,7 @@ describe("wherever a request dies", () => {
       (world) => requestJob(world.deps, JOB),
       async (world, where) => {
         await world.housekeeping();
-        if (world.jobs.size === 0)
-          expect([world.openJobs.size, world.orchestrations.started.length], where).toEqual([0, 0]);
+        if (world.jobs.size === 0) expect(world.orchestrations.started, where).toEqual([]);
         else {
           expect(world.state, where).toEqual(requested);
           started += 1;
@@ -119,7 +118,7 @@ describe("wherever a request dies", () => {
       },
     );
     expect(died).toHaveLength(10);
-    expect(started).toBe(5);
+    expect(started).toBe(3);
   });
 });
 

@@ -98,7 +98,7 @@ test("repeated queue messages of a backup and of a restore change nothing", asyn
 test("a message that ends in the poison queue fails its job visibly, and the instance is free again", async ({
   expect,
 }) => {
-  const lake = await protectedLake(1_500);
+  const lake = await protectedLake(2_500);
   const [container = ""] = lake.containers;
   const vault = await vaultKeyOf(lake);
   const backup = await lake.startBackup();

@@ -5,7 +5,7 @@ import type { VaultFile, VaultFiles, WriteOptions } from "../vault/contract.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
-import { LARGEST_PAGE } from "./listed-blobs.ts";
+import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 const VAULT: Place = { kind: "vault" };
@@ -109,9 +109,10 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
     };
     for (let renewed = 0; renewed < RENEWALS; renewed++) {
       const result = await copyBlob(request, this.#limits);
-      if (result.kind === "copied") return { kind: "copied", movedBytes: version.size };
+      if (result.kind === "copied") return { ...result, movedBytes: version.size };
       if (result.kind !== "exists") return result;
-      if (await this.#isWhole(request)) return { kind: "copied", movedBytes: 0 };
+      const whole = await this.#lookIfWhole(request);
+      if (whole !== undefined) return { kind: "copied", movedBytes: 0, ...whole };
       await mapping(VAULT, () => this.container.getBlobClient(path).deleteIfExists());
     }
     throw new VaultError("storage/unavailable", `object '${path}' does not become whole`);
@@ -125,12 +126,16 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
     return result.kind === "copied" ? { kind: "copied", movedBytes: 0 } : result;
   }
 
-  /** The object's name says its version, so length and copy status are all that can differ. */
-  async #isWhole(request: CopyRequest): Promise<boolean> {
+  /**
+   * The object's name says its version, so length and copy status are all that can differ.
+   *
+   * @returns its MD5 where it has one; undefined when it is not whole
+   */
+  async #lookIfWhole(request: CopyRequest): Promise<{ readonly md5?: string } | undefined> {
     return mapping(VAULT, async () => {
       const status = await waitForCopy(request, this.#limits);
-      const { contentLength } = await this.container.getBlobClient(request.to.name).getProperties();
-      return status === "success" && contentLength === request.size;
+      const { contentLength, contentMD5 } = await this.container.getBlobClient(request.to.name).getProperties();
+      return status === "success" && contentLength === request.size ? md5Of(contentMD5) : undefined;
     });
   }
 

@@ -15,7 +15,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { BlobAccount } from "./blob-account.ts";
-import { quoted, unquoted } from "./listed-blobs.ts";
+import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, type Place } from "./map-error.ts";
 
 export interface BlobPlace {
@@ -43,7 +43,8 @@ export interface CopyRequest {
 }
 
 export type CopyResult =
-  | { readonly kind: "copied" }
+  /** `md5`: of the content, base64, where the service worked it out. */
+  | { readonly kind: "copied"; readonly md5?: string }
   /** A blob has the name already; nothing was written. */
   | { readonly kind: "exists" }
   /** The source is not the wanted version any more. */
@@ -109,13 +110,13 @@ function tierAndTags({ tier, tags }: CopyRequest): { readonly tier?: string; rea
 
 async function copyWhole(request: CopyRequest): Promise<CopyResult> {
   const { url, authorization } = await request.from.account.copySource(sourceOf(request));
-  await newBlobOf(request).syncCopyFromURL(url, {
+  const { contentMD5 } = await newBlobOf(request).syncCopyFromURL(url, {
     conditions: request.overwrite === true ? {} : { ...ONLY_IF_FREE },
     sourceConditions: ifUnchanged(request),
     ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
     ...tierAndTags(request),
   });
-  return { kind: "copied" };
+  return { kind: "copied", ...md5Of(contentMD5) };
 }
 
 async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {

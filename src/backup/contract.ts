@@ -84,8 +84,11 @@ export interface Datasource {
 }
 
 export type CopyOutcome =
-  /** Copied now, or found whole from an attempt before. */
-  | { readonly kind: "copied"; readonly movedBytes: number }
+  /**
+   * Copied now, or found whole from an attempt before. `md5`: of the content, base64, where the service that copied it
+   * worked it out; the source's own may be anything that its writer set.
+   */
+  | { readonly kind: "copied"; readonly movedBytes: number; readonly md5?: string }
   /** The source no longer has this version. */
   | { readonly kind: "changed" }
   /** The source no longer has the blob. */

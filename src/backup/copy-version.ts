@@ -44,8 +44,11 @@ export async function copyVersion(
       objectPath(container, name, etag, birth),
     );
     switch (outcome.kind) {
-      case "copied":
-        return { entry: entryOf(version, birth), copiedBytes: outcome.movedBytes, changedDuringCopy };
+      case "copied": {
+        const { md5, movedBytes } = outcome;
+        const copied = { ...version, ...(md5 === undefined ? {} : { md5 }) };
+        return { entry: entryOf(copied, birth), copiedBytes: movedBytes, changedDuringCopy };
+      }
       case "unreadable":
         return missing(changedDuringCopy, outcome.code, outcome.message);
       case "gone":

@@ -28,7 +28,7 @@ export const Entry = z.object({
   modified: z.string(),
   /** Sequence number of the recovery point that first held the version; part of the object's name. */
   birth: z.int().positive(),
-  /** Content-MD5, base64, where the source has one. */
+  /** MD5 of the content, base64: as worked out by the service that copied it, else as the source has it. */
   md5: z.string().optional(),
   /** Absent: a block blob. */
   type: z.enum(ENTRY_TYPES).optional(),

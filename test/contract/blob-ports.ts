@@ -143,8 +143,11 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       const estate = await open();
       await estate.write("a/b.txt", "content");
       const blob = await lookAt(estate, "a/b.txt");
-      expect(await copyIn(estate, blob, "data/1")).toEqual({ kind: "copied", movedBytes: 7 });
-      expect(await copyIn(estate, blob, "data/1")).toEqual({ kind: "copied", movedBytes: 0 });
+      // Not every service says the MD5 that it worked out; what one says is that of the content.
+      for (const movedBytes of [7, 0]) {
+        const { md5: said = md5("content"), ...outcome } = (await copyIn(estate, blob, "data/1")) as { md5?: string };
+        expect({ ...outcome, said }).toEqual({ kind: "copied", movedBytes, said: md5("content") });
+      }
       expect(await text(estate.vault, "data/1")).toBe("content");
     });
 

@@ -231,7 +231,8 @@ test("makes a copy anew that the service broke off", async ({ expect }) => {
 test("accepts an object that is whole and replaces one that is not", async ({ expect }) => {
   const listed = await upload("again", "content");
   expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 7 });
-  expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 0 });
+  const md5 = createHash("md5").update("content").digest("base64");
+  expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 0, md5 });
   await object("data/again").upload("cont", 4);
   expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 7 });
   expect((await object("data/again").downloadToBuffer()).toString()).toBe("content");

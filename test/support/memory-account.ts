@@ -23,6 +23,8 @@ import { SOURCE_MARKER_PREFIX } from "../../src/vault/names.ts";
 
 export interface MemoryBlob {
   readonly content: string;
+  /** What its writer claims; absent: that of the content. A copy has its own. */
+  readonly claimedMd5?: string;
   readonly etag: string;
   readonly modified: string;
   readonly metadata?: Readonly<Record<string, string>>;
@@ -66,7 +68,7 @@ function listed(name: string, blob: MemoryBlob): ListedBlob {
     etag: blob.etag,
     size: blob.content.length,
     modified: blob.modified,
-    md5: md5Of(blob.content),
+    md5: blob.claimedMd5 ?? md5Of(blob.content),
     ...(blob.tier === undefined ? {} : { tier: blob.tier }),
     ...(blob.tags === undefined ? {} : { tags: { ...blob.tags } }),
     effectiveTier: blob.tier ?? "Hot",
@@ -162,9 +164,10 @@ export class MemoryVault implements BackupVault {
     if (this.unreadable.has(version.name)) return { kind: "unreadable", code: "archived", message: "archived" };
     if (blob === undefined) return { kind: "gone" };
     if (blob.etag !== version.etag) return { kind: "changed" };
-    if (this.files.has(path)) return { kind: "copied", movedBytes: 0 };
+    const md5 = md5Of(blob.content);
+    if (this.files.has(path)) return { kind: "copied", movedBytes: 0, md5 };
     this.#put(path, blob);
-    return { kind: "copied", movedBytes: blob.content.length };
+    return { kind: "copied", movedBytes: blob.content.length, md5 };
   }
 
   async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {

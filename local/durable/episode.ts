@@ -166,7 +166,8 @@ function executionStarted(record: InstanceRecord, at: string): ExecutionStarted 
   };
 }
 
-function scheduledEvent(command: Command, at: string): ScheduledEvent {
+/** The event that says that a command was begun. */
+export function scheduledEvent(command: Command, at: string): ScheduledEvent {
   const base = { EventId: command.id, Timestamp: at };
   switch (command.kind) {
     case "activity":

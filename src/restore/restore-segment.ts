@@ -24,8 +24,6 @@ export interface RestoreSettings {
   readonly copyWidth: number;
 }
 
-export const RESTORE_SETTINGS: RestoreSettings = { copyWidth: 32 };
-
 export interface RestoreSegmentDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;

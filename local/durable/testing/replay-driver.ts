@@ -1,4 +1,5 @@
 import { errorText } from "../../worker/messages.ts";
+import { scheduledEvent } from "../episode.ts";
 import { EventType, endedTaskId, type HistoryEvent, isScheduled, type ScheduledEvent } from "../history.ts";
 import { type OrchestratorState, orchestrationTrigger, parseOrchestratorState } from "../orchestrator-payload.ts";
 import { type CallableFunctions, type Command, type ReplayOutcome, replay } from "../replay.ts";
@@ -132,23 +133,4 @@ function executionStarted(at: string): HistoryEvent {
     Input: null,
     Generation: 0,
   };
-}
-
-function scheduledEvent(command: Command, at: string): ScheduledEvent {
-  const base = { EventId: command.id, Timestamp: at };
-  switch (command.kind) {
-    case "activity":
-      return { ...base, EventType: EventType.TaskScheduled, Name: command.name, Version: "", Input: command.input };
-    case "timer":
-      return { ...base, EventType: EventType.TimerCreated, FireAt: command.fireAt };
-    case "subOrchestration":
-      return {
-        ...base,
-        EventType: EventType.SubOrchestrationInstanceCreated,
-        Name: command.name,
-        Version: "",
-        InstanceId: command.instanceId,
-        Input: command.input,
-      };
-  }
 }

@@ -32,6 +32,7 @@ export const FAILURES = {
   "recovery-point/not-found": { retryable: false, mendedBy: "caller" },
   "job/not-found": { retryable: false, mendedBy: "caller" },
   "job/cancelled": { retryable: false, mendedBy: "caller" },
+  "job/not-cancellable": { retryable: false, mendedBy: "caller" },
   "operation/not-found": { retryable: false, mendedBy: "caller" },
   "datasource/account-unknown": { retryable: false, mendedBy: "caller" },
   "datasource/container-not-found": { retryable: false, mendedBy: "caller" },
@@ -72,12 +73,19 @@ export interface Failure {
 export class VaultError extends Error {
   readonly code: FailureCode;
   readonly hint: string | undefined;
+  /** How long the service asked to be left alone, ms; not part of the failure, because it means nothing later. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: FailureCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { readonly hint?: string; readonly cause?: unknown; readonly retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "VaultError";
     this.code = code;
     this.hint = options.hint;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get retryable(): boolean {

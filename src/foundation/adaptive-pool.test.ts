@@ -1,0 +1,360 @@
+import fc from "fast-check";
+import { test } from "vitest";
+import { AdaptivePool, type PoolSettings } from "./adaptive-pool.ts";
+import { VaultError } from "./errors.ts";
+
+/** Time that passes only when nothing else can happen: then the earliest sleeper wakes, one at a time. */
+class VirtualTime {
+  now = Date.UTC(2026, 0, 1);
+  #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
+  readonly clock = () => new Date(this.now);
+  readonly sleep = (ms: number) =>
+    new Promise<void>((wake) => {
+      this.#sleepers.push({ at: this.now + ms, wake });
+    });
+
+  /** Lets everything happen, until nobody sleeps any more; `step` is called when all is still. */
+  async pass(step: () => void = () => undefined): Promise<number> {
+    for (let steps = 0; ; steps++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      step();
+      const next = this.#sleepers.reduce<number>(
+        (best, { at }, i) => (at < (this.#sleepers[best]?.at ?? Number.POSITIVE_INFINITY) ? i : best),
+        -1,
+      );
+      const [sleeper] = next === -1 ? [] : this.#sleepers.splice(next, 1);
+      if (sleeper === undefined) return steps;
+      this.now = sleeper.at;
+      sleeper.wake();
+    }
+  }
+}
+
+function open(settings: Partial<PoolSettings> = {}, random = () => 0.5): { time: VirtualTime; pool: AdaptivePool } {
+  const time = new VirtualTime();
+  return { time, pool: new AdaptivePool({ widest: 8, patienceMs: 60_000, ...settings }, { ...time, random }) };
+}
+
+function busy(retryAfterMs?: number): VaultError {
+  const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return new VaultError("storage/throttled", "the vault account is asked for more than it can do", options);
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** Keeps what a promise comes to, so that nothing is unhandled while time passes. */
+function outcome<T>(promise: Promise<T>): Promise<{ value?: T; error?: unknown }> {
+  return promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+}
+
+test("gives results in the order of the inputs, never running more than the width", async ({ expect }) => {
+  const { time, pool } = open({ widest: 3 });
+  let running = 0;
+  let most = 0;
+  const mapped = pool.map([50, 10, 40, 20, 30, 0], async (ms) => {
+    running += 1;
+    most = Math.max(most, running);
+    await time.sleep(ms);
+    running -= 1;
+    return ms * 10;
+  });
+  await time.pass();
+  expect(await mapped).toEqual([500, 100, 400, 200, 300, 0]);
+  expect(most).toBe(3);
+  expect(await pool.map([], () => Promise.resolve(1))).toEqual([]);
+  expect(await pool.run(() => Promise.resolve("one"))).toBe("one");
+  expect(await pool.map([1, 2], () => Promise.resolve(undefined))).toEqual([undefined, undefined]);
+});
+
+test("begins nothing after an error that lasts, and ends only when nothing runs any more", async ({ expect }) => {
+  const { time, pool } = open({ widest: 3 });
+  const begun: number[] = [];
+  let ended = 0;
+  const mapped = outcome(
+    pool.map(numbers(10), async (n) => {
+      begun.push(n);
+      await time.sleep(10 * (n + 1));
+      ended += 1;
+      if (n === 0) throw new VaultError("datasource/forbidden", "first");
+      if (n === 1) throw new VaultError("datasource/forbidden", "second");
+    }),
+  );
+  const endedBefore = mapped.then(() => ended);
+  await time.pass();
+  expect((await mapped).error).toMatchObject({ message: "first" });
+  expect(await endedBefore).toBe(3);
+  expect(begun).toEqual([0, 1, 2]);
+  expect(pool.pressure).toEqual({ width: 3, widest: 3, halvings: 0 });
+  expect(await pool.run(() => Promise.resolve("still at work"))).toBe("still at work");
+});
+
+test("what a task throws at once is an error like any other", async ({ expect }) => {
+  const { pool } = open();
+  await expect(
+    pool.run(() => {
+      throw new TypeError("no promise");
+    }),
+  ).rejects.toThrow("no promise");
+  expect(await pool.run(() => Promise.resolve(1))).toBe(1);
+});
+
+test("halves once for all tries that were under way together", async ({ expect }) => {
+  const { time, pool } = open({ widest: 16 });
+  const failed = new Set<number>();
+  const widths = new Set<number>();
+  const mapped = pool.map(numbers(16), async (n) => {
+    await time.sleep(100 + n);
+    if (failed.has(n)) return n;
+    failed.add(n);
+    throw busy();
+  });
+  await time.pass(() => widths.add(pool.pressure.width));
+  expect(await mapped).toEqual(numbers(16));
+  expect(pool.pressure).toMatchObject({ halvings: 1, last: { code: "storage/throttled" } });
+  expect(pool.pressure.last?.at).toBe("2026-01-01T00:00:00.100Z");
+  expect([...widths]).toEqual([16, 8, 9]);
+});
+
+test("goes down to one and not below, and says what pressed it there", async ({ expect }) => {
+  const { time, pool } = open({ widest: 5 });
+  let away = true;
+  const mapped = pool.map(numbers(5), async (n) => {
+    await time.sleep(10);
+    if (away) throw new VaultError("storage/unavailable", "the vault account cannot be reached");
+    return n;
+  });
+  await time.pass(() => {
+    if (time.now > Date.UTC(2026, 0, 1, 0, 0, 30)) away = false;
+  });
+  expect(await mapped).toEqual(numbers(5));
+  const { halvings, last } = pool.pressure;
+  expect(halvings).toBe(2);
+  expect(last).toMatchObject({ code: "storage/unavailable", message: "the vault account cannot be reached" });
+});
+
+test("nothing begins before the moment that a service asks for", async ({ expect }) => {
+  const { time, pool } = open({ widest: 4 }, () => 0);
+  const begunAt: number[] = [];
+  const start = time.now;
+  let refused = 0;
+  const task = async (n: number) => {
+    begunAt.push(time.now - start);
+    await time.sleep(10 + n);
+    if (refused === 0) {
+      refused += 1;
+      throw busy(5_000);
+    }
+    return n;
+  };
+  const mapped = Promise.all([pool.map(numbers(6), task), pool.map(numbers(6), task), pool.run(() => task(0))]);
+  await time.pass();
+  expect(await mapped).toEqual([numbers(6), numbers(6), 0]);
+  // Four were under way at the refusal, ten milliseconds after the start; all others wait five seconds.
+  expect(begunAt.slice(0, 4)).toEqual([0, 0, 0, 0]);
+  expect(begunAt.length).toBe(14);
+  expect(Math.min(...begunAt.slice(4))).toBe(5_010);
+});
+
+test("the failing task itself waits for as long as the service asks, though its own back-off is over", async ({
+  expect,
+}) => {
+  const { time, pool } = open({}, () => 0);
+  const begunAt: number[] = [];
+  const start = time.now;
+  const done = pool.run(async () => {
+    begunAt.push(time.now - start);
+    await time.sleep(1);
+    if (begunAt.length < 3) throw busy(begunAt.length * 1_000);
+  });
+  await time.pass();
+  await done;
+  expect(begunAt).toEqual([0, 1_001, 3_002]);
+});
+
+test("back-offs double up to the longest, and jitter takes its part of them", async ({ expect }) => {
+  const { time, pool } = open({ patienceMs: 1_000_000, firstBackOffMs: 200, longestBackOffMs: 3_000 }, () => 0.75);
+  const waits: number[] = [];
+  let before = time.now;
+  const done = pool.run(async () => {
+    waits.push(time.now - before);
+    before = time.now;
+    await Promise.resolve();
+    if (waits.length < 8) throw busy();
+  });
+  await time.pass();
+  await done;
+  expect(waits).toEqual([0, 150, 300, 600, 1_200, 2_250, 2_250, 2_250]);
+});
+
+test("tries as long as patience lasts, a last time at its end, and throws then", async ({ expect }) => {
+  const { time, pool } = open({ patienceMs: 10_000 }, () => 0.999);
+  const start = time.now;
+  const triedAt: number[] = [];
+  const done = outcome(
+    pool.run(async () => {
+      triedAt.push(time.now - start);
+      await Promise.resolve();
+      throw busy();
+    }),
+  );
+  await time.pass();
+  expect((await done).error).toMatchObject({ code: "storage/throttled" });
+  expect(triedAt.at(-1)).toBe(10_000);
+  expect(triedAt.length).toBeGreaterThan(5);
+});
+
+test("throws at once when the service asks for more patience than there is, and the others wait all the same", async ({
+  expect,
+}) => {
+  const { time, pool } = open({ patienceMs: 10_000, widest: 1 });
+  const start = time.now;
+  const done = outcome(pool.run(() => Promise.reject(busy(60_000))));
+  const other = pool.run(() => Promise.resolve(time.now - start));
+  await time.pass();
+  expect((await done).error).toMatchObject({ retryAfterMs: 60_000 });
+  expect(await other).toBe(60_000);
+});
+
+test("a batch that fails does not wait for the back-offs of its other inputs, nor keep their places", async ({
+  expect,
+}) => {
+  const { time, pool } = open({ widest: 4, start: 4, firstBackOffMs: 20_000, longestBackOffMs: 20_000 });
+  const start = time.now;
+  const tries = new Map<number, number>();
+  const mapped = outcome(
+    pool.map(numbers(4), async (n) => {
+      tries.set(n, (tries.get(n) ?? 0) + 1);
+      await time.sleep(n === 3 ? 50 : 10);
+      throw n === 3 ? new VaultError("format/corrupt", "for good") : busy();
+    }),
+  ).then(({ error }) => ({ error, at: time.now - start }));
+  const others = pool.map(numbers(2), async () => {
+    await time.sleep(10);
+    return time.now - start;
+  });
+  await time.pass();
+  expect(await mapped).toMatchObject({ error: { message: "for good" }, at: 50 });
+  expect(await others).toEqual([60, 60]);
+  expect([...tries.values()]).toEqual([1, 1, 1, 1]);
+});
+
+test("batches take turns, and one that comes late is not kept waiting by a long one", async ({ expect }) => {
+  const { time, pool } = open({ widest: 2 });
+  const order: string[] = [];
+  const task = (name: string) => async (n: number) => {
+    order.push(`${name}${n}`);
+    await time.sleep(10);
+  };
+  const all = Promise.all([
+    pool.map(numbers(1_000), task("a")),
+    pool.map(numbers(3), task("b")),
+    pool.run(() => task("c")(0)),
+  ]);
+  await time.pass();
+  await all;
+  expect(order.slice(0, 8)).toEqual(["a0", "a1", "a2", "b0", "c0", "a3", "b1", "a4"]);
+  expect(order.length).toBe(1_004);
+});
+
+/** What one try does: takes its time, then succeeds or fails. */
+const aTry = fc.record({
+  ms: fc.integer({ min: 1, max: 500 }),
+  fails: fc.boolean(),
+  retryAfterMs: fc.option(fc.integer({ min: 1, max: 2_000 }), { nil: undefined, freq: 10 }),
+});
+
+test("the width follows the law, whatever the service does, and every input gets its result", async ({ expect }) => {
+  let steps = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 20 }),
+      fc.array(fc.array(aTry, { maxLength: 4 }), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      async (widest, script, cut) => {
+        const { time, pool } = open({ widest, patienceMs: Number.MAX_SAFE_INTEGER });
+        const law = { width: widest, successes: 0, round: 0 };
+        const tries = new Map<number, number>();
+        let running = 0;
+        let resting = time.now;
+        let broken = 0;
+        // Ends come one at a time, because every try takes a time of its own.
+        let serial = 0;
+        const task = async (n: number): Promise<number> => {
+          const { round } = law;
+          running += 1;
+          if (running > law.width || time.now < resting) broken += 1;
+          const nth = tries.get(n) ?? 0;
+          tries.set(n, nth + 1);
+          const { ms, fails, retryAfterMs } = script[n]?.[nth] ?? { ms: 50, fails: false };
+          serial += 1;
+          await time.sleep(ms + serial / 1_024);
+          running -= 1;
+          if (fails) {
+            if (round === law.round) {
+              Object.assign(law, { round: round + 1, successes: 0, width: Math.max(1, Math.floor(law.width / 2)) });
+            }
+            resting = Math.max(resting, time.now + (retryAfterMs ?? 0));
+            throw busy(retryAfterMs);
+          }
+          law.successes += 1;
+          if (law.successes === law.width) {
+            law.successes = 0;
+            law.width = Math.min(widest, law.width + 1);
+          }
+          return n * 2;
+        };
+        const inputs = numbers(script.length);
+        const mapped = Promise.all([pool.map(inputs.slice(0, cut), task), pool.map(inputs.slice(cut), task)]);
+        steps += await time.pass(() => expect(pool.pressure.width).toBe(law.width));
+        expect((await mapped).flat()).toEqual(inputs.map((n) => n * 2));
+        expect(broken).toBe(0);
+        expect(running).toBe(0);
+        expect(pool.pressure.halvings).toBeLessThanOrEqual(law.round);
+      },
+    ),
+    { numRuns: 150 },
+  );
+  expect(steps).toBeGreaterThan(1_000);
+});
+
+test("settles about where the service bears it, and is never far above", async ({ expect }) => {
+  const { time, pool } = open({ widest: 64, patienceMs: 600_000 });
+  const bears = 20;
+  let running = 0;
+  let refused = 0;
+  const widths: number[] = [];
+  const mapped = pool.map(numbers(3_000), async (n) => {
+    running += 1;
+    const tooMany = running > bears;
+    await time.sleep(tooMany ? 5 : 40 + (n % 7));
+    running -= 1;
+    if (!tooMany) return;
+    refused += 1;
+    throw busy();
+  });
+  await time.pass(() => widths.push(pool.pressure.width));
+  await mapped;
+  const later = widths.slice(widths.length / 4);
+  const mean = later.reduce((sum, width) => sum + width, 0) / later.length;
+  expect(mean).toBeGreaterThan(bears * 0.6);
+  expect(Math.max(...later)).toBeLessThanOrEqual(bears + 2);
+  expect(refused).toBeLessThan(300);
+});
+
+test("costs little for each task, with long inputs as with many callers", async ({ expect }) => {
+  const { pool } = open({ widest: 64 });
+  const many = 100_000;
+  let done = 0;
+  const task = async (): Promise<void> => {
+    done += 1;
+  };
+  const start = performance.now();
+  await pool.map(numbers(many), task);
+  await Promise.all(numbers(many).map(() => pool.run(task)));
+  expect(done).toBe(2 * many);
+  // Ten times what it takes on a slow machine: a queue of quadratic cost would need minutes.
+  expect(performance.now() - start).toBeLessThan(10_000);
+});

@@ -10,10 +10,15 @@ import {
   generateBlobSASQueryParameters,
   type HttpAuthorization,
   newPipeline,
+  type PipelineLike,
+  type RequestPolicy,
+  type RequestPolicyFactory,
+  RestError,
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
   type UserDelegationKey,
 } from "@azure/storage-blob";
+import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 
 /** How an account is reached: with its key (Azurite, tests), or with the app's identity (Azure). */
@@ -28,12 +33,31 @@ export interface CopySource {
 }
 
 /**
- * Retries inside one request, for what passes in a moment. What lasts longer is for the caller, who knows how many
- * requests are under way: a throttled account is not helped by each of them waiting on its own.
+ * How often a request is tried.
+ *
+ * - `patient`: again after what passes in a moment. The SDK's policy does so after 500, 503 and a broken connection, the
+ *   first time at once; it reads no Retry-After.
+ * - `once`: for requests under an {@link AdaptivePool}, which must see that a service is busy: a throttled account is not
+ *   helped by a hundred requests that each wait on their own.
  */
-const PIPELINE: StoragePipelineOptions = {
-  retryOptions: { maxTries: 4, retryDelayInMs: 500, maxRetryDelayInMs: 4_000 },
+export type Tries = "patient" | "once";
+
+const PIPELINES: Readonly<Record<Tries, StoragePipelineOptions>> = {
+  patient: { retryOptions: { maxTries: 4, retryDelayInMs: 500, maxRetryDelayInMs: 4_000 } },
+  once: { retryOptions: { maxTries: 1 } },
 };
+
+export interface BlobAccountOptions {
+  /** How long an answer may take, ms; a request that moves content has a second more for each MiB. */
+  readonly answerMs?: number;
+}
+
+const ANSWER_MS = 60_000;
+const SLOWEST_BYTES_PER_MS = 2 ** 20 / 1_000;
+
+/** Blocks that are copied into one account at once, by all copies of large blobs in this process together. */
+const MOST_BLOCKS_AT_ONCE = 32;
+const BLOCK_PATIENCE_MS = 60_000;
 
 const STORAGE_SCOPE = "https://storage.azure.com/.default";
 
@@ -53,34 +77,40 @@ interface Kept<T> {
 export class BlobAccount {
   readonly name: string;
   readonly service: BlobServiceClient;
+  /** Limits the blocks that are copied into this account. */
+  readonly blocks: AdaptivePool;
+  readonly #onceService: BlobServiceClient;
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
+  readonly #answerMs: number;
   readonly #signatures = new Map<string, Kept<string>>();
   #delegation: Kept<UserDelegationKey> | undefined;
 
   /** @throws Error when the connection string is none; it does not quote it */
-  constructor(access: AccountAccess, clock: Clock) {
+  constructor(access: AccountAccess, clock: Clock, options: BlobAccountOptions = {}) {
     this.#clock = clock;
-    if (access.kind === "identity") {
-      this.#credential = access.credential;
-      this.service = new BlobServiceClient(access.blobServiceUri, access.credential, PIPELINE);
-    } else {
-      this.service = BlobServiceClient.fromConnectionString(access.connectionString, PIPELINE);
-      if (!(this.service.credential instanceof StorageSharedKeyCredential)) {
-        throw new Error("a connection string needs AccountName and AccountKey");
-      }
-      this.#credential = this.service.credential;
-    }
+    this.#answerMs = options.answerMs ?? ANSWER_MS;
+    const { url, credential } = endpointOf(access);
+    this.#credential = credential;
+    this.service = new BlobServiceClient(url, this.#pipeline("patient"));
+    this.#onceService = new BlobServiceClient(url, this.#pipeline("once"));
     this.name = this.service.accountName;
+    this.blocks = new AdaptivePool(
+      { widest: MOST_BLOCKS_AT_ONCE, patienceMs: BLOCK_PATIENCE_MS },
+      { clock, random: Math.random, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+    );
   }
 
-  container(name: string): ContainerClient {
-    return this.service.getContainerClient(name);
+  container(name: string, tries: Tries = "patient"): ContainerClient {
+    return (tries === "once" ? this.#onceService : this.service).getContainerClient(name);
   }
 
-  /** A client whose `stageBlockFromURL` copies only while the source has this etag; the SDK has no option for it. */
+  /**
+   * A client, tried once, whose `stageBlockFromURL` copies only while the source has this etag; the SDK has no option for
+   * it. It costs a pipeline, a fraction of a millisecond, which is little for a blob of many blocks.
+   */
   pinnedTo(sourceEtag: string, blob: BlobClient): BlockBlobClient {
-    const pipeline = newPipeline(this.#credential, PIPELINE);
+    const pipeline = this.#pipeline("once");
     pipeline.factories.push({
       create: (next) => ({
         sendRequest: (request) => {
@@ -90,6 +120,17 @@ export class BlobAccount {
       }),
     });
     return new BlockBlobClient(blob.url, pipeline);
+  }
+
+  /** Ends a request that moves this many bytes within the service, when it takes so long that it must have hung. */
+  whileMoving(bytes: number): AbortSignal {
+    return AbortSignal.timeout(Math.ceil(this.#answerMs + bytes / SLOWEST_BYTES_PER_MS));
+  }
+
+  #pipeline(tries: Tries): PipelineLike {
+    const pipeline = newPipeline(this.#credential, PIPELINES[tries]);
+    pipeline.factories.push(new InjectorPolicyFactory(this.#answerMs));
+    return pipeline;
   }
 
   /** For the synchronous copies, which take a bearer token. */
@@ -149,5 +190,52 @@ export class BlobAccount {
       this.#delegation = undefined;
     });
     return value;
+  }
+}
+
+/** @throws Error when the connection string is none */
+function endpointOf(access: AccountAccess): {
+  readonly url: string;
+  readonly credential: StorageSharedKeyCredential | TokenCredential;
+} {
+  if (access.kind === "identity") return { url: access.blobServiceUri, credential: access.credential };
+  const { url, credential } = BlobServiceClient.fromConnectionString(access.connectionString);
+  if (credential instanceof StorageSharedKeyCredential) return { url, credential };
+  throw new Error("a connection string needs AccountName and AccountKey");
+}
+
+/**
+ * Ends every try that gets no answer. The SDK itself waits for ever on a connection that is dead without a sign, such as
+ * one that a gateway forgot: its `tryTimeoutInMs` only tells the service when to give up.
+ *
+ * The SDK runs factories of this class name inside its retries, so that a hung try is followed by another; others run
+ * around them.
+ *
+ * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-blob/src/Pipeline.ts `isInjectorPolicyFactory`
+ */
+class InjectorPolicyFactory implements RequestPolicyFactory {
+  readonly #answerMs: number;
+
+  constructor(answerMs: number) {
+    this.#answerMs = answerMs;
+  }
+
+  create(next: RequestPolicy): RequestPolicy {
+    return {
+      sendRequest: async (request) => {
+        const given = request.abortSignal;
+        const signal = given ?? AbortSignal.timeout(this.#answerMs);
+        request.abortSignal = signal;
+        try {
+          return await next.sendRequest(request);
+        } catch (error) {
+          if (signal.aborted) throw new RestError("the service did not answer in time", { code: "ETIMEDOUT" });
+          throw error;
+        } finally {
+          // The next try of the same request has a time of its own.
+          Object.assign(request, { abortSignal: given });
+        }
+      },
+    };
   }
 }

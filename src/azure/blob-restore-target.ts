@@ -67,7 +67,7 @@ export class BlobRestoreTarget implements RestoreTarget {
           if ((await mapping(this.#place, () => waitForCopy(request, this.#limits))) === "success") {
             return { kind: "exists" };
           }
-          await mapping(this.#place, () => this.#account.container(container).deleteBlob(entry.name));
+          await mapping(this.#place, () => this.#account.container(container, "once").deleteBlob(entry.name));
           break;
         case "gone":
         case "changed":
@@ -86,7 +86,7 @@ export class BlobRestoreTarget implements RestoreTarget {
     return mapping(this.#place, async () => {
       try {
         await this.#account
-          .container(container)
+          .container(container, "once")
           .getBlockBlobClient(name)
           .upload("", 0, { metadata: { hdi_isfolder: "true" }, conditions: { ifNoneMatch: "*" } });
         return { kind: "copied" };

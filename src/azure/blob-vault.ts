@@ -113,7 +113,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       if (result.kind !== "exists") return result;
       const whole = await this.#lookIfWhole(request);
       if (whole !== undefined) return { kind: "copied", movedBytes: 0, ...whole };
-      await mapping(VAULT, () => this.container.getBlobClient(path).deleteIfExists());
+      await mapping(VAULT, () => this.#objects().getBlobClient(path).deleteIfExists());
     }
     throw new VaultError("storage/unavailable", `object '${path}' does not become whole`);
   }
@@ -121,7 +121,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
   async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
     const from = this.#sourceBlob(container, name);
     // Every marker is far below the size that one request copies.
-    const result = await copyBlob({ from, to: this.#vaultBlob(path), size: 0, overwrite: true });
+    const result = await copyBlob({ from, to: this.#vaultBlob(path), size: 0, overwrite: true, tries: "patient" });
     if (result.kind === "exists") throw new VaultError("storage/conflict", `marker '${path}' cannot be written over`);
     return result.kind === "copied" ? { kind: "copied", movedBytes: 0 } : result;
   }
@@ -134,9 +134,14 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
   async #lookIfWhole(request: CopyRequest): Promise<{ readonly md5?: string } | undefined> {
     return mapping(VAULT, async () => {
       const status = await waitForCopy(request, this.#limits);
-      const { contentLength, contentMD5 } = await this.container.getBlobClient(request.to.name).getProperties();
+      const { contentLength, contentMD5 } = await this.#objects().getBlobClient(request.to.name).getProperties();
       return status === "success" && contentLength === request.size ? md5Of(contentMD5) : undefined;
     });
+  }
+
+  /** For what happens under the pool of the copies. */
+  #objects(): ContainerClient {
+    return this.account.container(this.containerName, "once");
   }
 
   #sourceBlob(container: string, name: string): BlobPlace {

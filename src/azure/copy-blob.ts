@@ -3,20 +3,25 @@
  * The copy ladder: how one blob gets from one account to another without passing through the app.
  *
  * - block blobs up to 256 MiB: Copy Blob From URL, one synchronous request
- * - larger block blobs: Put Block From URL in parallel, then Put Block List
+ * - larger block blobs: Put Block From URL in parallel, then Put Block List; blocks that an earlier attempt copied are
+ *   not copied again
  * - append and page blobs: Copy Blob, asynchronous, from a snapshot where the source may change
+ *
+ * Requests are tried once: the caller runs copies under a pool, which backs off for all of them together.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
  * @see https://learn.microsoft.com/rest/api/storageservices/put-block-from-url
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
  */
-import type { BlobClient, BlobGetPropertiesResponse } from "@azure/storage-blob";
+import { createHash } from "node:crypto";
+import type { BlobClient, BlobItem, BlobProperties, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import { isPressure } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Entry } from "../vault/entry.ts";
-import type { BlobAccount } from "./blob-account.ts";
+import type { BlobAccount, Tries } from "./blob-account.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
-import { answerOf, mapError, type Place } from "./map-error.ts";
+import { answerOf, mapError, type Place, type ServiceAnswer } from "./map-error.ts";
 
 export interface BlobPlace {
   readonly account: BlobAccount;
@@ -40,6 +45,8 @@ export interface CopyRequest {
   readonly tags?: Readonly<Record<string, string>>;
   /** Writes over a blob that has the name; for blobs of one request only. */
   readonly overwrite?: true;
+  /** Absent: `once`. */
+  readonly tries?: Tries;
 }
 
 export type CopyResult =
@@ -58,7 +65,7 @@ export interface CopyLimits {
   readonly wholeBytes: number;
   /** Usual length of a block, bytes; longer where a blob would have more than {@link MOST_BLOCKS}. */
   readonly blockBytes: number;
-  /** Blocks of one blob copied at once. */
+  /** Blocks of one blob copied at once; those of all blobs together are limited by the account. */
   readonly blockWidth: number;
   /** How long an asynchronous copy is waited for before the work is put off to another attempt. */
   readonly waitMs: number;
@@ -90,12 +97,16 @@ export async function copyBlob(request: CopyRequest, limits: CopyLimits = COPY_L
   }
 }
 
-function sourceOf({ from }: CopyRequest): BlobClient {
-  return from.account.container(from.container).getBlobClient(from.name);
+function containerOf({ account, container }: BlobPlace, { tries = "once" }: CopyRequest): ContainerClient {
+  return account.container(container, tries);
 }
 
-function newBlobOf({ to }: CopyRequest): BlobClient {
-  return to.account.container(to.container).getBlobClient(to.name);
+function sourceOf(request: CopyRequest): BlobClient {
+  return containerOf(request.from, request).getBlobClient(request.from.name);
+}
+
+function newBlobOf(request: CopyRequest): BlockBlobClient {
+  return containerOf(request.to, request).getBlockBlobClient(request.to.name);
 }
 
 const ONLY_IF_FREE = { ifNoneMatch: "*" } as const;
@@ -113,6 +124,7 @@ async function copyWhole(request: CopyRequest): Promise<CopyResult> {
   const { contentMD5 } = await newBlobOf(request).syncCopyFromURL(url, {
     conditions: request.overwrite === true ? {} : { ...ONLY_IF_FREE },
     sourceConditions: ifUnchanged(request),
+    abortSignal: request.to.account.whileMoving(request.size),
     ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
     ...tierAndTags(request),
   });
@@ -120,32 +132,73 @@ async function copyWhole(request: CopyRequest): Promise<CopyResult> {
 }
 
 async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
-  const source = sourceOf(request);
-  const properties = await source.getProperties({ conditions: ifUnchanged(request) });
-  // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
-  const blob = request.to.account.pinnedTo(properties.etag ?? "", newBlobOf(request));
+  const { item } = await lookAtSource(request);
+  if (item === undefined) return { kind: "gone" };
+  const { properties, metadata } = item;
+  if (request.etag !== undefined && unquoted(properties.etag) !== request.etag) return { kind: "changed" };
+  const staged = await blocksOf(newBlobOf(request));
+  if (staged === "committed") return { kind: "exists" };
 
+  const source = sourceOf(request);
+  // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
+  const blob = request.to.account.pinnedTo(quoted(unquoted(properties.etag)), newBlobOf(request));
+  const version = versionMark(request, properties.etag);
   const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MOST_BLOCKS));
   const blocks = Array.from({ length: Math.ceil(request.size / blockBytes) }, (_, n) => n);
   const ids = await mapBounded(blocks, limits.blockWidth, async (n) => {
-    const id = Buffer.from(String(n).padStart(6, "0")).toString("base64");
     const offset = n * blockBytes;
-    const { url, authorization } = await request.from.account.copySource(source);
-    await blob.stageBlockFromURL(id, url, offset, Math.min(blockBytes, request.size - offset), {
-      ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
+    const length = Math.min(blockBytes, request.size - offset);
+    const id = Buffer.from(`${version}-${String(offset).padStart(15, "0")}`).toString("base64");
+    if (staged.get(id) === length) return id;
+    await underPressure(request, async () => {
+      const { url, authorization } = await request.from.account.copySource(source);
+      await blob.stageBlockFromURL(id, url, offset, length, {
+        abortSignal: request.to.account.whileMoving(length),
+        ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
+      });
     });
     return id;
   });
   await blob.commitBlockList(ids, {
     conditions: { ...ONLY_IF_FREE },
     blobHTTPHeaders: headersOf(properties),
-    ...(properties.metadata === undefined ? {} : { metadata: properties.metadata }),
+    ...(metadata === undefined ? {} : { metadata }),
     ...tierAndTags(request),
   });
   return { kind: "copied" };
 }
 
-function headersOf(p: BlobGetPropertiesResponse): Record<string, string | Uint8Array> {
+/** Copies a block under the account's limit; any answer but that of a busy service is for {@link explain}. */
+function underPressure(request: CopyRequest, copyBlock: () => Promise<void>): Promise<void> {
+  return request.to.account.blocks.run(async () => {
+    try {
+      await copyBlock();
+    } catch (error) {
+      const failure = mapError(error, refusingPlace(answerOf(error), request));
+      throw isPressure(failure) ? failure : error;
+    }
+  });
+}
+
+/** Part of a block's id: a block that has it holds bytes of this version of this source, whoever copied it and when. */
+function versionMark({ from }: CopyRequest, etag: string): string {
+  const source = JSON.stringify([from.account.name, from.container, from.name, unquoted(etag)]);
+  return createHash("sha256").update(source).digest("hex").slice(0, 32);
+}
+
+/** @returns lengths of the blocks that wait to be committed, by id */
+async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, number> | "committed"> {
+  try {
+    const { committedBlocks = [], uncommittedBlocks = [] } = await blob.getBlockList("all");
+    if (committedBlocks.length > 0) return "committed";
+    return new Map(uncommittedBlocks.map(({ name, size }) => [name, size]));
+  } catch (error) {
+    if (answerOf(error)?.status === 404) return new Map();
+    throw error;
+  }
+}
+
+function headersOf(p: BlobProperties): Record<string, string | Uint8Array> {
   const headers = {
     blobContentType: p.contentType,
     blobContentEncoding: p.contentEncoding,
@@ -155,8 +208,45 @@ function headersOf(p: BlobGetPropertiesResponse): Record<string, string | Uint8A
     // Put Block List computes none, so the source's is kept.
     blobContentMD5: p.contentMD5,
   };
-  return Object.fromEntries(Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(headers).filter((pair): pair is [string, string | Uint8Array] => (pair[1]?.length ?? 0) > 0),
+  );
 }
+
+interface SourceLook {
+  /** Absent: there is no such blob. */
+  readonly item?: BlobItem;
+  /** Snapshots of it that a copy to the same container took. */
+  readonly ourSnapshots: readonly string[];
+}
+
+/**
+ * Looks at the source in its listing, because the headers of a single blob do not keep the case of metadata names.
+ * Of all names that begin with the blob's, its own comes first, and its snapshots before itself.
+ */
+async function lookAtSource(request: CopyRequest, includeSnapshots = false): Promise<SourceLook> {
+  const { name } = request.from;
+  const listing = containerOf(request.from, request).listBlobsFlat({
+    prefix: name,
+    includeMetadata: true,
+    ...(includeSnapshots ? { includeSnapshots } : {}),
+  });
+  const ourSnapshots: string[] = [];
+  for await (const page of listing.byPage({ maxPageSize: includeSnapshots ? 100 : 1 })) {
+    for (const item of page.segment.blobItems) {
+      if (item.name !== name) return { ourSnapshots };
+      if (!item.snapshot) return { item, ourSnapshots };
+      if (item.metadata?.[SNAPSHOT_MARK] === request.to.container) ourSnapshots.push(item.snapshot);
+    }
+  }
+  return { ourSnapshots };
+}
+
+/**
+ * Metadata of the snapshots that copies take, by which a later attempt finds one that was left behind. It names the
+ * container that is copied to, because more than one vault may protect an account.
+ */
+const SNAPSHOT_MARK = "lakevaultcopy";
 
 /** Copy Blob takes no condition that holds while it runs, so what may change is copied from a snapshot. */
 async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
@@ -164,11 +254,14 @@ async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promi
   const blob = newBlobOf(request);
   if (request.etag !== undefined && (await blob.exists())) return { kind: "exists" };
 
-  const snapshot = request.etag === undefined ? undefined : await takeSnapshot(source, request);
+  const frozen = request.etag === undefined ? {} : await freeze(request);
+  if ("kind" in frozen) return frozen;
+  const { snapshot, metadata = {} } = frozen;
   const { tags } = tierAndTags(request);
   try {
     await blob.beginCopyFromURL(await request.from.account.signedUrl(source, snapshot), {
       conditions: { ...ONLY_IF_FREE },
+      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
       ...(tags === undefined ? {} : { tags }),
     });
   } catch (error) {
@@ -182,11 +275,28 @@ async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promi
   return { kind: "copied" };
 }
 
-async function takeSnapshot(source: BlobClient, request: CopyRequest): Promise<string> {
-  const { snapshot } = await source.createSnapshot({ conditions: ifUnchanged(request) });
-  if (snapshot === undefined)
+interface Frozen {
+  readonly snapshot?: string;
+  /** Of the blob; the snapshot has only our mark. */
+  readonly metadata?: Record<string, string>;
+}
+
+/** Takes a snapshot of the wanted version, after removing those that attempts before have left behind. */
+async function freeze(request: CopyRequest): Promise<Frozen | CopyResult> {
+  const source = sourceOf(request);
+  const { item, ourSnapshots } = await lookAtSource(request, true);
+  for (const snapshot of ourSnapshots) await source.withSnapshot(snapshot).deleteIfExists();
+  if (item === undefined) return { kind: "gone" };
+  if (unquoted(item.properties.etag) !== request.etag) return { kind: "changed" };
+
+  const { snapshot } = await source.createSnapshot({
+    conditions: ifUnchanged(request),
+    metadata: { [SNAPSHOT_MARK]: request.to.container },
+  });
+  if (snapshot === undefined) {
     throw new Error(`the service took a snapshot of '${request.from.name}' and did not name it`);
-  return snapshot;
+  }
+  return { snapshot, ...(item.metadata === undefined ? {} : { metadata: item.metadata }) };
 }
 
 /**
@@ -198,9 +308,10 @@ async function takeSnapshot(source: BlobClient, request: CopyRequest): Promise<s
 export async function waitForCopy(request: CopyRequest, limits: CopyLimits = COPY_LIMITS): Promise<string> {
   const blob = newBlobOf(request);
   for (let waitedMs = 0; ; waitedMs += limits.pollMs) {
-    const { copyStatus, copySource } = await blob.getProperties();
+    const { copyStatus, copySource, metadata } = await blob.getProperties();
     if (copyStatus !== "pending") {
       if (request.etag !== undefined && copySource !== undefined) await removeSnapshot(request, copySource);
+      if (metadata?.[SNAPSHOT_MARK] !== undefined) await removeMark(blob);
       return copyStatus ?? "success";
     }
     if (waitedMs >= limits.waitMs) {
@@ -216,6 +327,16 @@ async function removeSnapshot(request: CopyRequest, copySource: string): Promise
   if (snapshot) await sourceOf(request).withSnapshot(snapshot).deleteIfExists();
 }
 
+/** A blob without metadata of its own takes over that of the snapshot: the service cannot be told to copy none. */
+async function removeMark(blob: BlobClient): Promise<void> {
+  try {
+    await blob.setMetadata({});
+  } catch (error) {
+    // "This operation is not permitted as the blob is immutable due to a policy.": it stays, and a restore removes it.
+    if (answerOf(error)?.code !== "BlobImmutableDueToPolicy") throw error;
+  }
+}
+
 /**
  * Finds out what a refused copy means. A 409 or 412 may be about either side and the services word it in many ways, so
  * both sides are asked how they are now.
@@ -224,15 +345,19 @@ async function explain(error: unknown, request: CopyRequest): Promise<CopyResult
   const answer = answerOf(error);
   if (answer === undefined) throw mapError(error, request.to.place);
   if (answer.code === "BlobAlreadyExists") return { kind: "exists" };
-  // CannotVerifyCopySource: the service could not read the source in our name.
-  const refusedBy = answer.code === "CannotVerifyCopySource" ? request.from.place : request.to.place;
-  if (![400, 404, 409, 412].includes(answer.status)) throw mapError(error, refusedBy);
+  const failure = mapError(error, refusingPlace(answer, request));
+  if (isPressure(failure) || ![400, 404, 409, 412].includes(answer.status)) throw failure;
 
   const source = await stateOfSource(request);
   if (source !== "as wanted") return source;
   // Of two workers that stage blocks for one name, the first commit takes the other's blocks away (InvalidBlockList).
   if (await exists(request)) return { kind: "exists" };
-  throw mapError(error, refusedBy);
+  throw failure;
+}
+
+/** CannotVerifyCopySource: the service could not read the source in our name. */
+function refusingPlace(answer: ServiceAnswer | undefined, { from, to }: CopyRequest): Place {
+  return answer?.source !== undefined || answer?.code === "CannotVerifyCopySource" ? from.place : to.place;
 }
 
 async function exists(request: CopyRequest): Promise<boolean> {

@@ -68,6 +68,56 @@ test.for([
   expect((mapped.cause as Error).message).toBe("said by the service");
 });
 
+type Response = NonNullable<RestError["response"]>;
+
+/** An answer of which only the headers are looked at. */
+function answered(statusCode: number, code: string, headers: Readonly<Record<string, string>>): RestError {
+  const response = { headers: { get: (name: string) => headers[name] } };
+  return new RestError("said by the service", { statusCode, code, response: response as Response });
+}
+
+test.for([
+  [{ "retry-after": "7" }, 7_000],
+  [{ "retry-after": "Mon, 05 Jan 2026 10:00:30 GMT", date: "Mon, 05 Jan 2026 10:00:00 GMT" }, 30_000],
+  [{ "retry-after": "Mon, 05 Jan 2026 09:59:00 GMT", date: "Mon, 05 Jan 2026 10:00:00 GMT" }, undefined],
+  [{ "retry-after-ms": "250" }, 250],
+  [{ "x-ms-retry-after-ms": "1500", "retry-after": "2" }, 1_500],
+  [{ "retry-after": "86400" }, 300_000],
+  [{ "retry-after": "0" }, undefined],
+  [{ "retry-after": "soon" }, undefined],
+  [{}, undefined],
+] as const)("a throttled answer with the headers %o asks to wait for %s ms", ([headers, ms], { expect }) => {
+  for (const status of [503, 500, 429]) {
+    const mapped = mapError(answered(status, "ServerBusy", headers), VAULT);
+    expect(mapped).toMatchObject({ code: "storage/throttled", retryAfterMs: ms });
+    expect((mapped as VaultError).toFailure()).not.toHaveProperty("retryAfterMs");
+  }
+  expect(mapError(answered(500, "InternalError", headers), VAULT)).toMatchObject({ retryAfterMs: ms });
+});
+
+test("a moment without the service's own time is compared with ours", ({ expect }) => {
+  const inAMinute = new Date(Date.now() + 60_000).toUTCString();
+  const { retryAfterMs } = mapError(answered(503, "ServerBusy", { "retry-after": inAMinute }), VAULT) as VaultError;
+  expect(retryAfterMs).toBeGreaterThan(50_000);
+  expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+});
+
+test.for([
+  [409, "503", "ServerBusy", "storage/throttled"],
+  [500, "500", "OperationTimedOut", "storage/throttled"],
+  [400, "500", "InternalError", "storage/unavailable"],
+  [403, "403", "AuthorizationPermissionMismatch", "datasource/forbidden"],
+] as const)(
+  "a copy refused with %i because its source answered %s %s is %s",
+  ([status, source, code, expected], { expect }) => {
+    const headers = { "x-ms-copy-source-status-code": source, "x-ms-copy-source-error-code": code, "retry-after": "3" };
+    const mapped = mapError(answered(status, "CannotVerifyCopySource", headers), DATASOURCE);
+    expect(mapped).toMatchObject({ code: expected, message: expect.stringContaining(`'prodlake'`) });
+    expect(mapped.message).toContain(code);
+    if (expected !== "datasource/forbidden") expect(mapped).toMatchObject({ retryAfterMs: 3_000 });
+  },
+);
+
 test("what nobody knows stays what it was, without its secrets", ({ expect }) => {
   const mapped = mapError(rest(400, "InvalidUri", "no such https://a.blob/c/n?sv=1&sig=abc%2F"), VAULT);
   expect(mapped).not.toBeInstanceOf(VaultError);

@@ -22,14 +22,42 @@ export interface ServiceAnswer {
   readonly status: number;
   /** The service's code, or that of the network; empty when there is none. */
   readonly code: string;
+  /** How long the service asks to be left alone, ms; at most {@link LONGEST_RETRY_AFTER_MS}. */
+  readonly retryAfterMs?: number;
+  /** What the service itself got as answer when it read the source of a copy. */
+  readonly source?: { readonly status: number; readonly code: string };
 }
+
+/** Whoever asks for more is tried again all the same: a day in a header must not stop the work for a day. */
+const LONGEST_RETRY_AFTER_MS = 300_000;
 
 /** @returns undefined when the error did not come from a request to a service */
 export function answerOf(error: unknown): ServiceAnswer | undefined {
   if (!isRestError(error)) return undefined;
   const details = error.details as { readonly odataError?: { readonly code?: string } } | undefined;
-  // Table Storage tells its code in the body, the other services in a header that the SDK reads.
-  return { status: error.statusCode ?? 0, code: details?.odataError?.code ?? error.code ?? "" };
+  const header = (name: string): string | undefined => error.response?.headers.get(name);
+  const retryAfterMs = retryAfterOf(header);
+  const sourceStatus = header("x-ms-copy-source-status-code");
+  return {
+    status: error.statusCode ?? 0,
+    // Table Storage tells its code in the body, the other services in a header that the SDK reads.
+    code: details?.odataError?.code ?? error.code ?? "",
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(sourceStatus === undefined
+      ? {}
+      : { source: { status: Number(sourceStatus), code: header("x-ms-copy-source-error-code") ?? "" } }),
+  };
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after for the header without milliseconds */
+function retryAfterOf(header: (name: string) => string | undefined): number | undefined {
+  const text = header("retry-after");
+  const ms = Number(header("retry-after-ms") ?? header("x-ms-retry-after-ms") ?? Number(text) * 1_000);
+  // A moment is told by the service's clock, so it is compared with what that clock says.
+  const waitMs = Number.isNaN(ms)
+    ? Date.parse(text ?? "") - Date.parse(header("date") ?? new Date().toUTCString())
+    : ms;
+  return waitMs > 0 ? Math.min(waitMs, LONGEST_RETRY_AFTER_MS) : undefined;
 }
 
 /**
@@ -62,8 +90,13 @@ export async function mapping<T>(place: Place, request: () => Promise<T>): Promi
   }
 }
 
-function failureOf({ status, code }: ServiceAnswer, place: Place, cause: Error): VaultError | undefined {
+function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultError | undefined {
+  const { status, code, retryAfterMs, source } = answer;
+  const fromSource =
+    source && failureOf(retryAfterMs === undefined ? source : { ...source, retryAfterMs }, place, cause);
+  if (fromSource !== undefined) return fromSource;
   const said = code === "" ? `status ${status}` : code;
+  const options = { cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   switch (code) {
     // getaddrinfo ENOTFOUND: DNS knows every storage account that exists, and no other.
     case "ENOTFOUND":
@@ -81,13 +114,13 @@ function failureOf({ status, code }: ServiceAnswer, place: Place, cause: Error):
     case "ContainerBeingDeleted":
       return new VaultError("storage/unavailable", `a container of ${nameOf(place)} is being deleted`, {
         hint: "try again in a minute",
-        cause,
+        ...options,
       });
     // "The server is currently unable to receive requests." / "The operation could not be completed within the
     // permitted time.": both are how an account says that it is asked for too much.
     case "ServerBusy":
     case "OperationTimedOut":
-      return throttled(place, said, cause);
+      return throttled(place, said, options);
   }
   switch (status) {
     // "This request is not authorized to perform this operation (using this permission)." and its relatives
@@ -96,20 +129,20 @@ function failureOf({ status, code }: ServiceAnswer, place: Place, cause: Error):
       return forbidden(place, said, cause);
     case 429:
     case 503:
-      return throttled(place, said, cause);
+      return throttled(place, said, options);
     case 500:
     case 502:
     case 504:
     // No answer: ECONNREFUSED, ECONNRESET, ETIMEDOUT, EAI_AGAIN, REQUEST_SEND_ERROR.
     case 0:
-      return new VaultError("storage/unavailable", `${nameOf(place)} cannot be reached (${said})`, { cause });
+      return new VaultError("storage/unavailable", `${nameOf(place)} cannot be reached (${said})`, options);
     default:
       return undefined;
   }
 }
 
-function throttled(place: Place, said: string, cause: Error): VaultError {
-  return new VaultError("storage/throttled", `${nameOf(place)} is asked for more than it can do (${said})`, { cause });
+function throttled(place: Place, said: string, options: { cause: Error; retryAfterMs?: number }): VaultError {
+  return new VaultError("storage/throttled", `${nameOf(place)} is asked for more than it can do (${said})`, options);
 }
 
 function accountUnknown(place: Extract<Place, { account: string }>, cause: Error): VaultError {

@@ -263,7 +263,8 @@ export class AdaptivePool {
   }
 }
 
-function isPressure(error: unknown): error is VaultError {
+/** Tells whether a failure is one that a pool tries again. */
+export function isPressure(error: unknown): error is VaultError {
   return error instanceof VaultError && PRESSURE_CODES.has(error.code);
 }
 

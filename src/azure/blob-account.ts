@@ -50,6 +50,8 @@ const PIPELINES: Readonly<Record<Tries, StoragePipelineOptions>> = {
 export interface BlobAccountOptions {
   /** How long an answer may take, ms; a request that moves content has a second more for each MiB. */
   readonly answerMs?: number;
+  /** How long one block is tried again, ms. */
+  readonly blockPatienceMs?: number;
 }
 
 const ANSWER_MS = 60_000;
@@ -96,7 +98,7 @@ export class BlobAccount {
     this.#onceService = new BlobServiceClient(url, this.#pipeline("once"));
     this.name = this.service.accountName;
     this.blocks = new AdaptivePool(
-      { widest: MOST_BLOCKS_AT_ONCE, patienceMs: BLOCK_PATIENCE_MS },
+      { widest: MOST_BLOCKS_AT_ONCE, patienceMs: options.blockPatienceMs ?? BLOCK_PATIENCE_MS },
       { clock, random: Math.random, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
     );
   }

@@ -132,9 +132,9 @@ async function copyWhole(request: CopyRequest): Promise<CopyResult> {
 }
 
 async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
-  const { item } = await lookAtSource(request);
-  if (item === undefined) return { kind: "gone" };
-  const { properties, metadata } = item;
+  const { value: listed } = await listSource(request, false).next();
+  if (listed === undefined) return { kind: "gone" };
+  const { properties, metadata } = listed;
   if (request.etag !== undefined && unquoted(properties.etag) !== request.etag) return { kind: "changed" };
   const staged = await blocksOf(newBlobOf(request));
   if (staged === "committed") return { kind: "exists" };
@@ -213,33 +213,21 @@ function headersOf(p: BlobProperties): Record<string, string | Uint8Array> {
   );
 }
 
-interface SourceLook {
-  /** Absent: there is no such blob. */
-  readonly item?: BlobItem;
-  /** Snapshots of it that a copy to the same container took. */
-  readonly ourSnapshots: readonly string[];
-}
-
 /**
- * Looks at the source in its listing, because the headers of a single blob do not keep the case of metadata names.
- * Of all names that begin with the blob's, its own comes first, and its snapshots before itself.
+ * The source, and its snapshots if they are wanted, as listings tell them: the headers of a single blob do not keep the
+ * case of metadata names. Of all names that begin with the blob's, its own comes first.
  */
-async function lookAtSource(request: CopyRequest, includeSnapshots = false): Promise<SourceLook> {
+async function* listSource(request: CopyRequest, includeSnapshots: boolean): AsyncGenerator<BlobItem, undefined> {
   const { name } = request.from;
-  const listing = containerOf(request.from, request).listBlobsFlat({
-    prefix: name,
-    includeMetadata: true,
-    ...(includeSnapshots ? { includeSnapshots } : {}),
-  });
-  const ourSnapshots: string[] = [];
-  for await (const page of listing.byPage({ maxPageSize: includeSnapshots ? 100 : 1 })) {
+  const pages = containerOf(request.from, request)
+    .listBlobsFlat({ prefix: name, includeMetadata: true, ...(includeSnapshots ? { includeSnapshots } : {}) })
+    .byPage({ maxPageSize: includeSnapshots ? 100 : 1 });
+  for await (const page of pages) {
     for (const item of page.segment.blobItems) {
-      if (item.name !== name) return { ourSnapshots };
-      if (!item.snapshot) return { item, ourSnapshots };
-      if (item.metadata?.[SNAPSHOT_MARK] === request.to.container) ourSnapshots.push(item.snapshot);
+      if (item.name !== name) return;
+      yield item;
     }
   }
-  return { ourSnapshots };
 }
 
 /**
@@ -284,10 +272,15 @@ interface Frozen {
 /** Takes a snapshot of the wanted version, after removing those that attempts before have left behind. */
 async function freeze(request: CopyRequest): Promise<Frozen | CopyResult> {
   const source = sourceOf(request);
-  const { item, ourSnapshots } = await lookAtSource(request, true);
-  for (const snapshot of ourSnapshots) await source.withSnapshot(snapshot).deleteIfExists();
-  if (item === undefined) return { kind: "gone" };
-  if (unquoted(item.properties.etag) !== request.etag) return { kind: "changed" };
+  let listed: BlobItem | undefined;
+  for await (const item of listSource(request, true)) {
+    if (!item.snapshot) listed = item;
+    else if (item.metadata?.[SNAPSHOT_MARK] === request.to.container) {
+      await source.withSnapshot(item.snapshot).deleteIfExists();
+    }
+  }
+  if (listed === undefined) return { kind: "gone" };
+  if (unquoted(listed.properties.etag) !== request.etag) return { kind: "changed" };
 
   const { snapshot } = await source.createSnapshot({
     conditions: ifUnchanged(request),
@@ -296,7 +289,7 @@ async function freeze(request: CopyRequest): Promise<Frozen | CopyResult> {
   if (snapshot === undefined) {
     throw new Error(`the service took a snapshot of '${request.from.name}' and did not name it`);
   }
-  return { snapshot, ...(item.metadata === undefined ? {} : { metadata: item.metadata }) };
+  return { snapshot, ...(listed.metadata === undefined ? {} : { metadata: listed.metadata }) };
 }
 
 /**

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { BlobClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
-import { BlobAccount } from "../../src/azure/blob-account.ts";
+import { BlobAccount, type BlobAccountOptions } from "../../src/azure/blob-account.ts";
 import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
 import { BlobRestoreTarget } from "../../src/azure/blob-restore-target.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
@@ -29,11 +29,9 @@ let runs = 0;
 beforeAll(async () => {
   azurite = await startAzurite({ accounts: ["prodlake", "vault", "restored"] });
   wire = await startRecordingProxy(new URL(azurite.account("vault").blobEndpoint).origin);
-  [source, vaultAccount, target] = ["prodlake", "vault", "restored"].map((name) => {
-    const { connectionString, blobEndpoint } = azurite.account(name);
-    const throughWire = connectionString.replace(blobEndpoint, blobEndpoint.replace(/^http:\/\/[^/]+/, wire.origin));
-    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date());
-  }) as [BlobAccount, BlobAccount, BlobAccount];
+  source = openAccount("prodlake");
+  vaultAccount = openAccount("vault");
+  target = openAccount("restored");
 });
 afterAll(async () => {
   await wire.stop();
@@ -53,6 +51,13 @@ beforeEach(async () => {
   });
   await vaultAccount.container(vaultContainerName(instanceId())).create();
 });
+
+/** An account, reached through the wire. */
+function openAccount(name: string, options: BlobAccountOptions = {}): BlobAccount {
+  const { connectionString, blobEndpoint } = azurite.account(name);
+  const throughWire = connectionString.replace(blobEndpoint, blobEndpoint.replace(/^http:\/\/[^/]+/, wire.origin));
+  return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), options);
+}
 
 /** Each test has an instance of its own. */
 function instanceId(): string {
@@ -129,6 +134,41 @@ test("copies a large blob in blocks, with the source's version as a condition of
   expect((await object("data/large").getProperties()).accessTier).toBe("Cool");
 });
 
+test("goes on with a large blob where an earlier attempt was cut off", async ({ expect }) => {
+  const listed = await upload("large.bin", randomBytes(1_900));
+  const isBlock = ({ url, method }: { url: URL; method: string }): boolean =>
+    method === "PUT" && url.searchParams.get("comp") === "block";
+  let blocks = 0;
+  wire.before = (request) =>
+    isBlock(request) && ++blocks > 3 ? Promise.reject(new Error("cut off")) : Promise.resolve();
+  const impatient = openAccount("vault", { blockPatienceMs: 0 });
+  vault = new BlobBackupVault(impatient, instanceId(), source, { tier: "Cool", limits: SHORT });
+  await expect(copy(listed, "data/large")).rejects.toMatchObject({ code: "storage/unavailable" });
+
+  wire.before = () => Promise.resolve();
+  const before = wire.requests.length;
+  expect(await copy(listed, "data/large")).toEqual({ kind: "copied", movedBytes: 1_900 });
+  expect(wire.requests.slice(before).filter(isBlock)).toHaveLength(2);
+  await expectSame(expect, container.getBlobClient("large.bin"), object("data/large"));
+  expect(await metadataOf(object("data/large"))).toEqual(PROPERTIES.metadata);
+
+  const after = wire.requests.length;
+  expect(await copy(listed, "data/large")).toMatchObject({ kind: "copied", movedBytes: 0 });
+  expect(wire.requests.slice(after).filter(isBlock)).toHaveLength(0);
+});
+
+test("never takes a block of another version for its own", async ({ expect }) => {
+  const first = await upload("large.bin", Buffer.alloc(1_900, "a"));
+  let blocks = 0;
+  wire.before = async ({ url }) => {
+    if (url.searchParams.get("comp") === "block" && ++blocks === 4) await upload("large.bin", Buffer.alloc(1_900, "b"));
+  };
+  expect(await copy(first, "data/large")).toEqual({ kind: "changed" });
+  // To the same name on purpose: the vault never does so, a restore that is begun anew does.
+  expect(await copy(await look("large.bin"), "data/large")).toEqual({ kind: "copied", movedBytes: 1_900 });
+  expect((await object("data/large").downloadToBuffer()).equals(Buffer.alloc(1_900, "b"))).toBe(true);
+});
+
 test("never puts a large blob together from two versions", async ({ expect }) => {
   const listed = await upload("torn.bin", Buffer.alloc(1_900, "a"));
   let blocks = 0;
@@ -188,8 +228,21 @@ function sayCopyStatus(statuses: string[]): void {
   };
 }
 
-async function snapshots(): Promise<(string | undefined)[]> {
-  return (await all(container.listBlobsFlat({ includeSnapshots: true }))).map(({ snapshot }) => snapshot);
+/** @returns one for each snapshot of the blob, then undefined for the blob itself */
+async function snapshots(name = "log"): Promise<(string | undefined)[]> {
+  const items = await all(container.listBlobsFlat({ includeSnapshots: true }));
+  return items
+    .filter((item) => item.name === name)
+    .map(({ snapshot }) => snapshot || undefined)
+    .sort();
+}
+
+/** As listings tell it, which keep the case of its names. */
+async function metadataOf(blob: BlobClient): Promise<Readonly<Record<string, string>>> {
+  const { containerName, accountName, name } = blob;
+  const account = [source, vaultAccount, target].find((one) => one.name === accountName) ?? source;
+  const [item] = await all(account.container(containerName).listBlobsFlat({ prefix: name, includeMetadata: true }));
+  return item?.metadata ?? {};
 }
 
 async function appended(name: string, content: string): Promise<ListedBlob> {
@@ -215,6 +268,56 @@ test("leaves a copy that takes long to the next attempt, which waits on and tidi
   sayCopyStatus(["pending"]);
   expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 0 });
   expect(await snapshots()).toEqual([undefined]);
+});
+
+/** The worker's last sign of life: none of its requests arrives any more once it would begin the copy. */
+function dieBeforeCopy(): void {
+  let dead = false;
+  wire.before = ({ method, headers }) => {
+    dead ||= method === "PUT" && headers["x-ms-copy-source"] !== undefined;
+    return dead ? Promise.reject(new Error("dead")) : Promise.resolve();
+  };
+}
+
+test.for([
+  ["nothing", {}],
+  ["metadata", { Owner: "finance", stage: "raw" }],
+] as const)("removes the snapshot that a dead worker left of a blob with %s", async ([, metadata], { expect }) => {
+  await container.getAppendBlobClient("log").create({ metadata });
+  await container.getAppendBlobClient("log").appendBlock("lines", 5);
+  // Neighbours in the listing, and a snapshot that users took: none of ours.
+  await appended("log1", "other");
+  await container.getAppendBlobClient("log1").createSnapshot();
+  const { snapshot: users } = await container.getAppendBlobClient("log").createSnapshot();
+  const listed = await look("log");
+
+  dieBeforeCopy();
+  await expect(copy(listed, "data/log")).rejects.toMatchObject({ code: "storage/unavailable" });
+  wire.before = () => Promise.resolve();
+  expect(await snapshots("log")).toHaveLength(3);
+
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
+  expect(await snapshots("log")).toEqual([users, undefined]);
+  expect(await snapshots("log1")).toHaveLength(2);
+  expect(await metadataOf(object("data/log"))).toEqual(metadata);
+});
+
+test("removes the snapshot that a dead worker left of a version that is no more", async ({ expect }) => {
+  const listed = await appended("log", "lines");
+  dieBeforeCopy();
+  await expect(copy(listed, "data/log/1")).rejects.toMatchObject({ code: "storage/unavailable" });
+  wire.before = () => Promise.resolve();
+  await container.getAppendBlobClient("log").appendBlock("more", 4);
+  expect(await copy(listed, "data/log/1")).toEqual({ kind: "changed" });
+  expect(await copy(await look("log"), "data/log/2")).toEqual({ kind: "copied", movedBytes: 9 });
+  expect(await snapshots("log")).toEqual([undefined]);
+});
+
+test("leaves the snapshots of another vault's copies alone", async ({ expect }) => {
+  const listed = await appended("log", "lines");
+  const { snapshot } = await container.getBlobClient("log").createSnapshot({ metadata: { lakevaultcopy: "bi-other" } });
+  expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
+  expect(await snapshots("log")).toEqual([snapshot, undefined]);
 });
 
 test("makes a copy anew that the service broke off", async ({ expect }) => {

@@ -28,7 +28,8 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     requests.push(recorded);
     proxy.before(recorded).then(
       () => {
-        const forwarded = request({ hostname, port, method, path: url, headers }, (answer) => {
+        // Raw, because names of metadata have a case to keep.
+        const forwarded = request({ hostname, port, method, path: url, headers: incoming.rawHeaders }, (answer) => {
           proxy.answering(recorded, answer.headers);
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
           answer.pipe(outgoing);

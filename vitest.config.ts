@@ -10,6 +10,7 @@ export default defineConfig({
           include: [
             "src/**/*.test.ts",
             "local/**/*.test.ts",
+            "bench/**/*.test.ts",
             "test/architecture/**/*.test.ts",
             "test/compat/**/*.test.ts",
             "test/contract/memory/**/*.test.ts",

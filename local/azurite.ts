@@ -22,6 +22,9 @@ const STOP_TIMEOUT_MS = 10_000;
 
 const SERVICES = ["Blob", "Queue", "Table"] as const;
 
+/** How a line of the access log begins: address, identity, user, time. */
+const ACCESS = /^\S+ - \S+ \[/;
+
 export interface AzuriteOptions {
   /** Names of the accounts, or names with their base64 keys; a key that is not given is made for this run. */
   readonly accounts: readonly string[] | Readonly<Record<string, string>>;
@@ -29,6 +32,8 @@ export interface AzuriteOptions {
   readonly folder?: string;
   /** Ports to listen on; without them, the system chooses free ones. */
   readonly ports?: { readonly blob: number; readonly queue: number; readonly table: number };
+  /** Is told of each request that was answered: a line of the common log format, in the order of the answers. */
+  readonly onRequest?: (line: string) => void;
 }
 
 export interface AzuriteAccount {
@@ -42,6 +47,7 @@ export interface AzuriteAccount {
 }
 
 export interface Azurite {
+  readonly pid: number;
   /** Looks up an account by name. */
   account(name: string): AzuriteAccount;
   /** Ends Azurite, which saves its data first when it has a folder. */
@@ -68,7 +74,8 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
   const child = fork(
     createRequire(import.meta.url).resolve("azurite/dist/src/azurite.js"),
     [
-      ...["--disableTelemetry", "--skipApiVersionCheck", "--silent", "--loose"],
+      ...["--disableTelemetry", "--skipApiVersionCheck", "--loose"],
+      ...(options.onRequest === undefined ? ["--silent"] : []),
       ...["--blobPort", `${blob}`, "--queuePort", `${queue}`, "--tablePort", `${table}`],
       ...(options.folder === undefined ? ["--inMemoryPersistence"] : ["--location", folder]),
     ],
@@ -85,7 +92,7 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
 
   try {
-    const [blobAddress, queueAddress, tableAddress] = await waitForServices(child);
+    const [blobAddress, queueAddress, tableAddress] = await waitForServices(child, options.onRequest);
     const accounts = new Map(
       [...keys].map(([name, key]) => {
         const blobEndpoint = `${blobAddress}/${name}`;
@@ -98,6 +105,7 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
       }),
     );
     return {
+      pid: child.pid ?? 0,
       account: (name) => {
         const account = accounts.get(name);
         if (account === undefined) throw new Error(`this Azurite serves ${[...accounts.keys()]}, not '${name}'`);
@@ -123,8 +131,8 @@ function isNameList(accounts: AzuriteOptions["accounts"]): accounts is readonly 
   return Array.isArray(accounts);
 }
 
-/** Reads the addresses of the blob, queue and table service from what Azurite prints. */
-async function waitForServices(child: ChildProcess): Promise<string[]> {
+/** Reads the addresses of the blob, queue and table service from what Azurite prints, and then its access log. */
+async function waitForServices(child: ChildProcess, onRequest?: (line: string) => void): Promise<string[]> {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("azurite was started without pipes");
   const complaints: string[] = [];
@@ -140,7 +148,10 @@ async function waitForServices(child: ChildProcess): Promise<string[]> {
     });
     createInterface(stdout).on("line", (line) => {
       const [, service, address] = /^Azurite (\w+) service is successfully listening at (\S+)$/.exec(line) ?? [];
-      if (service === undefined || address === undefined) return;
+      if (service === undefined || address === undefined) {
+        if (ACCESS.test(line)) onRequest?.(line);
+        return;
+      }
       addresses.set(service, address);
       if (addresses.size < SERVICES.length) return;
       clearTimeout(timeout);

@@ -1,0 +1,141 @@
+/**
+ * @module
+ * A first backup and later ones side by side with the limit, which is the same listing and the same copies by bare SDK
+ * calls, and with `rclone sync` where it is installed. See `docs/performance.md`.
+ *
+ * `npm run bench:backup -- [--blobs N] [--big N] [--cpu-prof FOLDER]`; the last line is JSON.
+ */
+import { BACKUP_BODY } from "../local/demo/arm-bodies.ts";
+import { objectPath } from "../src/vault/names.ts";
+import { type BareTarget, copyBare, listBare, measureBare } from "./bare-copies.ts";
+import { findRclone, type Rclone } from "./rclone.ts";
+import {
+  CONTAINER,
+  changeLake,
+  describeLake,
+  fillLake,
+  INSTANCE,
+  measureJob,
+  openSideBySide,
+  type Run,
+  readOptions,
+  runRatio,
+  type SideBySide,
+  tabulateRuns,
+  vaultContainer,
+} from "./side-by-side.ts";
+import { callsPerChangedBlob, tabulateCalls } from "./storage-calls.ts";
+import { formatTable } from "./table.ts";
+
+/** As the app writes objects without a setting. */
+const TIER = "Cool";
+
+const WARM_UP_COPIES = 1_000;
+
+/** Backups with 1 % changed. They are short, so that one alone would tell more of the machine than of itself. */
+const ROUNDS = 3;
+
+/** Where a bare run copies to: names as long as Lakevault's, in a container of its own. */
+function bareTarget(open: SideBySide, container: string): BareTarget {
+  return {
+    container: open.container("vault", container),
+    nameOf: ({ name, etag }) => objectPath(CONTAINER, name, etag, 1),
+    tier: TIER,
+  };
+}
+
+async function measureBackup(open: SideBySide, name: string, blobs: number, copied: number): Promise<Run> {
+  const { run, details } = await measureJob(open, name, `${INSTANCE}/backup`, BACKUP_BODY);
+  if (Number(details["entries"]) !== blobs || Number(details["copied"]) !== copied) {
+    throw new Error(`the ${name} was to hold ${blobs} and copy ${copied}: ${JSON.stringify(details)}`);
+  }
+  return run;
+}
+
+async function measureRclone(open: SideBySide, rclone: Rclone | undefined, name: string): Promise<Run | undefined> {
+  if (rclone === undefined) return undefined;
+  const sync = { from: open.account("prodlake"), to: open.account("mirror"), container: CONTAINER };
+  try {
+    const measured = await open.withoutApp(() => open.measure(() => rclone.sync(sync)));
+    console.log(`${name}: ${measured.seconds.toFixed(1)} s`);
+    return { ...measured, name };
+  } catch (error) {
+    console.log(`${name}: failed, its figures are null: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+const options = readOptions();
+const rclone = await findRclone();
+console.log(`backup of ${describeLake(options)}`);
+console.log(rclone === undefined ? "rclone is not installed: its figures are null" : rclone.version);
+const open = await openSideBySide(options);
+try {
+  const lake = open.container("prodlake", CONTAINER);
+  await fillLake(lake, options);
+  console.log("the lake is filled");
+  const blobs = options.blobs + options.big;
+
+  // Azurite's code is compiled as it runs, which is not to be on the account of whoever comes first.
+  const all = await listBare(lake, {});
+  const warmUp = bareTarget(open, "warm-up");
+  await warmUp.container.create();
+  await copyBare(lake, all.slice(-WARM_UP_COPIES), warmUp);
+  await warmUp.container.delete();
+
+  const measureLimit = (name: string, container: string, known?: ReadonlySet<string>) =>
+    measureBare(open, name, {
+      source: lake,
+      listing: { tags: true },
+      target: bareTarget(open, container),
+      pick: ({ etag }) => known?.has(etag) !== true,
+    });
+
+  const before = await measureLimit("limit, before", "bare-before");
+  const first = await measureBackup(open, "Lakevault, first backup", blobs, blobs);
+  const rcloneFirst = await measureRclone(open, rclone, "rclone sync, first");
+
+  let listed = before.listed;
+  const limitsOfChanges: Run[] = [];
+  const later: Run[] = [];
+  let rcloneSecond: Run | undefined;
+  let changed = 0;
+  for (let round = 1; round <= ROUNDS; round++) {
+    changed = await changeLake(lake, options, round);
+    const known = new Set(listed.map(({ etag }) => etag));
+    const limit = await measureLimit("listing and copies of 1 %", `bare-${round}`, known);
+    listed = limit.listed;
+    limitsOfChanges.push(limit.run);
+    later.push(await measureBackup(open, "Lakevault, 1 % changed", blobs, changed));
+    if (round === 1) rcloneSecond = await measureRclone(open, rclone, "rclone sync, second");
+  }
+
+  await (await vaultContainer(open)).delete();
+  const after = await measureLimit("limit, after", "bare-after");
+  const limits = [before.run, after.run];
+
+  const firstRuns = [before.run, first, after.run, ...(rcloneFirst === undefined ? [] : [rcloneFirst])];
+  const laterRuns = limitsOfChanges.flatMap((limit, round) => [limit, later[round] ?? limit]);
+  const runs = [...firstRuns, ...laterRuns, ...(rcloneSecond === undefined ? [] : [rcloneSecond])];
+  console.log(`\n${formatTable(tabulateRuns(runs))}\n`);
+
+  const [second = first] = later;
+  const calls = new Map(
+    [before.run, first, ...limitsOfChanges.slice(0, 1), second].map((run) => [run.name, run.calls]),
+  );
+  console.log(`${formatTable(tabulateCalls(calls))}\n`);
+  console.log(
+    `calls per changed blob of the first backup: ${callsPerChangedBlob(first.calls, blobs, blobs).toFixed(3)}`,
+  );
+  console.log(
+    JSON.stringify({
+      first_vs_limit: runRatio([first], limits),
+      first_vs_rclone: rcloneFirst === undefined ? null : runRatio([first], [rcloneFirst]),
+      second_vs_listing: runRatio(later, limitsOfChanges),
+      second_vs_rclone: rcloneSecond === undefined ? null : runRatio([second], [rcloneSecond]),
+      calls_per_changed_blob: Number(callsPerChangedBlob(second.calls, blobs, changed).toFixed(3)),
+    }),
+  );
+} finally {
+  await open.close();
+}

@@ -1,0 +1,337 @@
+/**
+ * @module
+ * What a side-by-side measurement runs on: one Azurite with a generated lake, the app on the embedded host beside it, and
+ * the access log of all that is called.
+ */
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BlobServiceClient, type ContainerClient } from "@azure/storage-blob";
+import { type AzuriteAccount, startAzurite } from "../local/azurite.ts";
+import { instanceBody, policyBody, VAULT_BODY } from "../local/demo/arm-bodies.ts";
+import { type ArmJob, GROUP, openArmClient } from "../local/demo/arm-client.ts";
+import { LOCAL_ACCOUNTS, lakevaultSettings } from "../local/lakevault.ts";
+import { startTestHost } from "../local/testing/test-host.ts";
+import { mapBounded } from "../src/foundation/bounded-pool.ts";
+import { readCall, type StorageCall } from "./storage-calls.ts";
+import type { Table } from "./table.ts";
+
+const APP = fileURLToPath(new URL("..", import.meta.url));
+
+/** Copies in flight at once, whoever copies. */
+export const WIDTH = 32;
+
+/** The container that is protected, in account `prodlake`. */
+export const CONTAINER = "lake";
+
+const VAULT = `${GROUP}/providers/Microsoft.DataProtection/backupVaults/benchvault`;
+const POLICY = `${VAULT}/backupPolicies/daily`;
+export const INSTANCE = `${VAULT}/backupInstances/prodlake-prodlake-bench`;
+
+/** Keeps what a peer writes; no account of Lakevault's. */
+const PEER_ACCOUNT = "mirror";
+
+/** Time between two looks at a job: what the looks cost is to be lost in what the job does. */
+const POLL_MS = 1_000;
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+const BLOB_BYTES = KIB;
+const BIG_BYTES = 300 * MIB;
+/** One block of this length, many times over, makes a big blob. */
+const BIG_PART_BYTES = 20 * MIB;
+const BLOBS_A_DIRECTORY = 50;
+/** Of so many blobs one changes. */
+const CHANGED_ONE_IN = 100;
+
+export interface LakeShape {
+  /** Blobs of 1 KiB. */
+  readonly blobs: number;
+  /** Blobs of 300 MiB. */
+  readonly big: number;
+}
+
+export interface Options extends LakeShape {
+  /** Where a CPU profile of the app's process goes; absent: there is none. */
+  readonly profileFolder?: string;
+}
+
+/** Reads the command line. @throws Error when it is wrong */
+export function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      blobs: { type: "string", default: "20000" },
+      big: { type: "string", default: "3" },
+      "cpu-prof": { type: "string" },
+    },
+  });
+  const profileFolder = values["cpu-prof"];
+  return {
+    blobs: wholeNumber("--blobs", values.blobs, CHANGED_ONE_IN),
+    big: wholeNumber("--big", values.big, 0),
+    ...(profileFolder === undefined ? {} : { profileFolder }),
+  };
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const number = Number(text);
+  if (text === "" || !Number.isSafeInteger(number) || number < least) {
+    throw new Error(`${option} takes a whole number from ${least} up, not '${text}'`);
+  }
+  return number;
+}
+
+/** What a lake of this shape is, in words. */
+export function describeLake({ blobs, big }: LakeShape): string {
+  const directories = Math.ceil(blobs / BLOBS_A_DIRECTORY);
+  return `${blobs.toLocaleString("en")} blobs of 1 KiB in ${directories} directories and ${big} of 300 MiB`;
+}
+
+/** One run of something, with all that it called. */
+export interface Measured<T> {
+  readonly result: T;
+  readonly seconds: number;
+  /** Processor time, which others on the same machine disturb less than the time of the clock. */
+  readonly cpu: { readonly azurite: number; readonly clients: number };
+  readonly calls: readonly StorageCall[];
+}
+
+/** One job, as its caller sees it. */
+export interface JobRun {
+  /** From the request that started it to its end, both as the job tells them. */
+  readonly seconds: number;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+export interface SideBySide {
+  account(name: (typeof LOCAL_ACCOUNTS)[number] | typeof PEER_ACCOUNT): AzuriteAccount;
+  container(account: (typeof LOCAL_ACCOUNTS)[number] | typeof PEER_ACCOUNT, name: string): ContainerClient;
+  measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
+  /** Does something while the app stands still: also an idle one asks its queues many times a second. */
+  withoutApp<T>(work: () => Promise<T>): Promise<T>;
+  /** Starts a job and waits for its end. @throws Error unless it completes without warnings */
+  runJob(path: string, body: object): Promise<JobRun>;
+  request(path: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Starts Azurite and the app, and protects an empty lake. */
+export async function openSideBySide(options: Options): Promise<SideBySide> {
+  const log = new RequestLog();
+  const azurite = await startAzurite({
+    accounts: [...LOCAL_ACCOUNTS, PEER_ACCOUNT],
+    onRequest: (line) => log.add(line),
+  });
+  try {
+    const { profileFolder } = options;
+    const host = await startTestHost({
+      app: APP,
+      settings: {
+        ...lakevaultSettings(azurite),
+        VaultCopyWidth: String(WIDTH),
+        ...(profileFolder === undefined
+          ? {}
+          : { languageWorkers__node__arguments: `--cpu-prof --cpu-prof-dir=${profileFolder}` }),
+      },
+    });
+    const api = openArmClient(host.baseUrl);
+    const open: SideBySide = {
+      account: (name) => azurite.account(name),
+      container: (account, name) =>
+        BlobServiceClient.fromConnectionString(azurite.account(account).connectionString).getContainerClient(name),
+      measure: async (work) => {
+        const clients = [process.pid, host.pid, host.workerPid()];
+        const from = await log.settle(azurite.account("prodlake").blobEndpoint);
+        const before = await Promise.all([cpuSeconds([azurite.pid]), cpuSeconds(clients)]);
+        const begunAt = performance.now();
+        const result = await work();
+        const seconds = (performance.now() - begunAt) / 1_000;
+        const after = await Promise.all([cpuSeconds([azurite.pid]), cpuSeconds(clients)]);
+        const until = await log.settle(azurite.account("prodlake").blobEndpoint);
+        const cpu = { azurite: after[0] - before[0], clients: after[1] - before[1] };
+        return { result, seconds, cpu, calls: log.calls(from, until) };
+      },
+      withoutApp: async (work) => {
+        const processes = [host.pid, host.workerPid()];
+        const signal = (name: NodeJS.Signals): void => {
+          for (const pid of processes) process.kill(pid, name);
+        };
+        const resume = (): void => signal("SIGCONT");
+        process.once("exit", resume);
+        signal("SIGSTOP");
+        try {
+          return await work();
+        } finally {
+          process.off("exit", resume);
+          resume();
+          await api.request("GET", VAULT);
+        }
+      },
+      runJob: async (path, body) => {
+        const jobPath = await api.startJob(path, body);
+        for (;;) {
+          const { properties } = (await api.request("GET", jobPath)).body as TimedJob;
+          if (properties.status === "Completed") {
+            const ms = Date.parse(properties.endTime ?? "") - Date.parse(properties.startTime);
+            return { seconds: ms / 1_000, details: properties.extendedInfo?.additionalDetails ?? {} };
+          }
+          if (properties.status !== "InProgress") {
+            throw new Error(`the job ended as ${properties.status}: ${JSON.stringify(properties.errorDetails ?? [])}`);
+          }
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        }
+      },
+      request: async (path) => (await api.request("GET", path)).body,
+      close: async () => {
+        await host.stop();
+        await azurite.stop();
+      },
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+    await open.container("prodlake", CONTAINER).create();
+    await api.run("PUT", VAULT, VAULT_BODY);
+    await api.run("PUT", POLICY, policyBody());
+    await api.run("PUT", INSTANCE, instanceBody("prodlake", POLICY, [CONTAINER]));
+    return open;
+  } catch (error) {
+    await azurite.stop();
+    throw error;
+  }
+}
+
+/** Linux counts processor time in hundredths of a second, whatever its clock. */
+const TICKS_A_SECOND = 100;
+
+/**
+ * Processor time that processes have used so far, of user and system.
+ *
+ * @returns NaN where the system does not tell, which is everywhere but on Linux
+ * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+ */
+async function cpuSeconds(pids: readonly number[]): Promise<number> {
+  const ticks = await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+      // The fields after the name, which is in parentheses and may hold anything; the times are fields 14 and 15 of all.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return Number(fields[11] ?? "x") + Number(fields[12] ?? "x");
+    }),
+  );
+  return ticks.reduce((sum, one) => sum + one, 0) / TICKS_A_SECOND;
+}
+
+interface TimedJob extends ArmJob {
+  readonly properties: ArmJob["properties"] & { readonly startTime: string; readonly endTime?: string };
+}
+
+/** All requests of all clients, in the order of their answers. Lines are read when they are asked for, not as they come. */
+class RequestLog {
+  readonly #lines: string[] = [];
+  #awaited: { readonly mark: string; readonly seen: () => void } | undefined;
+
+  add(line: string): void {
+    if (this.#awaited !== undefined && line.includes(this.#awaited.mark)) this.#awaited.seen();
+    else this.#lines.push(line);
+  }
+
+  /**
+   * Waits until all that was answered before this call is in the log.
+   *
+   * @returns how many lines that is
+   */
+  async settle(endpoint: string): Promise<number> {
+    const mark = `mark-${randomUUID()}`;
+    const seen = new Promise<void>((resolve) => {
+      this.#awaited = { mark, seen: resolve };
+    });
+    // Refused, and in the log all the same.
+    await (await fetch(`${endpoint}/${mark}/x`)).arrayBuffer();
+    await seen;
+    this.#awaited = undefined;
+    return this.#lines.length;
+  }
+
+  calls(from: number, until: number): StorageCall[] {
+    return this.#lines.slice(from, until).flatMap((line) => readCall(line, "vaultstate") ?? []);
+  }
+}
+
+function blobName(i: number): string {
+  const directory = String(Math.floor(i / BLOBS_A_DIRECTORY)).padStart(5, "0");
+  return `directory-${directory}/blob-${String(i).padStart(7, "0")}.bin`;
+}
+
+async function writeBlob(lake: ContainerClient, i: number, round: number): Promise<void> {
+  const content = Buffer.alloc(BLOB_BYTES, `${round} ${i} `);
+  await lake.getBlockBlobClient(blobName(i)).upload(content, content.length);
+}
+
+/** Writes the lake's blobs. */
+export async function fillLake(lake: ContainerClient, { blobs, big }: LakeShape): Promise<void> {
+  for (let i = 0; i < big; i++) {
+    const blob = lake.getBlockBlobClient(`big/blob-${i}.bin`);
+    const id = Buffer.from("part").toString("base64");
+    await blob.stageBlock(id, Buffer.alloc(BIG_PART_BYTES, `big ${i} `), BIG_PART_BYTES);
+    await blob.commitBlockList(new Array<string>(BIG_BYTES / BIG_PART_BYTES).fill(id));
+  }
+  await mapBounded([...Array(blobs).keys()], WIDTH, (i) => writeBlob(lake, i, 0));
+}
+
+/**
+ * Writes 1 % of the blobs of 1 KiB anew, evenly over all directories.
+ *
+ * @param round - from 1 up; each changes other blobs
+ * @returns how many
+ */
+export async function changeLake(lake: ContainerClient, { blobs }: LakeShape, round: number): Promise<number> {
+  const changed = [...Array(blobs).keys()].filter((i) => i % CHANGED_ONE_IN === round);
+  await mapBounded(changed, WIDTH, (i) => writeBlob(lake, i, round));
+  return changed.length;
+}
+
+/** The vault's container of the one instance there is. */
+export async function vaultContainer(open: SideBySide): Promise<ContainerClient> {
+  const { connectionString } = open.account("vault");
+  const service = BlobServiceClient.fromConnectionString(connectionString);
+  for await (const { name } of service.listContainers({ prefix: "bi-" })) return service.getContainerClient(name);
+  throw new Error("the vault has no container of an instance");
+}
+
+/** One row of what is printed. */
+export interface Run extends Omit<Measured<unknown>, "result"> {
+  readonly name: string;
+  /** The part of the time that went into one flat listing, where that is a part by itself. */
+  readonly listSeconds?: number;
+}
+
+/** Runs a job of Lakevault and takes the time that the job itself tells. */
+export async function measureJob(
+  open: SideBySide,
+  name: string,
+  path: string,
+  body: object,
+): Promise<{ readonly run: Run; readonly details: JobRun["details"] }> {
+  const measured = await open.measure(() => open.runJob(path, body));
+  const { seconds, details } = measured.result;
+  console.log(`${name}: ${seconds.toFixed(1)} s by the job, ${measured.seconds.toFixed(1)} s by its caller's clock`);
+  return { run: { ...measured, name, seconds }, details };
+}
+
+export function tabulateRuns(runs: readonly Run[]): Table {
+  return {
+    head: ["run", "seconds", "of which listing", "processor: clients", "processor: Azurite"],
+    rows: runs.map(({ name, seconds, listSeconds, cpu }) => [
+      name,
+      seconds.toFixed(1),
+      listSeconds?.toFixed(1) ?? "",
+      ...[cpu.clients, cpu.azurite].map((used) => (Number.isNaN(used) ? "" : used.toFixed(1))),
+    ]),
+  };
+}
+
+/** How the mean time of some runs compares with that of others. */
+export function runRatio(runs: readonly Run[], others: readonly Run[]): number {
+  const mean = (of: readonly Run[]): number => of.reduce((sum, { seconds }) => sum + seconds, 0) / of.length;
+  return Number((mean(runs) / mean(others)).toFixed(3));
+}

@@ -5,16 +5,16 @@ import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import { beginRestore, checkRestore, planSegments } from "../../src/restore/contract.ts";
 import { planSegmentsActivity } from "../../src/restore/plan-segments.ts";
-import { toContainerRestore } from "../queues/queues.ts";
+import { toContainerRestorePlans } from "../queues/queues.ts";
 
 app.activity(beginRestore.name, {
   handler: serveActivity(beginRestore, (job) => beginRestoreActivity(composed(), job)),
 });
 app.activity(planSegments.name, {
-  extraOutputs: [toContainerRestore],
+  extraOutputs: [toContainerRestorePlans],
   handler: serveActivity(planSegments, async (job, context) => {
     const { containers, messages } = await planSegmentsActivity(composed(), job);
-    context.extraOutputs.set(toContainerRestore, messages);
+    context.extraOutputs.set(toContainerRestorePlans, messages);
     return containers;
   }),
 });

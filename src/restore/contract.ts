@@ -8,14 +8,21 @@ import { JobRef, type JobTotals } from "../jobs/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 
-/** Queue `container-restore`: copy one segment out of the vault. */
+/** Queue `container-restore-plans`: send the restore of one container off. */
+export const LanesMessage = JobRef.extend({ container: z.string() });
+export type LanesMessage = Readonly<z.infer<typeof LanesMessage>>;
+
+/** Queue `container-restore`: copy one segment out of the vault, then go on with the next one of its lane. */
 export const SegmentMessage = JobRef.extend({
   container: z.string(),
   /** Ordinal of the segment in the container's index. */
   segment: z.int().nonnegative(),
+  /** Lanes that the container is restored in: the lane's next segment is so many further. Absent: there is no next. */
+  lanes: z.int().positive().optional(),
 });
 export type SegmentMessage = Readonly<z.infer<typeof SegmentMessage>>;
 
+export const CONTAINER_RESTORE_PLANS_QUEUE = "container-restore-plans";
 export const CONTAINER_RESTORE_QUEUE = "container-restore";
 
 /** Raised to the restore's orchestration when all segments of the container are in the target. */
@@ -50,8 +57,12 @@ export type RestoreOutcome =
   | { readonly kind: "copied" }
   /** A blob of this name is there; the caller compares it with the entry. */
   | { readonly kind: "exists" }
+  /** The caller's time ran out; what was copied so far is used by the next attempt. */
+  | { readonly kind: "unfinished" }
   /** The object is not in the vault. */
-  | { readonly kind: "missing" };
+  | { readonly kind: "missing" }
+  /** The object is in the vault, but cannot be read as it is. */
+  | { readonly kind: "unreadable"; readonly message: string };
 
 /** Whose a container of the target is: created by this job, or by anyone else. */
 export type ContainerOwner = "ours" | "foreign";
@@ -66,8 +77,11 @@ export interface RestoreTarget {
    * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
    * tags and tier. Never writes over a whole blob; one that an earlier attempt left half is replaced. An entry of type
    * `directory` has no object: it becomes a directory.
+   *
+   * @param goesOn - asked between the parts of a copy of many; once it says no, the copy stops where it is
+   * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
-  copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome>;
+  copyObject(objectPath: string, container: string, entry: Entry, goesOn: () => boolean): Promise<RestoreOutcome>;
   /** Pages in listing order, from a name on. */
   listPages(container: string, from: string): AsyncIterable<readonly RestoredBlob[]>;
 }

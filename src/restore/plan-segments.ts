@@ -1,42 +1,81 @@
+import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { jobUnderWay } from "../jobs/job-under-way.ts";
 import { type WorkRecord, workRows } from "../jobs/work.ts";
-import { readIndex, readSeal } from "../vault/read-manifest.ts";
-import type { RestoreVault, SegmentMessage } from "./contract.ts";
+import type { ManifestCache } from "../vault/manifest-cache.ts";
+import { readSeal } from "../vault/read-manifest.ts";
+import type { LanesMessage, RestoreVault, SegmentMessage } from "./contract.ts";
+
+/**
+ * Lanes of a container: segments of it that are restored at once, and so its messages in the queue, however many segments
+ * it has. Enough to keep the copies of 16 instances going, which is what one storage account can take.
+ */
+const MOST_LANES = 256;
 
 export interface PlanSegmentsDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
-  readonly work: RecordTable<WorkRecord>;
   readonly vault: (instanceId: string) => RestoreVault;
 }
 
-export interface SegmentPlan {
-  /** Containers that have segments, and whose end is to be waited for. */
+export interface RestorePlan {
+  /** Containers that hold anything, and whose end is to be waited for. */
   readonly containers: string[];
-  /** One a segment. */
-  readonly messages: SegmentMessage[];
+  /** One for each of them. */
+  readonly messages: LanesMessage[];
 }
 
 /**
- * Cuts a restore into the segments of the recovery point's manifests.
+ * Tells which containers of the recovery point there is anything to restore of.
  *
- * Safe to run twice: a plan that is there stays, and a message that is sent again finds its segment restored.
+ * Safe to run twice: a container that is sent off again finds its segments restored or under way.
  */
-export async function planSegmentsActivity(deps: PlanSegmentsDeps, ref: JobRef): Promise<SegmentPlan> {
-  const plan: SegmentPlan = { containers: [], messages: [] };
+export async function planSegmentsActivity(deps: PlanSegmentsDeps, ref: JobRef): Promise<RestorePlan> {
   const under = await jobUnderWay(deps, ref);
-  if (under === undefined) return plan;
+  if (under === undefined) return { containers: [], messages: [] };
   const { job } = under;
+  const seal = await readSeal(deps.vault(job.instance), job.recoveryPoint.id);
+  const filled = new Set(seal.containers.filter(({ entries }) => entries > 0).map(({ name }) => name));
+  const containers = job.containers.filter((name) => filled.has(name));
+  return { containers, messages: containers.map((container) => ({ vault: job.vault, job: job.id, container })) };
+}
+
+export interface PlanLanesDeps extends PlanSegmentsDeps {
+  readonly work: RecordTable<WorkRecord>;
+  readonly manifests: ManifestCache;
+}
+
+/**
+ * Notes how many segments a container is restored in, and sends it off in lanes: of `n` lanes, the first takes the
+ * segments 0, n, 2n and so on, one after the other.
+ *
+ * Safe to run twice: a plan that is there stays, and a lane that is sent again passes over what is restored.
+ *
+ * @returns the first message of each lane; none when the job has ended
+ * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/missing`, and retryable ones of storage
+ */
+export async function planLanes(deps: PlanLanesDeps, message: LanesMessage): Promise<SegmentMessage[]> {
+  const under = await jobUnderWay(deps, message);
+  if (under === undefined) return [];
+  const { job } = under;
+  const { container } = message;
   const vault = deps.vault(job.instance);
-  const seal = await readSeal(vault, job.recoveryPoint.id);
-  for (const container of job.containers) {
-    const segments = (await readIndex(vault, seal, container))?.segments ?? [];
-    await deps.work.insert(job.id, workRows.plan(container), { kind: "plan", container, parts: segments.length });
-    if (segments.length > 0) plan.containers.push(container);
-    for (const segment of segments.keys()) plan.messages.push({ vault: job.vault, job: job.id, container, segment });
+  const seal = await deps.manifests.readSeal(vault, job.instance, job.recoveryPoint.id);
+  const index = await deps.manifests.readIndex(vault, seal, container);
+  const sealed = seal.containers.find(({ name }) => name === container);
+  if (index === undefined || index.entries !== sealed?.entries) {
+    throw new VaultError("format/corrupt", `the index of container '${container}' has other totals than its seal`);
   }
-  return plan;
+  const parts = index.segments.length;
+  await deps.work.insert(job.id, workRows.plan(container), {
+    kind: "plan",
+    container,
+    parts,
+    cuts: [],
+    expected: index.entries,
+  });
+  const lanes = Math.min(parts, MOST_LANES);
+  return Array.from({ length: lanes }, (_, segment) => ({ ...message, segment, lanes }));
 }

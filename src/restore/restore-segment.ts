@@ -1,16 +1,18 @@
-import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { addTotals, type Job, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
-import { ProgressNote } from "../jobs/progress-note.ts";
-import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
+import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
+import { plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
 import { type NameComparator, nameComparator } from "../vault/listing-order.ts";
+import type { ManifestCache } from "../vault/manifest-cache.ts";
+import type { ManifestIndex } from "../vault/manifest-index.ts";
 import { objectPath } from "../vault/names.ts";
-import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
+import { readSegment } from "../vault/read-manifest.ts";
 import {
   type RestoredBlob,
   type RestoreTarget,
@@ -18,125 +20,255 @@ import {
   restoredEvent,
   type SegmentMessage,
 } from "./contract.ts";
+import { isContainerRestored, isSegmentRestored, noteRestored } from "./restored-segments.ts";
 
 export interface RestoreSettings {
-  /** Copies in flight at once. */
-  readonly copyWidth: number;
+  /** A worker stops at the first slice after this; the host's own limit is 10 minutes on the Consumption plan. */
+  readonly budgetMs: number;
+  /** Between two slices of a segment a worker looks at its time and whether it is still wanted: entries of a slice. */
+  readonly sliceEntries: number;
+  /** The same in bytes; whichever is reached first. */
+  readonly sliceBytes: number;
+  /** Time between two notes of how far a segment is. */
+  readonly noteEveryMs: number;
 }
+
+export const RESTORE_SETTINGS: RestoreSettings = {
+  budgetMs: 4 * 60_000,
+  sliceEntries: 1_000,
+  sliceBytes: 4 * 2 ** 30,
+  noteEveryMs: NOTE_EVERY_MS,
+};
 
 export interface RestoreSegmentDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
   readonly work: RecordTable<WorkRecord>;
   readonly vault: (instanceId: string) => RestoreVault;
+  readonly manifests: ManifestCache;
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
+  /** Shared by all segments in this process that are restored to the same account. */
+  readonly pool: (account: string) => AdaptivePool;
   readonly clock: Clock;
   readonly settings: RestoreSettings;
+}
+
+/** What follows from a message. */
+export interface SegmentStep {
+  /** To be put on the queue: the same segment, when there was no time for all of it, or the next one of its lane. */
+  readonly rest?: SegmentMessage;
+  /** To be raised to the restore's orchestration: the whole container is in. */
+  readonly event?: string;
 }
 
 /**
  * Copies the objects of one segment into the restore target, then lists the target and compares it with the segment.
  *
  * Safe to run twice, also at the same time: a blob is never written over, what is already there is compared like all
- * others, and the result row is inserted once.
+ * others, and the result row is inserted once. The containers of the target were made by the job, so whatever is in them
+ * and as it should be was restored by it, in this attempt or in another: its totals are those of the segment.
  *
- * @returns the event to raise to the restore's orchestration when the whole container is in; otherwise undefined
  * @throws VaultError `format/corrupt`, `format/missing`, `restore/target-changed`, `restore/verification-failed`, and
  *   retryable ones of storage
  */
-export async function restoreSegment(deps: RestoreSegmentDeps, message: SegmentMessage): Promise<string | undefined> {
+export async function restoreSegment(deps: RestoreSegmentDeps, message: SegmentMessage): Promise<SegmentStep> {
+  const startedAt = deps.clock();
   const under = await jobUnderWay(deps, message);
-  if (under === undefined || under.job.request.kind !== "restore") return undefined;
+  if (under === undefined || under.job.request.kind !== "restore") return {};
   const { job } = under;
-  const { container, segment } = message;
-  const row = workRows.restored(container, segment);
-  if ((await getWork(deps.work, job.id, row, "restored")) === undefined) {
-    const totals = await copySegment(deps, job, under.job.request, message);
-    await deps.work.insert(job.id, row, { kind: "restored", container, segment, totals });
+  const { container, segment, lanes } = message;
+  const index = await readIndexOf(deps, job, container);
+
+  if (!(await isSegmentRestored(deps.work, job.id, container, segment))) {
+    const worker = new SegmentWorker(deps, job, under.job.request, message, startedAt);
+    const end = await worker.restore(index);
+    if (end === "job ended") return {};
+    if (end === "unfinished") return { rest: message };
+    await noteRestored(deps.work, job.id, container, segment, end);
+    await worker.noteEnd();
   }
-  return (await isWhole(deps.work, job.id, container)) ? restoredEvent(container) : undefined;
+  const next = segment + (lanes ?? index.segments.length);
+  return {
+    ...(next < index.segments.length ? { rest: { ...message, segment: next } } : {}),
+    ...((await isContainerRestored(deps.work, job.id, container, segment)) ? { event: restoredEvent(container) } : {}),
+  };
 }
 
-async function isWhole(work: RecordTable<WorkRecord>, jobId: string, container: string): Promise<boolean> {
-  const plan = await getWork(work, jobId, workRows.plan(container), "plan");
-  const restored = await listWork(work, jobId, workRows.restoredAll(container), "restored");
-  return plan !== undefined && restored.length === plan.parts;
-}
-
-async function copySegment(
-  deps: RestoreSegmentDeps,
-  job: JobUnderWay,
-  request: RestoreRequest,
-  { container, segment }: SegmentMessage,
-): Promise<JobTotals> {
+async function readIndexOf(deps: RestoreSegmentDeps, job: JobUnderWay, container: string): Promise<ManifestIndex> {
   const vault = deps.vault(job.instance);
-  const index = await readIndex(vault, await readSeal(vault, job.recoveryPoint.id), container);
-  const ref = index?.segments[segment];
-  if (index === undefined || ref === undefined) {
-    throw new VaultError("format/corrupt", `container '${container}' has no segment ${segment}`);
-  }
-  const entries = await readSegment(vault, ref);
-  const target = deps.target(request, job.instance);
-  const compare = nameComparator(index.order);
+  const seal = await deps.manifests.readSeal(vault, job.instance, job.recoveryPoint.id);
+  const index = await deps.manifests.readIndex(vault, seal, container);
+  if (index !== undefined) return index;
+  throw new VaultError("format/corrupt", `the recovery point does not hold container '${container}'`);
+}
 
-  const there = await blobsThere(target, container, entries, compare);
-  const wanted = entries.filter(({ name }) => there.get(name)?.isWhole !== true);
-  let totals: JobTotals = { ...NO_TOTALS, listed: entries.length, unchanged: entries.length - wanted.length };
-  const progress = new ProgressNote(deps.work, job.id, workRows.running(container, segment, 0), deps.clock);
-  await mapBounded(wanted, deps.settings.copyWidth, async (entry) => {
+class SegmentWorker {
+  readonly #deps: RestoreSegmentDeps;
+  readonly #job: JobUnderWay;
+  readonly #message: SegmentMessage;
+  readonly #target: RestoreTarget;
+  readonly #pool: AdaptivePool;
+  readonly #progress: ProgressNote;
+  readonly #stopAt: number;
+  /** Of what is in the target. */
+  #totals: JobTotals = NO_TOTALS;
+
+  constructor(
+    deps: RestoreSegmentDeps,
+    job: JobUnderWay,
+    request: RestoreRequest,
+    message: SegmentMessage,
+    startedAt: Date,
+  ) {
+    this.#deps = deps;
+    this.#job = job;
+    this.#message = message;
+    this.#target = deps.target(request, job.instance);
+    this.#pool = deps.pool(request.target.account);
+    const row = workRows.running(message.container, plannedRangeId(message.segment), 0);
+    this.#progress = new ProgressNote(deps.work, job.id, row, deps.clock, deps.settings.noteEveryMs);
+    this.#stopAt = startedAt.getTime() + deps.settings.budgetMs;
+  }
+
+  /** @returns the segment's totals once all of it is in the target, and as it should be */
+  async restore(index: ManifestIndex): Promise<JobTotals | "unfinished" | "job ended"> {
+    const { container, segment } = this.#message;
+    const ref = index.segments[segment];
+    if (ref === undefined) throw new VaultError("format/corrupt", `container '${container}' has no segment ${segment}`);
+    await this.#progress.begin();
+    const entries = await readSegment(this.#deps.vault(this.#job.instance), ref);
+    const compare = nameComparator(index.order);
+
+    const whole = await this.#wholeNames(entries, compare);
+    this.#totals = totalsOf(entries.filter(({ name }) => whole.has(name)));
+    const wanted = entries.filter(({ name }) => !whole.has(name));
+    for (const slice of slicesOf(wanted, this.#deps.settings)) {
+      const copied = await this.#pool.map(slice, (entry) => this.#copy(entry));
+      if (copied.includes("unfinished")) return "unfinished";
+      if (!(await this.#isWanted())) return "job ended";
+      if (!this.#hasTime()) return "unfinished";
+    }
+    return (await this.#isAllThere(entries, compare)) ? totalsOf(entries) : "unfinished";
+  }
+
+  async noteEnd(): Promise<void> {
+    await this.#progress.end();
+  }
+
+  async #copy(entry: Entry): Promise<"there" | "unfinished"> {
+    const { container } = this.#message;
     const { name, etag, birth } = entry;
     const path = objectPath(container, name, etag, birth);
-    const { kind } = await target.copyObject(path, container, entry);
-    totals = addTotals(totals, { ...NO_TOTALS, copied: 1, copiedBytes: entry.size });
-    await progress.note(totals);
-    if (kind !== "missing") return;
-    throw new VaultError("format/missing", `the vault lacks the object of '${name}' in container '${container}'`, {
-      hint: "the vault account was changed by something other than Lakevault; use another recovery point",
-    });
-  });
-  await verify(target, container, entries, compare);
-  return { ...totals, entries: entries.length, bytes: ref.bytes };
-}
+    const outcome = await this.#target.copyObject(path, container, entry, () => this.#hasTime());
+    switch (outcome.kind) {
+      case "copied":
+      case "exists":
+        this.#totals = addTotals(this.#totals, totalsOf([entry]));
+        await this.#progress.note(this.#totals, this.#pool.pressure);
+        return "there";
+      case "unfinished":
+        return "unfinished";
+      case "missing":
+        throw new VaultError("format/missing", `the vault lacks the object of '${name}' in container '${container}'`, {
+          hint: "the vault account was changed by something other than Lakevault; use another recovery point",
+        });
+      case "unreadable":
+        throw new VaultError(
+          "format/missing",
+          `the object of '${name}' in container '${container}' cannot be read: ${outcome.message}`,
+          { hint: "move the object back to an online access tier, wait until it is there, then restore again" },
+        );
+    }
+  }
 
-/** Lists the target again after the copies, because only what the target itself says counts. */
-async function verify(
-  target: RestoreTarget,
-  container: string,
-  entries: readonly Entry[],
-  compare: NameComparator,
-): Promise<void> {
-  const there = await blobsThere(target, container, entries, compare);
-  for (const entry of entries) {
-    const blob = there.get(entry.name);
-    if (blob === undefined) {
-      throw new VaultError("restore/verification-failed", `'${entry.name}' did not arrive in '${container}'`);
-    }
-    if (!blob.isWhole) {
-      throw new VaultError("storage/unavailable", `'${entry.name}' in '${container}' is still being copied`);
-    }
+  #hasTime(): boolean {
+    return this.#deps.clock().getTime() < this.#stopAt;
+  }
+
+  async #isWanted(): Promise<boolean> {
+    const job = await this.#deps.jobs.get(this.#message.vault, this.#message.job);
+    return job?.value.status === "InProgress";
+  }
+
+  /** Names in the target, of the segment and of what else lies between, whose blobs are whole. */
+  #wholeNames(entries: readonly Entry[], compare: NameComparator): Promise<ReadonlySet<string>> {
+    return this.#pool.run(async () => {
+      const whole = new Set<string>();
+      for await (const page of this.#pages(entries, compare)) {
+        for (const { name, isWhole } of page) if (isWhole) whole.add(name);
+      }
+      return whole;
+    });
+  }
+
+  /**
+   * Lists the target again after the copies, because only what the target itself says counts.
+   *
+   * @returns false when another worker's copy into a blob is still under way
+   */
+  #isAllThere(entries: readonly Entry[], compare: NameComparator): Promise<boolean> {
+    return this.#pool.run(async () => {
+      const pending = new Map(entries.map((entry) => [entry.name, entry]));
+      let isWhole = true;
+      for await (const page of this.#pages(entries, compare)) {
+        for (const blob of page) {
+          const entry = pending.get(blob.name);
+          if (entry === undefined) continue;
+          pending.delete(blob.name);
+          if (blob.isWhole) this.#check(entry, blob);
+          else isWhole = false;
+        }
+      }
+      for (const name of pending.keys()) {
+        throw new VaultError("restore/verification-failed", `'${name}' did not arrive in '${this.#message.container}'`);
+      }
+      return isWhole;
+    });
+  }
+
+  #check(entry: Entry, blob: RestoredBlob): void {
     const isSame = blob.size === entry.size && (!blob.md5 || !entry.md5 || blob.md5 === entry.md5);
-    if (isSame) continue;
+    if (isSame) return;
+    const { container } = this.#message;
     throw new VaultError("restore/target-changed", `'${entry.name}' in '${container}' is not what was backed up`, {
       hint: "something else writes to the target container; restore to containers that nobody uses",
     });
   }
-}
 
-/** Lists the names of a segment in the target. */
-async function blobsThere(
-  target: RestoreTarget,
-  container: string,
-  entries: readonly Entry[],
-  compare: NameComparator,
-): Promise<Map<string, RestoredBlob>> {
-  const there = new Map<string, RestoredBlob>();
-  const first = entries[0]?.name ?? "";
-  const last = entries.at(-1)?.name ?? "";
-  for await (const page of target.listPages(container, first)) {
-    for (const blob of page) {
-      if (compare(blob.name, last) > 0) return there;
-      there.set(blob.name, blob);
+  /** Pages of the target from the first name of the segment to the last, and a little beyond. */
+  async *#pages(
+    entries: readonly Entry[],
+    compare: NameComparator,
+  ): AsyncGenerator<readonly RestoredBlob[], void, undefined> {
+    const first = entries[0]?.name ?? "";
+    const last = entries.at(-1)?.name ?? "";
+    for await (const page of this.#target.listPages(this.#message.container, first)) {
+      yield page;
+      const end = page.at(-1);
+      if (end !== undefined && compare(end.name, last) >= 0) return;
     }
   }
-  return there;
+}
+
+function totalsOf(entries: readonly Entry[]): JobTotals {
+  const count = entries.length;
+  const bytes = entries.reduce((sum, { size }) => sum + size, 0);
+  return { ...NO_TOTALS, listed: count, copied: count, copiedBytes: bytes, entries: count, bytes };
+}
+
+function* slicesOf(
+  entries: readonly Entry[],
+  { sliceEntries, sliceBytes }: RestoreSettings,
+): Generator<readonly Entry[], void, undefined> {
+  let slice: Entry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    slice.push(entry);
+    bytes += entry.size;
+    if (slice.length < sliceEntries && bytes < sliceBytes) continue;
+    yield slice;
+    slice = [];
+    bytes = 0;
+  }
+  if (slice.length > 0) yield slice;
 }

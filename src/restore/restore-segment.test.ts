@@ -1,0 +1,258 @@
+import { test } from "vitest";
+import { type Contents, RestoreWorld } from "../../test/support/restore-world.ts";
+import { VaultError } from "../foundation/errors.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import { workRows } from "../jobs/work.ts";
+import { sealPath } from "../vault/names.ts";
+import type { RestoreOutcome, RestoreTarget } from "./contract.ts";
+
+/** Blobs `n000`, `n001` and so on. */
+function blobs(count: number): Record<string, string> {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`n${String(i).padStart(3, "0")}`, `content ${i}`]),
+  );
+}
+
+function lengthOf(contents: Contents): number {
+  return Object.values(contents).reduce((sum, names) => sum + Object.keys(names).length, 0);
+}
+
+/** A target that answers each copy through a function. */
+function copiesThrough(copy: (name: string, copyNow: () => Promise<RestoreOutcome>) => Promise<RestoreOutcome>) {
+  return (target: RestoreTarget): RestoreTarget => ({
+    look: (container, job) => target.look(container, job),
+    createContainer: (container, job) => target.createContainer(container, job),
+    listPages: (container, from) => target.listPages(container, from),
+    copyObject: (path, container, entry, goesOn) =>
+      copy(entry.name, () => target.copyObject(path, container, entry, goesOn)),
+  });
+}
+
+test("a segment that takes too long is continued, and every blob is copied once", async ({ expect }) => {
+  let copies = 0;
+  const world = await RestoreWorld.of(
+    { raw: blobs(40) },
+    {
+      segmentEntries: 20,
+      settings: { budgetMs: 8, sliceEntries: 3 },
+      target: copiesThrough((_, copyNow) => {
+        copies += 1;
+        return copyNow();
+      }),
+    },
+  );
+  await world.begin();
+  expect(await world.deliverAll()).toBeGreaterThan(8);
+  expect(await world.end()).toBe("Completed");
+  expect(world.restored()).toEqual(world.contents);
+  expect(copies).toBe(40);
+  const { totals } = await world.job();
+  expect(totals).toMatchObject({ listed: 40, copied: 40, unchanged: 0, entries: 40 });
+  expect(totals?.copiedBytes).toBe(totals?.bytes);
+});
+
+test("however little time a worker has, each message gets something done", async ({ expect }) => {
+  const world = await RestoreWorld.of(
+    { raw: blobs(9) },
+    { segmentEntries: 9, settings: { budgetMs: 0, sliceEntries: 2 } },
+  );
+  await world.begin();
+  // The container's plan, five slices, and one to find that all is there.
+  expect(await world.deliverAll()).toBe(7);
+  expect(await world.end()).toBe("Completed");
+  expect(world.restored()).toEqual(world.contents);
+});
+
+test("slices end by their bytes too", async ({ expect }) => {
+  const contents = { raw: Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, name.repeat(100)])) };
+  const world = await RestoreWorld.of(contents, { segmentEntries: 4, settings: { budgetMs: 0, sliceBytes: 150 } });
+  await world.begin();
+  expect(await world.deliverAll()).toBe(4);
+  expect(await world.end()).toBe("Completed");
+});
+
+test("a copy that has no time left is gone on with by the next message", async ({ expect }) => {
+  let tries = 0;
+  const world = await RestoreWorld.of(
+    { raw: blobs(6) },
+    {
+      segmentEntries: 6,
+      target: copiesThrough(async (name, copyNow) => {
+        if (name !== "n003" || ++tries === 4) return copyNow();
+        return { kind: "unfinished" };
+      }),
+    },
+  );
+  await world.begin();
+  expect(await world.deliverAll()).toBe(5);
+  expect(await world.end()).toBe("Completed");
+  expect(world.restored()).toEqual(world.contents);
+  expect((await world.job()).totals).toMatchObject({ copied: 6 });
+});
+
+test("a blob that another worker still copies is waited for by the next message", async ({ expect }) => {
+  let listings = 0;
+  const world = await RestoreWorld.of(
+    { raw: blobs(6) },
+    {
+      segmentEntries: 6,
+      target: (target) => ({
+        ...copiesThrough((_, copyNow) => copyNow())(target),
+        async *listPages(container, from) {
+          const isEarly = ++listings <= 4;
+          for await (const page of target.listPages(container, from)) {
+            yield page.map((blob) => (isEarly && blob.name === "n003" ? { ...blob, isWhole: false } : blob));
+          }
+        },
+      }),
+    },
+  );
+  expect(await world.run()).toBe("Completed");
+  expect(listings).toBe(6);
+});
+
+test("throttled copies are tried again by the pool, and the job shows it", async ({ expect }) => {
+  let refused = 0;
+  const world = await RestoreWorld.of(
+    { raw: blobs(20) },
+    {
+      segmentEntries: 20,
+      settings: { noteEveryMs: 0 },
+      target: copiesThrough(async (_, copyNow) => {
+        if (refused++ < 2) throw new VaultError("storage/throttled", "slow down");
+        return copyNow();
+      }),
+    },
+  );
+  const notes: unknown[] = [];
+  const put = world.work.replace.bind(world.work);
+  world.work.replace = async (partition, row, value, etag) => {
+    if (value.kind === "running") notes.push(value.pressure?.last?.code);
+    await put(partition, row, value, etag);
+  };
+  await world.begin();
+  expect(await world.deliverAll()).toBe(2);
+  expect(await world.end()).toBe("Completed");
+  expect(notes).toContain("storage/throttled");
+});
+
+test("a cancelled job's workers stop at the end of their slice", async ({ expect }) => {
+  let copies = 0;
+  const world: RestoreWorld = await RestoreWorld.of(
+    { curated: blobs(30), raw: blobs(30) },
+    {
+      segmentEntries: 30,
+      settings: { sliceEntries: 5 },
+      target: copiesThrough(async (_, copyNow) => {
+        if (++copies === 7) await world.cancel();
+        return copyNow();
+      }),
+    },
+  );
+  await world.begin();
+  expect(await world.deliverAll()).toBe(4);
+  expect(copies).toBe(10);
+  expect(world.events).toEqual([]);
+  expect(lengthOf(world.restored())).toBe(10);
+});
+
+test("an object that is missing or unreadable fails the restore and names the blob", async ({ expect }) => {
+  for (const outcome of [{ kind: "missing" }, { kind: "unreadable", message: "archived" }] as const) {
+    const target = copiesThrough(async (name, copyNow) => (name === "n003" ? outcome : copyNow()));
+    const world = await RestoreWorld.of({ raw: blobs(6) }, { target });
+    await expect(world.run(), outcome.kind).rejects.toMatchObject({
+      code: "format/missing",
+      message: expect.stringContaining("'n003' in container 'raw'"),
+    });
+  }
+  expect.assertions(2);
+});
+
+test("a blob of another in the target is neither written over nor taken for restored", async ({ expect }) => {
+  const world = await RestoreWorld.of({ raw: blobs(6) });
+  await world.begin();
+  world.target.write("raw", "n003", "a stranger's");
+  await expect(world.deliverAll()).rejects.toMatchObject({
+    code: "restore/target-changed",
+    message: "'n003' in 'raw' is not what was backed up",
+  });
+  expect(world.target.container("raw").get("n003")?.content).toBe("a stranger's");
+});
+
+test("a blob that is taken away again is missed", async ({ expect }) => {
+  const world: RestoreWorld = await RestoreWorld.of(
+    { raw: blobs(6) },
+    {
+      segmentEntries: 6,
+      target: copiesThrough(async (name, copyNow) => {
+        if (name === "n005") world.target.container("raw").delete("n000");
+        return copyNow();
+      }),
+    },
+  );
+  await expect(world.run()).rejects.toMatchObject({
+    code: "restore/verification-failed",
+    message: "'n000' did not arrive in 'raw'",
+  });
+});
+
+test("an index that does not hold what its seal says is refused", async ({ expect }) => {
+  const world = await RestoreWorld.of({ raw: blobs(6) });
+  const path = sealPath("point");
+  const file = world.vault.files.get(path);
+  if (file === undefined) throw new Error("there is no seal");
+  const content = file.content.replace('"entries":6', '"entries":7');
+  world.vault.files.set(path, { ...file, content });
+  await expect(world.run()).rejects.toMatchObject({ code: "format/corrupt" });
+});
+
+test("messages, rows looked at and reads of the vault do not grow with the container", async ({ expect }) => {
+  const many = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`n${String(i).padStart(4, "0")}`, ""]));
+  const world = await RestoreWorld.of({ raw: many }, { segmentEntries: 1 });
+  const looked: number[] = [];
+  const list: RecordTable<unknown>["list"] = world.work.list.bind(world.work);
+  world.work.list = async (partition, options) => {
+    const page = await list(partition, options);
+    looked.push(page.records.length);
+    return page as never;
+  };
+  const read: string[] = [];
+  const readNow = world.vault.read.bind(world.vault);
+  world.vault.read = (path) => {
+    read.push(path);
+    return readNow(path);
+  };
+
+  await world.begin();
+  let deepest = 0;
+  let delivered = 0;
+  for (; world.queue.length > 0; delivered++) {
+    deepest = Math.max(deepest, world.queue.length);
+    await world.deliver();
+  }
+  expect(delivered).toBe(1_501);
+  expect(deepest).toBe(256);
+  expect(Math.max(...looked)).toBe(100);
+  expect(read.filter((path) => path.endsWith("index.json"))).toHaveLength(1);
+  // Once to begin, once to plan, and once for all workers.
+  expect(read.filter((path) => path.startsWith("recovery-points/"))).toHaveLength(3);
+  expect(world.events).toEqual(["restored.raw"]);
+  expect(await world.end()).toBe("Completed");
+  expect((await world.job()).totals).toMatchObject({ entries: 1_500, copied: 1_500 });
+});
+
+test("a segment notes how far it is, all attempts together, and leaves no note when it is done", async ({ expect }) => {
+  const world = await RestoreWorld.of(
+    { raw: blobs(12) },
+    { segmentEntries: 12, settings: { budgetMs: 0, sliceEntries: 4, noteEveryMs: 0 } },
+  );
+  const row = workRows.running("raw", "000000", 0);
+  await world.begin();
+  const seen: (number | undefined)[] = [];
+  while (world.queue.length > 0) {
+    await world.deliver();
+    const note = (await world.work.get("restore", row))?.value;
+    seen.push(note?.kind === "running" ? note.totals.copied : undefined);
+  }
+  expect(seen).toEqual([undefined, 4, 8, 12, undefined]);
+});

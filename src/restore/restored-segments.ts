@@ -1,0 +1,63 @@
+/**
+ * @module
+ * Which segments of a container are in the target. A row tells it of each; of a hundred that all are, one row tells it of
+ * all, so that what a finished segment looks through does not grow with its container.
+ */
+import type { RecordTable } from "../foundation/records.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
+import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
+
+/** Segments that are looked through together: those whose row keys differ in the last two digits only. */
+const GROUP_SEGMENTS = 100;
+const GROUP_DIGITS = 2;
+
+export async function isSegmentRestored(
+  work: RecordTable<WorkRecord>,
+  jobId: string,
+  container: string,
+  segment: number,
+): Promise<boolean> {
+  return (await getWork(work, jobId, workRows.restored(container, segment), "restored")) !== undefined;
+}
+
+/** Notes that a segment is in the target, unless that is noted. */
+export async function noteRestored(
+  work: RecordTable<WorkRecord>,
+  jobId: string,
+  container: string,
+  segment: number,
+  totals: JobTotals,
+): Promise<void> {
+  await work.insert(jobId, workRows.restored(container, segment), { kind: "restored", container, segment, totals });
+}
+
+/**
+ * Tells whether all segments of a container are in the target, after one of them was noted.
+ *
+ * Of two segments that end together both rows are there before either looks, and of two groups that are whole together
+ * both of theirs: so one of them sees all. Safe to run twice: rows are inserted once.
+ */
+export async function isContainerRestored(
+  work: RecordTable<WorkRecord>,
+  jobId: string,
+  container: string,
+  segment: number,
+): Promise<boolean> {
+  const plan = await getWork(work, jobId, workRows.plan(container), "plan");
+  if (plan === undefined) return false;
+  const group = Math.floor(segment / GROUP_SEGMENTS);
+  const first = group * GROUP_SEGMENTS;
+  const prefix = workRows.restored(container, first).slice(0, -GROUP_DIGITS);
+  const restored = await listWork(work, jobId, prefix, "restored");
+  if (restored.length !== Math.min(GROUP_SEGMENTS, plan.parts - first)) return false;
+
+  const totals = restored.map((row) => row.totals).reduce(addTotals, NO_TOTALS);
+  await work.insert(jobId, workRows.group(container, group), {
+    kind: "group",
+    finished: restored.length,
+    splits: 0,
+    totals,
+  });
+  const groups = await listWork(work, jobId, workRows.groups(container), "group");
+  return groups.length === Math.ceil(plan.parts / GROUP_SEGMENTS);
+}

@@ -56,6 +56,9 @@ export interface ArmClient {
   waitForJob(path: string, onProgress?: (job: ArmJob) => void): Promise<ArmJob>;
 }
 
+/** What a job is called that has not ended. */
+const OPEN_STATUSES: ReadonlySet<string> = new Set(["InProgress", "Cancelling"]);
+
 /** Time between two looks at a job that runs. */
 const POLL_MS = 200;
 
@@ -107,7 +110,7 @@ export function openArmClient(baseUrl: string): ArmClient {
       for (;;) {
         const job = (await request("GET", path)).body as ArmJob;
         onProgress?.(job);
-        if (job.properties.status !== "InProgress") return job;
+        if (!OPEN_STATUSES.has(job.properties.status)) return job;
         await pause(POLL_MS);
       }
     },

@@ -48,13 +48,32 @@ export async function acceptPut(
 
 /** Answers a POST that requested a job. The operation's id is made of the job's, so a repeated POST names the same one. */
 export async function acceptJob(call: ApiCall, vault: VaultRecord, job: Job): Promise<ApiResponse> {
+  const work = { kind: "job", job: { vault: job.vault, job: job.id } } as const;
+  return await acceptWork(call, vault, job, deriveUuid("operation", job.id), job.startedAt, work);
+}
+
+/** Answers a POST that cancels a job; a repeated one names the same operation. */
+export async function acceptCancel(call: ApiCall, vault: VaultRecord, job: Job): Promise<ApiResponse> {
+  const work = { kind: "cancel", job: { vault: job.vault, job: job.id } } as const;
+  const now = call.deps.clock().toISOString();
+  return await acceptWork(call, vault, job, deriveUuid("operation", "cancel", job.id), now, work);
+}
+
+async function acceptWork(
+  call: ApiCall,
+  vault: VaultRecord,
+  { instanceName }: Job,
+  id: string,
+  startedAt: string,
+  work: Operation["work"],
+): Promise<ApiResponse> {
   const operation: Operation = {
-    id: deriveUuid("operation", job.id),
+    id,
     vaultArmId: vault.armId,
     location: regionName(vault.location),
-    instanceName: job.instanceName,
-    startedAt: job.startedAt,
-    work: { kind: "job", job: { vault: job.vault, job: job.id } },
+    instanceName,
+    startedAt,
+    work,
   };
   await keepOperation(call, operation);
   return { status: 202, headers: pollingHeaders(call, operation, "location") };

@@ -1,9 +1,11 @@
 import type { Failure } from "../foundation/errors.ts";
 import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
-import type { Job } from "../jobs/contract.ts";
-import type { Progress } from "../jobs/progress.ts";
+import { isOpen, type Job, type JobTotals } from "../jobs/contract.ts";
+import { type Advance, MOST_CONTAINERS_TOLD, type Progress } from "../jobs/progress.ts";
+import type { Pressure } from "../jobs/work.ts";
 import { datasourceType } from "../policies/contract.ts";
+import { NO_WARNINGS } from "../vault/seal.ts";
 import { PROVIDER, vaultPathOf } from "./arm-ids.ts";
 import { userFacingError } from "./error-body.ts";
 
@@ -55,7 +57,7 @@ export function jobResource(told: ToldJob, progress?: Progress): object {
       ...(job.request.kind === "restore" ? { restoreType: "ALR" } : {}),
       isUserTriggered: job.requestedBy === "user",
       progressEnabled: true,
-      supportedActions: [],
+      supportedActions: job.status === "InProgress" ? ["Cancel"] : [],
       status: job.status,
       startTime: job.startedAt,
       ...(job.endedAt === undefined ? {} : { endTime: job.endedAt }),
@@ -76,23 +78,27 @@ export function timeSpan(ms: number): string {
   return `${days === 0 ? "" : `${days}.`}${clock}0000`;
 }
 
-function extendedInfo({ instance, job }: ToldJob, { totals, doneShare }: Progress): object {
+function extendedInfo({ instance, job }: ToldJob, progress: Progress): object {
   const { request, recoveryPoint, warnings } = job;
-  const counts = Object.entries(totals).map(([name, count]) => [name, String(count)]);
-  const additionalDetails: Record<string, string> = {
-    ...Object.fromEntries(counts),
-    ...(request.kind === "backup" ? { policyRuleName: request.rule, slot: request.slot } : {}),
-    ...(job.tag === undefined ? {} : { retentionTag: job.tag }),
-    ...(recoveryPoint === undefined ? {} : { recoveryPointId: recoveryPoint.id }),
-    ...(job.containers === undefined ? {} : { containers: job.containers.join(",") }),
-    ...(warnings === undefined ? {} : { warnings: String(warnings.count) }),
-  };
+  const { totals, pressure, containers, containerCount } = progress;
+  const warned = warningCount(job, totals);
   const point = {
     ...(recoveryPoint === undefined ? {} : { recoveryPointID: recoveryPoint.id }),
     ...(recoveryPoint?.time === undefined ? {} : { recoveryPointTime: recoveryPoint.time }),
   };
   return {
-    additionalDetails,
+    additionalDetails: {
+      ...advanceDetails(progress),
+      ...(pressure === undefined ? {} : pressureDetails(pressure)),
+      ...(request.kind === "backup" ? { policyRuleName: request.rule, slot: request.slot } : {}),
+      ...(job.tag === undefined ? {} : { retentionTag: job.tag }),
+      ...(recoveryPoint === undefined ? {} : { recoveryPointId: recoveryPoint.id }),
+      ...(job.containers === undefined ? {} : { containers: job.containers.slice(0, MOST_CONTAINERS_TOLD).join(",") }),
+      ...(containerCount <= MOST_CONTAINERS_TOLD
+        ? {}
+        : { containersTold: `the first ${MOST_CONTAINERS_TOLD} of ${containerCount}` }),
+      ...(warned === 0 && warnings === undefined ? {} : { warnings: String(warned) }),
+    },
     ...(instance === undefined ? {} : { backupInstanceState: instance.protectionState }),
     dataTransferredInBytes: totals.copiedBytes,
     ...(request.kind === "backup"
@@ -106,8 +112,15 @@ function extendedInfo({ instance, job }: ToldJob, { totals, doneShare }: Progres
         taskId: 1,
         taskName: request.kind === "backup" ? "Copy to the vault" : "Copy to the target",
         taskStatus: job.status,
-        taskProgress: `${Math.floor(doneShare * 100)}%`,
+        ...taskProgress(progress),
       },
+      ...containers.map((advance, i) => ({
+        taskId: i + 2,
+        taskName: advance.container,
+        taskStatus: containerStatus(job, advance),
+        ...taskProgress(advance),
+        additionalDetails: advanceDetails(advance),
+      })),
     ],
     ...(warnings === undefined
       ? {}
@@ -118,6 +131,44 @@ function extendedInfo({ instance, job }: ToldJob, { totals, doneShare }: Progres
           })),
         }),
   };
+}
+
+/** Counts, rate and time left; ARM has details as text only. */
+function advanceDetails({ totals, rate, secondsLeft }: Advance): Record<string, string> {
+  return {
+    ...Object.fromEntries(Object.entries(totals).map(([name, count]) => [name, String(count)])),
+    ...(rate === undefined
+      ? {}
+      : {
+          objectsPerSecond: rate.objectsPerSecond.toFixed(1),
+          bytesPerSecond: rate.bytesPerSecond.toFixed(0),
+        }),
+    ...(secondsLeft === undefined ? {} : { timeLeft: timeSpan(secondsLeft * 1_000) }),
+  };
+}
+
+/** How many copies a worker makes at once, and why it is fewer than it would. */
+function pressureDetails({ width, widest, halvings, last }: Pressure): Record<string, string> {
+  return {
+    copiesAtOnce: `${width} of ${widest}`,
+    throttlings: String(halvings),
+    ...(last === undefined ? {} : { throttledBy: `${last.code}: ${last.message}`, throttledAt: last.at }),
+  };
+}
+
+/** The warnings of work under way have no names yet: those come with the seal. */
+function warningCount(job: Job, { warned }: JobTotals): number {
+  const { count } = job.warnings ?? NO_WARNINGS;
+  return job.totals === undefined ? count + warned : count;
+}
+
+function taskProgress({ doneShare }: Advance): { readonly taskProgress?: string } {
+  return doneShare === undefined ? {} : { taskProgress: `${Math.floor(doneShare * 100)}%` };
+}
+
+function containerStatus(job: Job, { doneShare, totals }: Advance): string {
+  if (doneShare === 1) return totals.warned > 0 ? "CompletedWithWarnings" : "Completed";
+  return totals.listed === 0 && isOpen(job) ? "NotStarted" : job.status;
 }
 
 /** @returns why a job that has ended without success did so */

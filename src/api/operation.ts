@@ -14,6 +14,8 @@ export const Operation = z.object({
   work: z.discriminatedUnion("kind", [
     /** Ends as the job ends. */
     z.object({ kind: z.literal("job"), job: JobRef }),
+    /** Ends when the job has ended; it has succeeded when the job ended as cancelled. */
+    z.object({ kind: z.literal("cancel"), job: JobRef }),
     /** Was done within its request: the vault, or the instance, is as it was asked for. */
     z.object({ kind: z.literal("put"), endedAt: z.string() }),
   ]),

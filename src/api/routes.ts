@@ -3,7 +3,7 @@ import { PROVIDER } from "./arm-ids.ts";
 import type { ParamsOf } from "./path-template.ts";
 import { triggerBackup } from "./serve-backup.ts";
 import { getInstance, listInstances, putInstance, validateForBackup } from "./serve-instances.ts";
-import { getJob, listJobs } from "./serve-jobs.ts";
+import { getJob, listJobs, triggerCancel } from "./serve-jobs.ts";
 import { getOperationResult, getOperationStatus } from "./serve-operations.ts";
 import { getPolicy, listPolicies, putPolicy } from "./serve-policies.ts";
 import { getRecoveryPoint, listRecoveryPoints } from "./serve-recovery-points.ts";
@@ -55,6 +55,7 @@ export const ROUTES: readonly Route[] = [
 
   route(`${VAULT}/backupJobs`, { GET: listJobs }),
   route(`${VAULT}/backupJobs/{job}`, { GET: getJob }),
+  route(`${VAULT}/backupJobs/{job}/cancel`, { POST: triggerCancel }),
 
   route(`${LOCATION}/operationStatus/{operation}`, { GET: getOperationStatus }),
   route(`${GROUP}/operationStatus/{operation}`, { GET: getOperationStatus }),
@@ -78,6 +79,7 @@ const PROVIDER_OPERATIONS = [
   ["backupVaults/backupInstances/restore/action", "Backup instance", "Starts a restore"],
   ["backupVaults/backupInstances/recoveryPoints/read", "Recovery point", "Gets or lists recovery points"],
   ["backupVaults/backupJobs/read", "Job", "Gets or lists jobs"],
+  ["backupVaults/backupJobs/cancel/action", "Job", "Cancels a job"],
   ["backupVaults/operationStatus/read", "Operation", "Gets the status of an operation"],
   ["backupVaults/operationResults/read", "Operation", "Gets the result of an operation"],
 ] as const;

@@ -1,10 +1,12 @@
 import { describe, test } from "vitest";
-import { itemsOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.ts";
+import { itemsOf, messageOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { accountId, BACKUP_BODY, INSTANCE_ID, MemoryApp, POLICY_ID, VAULT_ID } from "../../test/support/memory-app.ts";
 import { vaultKey } from "../instances/contract.ts";
 import { type Job, NO_TOTALS } from "../jobs/contract.ts";
 import { jobOrderRow } from "../jobs/request-job.ts";
-import { workRows } from "../jobs/work.ts";
+import { plannedRangeId, workRows } from "../jobs/work.ts";
+import { NO_WARNINGS } from "../vault/seal.ts";
+import type { ApiResponse } from "./api-call.ts";
 import { timeSpan } from "./job-resource.ts";
 
 const KEY = vaultKey(VAULT_ID);
@@ -52,7 +54,7 @@ test("a job can be looked up as soon as it is requested", async ({ expect }) => 
       operationCategory: "Backup",
       isUserTriggered: true,
       progressEnabled: true,
-      supportedActions: [],
+      supportedActions: ["Cancel"],
       status: "InProgress",
       startTime: "2026-03-02T10:00:00.000Z",
       duration: "00:01:30.2500000",
@@ -71,30 +73,212 @@ test("a job can be looked up as soon as it is requested", async ({ expect }) => 
   });
 });
 
-test("a job at work tells how far it is", async ({ expect }) => {
-  const { app, job } = await withBackup();
-  const { work } = app.tables;
-  await work.put(job.id, workRows.plan("raw"), { kind: "plan", container: "raw", parts: 3 });
-  await work.put(job.id, workRows.piece("raw", 0, 0), {
-    kind: "piece",
-    container: "raw",
-    range: 0,
-    piece: 0,
-    segments: [],
-    totals: { ...NO_TOTALS, listed: 7, copied: 4, copiedBytes: 400, unchanged: 3 },
-    warnings: { count: 0, first: [] },
-    nextSegment: 0,
+describe("a job at work", () => {
+  const LATELY = "2026-03-02T10:00:09.000Z";
+
+  async function atWork(): Promise<{ readonly app: MemoryApp; readonly job: Job }> {
+    const { app, job } = await withBackup();
+    app.now = new Date("2026-03-02T10:00:10.000Z");
+    await app.tables.jobs.put(KEY, job.id, { ...job, containers: ["raw", "curated"], warnings: NO_WARNINGS });
+    const { work } = app.tables;
+    await work.put(job.id, workRows.plan("raw"), { kind: "plan", container: "raw", parts: 2, cuts: [], expected: 100 });
+    await work.put(job.id, workRows.plan("curated"), {
+      kind: "plan",
+      container: "curated",
+      parts: 1,
+      cuts: [],
+      expected: 100,
+    });
+    await work.put(job.id, workRows.tally("raw", 0, plannedRangeId(0), 0), {
+      kind: "tally",
+      finished: true,
+      split: false,
+      totals: { ...NO_TOTALS, listed: 50, copied: 40, copiedBytes: 400, unchanged: 8, warned: 2 },
+    });
+    await work.put(job.id, workRows.running("raw", plannedRangeId(1), 0), {
+      kind: "running",
+      totals: { ...NO_TOTALS, listed: 20, copied: 10, copiedBytes: 50 },
+      since: job.startedAt,
+      notedAt: LATELY,
+      objectsPerSecond: 2.5,
+      bytesPerSecond: 12.4,
+      pressure: {
+        width: 8,
+        widest: 32,
+        halvings: 2,
+        last: { code: "storage/throttled", message: "the vault account is busy", at: LATELY },
+      },
+    });
+    return { app, job };
+  }
+
+  test("tells how far it is, how fast it goes, and what holds it up", async ({ expect }) => {
+    const { app, job } = await atWork();
+    const counts = { listed: "70", copied: "50", copiedBytes: "450", unchanged: "8", warned: "2" };
+    const pace = { objectsPerSecond: "2.5", bytesPerSecond: "12" };
+    expect(await propertiesOf(app, job)).toMatchObject({
+      status: "InProgress",
+      extendedInfo: {
+        additionalDetails: {
+          ...counts,
+          ...pace,
+          timeLeft: "00:00:56.0000000",
+          copiesAtOnce: "8 of 32",
+          throttlings: "2",
+          throttledBy: "storage/throttled: the vault account is busy",
+          throttledAt: LATELY,
+          warnings: "2",
+          containers: "raw,curated",
+        },
+        dataTransferredInBytes: 450,
+        warningDetails: [],
+        subTasks: [
+          { taskId: 1, taskName: "Copy to the vault", taskStatus: "InProgress", taskProgress: "30%" },
+          { taskId: 2, taskName: "curated", taskStatus: "NotStarted", taskProgress: "0%" },
+          {
+            taskId: 3,
+            taskName: "raw",
+            taskStatus: "InProgress",
+            taskProgress: "60%",
+            additionalDetails: { ...counts, ...pace, timeLeft: "00:00:16.0000000" },
+          },
+        ],
+      },
+    });
   });
-  await work.put(job.id, workRows.running("raw", 1, 0), {
-    kind: "running",
-    totals: { ...NO_TOTALS, listed: 2, copied: 1, copiedBytes: 50 },
+
+  test("tells of a container that is done so, and with warnings where it has some", async ({ expect }) => {
+    const { app, job } = await atWork();
+    const { work } = app.tables;
+    for (const [container, range] of [
+      ["raw", 1],
+      ["curated", 0],
+    ] as const) {
+      await work.put(job.id, workRows.tally(container, 0, plannedRangeId(range), 0), {
+        kind: "tally",
+        finished: true,
+        split: false,
+        totals: NO_TOTALS,
+      });
+    }
+    expect(await propertiesOf(app, job)).toMatchObject({
+      extendedInfo: {
+        subTasks: [
+          { taskStatus: "InProgress", taskProgress: "100%" },
+          { taskName: "curated", taskStatus: "Completed", taskProgress: "100%" },
+          { taskName: "raw", taskStatus: "CompletedWithWarnings", taskProgress: "100%" },
+        ],
+      },
+    });
   });
-  expect(await propertiesOf(app, job)).toMatchObject({
-    extendedInfo: {
-      additionalDetails: { listed: "9", copied: "5", copiedBytes: "450", unchanged: "3" },
-      dataTransferredInBytes: 450,
-      subTasks: [{ taskProgress: "33%" }],
-    },
+
+  test("on thousands of containers tells the first of them, and that there are more", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    const containers = Array.from({ length: 3_000 }, (_, i) => `c${String(i).padStart(5, "0")}`);
+    await app.tables.jobs.put(KEY, job.id, { ...job, containers });
+    for (const container of containers) {
+      await app.tables.work.put(job.id, workRows.plan(container), { kind: "plan", container, parts: 1, cuts: [] });
+    }
+    const { extendedInfo } = (await propertiesOf(app, job)) as {
+      extendedInfo: { additionalDetails: Record<string, string>; subTasks: { taskName: string }[] };
+    };
+    expect(extendedInfo.additionalDetails["containersTold"]).toBe("the first 100 of 3000");
+    expect(extendedInfo.additionalDetails["containers"]?.split(",")).toEqual(containers.slice(0, 100));
+    expect(extendedInfo.subTasks.slice(1).map(({ taskName }) => taskName)).toEqual(containers.slice(0, 100));
+  });
+});
+
+describe("a cancel", () => {
+  const OPERATION = `${VAULT_ID}/operationStatus`;
+
+  async function cancel(app: MemoryApp, job: Job): Promise<ApiResponse> {
+    return await app.call("POST", `${JOBS}/${job.id}/cancel`);
+  }
+
+  test("is offered while the job runs, and stops it", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    expect(await propertiesOf(app, job)).toMatchObject({ status: "InProgress", supportedActions: ["Cancel"] });
+    app.now = new Date("2026-03-02T10:00:20.000Z");
+    const { status, headers, body } = await cancel(app, job);
+    expect([status, body]).toEqual([202, undefined]);
+    expect(headers["azure-asyncoperation"]).toContain(OPERATION);
+    expect(app.orchestrations.raised).toEqual([
+      { id: `backup-${job.id}`, event: "failed", value: { code: "job/cancelled", message: "the job was cancelled" } },
+    ]);
+    expect(await propertiesOf(app, job)).toMatchObject({ status: "Cancelling", supportedActions: [] });
+    expect((await app.call("GET", headers["azure-asyncoperation"] ?? "")).body).toMatchObject({
+      status: "Inprogress",
+      startTime: "2026-03-02T10:00:20.000Z",
+      properties: { jobId: `${JOBS}/${job.id}` },
+    });
+    expect((await app.call("GET", headers["location"] ?? "")).status).toBe(202);
+  });
+
+  test("has succeeded when the job is cancelled", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    const { headers } = await cancel(app, job);
+    await app.tables.jobs.put(KEY, job.id, { ...job, status: "Cancelled", endedAt: "2026-03-02T10:01:00.000Z" });
+    expect((await app.call("GET", headers["azure-asyncoperation"] ?? "")).body).toMatchObject({
+      status: "Succeeded",
+      endTime: "2026-03-02T10:01:00.000Z",
+    });
+    expect(await app.call("GET", headers["location"] ?? "")).toMatchObject({
+      status: 200,
+      body: { objectType: "OperationJobExtendedInfo", jobId: `${JOBS}/${job.id}` },
+    });
+  });
+
+  test("that came too late to stop anything has failed, and says so", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    const { headers } = await cancel(app, job);
+    await app.tables.jobs.put(KEY, job.id, { ...job, status: "Completed", endedAt: "2026-03-02T10:01:00.000Z" });
+    expect((await app.call("GET", headers["azure-asyncoperation"] ?? "")).body).toMatchObject({
+      status: "Failed",
+      error: { code: "JobNotCancellable" },
+    });
+    expect(refusalOf(await app.call("GET", headers["location"] ?? ""))).toEqual([
+      409,
+      "JobNotCancellable",
+      "job/not-cancellable",
+    ]);
+  });
+
+  test("that is repeated is the same operation, and tells the job's workers again", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    const first = await cancel(app, job);
+    app.now = new Date("2026-03-02T10:05:00.000Z");
+    const second = await cancel(app, job);
+    expect([second.status, second.headers["location"]]).toEqual([202, first.headers["location"]]);
+    expect(app.orchestrations.raised).toHaveLength(2);
+  });
+
+  test("is not the operation of the backup itself", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    const { headers } = await cancel(app, job);
+    const operations = Object.values(app.tables.operations.dump()).flatMap((rows) => Object.values(rows));
+    expect(operations.filter(({ work }) => work.kind === "cancel")).toHaveLength(1);
+    const backup = operations.find(({ work }) => work.kind === "job");
+    expect(headers["azure-asyncoperation"]).not.toContain(backup?.id);
+    expect((await app.call("GET", `${OPERATION}/${backup?.id}`)).body).toMatchObject({ status: "Inprogress" });
+    await app.tables.jobs.put(KEY, job.id, { ...job, status: "Cancelled" });
+    expect((await app.call("GET", `${OPERATION}/${backup?.id}`)).body).toMatchObject({ status: "Canceled" });
+  });
+
+  test("of a job that has ended, or is not there, is refused and changes nothing", async ({ expect }) => {
+    const { app, job } = await withBackup();
+    await app.tables.jobs.put(KEY, job.id, { ...job, status: "Completed" });
+    const before = app.effects;
+    const refused = await cancel(app, job);
+    expect(refusalOf(refused)).toEqual([409, "JobNotCancellable", "job/not-cancellable"]);
+    expect(messageOf(refused)).toContain("it is 'Completed'");
+    expect(refusalOf(await cancel(app, { ...job, id: "nobody" }))).toEqual([404, "ResourceNotFound", "job/not-found"]);
+    const other = VAULT_ID.replace("vault1", "vault2");
+    await app.call("PUT", other, { body: { location: "westeurope", properties: {} } });
+    const elsewhere = await app.call("POST", `${other}/backupJobs/${job.id}/cancel`);
+    expect(refusalOf(elsewhere)[2]).toBe("job/not-found");
+    expect((await app.call("GET", `${JOBS}/${job.id}/cancel`)).status).toBe(405);
+    expect(app.orchestrations.raised).toEqual([]);
+    expect(app.effects - before).toBe(2);
   });
 });
 
@@ -110,6 +294,13 @@ test("a job that ended with warnings names them", async ({ expect }) => {
     totals: { ...NO_TOTALS, listed: 3, copied: 2, copiedBytes: 20 },
     warnings: { count: 40, first: [{ container: "raw", name: "old/a", code: "archived", message: "it is archived" }] },
   });
+  for (const container of ["raw", "curated"]) {
+    await app.tables.work.put(job.id, workRows.container(container), {
+      kind: "container",
+      container,
+      totals: { ...NO_TOTALS, listed: 2, warned: container === "raw" ? 40 : 0 },
+    });
+  }
   expect(await propertiesOf(app, job)).toMatchObject({
     status: "CompletedWithWarnings",
     endTime: "2026-03-02T10:02:11.972Z",
@@ -123,7 +314,11 @@ test("a job that ended with warnings names them", async ({ expect }) => {
         warnings: "40",
       },
       targetRecoverPoint: { recoveryPointID: "a".repeat(32), recoveryPointTime: "2026-03-02T10:00:01.000Z" },
-      subTasks: [{ taskStatus: "CompletedWithWarnings", taskProgress: "100%" }],
+      subTasks: [
+        { taskName: "Copy to the vault", taskStatus: "CompletedWithWarnings", taskProgress: "100%" },
+        { taskName: "curated", taskStatus: "Completed", taskProgress: "100%", additionalDetails: { listed: "2" } },
+        { taskName: "raw", taskStatus: "CompletedWithWarnings", additionalDetails: { warned: "40" } },
+      ],
       warningDetails: [{ resourceName: "raw/old/a", warning: { code: "archived", message: "it is archived" } }],
     },
   });

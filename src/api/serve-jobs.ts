@@ -1,9 +1,11 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
-import { type BackupInstance, vaultKey } from "../instances/contract.ts";
+import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import { cancelJob } from "../jobs/cancel-job.ts";
 import type { Job } from "../jobs/contract.ts";
 import { readProgress } from "../jobs/progress.ts";
 import { jobOrderRow } from "../jobs/request-job.ts";
+import { acceptCancel } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, ok, type VaultPath } from "./api-call.ts";
 import { jobResource } from "./job-resource.ts";
 import { listPage, PAGE_SIZE, skipToken } from "./lists.ts";
@@ -45,14 +47,37 @@ export async function listJobs(call: ApiCall<VaultPath>): Promise<ApiResponse> {
 
 /** Tells one job with its details; of one at work, how far it is. */
 export async function getJob(call: ApiCall<JobPath>): Promise<ApiResponse> {
-  const { deps, params } = call;
+  const { tables, clock } = call.deps;
+  const { vault, job } = await requireJob(call);
+  const instance = (await tables.instances.get(job.vault, job.instanceName))?.value;
+  const now = clock();
+  return ok(jobResource({ vault, instance, job, now }, await readProgress(tables.work, job, now)));
+}
+
+/**
+ * Cancels a job; the operation that answers ends when the job has. Backup vaults of Azure cannot: path and answer are
+ * those of its Recovery Services vaults.
+ *
+ * Safe to run twice: the same operation answers.
+ *
+ * @see https://learn.microsoft.com/rest/api/backup/job-cancellations/trigger
+ */
+export async function triggerCancel(call: ApiCall<JobPath>): Promise<ApiResponse> {
+  const { tables, orchestrations } = call.deps;
+  const { vault, job } = await requireJob(call);
+  const cancelled = await cancelJob({ jobs: tables.jobs, orchestrations }, { vault: job.vault, job: job.id });
+  return await acceptCancel(call, vault, cancelled);
+}
+
+/** @throws VaultError `vault/not-found`, `job/not-found` */
+async function requireJob({
+  deps,
+  params,
+}: ApiCall<JobPath>): Promise<{ readonly vault: VaultRecord; readonly job: Job }> {
   const vault = await requireVault(deps, params);
-  const key = vaultKey(vault.armId);
-  const job = (await deps.tables.jobs.get(key, params.job.toLowerCase()))?.value;
+  const job = (await deps.tables.jobs.get(vaultKey(vault.armId), params.job.toLowerCase()))?.value;
   if (job === undefined) {
     throw new VaultError("job/not-found", `there is no job '${params.job}' in vault '${vault.name}'`);
   }
-  const instance = (await deps.tables.instances.get(key, job.instanceName))?.value;
-  const progress = await readProgress(deps.tables.work, job);
-  return ok(jobResource({ vault, instance, job, now: deps.clock() }, progress));
+  return { vault, job };
 }

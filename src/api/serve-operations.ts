@@ -1,5 +1,5 @@
-import { VaultError } from "../foundation/errors.ts";
-import type { Job } from "../jobs/contract.ts";
+import { type Failure, VaultError } from "../foundation/errors.ts";
+import { isOpen, type Job } from "../jobs/contract.ts";
 import { pollingHeaders } from "./accept-operation.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, ok, type SubscriptionPath } from "./api-call.ts";
 import { regionName, vaultPathOf } from "./arm-ids.ts";
@@ -28,17 +28,15 @@ const NOT_ENDED = "0001-01-01T00:00:00Z";
 export async function getOperationStatus(call: ApiCall<OperationPath>): Promise<ApiResponse> {
   const operation = await requireOperation(call.deps, call.params);
   const job = await jobOf(call.deps, operation);
-  const status = job === undefined ? "Succeeded" : armStatus(job);
+  const state = stateOf(operation, job);
   const endedAt = operation.work.kind === "put" ? operation.work.endedAt : job?.endedAt;
   return ok({
     id: call.path,
     name: operation.id,
-    status,
+    status: state.status,
     startTime: operation.startedAt,
     endTime: endedAt ?? NOT_ENDED,
-    ...(job !== undefined && (status === "Failed" || status === "Canceled")
-      ? { error: errorDetail(jobFailure(job)) }
-      : {}),
+    ...(state.failure === undefined ? {} : { error: errorDetail(state.failure) }),
     ...(job === undefined ? {} : { properties: jobInfo(operation, job) }),
   });
 }
@@ -48,20 +46,14 @@ export async function getOperationResult(call: ApiCall<OperationPath>): Promise<
   const operation = await requireOperation(call.deps, call.params);
   const job = await jobOf(call.deps, operation);
   if (job === undefined) return ok(await putResult(call.deps, operation));
-  switch (armStatus(job)) {
-    case "Inprogress": {
-      const { instance, vault } = call.params;
-      const place = instance !== undefined ? "instance" : vault !== undefined ? "vault" : "location";
-      return { status: 202, headers: pollingHeaders(call, operation, place) };
-    }
-    case "Succeeded":
-      return ok(jobInfo(operation, job));
-    case "Failed":
-    case "Canceled": {
-      const failure = jobFailure(job);
-      return { status: lastingHttpStatus(failure.code), headers: {}, body: { error: errorDetail(failure) } };
-    }
+  const { status, failure } = stateOf(operation, job);
+  if (failure !== undefined) {
+    return { status: lastingHttpStatus(failure.code), headers: {}, body: { error: errorDetail(failure) } };
   }
+  if (status === "Succeeded") return ok(jobInfo(operation, job));
+  const { instance, vault } = call.params;
+  const place = instance !== undefined ? "instance" : vault !== undefined ? "vault" : "location";
+  return { status: 202, headers: pollingHeaders(call, operation, place) };
 }
 
 /** The resource as it is now, for clients that take the result of a PUT from here. */
@@ -76,18 +68,37 @@ function jobInfo({ vaultArmId }: Operation, job: Job): object {
   return { objectType: "OperationJobExtendedInfo", jobId: jobArmId(vaultArmId, job.id) };
 }
 
-function armStatus({ status }: Job): ArmStatus {
-  switch (status) {
+interface OperationState {
+  readonly status: ArmStatus;
+  /** Present when it ended without success. */
+  readonly failure?: Failure;
+}
+
+function stateOf({ work }: Operation, job: Job | undefined): OperationState {
+  if (job === undefined) return { status: "Succeeded" };
+  return work.kind === "cancel" ? stateOfCancel(job) : stateOfJob(job);
+}
+
+function stateOfJob(job: Job): OperationState {
+  switch (job.status) {
     case "InProgress":
-      return "Inprogress";
+    case "Cancelling":
+      return { status: "Inprogress" };
     case "Completed":
     case "CompletedWithWarnings":
-      return "Succeeded";
+      return { status: "Succeeded" };
     case "Failed":
-      return "Failed";
+      return { status: "Failed", failure: jobFailure(job) };
     case "Cancelled":
-      return "Canceled";
+      return { status: "Canceled", failure: jobFailure(job) };
   }
+}
+
+function stateOfCancel(job: Job): OperationState {
+  if (isOpen(job)) return { status: "Inprogress" };
+  if (job.status === "Cancelled") return { status: "Succeeded" };
+  const message = `the job was done before it could be stopped: it is '${job.status}'`;
+  return { status: "Failed", failure: { code: "job/not-cancellable", message } };
 }
 
 async function jobOf(deps: ApiDeps, { id, work }: Operation): Promise<Job | undefined> {

@@ -4,11 +4,13 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
 import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
-import { Failure, type Job, JobRef, type JobStatus } from "./contract.ts";
+import { NO_WARNINGS } from "../vault/seal.ts";
+import { cancelledFailure } from "./cancel-job.ts";
+import { addTotals, Failure, isOpen, type Job, JobRef, type JobStatus, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { type InstanceLock, releaseLock } from "./job-lock.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
-import { readProgress } from "./progress.ts";
-import type { WorkRecord } from "./work.ts";
+import { readContainerTotals } from "./progress.ts";
+import { type WorkRecord, workRows } from "./work.ts";
 
 const EndJobInput = JobRef.extend({ failure: Failure.optional() });
 type EndJobInput = Readonly<z.infer<typeof EndJobInput>>;
@@ -23,46 +25,68 @@ export interface EndJobDeps {
   readonly clock: Clock;
 }
 
-/** Work rows removed at once when a job has ended. */
-const CLEANING_WIDTH = 16;
+/** Work rows written or removed at once when a job ends. */
+const ROWS_WIDTH = 16;
 
 /**
- * Ends a job: its status first, then the lock, then the rows that only its work needed.
+ * Ends a job: what it did in each container, then its status, then the lock, then the rows that only its work needed.
  *
  * Safe to run twice: the first end stays, and what follows it is repeated without effect.
  *
  * @returns the status that the job ended with
  */
 export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Promise<JobStatus> {
-  const stored = await deps.jobs.get(input.vault, input.job);
+  const stored = (await deps.jobs.get(input.vault, input.job))?.value;
   if (stored === undefined) throw new VaultError("job/not-found", `there is no job '${input.job}'`);
 
-  const progress = await readProgress(deps.work, stored.value);
-  const ended = await updateRecord(deps.jobs, input.vault, input.job, (job) =>
-    job.status === "InProgress"
-      ? {
-          ...job,
-          status: statusOfEnd(job, input),
-          endedAt: deps.clock().toISOString(),
-          totals: job.totals ?? progress.totals,
-          ...(input.failure === undefined ? {} : { failure: input.failure }),
-        }
-      : job,
-  );
-  await releaseLock(deps.locks, stored.value.instance, input.job);
-  await forgetWork(deps.work, input.job);
-  await deps.openJobs.remove(OPEN_JOBS, input.job);
-  return ended?.status ?? stored.value.status;
+  const ended = isOpen(stored) ? await end(deps, stored, input.failure) : stored;
+  await releaseLock(deps.locks, ended.instance, ended.id);
+  await forgetWork(deps.work, ended.id);
+  await deps.openJobs.remove(OPEN_JOBS, ended.id);
+  return ended.status;
 }
 
-function statusOfEnd(job: Job, { failure }: EndJobInput): JobStatus {
-  if (failure !== undefined) return failure.code === "job/cancelled" ? "Cancelled" : "Failed";
-  return (job.warnings?.count ?? 0) > 0 ? "CompletedWithWarnings" : "Completed";
+async function end(deps: EndJobDeps, open: Job, failure: Job["failure"]): Promise<Job> {
+  const containers = await readContainerTotals(deps.work, open);
+  await mapBounded(containers, ROWS_WIDTH, ({ container, totals }) =>
+    deps.work.insert(open.id, workRows.container(container), { kind: "container", container, totals }),
+  );
+  const totals = containers.map((container) => container.totals).reduce(addTotals, NO_TOTALS);
+  const ended = await updateRecord(deps.jobs, open.vault, open.id, (job) =>
+    isOpen(job)
+      ? { ...job, ...endOf(job, failure), ...counted(job, totals), endedAt: deps.clock().toISOString() }
+      : job,
+  );
+  return ended ?? open;
+}
+
+/** Decides how a job ends. A cancel that came after all was done has stopped nothing, and is not said to have. */
+function endOf(job: Job, failure: Job["failure"]): Pick<Job, "status" | "failure"> {
+  const done = (job.warnings?.count ?? 0) > 0 ? "CompletedWithWarnings" : "Completed";
+  if (job.status === "Cancelling") {
+    return isDone(job) ? { status: done } : { status: "Cancelled", failure: cancelledFailure(job) };
+  }
+  if (failure === undefined) return { status: done };
+  return { status: failure.code === "job/cancelled" ? "Cancelled" : "Failed", failure };
+}
+
+/** Whoever seals the recovery point, or finds the restore right, notes the totals on the job's row; nobody else does. */
+function isDone(job: Job): boolean {
+  return job.totals !== undefined;
+}
+
+/** What a job that did not get to its end has done; its warnings have gone with its rows, but for their number. */
+function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> {
+  if (isDone(job)) return {};
+  const { count, first } = job.warnings ?? NO_WARNINGS;
+  return { totals, warnings: { count: count + totals.warned, first } };
 }
 
 /** A late message finds the job ended and does nothing, so nobody misses these rows. */
 async function forgetWork(work: RecordTable<WorkRecord>, jobId: string): Promise<void> {
   const rows: string[] = [];
-  for await (const { row } of listRecords(work, jobId)) rows.push(row);
-  await mapBounded(rows, CLEANING_WIDTH, (row) => work.remove(jobId, row));
+  for await (const { row } of listRecords(work, jobId)) {
+    if (!row.startsWith(workRows.containers)) rows.push(row);
+  }
+  await mapBounded(rows, ROWS_WIDTH, (row) => work.remove(jobId, row));
 }

@@ -1,177 +1,166 @@
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
-import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { INSTANCE, MemoryJobs, ONE, REQUESTED } from "../../test/support/memory-jobs.ts";
 import type { Failure } from "../foundation/errors.ts";
-import type { JobRef, Orchestrations } from "./contract.ts";
+import { type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { endJobActivity } from "./end-job.ts";
 import { LOCK_ROW, releaseLock, takeLock } from "./job-lock.ts";
-import { keepJobsGoing, OPEN_JOBS } from "./open-jobs.ts";
-import { readProgress } from "./progress.ts";
+import { OPEN_JOBS } from "./open-jobs.ts";
 import { workRows } from "./work.ts";
 
-const NOW = new Date("2026-01-01T00:00:00.000Z");
-const INSTANCE = "1".repeat(32);
-const ONE: JobRef = { vault: "vault", job: "one" };
+describe("the lock of an instance", () => {
+  const NOW = new Date(REQUESTED.startedAt);
+  const TWO: Job = { ...REQUESTED, id: "two" };
 
-test("the lock of an instance is held by one job, which may take it again", async ({ expect }) => {
-  const lake = new MemoryLake();
-  for (const id of ["one", "two"]) await lake.requestBackup(id);
-  const take = async (id: string): Promise<string> => takeLock(lake, await lake.job(id), NOW);
-  expect(await take("one")).toBe("one");
-  expect(await take("one")).toBe("one");
-  expect(await take("two")).toBe("one");
-  await releaseLock(lake.locks, INSTANCE, "two");
-  expect(await take("two")).toBe("one");
-  await releaseLock(lake.locks, INSTANCE, "one");
-  expect(await take("two")).toBe("two");
-});
-
-test("a lock that an ended job left behind is taken by the next", async ({ expect }) => {
-  const lake = await working();
-  await endJobActivity(lake.deps, ONE);
-  await lake.locks.put(INSTANCE, LOCK_ROW, { job: "one", since: NOW.toISOString() });
-  await lake.requestBackup("two");
-  expect(await takeLock(lake, await lake.job("two"), NOW)).toBe("two");
-  await releaseLock(lake.locks, INSTANCE, "one");
-  expect((await lake.locks.get(INSTANCE, LOCK_ROW))?.value.job).toBe("two");
-});
-
-async function working(): Promise<MemoryLake> {
-  const lake = new MemoryLake();
-  await lake.protect();
-  lake.source.createContainer("raw");
-  lake.source.write("raw", "a", "abc");
-  await lake.deliverAll(await lake.beginBackup(await lake.requestBackup("one")));
-  return lake;
-}
-
-test("wherever the end of a job dies, a second attempt leaves the instance free and no row behind", async ({
-  expect,
-}) => {
-  const died = await crashPoints(
-    working,
-    (lake) => endJobActivity(lake.deps, ONE),
-    async (lake, where) => {
-      expect(await endJobActivity(lake.deps, ONE), where).toBe("Completed");
-      expect(lake.locks.size + lake.work.size + lake.openJobs.size, where).toBe(0);
-      expect(await lake.job("one"), where).toMatchObject({
-        status: "Completed",
-        totals: { listed: 1, copiedBytes: 3 },
-      });
-    },
-  );
-  expect(died.length).toBeGreaterThan(8);
-});
-
-test("the first end of a job stays", async ({ expect }) => {
-  const lake = await working();
-  const failure: Failure = { code: "datasource/forbidden", message: "no", hint: "grant it" };
-  expect(await endJobActivity(lake.deps, { ...ONE, failure })).toBe("Failed");
-  expect(await endJobActivity(lake.deps, ONE)).toBe("Failed");
-  expect(await lake.job("one")).toMatchObject({ status: "Failed", failure });
-});
-
-test("a cancelled job is not called failed", async ({ expect }) => {
-  const lake = await working();
-  const failure: Failure = { code: "job/cancelled", message: "by its owner" };
-  expect(await endJobActivity(lake.deps, { ...ONE, failure })).toBe("Cancelled");
-});
-
-test("progress adds up finished pieces and those under way, each once", async ({ expect }) => {
-  const lake = new MemoryLake({ pageSize: 2, settings: { budgetMs: 1, noteEveryMs: 0 } });
-  await lake.protect();
-  lake.source.createContainer("raw");
-  for (let i = 0; i < 6; i++) lake.source.write("raw", `n${i}`, "abc");
-  const [range] = await lake.beginBackup(await lake.requestBackup("one"));
-  if (range === undefined) throw new Error("no range was planned");
-  expect(await readProgress(lake.work, await lake.job("one"))).toMatchObject({ doneShare: 0, totals: { listed: 0 } });
-
-  // The first page of two names holds the marker, which does not count.
-  const [rest] = await lake.deliver(range);
-  expect(await readProgress(lake.work, await lake.job("one"))).toMatchObject({ doneShare: 0, totals: { listed: 1 } });
-  await lake.work.put("one", workRows.running("raw", 0, 1), {
-    kind: "running",
-    totals: {
-      listed: 1,
-      copied: 1,
-      copiedBytes: 3,
-      unchanged: 0,
-      removed: 0,
-      changedDuringCopy: 0,
-      entries: 0,
-      bytes: 0,
-    },
+  test("is held by one job, which may take it again", async ({ expect }) => {
+    const world = new MemoryJobs();
+    await world.request();
+    await world.jobs.put("vault", "two", TWO);
+    const take = (job: Job): Promise<string> => takeLock(world, job, NOW);
+    expect(await take(REQUESTED)).toBe("one");
+    expect(await take(REQUESTED)).toBe("one");
+    expect(await take(TWO)).toBe("one");
+    await releaseLock(world.locks, INSTANCE, "two");
+    expect(await take(TWO)).toBe("one");
+    await releaseLock(world.locks, INSTANCE, "one");
+    expect(await take(TWO)).toBe("two");
   });
-  expect((await readProgress(lake.work, await lake.job("one"))).totals).toMatchObject({ listed: 2, copiedBytes: 6 });
 
-  if (rest === undefined) throw new Error("the piece did not stop");
-  await lake.deliverAll([rest]);
-  expect(await readProgress(lake.work, await lake.job("one"))).toMatchObject({
-    doneShare: 1,
-    totals: { listed: 6, copied: 6, copiedBytes: 18, entries: 6, bytes: 18 },
+  test("is taken from a job that ended and left it behind, not from one that is being cancelled", async ({
+    expect,
+  }) => {
+    const world = new MemoryJobs();
+    await world.begin(["raw"], { status: "Cancelling" });
+    expect(await takeLock(world, TWO, NOW)).toBe("one");
+    await endJobActivity(world.deps, ONE);
+    await world.locks.put(INSTANCE, LOCK_ROW, { job: "one", since: NOW.toISOString() });
+    expect(await takeLock(world, TWO, NOW)).toBe("two");
+    await releaseLock(world.locks, INSTANCE, "one");
+    expect((await world.locks.get(INSTANCE, LOCK_ROW))?.value.job).toBe("two");
   });
 });
 
-class FakeOrchestrations implements Orchestrations {
-  readonly states = new Map<string, "running" | "ended" | "failed">();
-  readonly started: string[] = [];
+const RAW: JobTotals = { ...NO_TOTALS, listed: 7, copied: 4, copiedBytes: 400, unchanged: 2, warned: 1 };
+const CURATED: JobTotals = { ...NO_TOTALS, listed: 2, copied: 2, copiedBytes: 20 };
+const BOTH: JobTotals = { ...NO_TOTALS, listed: 9, copied: 6, copiedBytes: 420, unchanged: 2, warned: 1 };
 
-  async startOnce(_name: string, id: string): Promise<void> {
-    if (this.states.has(id)) return;
-    this.states.set(id, "running");
-    this.started.push(id);
+/** A backup of two containers whose ranges are in. */
+async function working(job: Partial<Job> = {}): Promise<MemoryJobs> {
+  const world = new MemoryJobs();
+  await world.begin(["raw", "curated"], job);
+  for (const [container, totals] of [
+    ["raw", RAW],
+    ["curated", CURATED],
+  ] as const) {
+    await world.work.put("one", workRows.plan(container), { kind: "plan", container, parts: 1, cuts: [] });
+    await world.work.put("one", workRows.tally(container, 0, "000000", 0), {
+      kind: "tally",
+      finished: true,
+      split: false,
+      totals,
+    });
+    await world.work.put("one", workRows.marker(container), { kind: "marker", container, replicatedAt: "" });
   }
-
-  async raise(): Promise<void> {
-    throw new Error("no event is raised here");
-  }
-
-  async state(id: string): Promise<"running" | "ended" | "failed" | undefined> {
-    return this.states.get(id);
-  }
+  return world;
 }
 
-function keeping(lake: MemoryLake, orchestrations: Orchestrations): ReturnType<typeof keepJobsGoing> {
-  const { jobs, openJobs } = lake;
-  const end = (ref: JobRef, failure: Failure): Promise<unknown> => endJobActivity(lake.deps, { ...ref, failure });
-  return keepJobsGoing({ jobs, openJobs, orchestrations, end });
-}
+const KEPT = {
+  [workRows.container("curated")]: { kind: "container", container: "curated", totals: CURATED },
+  [workRows.container("raw")]: { kind: "container", container: "raw", totals: RAW },
+};
 
-test("a job that a crash left unstarted is started, once", async ({ expect }) => {
-  const lake = new MemoryLake();
-  await lake.requestBackup("one");
-  const orchestrations = new FakeOrchestrations();
-  expect(await keeping(lake, orchestrations)).toEqual([{ job: "one", because: "started" }]);
-  expect(await keeping(lake, orchestrations)).toEqual([{ job: "one", because: "runs" }]);
-  expect(orchestrations.started).toEqual(["backup-one"]);
+describe("wherever the end of a job dies, a second attempt leaves the instance free and what each container got", () => {
+  for (const [status, job, failure] of [
+    ["Completed", { totals: BOTH }, undefined],
+    ["Failed", {}, { code: "datasource/forbidden", message: "no" }],
+    ["Cancelled", { status: "Cancelling" }, { code: "job/cancelled", message: "the job was cancelled" }],
+  ] as const) {
+    test(status, async ({ expect }) => {
+      const died = await crashPoints(
+        () => working(job),
+        (world) => endJobActivity(world.deps, { ...ONE, ...(failure === undefined ? {} : { failure }) }),
+        async (world, where) => {
+          // As Durable would, or the housekeeping: with another reason.
+          const other: Failure = { code: "internal/unexpected", message: "ended without it" };
+          const again = failure === undefined ? {} : { failure: status === "Cancelled" ? other : failure };
+          expect(await endJobActivity(world.deps, { ...ONE, ...again }), where).toBe(status);
+          expect(world.locks.size + world.openJobs.size, where).toBe(0);
+          expect(world.workRows(), where).toEqual(KEPT);
+          expect(await world.job(), where).toMatchObject({ status, totals: BOTH });
+        },
+      );
+      expect(died.length).toBeGreaterThan(20);
+    });
+  }
 });
 
-test("a job whose orchestration was ended from outside fails, and its instance is free", async ({ expect }) => {
+describe("the end of a job", () => {
+  test("stays what it was first", async ({ expect }) => {
+    const world = await working();
+    const failure: Failure = { code: "datasource/forbidden", message: "no", hint: "grant it" };
+    expect(await endJobActivity(world.deps, { ...ONE, failure })).toBe("Failed");
+    expect(await endJobActivity(world.deps, ONE)).toBe("Failed");
+    expect(await world.job()).toMatchObject({ status: "Failed", failure, endedAt: world.now.toISOString() });
+  });
+
+  test("with warnings is told by the warnings of the job", async ({ expect }) => {
+    const first = [{ container: "raw", name: "a", code: "archived", message: "it is archived" }];
+    const world = await working({ totals: BOTH, warnings: { count: 1, first } });
+    expect(await endJobActivity(world.deps, ONE)).toBe("CompletedWithWarnings");
+    expect((await world.job()).warnings).toEqual({ count: 1, first });
+  });
+
+  test("before everything was done counts the warnings whose names are lost", async ({ expect }) => {
+    const missing = { container: "gone", name: "", code: "container-missing", message: "it does not exist" };
+    const world = await working({ warnings: { count: 1, first: [missing] } });
+    await endJobActivity(world.deps, { ...ONE, failure: { code: "storage/unavailable", message: "no" } });
+    expect((await world.job()).warnings).toEqual({ count: 2, first: [missing] });
+  });
+
+  test("of a restore that was cancelled tells that its target is not empty", async ({ expect }) => {
+    const target = { resourceId: "/restored", account: "restored" };
+    const world = new MemoryJobs();
+    const request = { kind: "restore", recoveryPoint: "p", target } as const;
+    await world.begin(["raw"], { status: "Cancelling", request });
+    expect(await endJobActivity(world.deps, ONE)).toBe("Cancelled");
+    const { failure } = await world.job();
+    expect(failure).toMatchObject({ code: "job/cancelled", message: "the job was cancelled" });
+    expect(failure?.hint).toContain("stays in account 'restored'");
+  });
+});
+
+describe("housekeeping", () => {
+  test("starts a job that a crash left unstarted, once", async ({ expect }) => {
+    const world = new MemoryJobs();
+    await world.request();
+    expect(await world.housekeeping()).toEqual([{ job: "one", because: "started" }]);
+    expect(await world.housekeeping()).toEqual([{ job: "one", because: "runs" }]);
+    expect(world.orchestrations.started.map(({ id }) => id)).toEqual(["backup-one"]);
+  });
+
   for (const state of ["failed", "ended"] as const) {
-    const lake = await working();
-    const orchestrations = new FakeOrchestrations();
-    orchestrations.states.set("backup-one", state);
-    expect(await keeping(lake, orchestrations)).toEqual([
-      { job: "one", because: "its orchestration ended without it" },
-    ]);
-    expect((await lake.job("one")).status).toBe("Failed");
-    expect(lake.locks.size).toBe(0);
-    expect(await keeping(lake, orchestrations)).toEqual([]);
+    test(`fails a job whose orchestration has ${state} without it, and frees its instance`, async ({ expect }) => {
+      const world = await working();
+      world.orchestrations.ended.set("backup-one", state);
+      expect(await world.housekeeping()).toEqual([{ job: "one", because: "its orchestration ended without it" }]);
+      expect((await world.job()).status).toBe("Failed");
+      expect(world.locks.size).toBe(0);
+      expect(await world.housekeeping()).toEqual([]);
+    });
   }
-});
 
-test("an ended job is only tidied up after, and one without a row is left for its writer", async ({ expect }) => {
-  const lake = await working();
-  await endJobActivity(lake.deps, ONE);
-  await lake.openJobs.put(OPEN_JOBS, "one", ONE);
-  await lake.openJobs.put(OPEN_JOBS, "two", { vault: "vault", job: "two" });
-  const orchestrations = new FakeOrchestrations();
-  orchestrations.states.set("backup-one", "ended");
-  expect(await keeping(lake, orchestrations)).toEqual([
-    { job: "one", because: "ended before" },
-    { job: "two", because: "has no row yet" },
-  ]);
-  expect((await lake.job("one")).status).toBe("Completed");
-  expect(await lake.openJobs.get(OPEN_JOBS, "one")).toBeUndefined();
-  expect(await lake.openJobs.get(OPEN_JOBS, "two")).toBeDefined();
+  test("only tidies up after an ended job, and leaves one without a row to its writer", async ({ expect }) => {
+    const world = await working({ totals: BOTH });
+    await endJobActivity(world.deps, ONE);
+    await world.openJobs.put(OPEN_JOBS, "one", ONE);
+    await world.openJobs.put(OPEN_JOBS, "two", { vault: "vault", job: "two" });
+    world.orchestrations.ended.set("backup-one", "ended");
+    expect(await world.housekeeping()).toEqual([
+      { job: "one", because: "ended before" },
+      { job: "two", because: "has no row yet" },
+    ]);
+    expect((await world.job()).status).toBe("Completed");
+    expect(await world.openJobs.get(OPEN_JOBS, "one")).toBeUndefined();
+    expect(await world.openJobs.get(OPEN_JOBS, "two")).toBeDefined();
+  });
 });

@@ -1,6 +1,7 @@
 import type { Failure } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import { type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
+import { tellCancelled } from "./cancel-job.ts";
+import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
 
 /** Partition of the rows that name jobs not yet ended; row: the job's id. */
 export const OPEN_JOBS = "open";
@@ -14,12 +15,19 @@ export interface OpenJobsDeps {
 
 export interface KeptGoing {
   readonly job: string;
-  readonly because: "runs" | "started" | "ended before" | "its orchestration ended without it" | "has no row yet";
+  readonly because:
+    | "runs"
+    | "started"
+    | "was told again to stop"
+    | "was cancelled before it began"
+    | "ended before"
+    | "its orchestration ended without it"
+    | "has no row yet";
 }
 
 /**
- * Looks after every job that has not ended: starts the orchestration that a crash left unstarted, and fails a job whose
- * orchestration was ended from outside, so that its instance is free again.
+ * Looks after every job that has not ended: starts the orchestration that a crash left unstarted, tells one again to stop
+ * whose job is being cancelled, and ends a job whose orchestration was ended from outside, so that its instance is free.
  *
  * Safe to run twice, and at the same time as the jobs: a start of what runs does nothing, and only the first end counts.
  */
@@ -41,13 +49,19 @@ async function keepGoing(deps: OpenJobsDeps, ref: JobRef): Promise<KeptGoing["be
     await deps.orchestrations.startOnce(job.request.kind, id, ref);
     return "started";
   }
-  if (state === "running") return "runs";
+  if (state === "running") {
+    if (job.status !== "Cancelling") return "runs";
+    // Whoever cancelled it may have died before its orchestration was told.
+    await tellCancelled(deps.orchestrations, job);
+    return "was told again to stop";
+  }
   // The state was read after the row: an orchestration that has ended since had ended the job before.
-  const now = (await deps.jobs.get(ref.vault, ref.job))?.value.status;
+  const now = (await deps.jobs.get(ref.vault, ref.job))?.value;
   await deps.end(ref, {
     code: "internal/unexpected",
     message: "the job's orchestration ended without ending the job",
     hint: "start the job again",
   });
-  return now === "InProgress" ? "its orchestration ended without it" : "ended before";
+  if (now === undefined || !isOpen(now)) return "ended before";
+  return state === undefined ? "was cancelled before it began" : "its orchestration ended without it";
 }

@@ -1,34 +1,76 @@
 import type { Clock } from "../foundation/clock.ts";
-import type { RecordTable } from "../foundation/records.ts";
-import type { JobTotals } from "./contract.ts";
-import type { WorkRecord } from "./work.ts";
+import { type RecordTable, updateRecord } from "../foundation/records.ts";
+import { type JobTotals, NO_TOTALS } from "./contract.ts";
+import type { Pressure, WorkRecord } from "./work.ts";
 
 /** Time between two notes of one part of a job. */
 export const NOTE_EVERY_MS = 1_000;
 
-/** Notes from time to time how far a part of a job is, for those who look at the job; nothing depends on it. */
+/** Names that a part of a job is done with; those of `listed` may have been read only. */
+export function settledNames({ copied, unchanged, warned }: JobTotals): number {
+  return copied + unchanged + warned;
+}
+
+/**
+ * Notes from time to time how far a part of a job is, for those who look at the job.
+ *
+ * Its row is there while the part is worked: a row that is gone, because the part or the whole job has ended, is not
+ * written again.
+ */
 export class ProgressNote {
   readonly #work: RecordTable<WorkRecord>;
   readonly #jobId: string;
   readonly #row: string;
   readonly #clock: Clock;
   readonly #everyMs: number;
-  #notedAt: number;
+  readonly #since: Date;
+  #begun = false;
+  #noted: { readonly totals: JobTotals; readonly at: Date };
 
+  /** @param row - `workRows.running` of the part */
   constructor(work: RecordTable<WorkRecord>, jobId: string, row: string, clock: Clock, everyMs = NOTE_EVERY_MS) {
     this.#work = work;
     this.#jobId = jobId;
     this.#row = row;
     this.#clock = clock;
     this.#everyMs = everyMs;
-    this.#notedAt = clock().getTime();
+    this.#since = clock();
+    this.#noted = { totals: NO_TOTALS, at: this.#since };
+  }
+
+  /** Notes that the part is begun. @returns false when another attempt has begun it and did not end it */
+  async begin(): Promise<boolean> {
+    this.#begun = true;
+    return this.#work.insert(this.#jobId, this.#row, this.#running(NO_TOTALS, this.#since));
   }
 
   /** Notes the totals when the last note is old enough. */
-  async note(totals: JobTotals): Promise<void> {
-    const now = this.#clock().getTime();
-    if (now - this.#notedAt < this.#everyMs) return;
-    this.#notedAt = now;
-    await this.#work.put(this.#jobId, this.#row, { kind: "running", totals });
+  async note(totals: JobTotals, pressure?: Pressure): Promise<void> {
+    const now = this.#clock();
+    if (now.getTime() - this.#noted.at.getTime() < this.#everyMs) return;
+    const running = this.#running(totals, now, pressure);
+    this.#noted = { totals, at: now };
+    if (!this.#begun) await this.begin();
+    await updateRecord(this.#work, this.#jobId, this.#row, () => running);
+  }
+
+  /** Removes the note of a part whose result is written. Safe to run twice. */
+  async end(): Promise<void> {
+    await this.#work.remove(this.#jobId, this.#row);
+  }
+
+  #running(totals: JobTotals, now: Date, pressure?: Pressure): WorkRecord {
+    const { totals: before, at } = this.#noted;
+    const seconds = (now.getTime() - at.getTime()) / 1_000;
+    const perSecond = (count: number): number => (seconds > 0 ? Math.max(0, count) / seconds : 0);
+    return {
+      kind: "running",
+      totals,
+      since: this.#since.toISOString(),
+      notedAt: now.toISOString(),
+      objectsPerSecond: perSecond(settledNames(totals) - settledNames(before)),
+      bytesPerSecond: perSecond(totals.copiedBytes - before.copiedBytes),
+      ...(pressure === undefined ? {} : { pressure }),
+    };
   }
 }

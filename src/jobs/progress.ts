@@ -1,48 +1,232 @@
+/**
+ * @module
+ * How far a job is, added up from the small rows of its work: never from the results themselves, which name segments
+ * and would be gigabytes for a large job.
+ */
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
-import type { WorkRecord } from "./work.ts";
+import { addTotals, isOpen, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
+import { settledNames } from "./progress-note.ts";
+import { listWork, type Pressure, type WorkRecord, workRows } from "./work.ts";
 
-export interface Progress {
+/** How far a job is, or its part in one container. */
+export interface Advance {
   readonly totals: JobTotals;
-  /** Finished ranges or segments among those planned, 0 to 1; 0 before anything is planned. */
-  readonly doneShare: number;
+  /** 0 to 1; 1 when all ranges or segments are done; absent when the job ended before that. */
+  readonly doneShare?: number;
+  /** Present while workers are at it. */
+  readonly rate?: Rate;
+  /** At the present rate; absent when nobody can tell. */
+  readonly secondsLeft?: number;
 }
 
-/** Adds up what a job has done so far, from the rows of its work; an ended job's own row says it. */
-export async function readProgress(work: RecordTable<WorkRecord>, job: Job): Promise<Progress> {
-  if (job.status !== "InProgress") return { totals: job.totals ?? NO_TOTALS, doneShare: 1 };
+export interface Rate {
+  readonly objectsPerSecond: number;
+  readonly bytesPerSecond: number;
+}
 
-  let totals = NO_TOTALS;
-  let planned = 0;
-  let done = 0;
-  const finished = new Set<string>();
-  const running: { readonly part: string; readonly totals: JobTotals }[] = [];
-  for await (const { row, value } of listRecords(work, job.id)) {
-    const part = row.slice(row.indexOf("|"));
-    switch (value.kind) {
-      case "plan":
-        planned += value.parts;
-        break;
-      case "piece":
-        if (value.rest === undefined) done += 1;
-        finished.add(part);
-        totals = addTotals(totals, value.totals);
-        break;
-      case "restored":
-        done += 1;
-        finished.add(`${part}|000000`);
-        totals = addTotals(totals, value.totals);
-        break;
-      case "running":
-        running.push({ part, totals: value.totals });
-        break;
-      case "range":
-      case "marker":
-        break;
-    }
+export interface ContainerAdvance extends Advance {
+  readonly container: string;
+}
+
+export interface Progress extends Advance {
+  /** How the storage accounts take the work of the moment: the narrowest width, all halvings, the last cause. */
+  readonly pressure?: Pressure;
+  /** By name; the first {@link MOST_CONTAINERS_TOLD} of them. */
+  readonly containers: readonly ContainerAdvance[];
+  readonly containerCount: number;
+}
+
+export const MOST_CONTAINERS_TOLD = 100;
+
+/** A worker that has noted nothing for so long may be dead, and counts for no rate. */
+const LATELY_MS = 30_000;
+
+/** Of work that is not all done, however its length was guessed. */
+const MOST_SHARE_OF_UNDONE = 0.99;
+
+type Running = Extract<WorkRecord, { kind: "running" }>;
+
+/** What the rows tell of one container. */
+interface Work {
+  /** Ranges or segments, those that came from splitting too; and how many of them are done. */
+  parts: number;
+  finished: number;
+  readonly expected: number | undefined;
+  /** Of results; what is running comes on top. */
+  totals: JobTotals;
+  readonly running: Running[];
+}
+
+/** Work by container, ascending. */
+type Works = ReadonlyMap<string, Work>;
+
+/** Tells how far a job is; of an ended job, what it did. */
+export async function readProgress(work: RecordTable<WorkRecord>, job: Job, now: Date): Promise<Progress> {
+  return isOpen(job) ? progressOf(job, await readWorks(work, job), now) : readEnd(work, job);
+}
+
+/** Tells what a job that is about to end has done in each container, by name. */
+export async function readContainerTotals(
+  work: RecordTable<WorkRecord>,
+  job: Job,
+): Promise<{ readonly container: string; readonly totals: JobTotals }[]> {
+  return [...(await readWorks(work, job))].map(([container, of]) => ({ container, totals: totalsOf(of) }));
+}
+
+async function readEnd(work: RecordTable<WorkRecord>, job: Job): Promise<Progress> {
+  const isDone = job.status === "Completed" || job.status === "CompletedWithWarnings";
+  const share = isDone ? { doneShare: 1 } : {};
+  const { records } = await work.list(job.id, { prefix: workRows.containers, limit: MOST_CONTAINERS_TOLD });
+  const containers = records.flatMap(({ value }) =>
+    value.kind === "container" ? [{ container: value.container, totals: value.totals, ...share }] : [],
+  );
+  const containerCount = job.containers?.length ?? containers.length;
+  return { totals: job.totals ?? NO_TOTALS, ...share, containers, containerCount };
+}
+
+function progressOf(job: Job, works: Works, now: Date): Progress {
+  const containerCount = Math.max(job.containers?.length ?? 0, works.size);
+  const { totals, doneShare = 0, rate, secondsLeft } = advanceOf(sumOf([...works.values()]), now);
+  const pressure = pressureOf([...works.values()].flatMap((of) => of.running).filter((row) => isRecent(row, now)));
+  return {
+    totals,
+    doneShare: containerCount === 0 ? 0 : (doneShare * works.size) / containerCount,
+    ...(rate === undefined ? {} : { rate }),
+    // How long the containers are that have no plan yet is unknown.
+    ...(secondsLeft === undefined || works.size < containerCount ? {} : { secondsLeft }),
+    ...(pressure === undefined ? {} : { pressure }),
+    containers: [...works]
+      .slice(0, MOST_CONTAINERS_TOLD)
+      .map(([container, of]) => ({ container, ...advanceOf(of, now) })),
+    containerCount,
+  };
+}
+
+function sumOf(works: readonly Work[]): Work {
+  const sum = (count: (of: Work) => number): number => works.reduce((all, of) => all + count(of), 0);
+  return {
+    parts: sum((of) => of.parts),
+    finished: sum((of) => of.finished),
+    expected: works.every((of) => of.expected !== undefined) ? sum((of) => of.expected ?? 0) : undefined,
+    totals: works.map((of) => of.totals).reduce(addTotals, NO_TOTALS),
+    running: works.flatMap((of) => of.running),
+  };
+}
+
+function advanceOf(of: Work, now: Date): Advance {
+  const totals = totalsOf(of);
+  if (of.parts === of.finished) return { totals, doneShare: 1 };
+
+  const names = of.totals.listed + of.running.reduce((all, row) => all + settledNames(row.totals), 0);
+  // Without a word of the plan, the parts that are done stand for those that are not.
+  const expected = of.expected ?? (of.finished === 0 ? 0 : (of.totals.listed / of.finished) * of.parts);
+  const rate = rateOf(of.running.filter((row) => isRecent(row, now)));
+  const secondsLeft = Math.ceil((expected - names) / (rate?.objectsPerSecond ?? 0));
+  return {
+    totals,
+    doneShare: expected === 0 ? 0 : Math.min(MOST_SHARE_OF_UNDONE, names / expected),
+    ...(rate === undefined ? {} : { rate }),
+    ...(Number.isFinite(secondsLeft) && secondsLeft > 0 ? { secondsLeft } : {}),
+  };
+}
+
+function totalsOf({ totals, running }: Work): JobTotals {
+  return running.map((row) => row.totals).reduce(addTotals, totals);
+}
+
+function isRecent({ notedAt }: Running, now: Date): boolean {
+  return now.getTime() - Date.parse(notedAt) <= LATELY_MS;
+}
+
+function rateOf(running: readonly Running[]): Rate | undefined {
+  if (running.length === 0) return undefined;
+  const sum = (perSecond: (row: Running) => number): number => running.reduce((all, row) => all + perSecond(row), 0);
+  return { objectsPerSecond: sum((row) => row.objectsPerSecond), bytesPerSecond: sum((row) => row.bytesPerSecond) };
+}
+
+function pressureOf(running: readonly Running[]): Pressure | undefined {
+  const all = running.flatMap(({ pressure }) => (pressure === undefined ? [] : [pressure]));
+  const [narrowest] = all.toSorted((a, b) => a.width - b.width);
+  if (narrowest === undefined) return undefined;
+  const [last] = all
+    .flatMap((pressure) => (pressure.last === undefined ? [] : [pressure.last]))
+    .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  return {
+    width: narrowest.width,
+    widest: narrowest.widest,
+    halvings: all.reduce((sum, { halvings }) => sum + halvings, 0),
+    ...(last === undefined ? {} : { last }),
+  };
+}
+
+/**
+ * Adds the rows up by container, for those that are planned.
+ *
+ * What runs is read before what is done: so a part that ends meanwhile is seen twice rather than never, and counts once.
+ */
+async function readWorks(work: RecordTable<WorkRecord>, job: Job): Promise<Works> {
+  const works = new Map<string, Work>();
+  for (const { container, parts, expected } of await listWork(work, job.id, workRows.plansAll, "plan")) {
+    works.set(container, { parts, finished: 0, expected, totals: NO_TOTALS, running: [] });
   }
-  for (const { part, totals: soFar } of running) {
-    if (!finished.has(part)) totals = addTotals(totals, soFar);
+  // Once the totals are noted nothing runs; what seems to was left by a worker that died.
+  const running = job.totals === undefined ? await collect(listRecords(work, job.id, workRows.runningAll)) : [];
+  const done =
+    job.request.kind === "backup" ? await addRanges(work, job.id, works) : await addSegments(work, job.id, works);
+  for (const { row, value } of running) {
+    const [, container = "", ...part] = row.split("|");
+    if (value.kind === "running" && !done.has(partKey(container, ...part))) works.get(container)?.running.push(value);
   }
-  return { totals, doneShare: planned === 0 ? 0 : Math.min(1, done / planned) };
+  return works;
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+function partKey(...part: readonly string[]): string {
+  return part.join("|");
+}
+
+/** @returns the pieces that have a result: container, range and piece */
+async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
+  const tallies = await collect(listRecords(work, jobId, workRows.talliesAll));
+  const wholeGroups = new Set<string>();
+  for await (const { row, value } of listRecords(work, jobId, workRows.groupsAll)) {
+    const [, container = "", group = ""] = row.split("|");
+    const of = works.get(container);
+    if (value.kind !== "group" || of === undefined) continue;
+    wholeGroups.add(partKey(container, group));
+    of.parts += value.splits;
+    of.finished += value.finished;
+    of.totals = addTotals(of.totals, value.totals);
+  }
+  const done = new Set<string>();
+  for (const { row, value } of tallies) {
+    const [, container = "", group = "", range = "", piece = ""] = row.split("|");
+    const of = works.get(container);
+    if (value.kind !== "tally" || of === undefined) continue;
+    done.add(partKey(container, range, piece));
+    if (wholeGroups.has(partKey(container, group))) continue;
+    if (value.split) of.parts += 1;
+    if (value.finished) of.finished += 1;
+    of.totals = addTotals(of.totals, value.totals);
+  }
+  return done;
+}
+
+/** @returns the segments that are in the target: container, segment and its only piece */
+async function addSegments(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
+  const done = new Set<string>();
+  for await (const { row, value } of listRecords(work, jobId, workRows.restoredEverywhere)) {
+    const [, container = "", segment = ""] = row.split("|");
+    const of = works.get(container);
+    if (value.kind !== "restored" || of === undefined) continue;
+    done.add(partKey(container, segment, "000000"));
+    of.finished += 1;
+    of.totals = addTotals(of.totals, value.totals);
+  }
+  return done;
 }

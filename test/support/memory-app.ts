@@ -59,9 +59,10 @@ export class MemoryInstanceFiles implements InstanceFiles {
   }
 }
 
-/** Remembers what was started and raised; nothing runs. */
+/** Remembers what was started and raised; nothing runs, and what was started ends when a test says so. */
 export class MemoryOrchestrations implements Orchestrations {
   readonly started: { readonly name: string; readonly id: string; readonly input: unknown }[] = [];
+  readonly ended = new Map<string, "ended" | "failed">();
   readonly raised: { readonly id: string; readonly event: string; readonly value: unknown }[] = [];
 
   async startOnce(name: string, id: string, input: unknown): Promise<void> {
@@ -72,8 +73,8 @@ export class MemoryOrchestrations implements Orchestrations {
     this.raised.push({ id, event, value });
   }
 
-  async state(id: string): Promise<"running" | undefined> {
-    return this.started.some((other) => other.id === id) ? "running" : undefined;
+  async state(id: string): Promise<"running" | "ended" | "failed" | undefined> {
+    return this.ended.get(id) ?? (this.started.some((other) => other.id === id) ? "running" : undefined);
   }
 }
 

@@ -1,0 +1,82 @@
+import { test } from "vitest";
+import { MemoryRecords } from "../../test/support/memory-records.ts";
+import { type JobTotals, NO_TOTALS } from "./contract.ts";
+import { ProgressNote } from "./progress-note.ts";
+import { type Pressure, type WorkRecord, workRows } from "./work.ts";
+
+const ROW = workRows.running("raw", "000000", 0);
+const BEGUN = "2026-01-01T00:00:00.000Z";
+
+class World {
+  readonly work = new MemoryRecords<WorkRecord>();
+  now = Date.parse(BEGUN);
+
+  note(everyMs?: number): ProgressNote {
+    return new ProgressNote(this.work, "one", ROW, () => new Date(this.now), everyMs);
+  }
+
+  async row(): Promise<WorkRecord | undefined> {
+    return (await this.work.get("one", ROW))?.value;
+  }
+}
+
+const copied = (count: number): JobTotals => ({ ...NO_TOTALS, listed: 100, copied: count, copiedBytes: count * 10 });
+
+test("a part that is begun says so, and to the first attempt only that it is the first", async ({ expect }) => {
+  const world = new World();
+  expect(await world.note().begin()).toBe(true);
+  expect(await world.row()).toEqual({
+    kind: "running",
+    totals: NO_TOTALS,
+    since: BEGUN,
+    notedAt: BEGUN,
+    objectsPerSecond: 0,
+    bytesPerSecond: 0,
+  });
+  expect(await world.note().begin()).toBe(false);
+});
+
+test("a note is written when the last is old enough, with the rate since then", async ({ expect }) => {
+  const world = new World();
+  const note = world.note(1_000);
+  await note.begin();
+  world.now += 999;
+  const writes = world.work.writes;
+  await note.note(copied(5));
+  expect(world.work.writes).toBe(writes);
+
+  world.now += 1;
+  await note.note(copied(8));
+  expect(await world.row()).toMatchObject({ totals: copied(8), objectsPerSecond: 8, bytesPerSecond: 80 });
+
+  const pressure: Pressure = { width: 16, widest: 32, halvings: 1 };
+  world.now += 2_000;
+  await note.note({ ...copied(12), unchanged: 6 }, pressure);
+  expect(await world.row()).toMatchObject({
+    since: BEGUN,
+    notedAt: "2026-01-01T00:00:03.000Z",
+    objectsPerSecond: 5,
+    bytesPerSecond: 20,
+    pressure,
+  });
+});
+
+test("totals that step back give no negative rate", async ({ expect }) => {
+  const world = new World();
+  const note = world.note(0);
+  await note.note(copied(50));
+  world.now += 1_000;
+  await note.note(copied(40));
+  expect(await world.row()).toMatchObject({ totals: copied(40), objectsPerSecond: 0, bytesPerSecond: 0 });
+});
+
+test("a part that has ended, or whose job has, is not noted again", async ({ expect }) => {
+  const world = new World();
+  const note = world.note(0);
+  await note.begin();
+  await note.end();
+  world.now += 1_000;
+  await note.note(copied(1));
+  await note.end();
+  expect(world.work.size).toBe(0);
+});

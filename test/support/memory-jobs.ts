@@ -1,0 +1,79 @@
+/**
+ * @module
+ * The tables and orchestrations around jobs in memory, with nothing that works on a job: tests write the rows of its work.
+ */
+import type { Failure } from "../../src/foundation/errors.ts";
+import type { Job, JobRef } from "../../src/jobs/contract.ts";
+import { type EndJobDeps, endJobActivity } from "../../src/jobs/end-job.ts";
+import { type InstanceLock, LOCK_ROW } from "../../src/jobs/job-lock.ts";
+import { keepJobsGoing, OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
+import type { WorkRecord } from "../../src/jobs/work.ts";
+import { CrashSwitch } from "./crash-switch.ts";
+import { MemoryOrchestrations } from "./memory-app.ts";
+import { MemoryRecords } from "./memory-records.ts";
+
+export const ONE: JobRef = { vault: "vault", job: "one" };
+export const INSTANCE = "1".repeat(32);
+
+/** A backup that is requested, and has not begun. */
+export const REQUESTED: Job = {
+  id: ONE.job,
+  vault: ONE.vault,
+  instanceName: "lake",
+  instance: INSTANCE,
+  status: "InProgress",
+  requestedBy: "user",
+  request: { kind: "backup", slot: "2026-01-01T00:00:00.000Z", rule: "BackupDaily" },
+  startedAt: "2026-01-01T00:00:00.000Z",
+  policyName: "daily",
+};
+
+export class MemoryJobs {
+  readonly crash = new CrashSwitch();
+  readonly jobs = new MemoryRecords<Job>();
+  readonly openJobs = new MemoryRecords<JobRef>();
+  readonly locks = new MemoryRecords<InstanceLock>();
+  readonly work = new MemoryRecords<WorkRecord>();
+  readonly orchestrations = new MemoryOrchestrations();
+  now = new Date("2026-01-01T01:00:00.000Z");
+
+  get deps(): EndJobDeps & { readonly orchestrations: MemoryOrchestrations } {
+    const { crash, jobs, openJobs, locks, work, orchestrations } = this;
+    return {
+      jobs: crash.wrap(jobs),
+      openJobs: crash.wrap(openJobs),
+      locks: crash.wrap(locks),
+      work: crash.wrap(work),
+      orchestrations: crash.wrap(orchestrations),
+      clock: () => this.now,
+    };
+  }
+
+  async request(job: Partial<Job> = {}): Promise<void> {
+    await this.openJobs.put(OPEN_JOBS, ONE.job, ONE);
+    await this.jobs.put(ONE.vault, ONE.job, { ...REQUESTED, ...job });
+  }
+
+  /** Requests a job and lets it take its lock, with the containers that it works on. */
+  async begin(containers: readonly string[], job: Partial<Job> = {}): Promise<void> {
+    await this.request({ containers: [...containers], ...job });
+    await this.locks.put(INSTANCE, LOCK_ROW, { job: ONE.job, since: REQUESTED.startedAt });
+  }
+
+  async job(): Promise<Job> {
+    const stored = await this.jobs.get(ONE.vault, ONE.job);
+    if (stored === undefined) throw new Error("no job");
+    return stored.value;
+  }
+
+  /** What the housekeeping timer does. */
+  housekeeping(): ReturnType<typeof keepJobsGoing> {
+    const end = (ref: JobRef, failure: Failure): Promise<unknown> => endJobActivity(this.deps, { ...ref, failure });
+    return keepJobsGoing({ ...this.deps, end });
+  }
+
+  /** Rows of the job's work, by key. */
+  workRows(): Record<string, WorkRecord> {
+    return this.work.dump()[ONE.job] ?? {};
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * What an account bears: tokens come at a steady rate, and those of one second can be saved up. It lets a large amount
+ * through as long as there is a token at all, and then nothing until what it owes is paid, as bandwidth limits do.
+ */
+export class TokenBucket {
+  readonly #perSecond: number;
+  #tokens: number;
+  #at = 0;
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+    this.#tokens = perSecond;
+  }
+
+  hasToken(now: number): boolean {
+    this.#fill(now);
+    return this.#tokens > 0;
+  }
+
+  take(now: number, amount: number): void {
+    this.#fill(now);
+    this.#tokens -= amount;
+  }
+
+  #fill(now: number): void {
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + (now - this.#at) * this.#perSecond);
+    this.#at = now;
+  }
+}

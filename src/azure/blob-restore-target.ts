@@ -48,12 +48,18 @@ export class BlobRestoreTarget implements RestoreTarget {
     return (await this.look(container, jobId)) ?? "foreign";
   }
 
-  async copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome> {
+  async copyObject(
+    objectPath: string,
+    container: string,
+    entry: Entry,
+    goesOn: () => boolean,
+  ): Promise<RestoreOutcome> {
     if (entry.type === "directory") return this.#createDirectory(container, entry.name);
     const request: CopyRequest = {
       from: { account: this.#vault, container: this.#vaultContainer, name: objectPath, place: { kind: "vault" } },
       to: { account: this.#account, container, name: entry.name, place: this.#place },
       size: entry.size,
+      goesOn,
       ...(entry.type === undefined ? {} : { type: entry.type }),
       ...(entry.tier === undefined ? {} : { tier: entry.tier }),
       ...(entry.tags === undefined ? {} : { tags: entry.tags }),
@@ -62,20 +68,20 @@ export class BlobRestoreTarget implements RestoreTarget {
       const result = await copyBlob(request, this.#limits);
       switch (result.kind) {
         case "copied":
-          return { kind: "copied" };
-        case "exists":
-          if ((await mapping(this.#place, () => waitForCopy(request, this.#limits))) === "success") {
-            return { kind: "exists" };
-          }
+        case "unfinished":
+          return { kind: result.kind };
+        case "exists": {
+          const status = await mapping(this.#place, () => waitForCopy(request, this.#limits));
+          if (status === "success") return { kind: "exists" };
+          if (status === "pending") return { kind: "unfinished" };
           await mapping(this.#place, () => this.#account.container(container, "once").deleteBlob(entry.name));
           break;
+        }
         case "gone":
         case "changed":
           return { kind: "missing" };
         case "unreadable":
-          throw new VaultError("format/missing", `object '${objectPath}' cannot be read: ${result.message}`, {
-            hint: "move the object back to an online access tier, wait until it is there, then restore again",
-          });
+          return { kind: "unreadable", message: result.message };
       }
     }
     throw new VaultError("storage/unavailable", `'${entry.name}' does not become whole in '${container}'`);

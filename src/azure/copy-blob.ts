@@ -47,6 +47,8 @@ export interface CopyRequest {
   readonly overwrite?: true;
   /** Absent: `once`. */
   readonly tries?: Tries;
+  /** Asked between blocks, and while an asynchronous copy is waited for; absent: always. */
+  readonly goesOn?: () => boolean;
 }
 
 export type CopyResult =
@@ -54,6 +56,8 @@ export type CopyResult =
   | { readonly kind: "copied"; readonly md5?: string }
   /** A blob has the name already; nothing was written. */
   | { readonly kind: "exists" }
+  /** `goesOn` said no; another attempt goes on from here. */
+  | { readonly kind: "unfinished" }
   /** The source is not the wanted version any more. */
   | { readonly kind: "changed" }
   | { readonly kind: "gone" }
@@ -67,8 +71,7 @@ export interface CopyLimits {
   readonly blockBytes: number;
   /** Blocks of one blob copied at once; those of all blobs together are limited by the account. */
   readonly blockWidth: number;
-  /** How long an asynchronous copy is waited for before the work is put off to another attempt. */
-  readonly waitMs: number;
+  /** Time between two looks at an asynchronous copy. */
   readonly pollMs: number;
 }
 
@@ -79,7 +82,6 @@ export const COPY_LIMITS: CopyLimits = {
   wholeBytes: 256 * MIB,
   blockBytes: 64 * MIB,
   blockWidth: 8,
-  waitMs: 180_000,
   pollMs: 2_000,
 };
 
@@ -134,7 +136,7 @@ async function copyWhole(request: CopyRequest): Promise<CopyResult> {
 async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
   const { value: listed } = await listSource(request, false).next();
   if (listed === undefined) return { kind: "gone" };
-  const { properties, metadata } = listed;
+  const { properties } = listed;
   if (request.etag !== undefined && unquoted(properties.etag) !== request.etag) return { kind: "changed" };
   const staged = await blocksOf(newBlobOf(request));
   if (staged === "committed") return { kind: "exists" };
@@ -145,11 +147,16 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   const version = versionMark(request, properties.etag);
   const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MOST_BLOCKS));
   const blocks = Array.from({ length: Math.ceil(request.size / blockBytes) }, (_, n) => n);
+  const goesOn = request.goesOn ?? (() => true);
+  let isCutOff = false;
+  let copied = 0;
   const ids = await mapBounded(blocks, limits.blockWidth, async (n) => {
     const offset = n * blockBytes;
     const length = Math.min(blockBytes, request.size - offset);
     const id = Buffer.from(`${version}-${String(offset).padStart(15, "0")}`).toString("base64");
-    if (staged.get(id) === length) return id;
+    // One block at least, so that any number of short attempts comes to an end.
+    isCutOff ||= copied > 0 && !goesOn();
+    if (isCutOff || staged.get(id) === length) return id;
     await underPressure(request, async () => {
       const { url, authorization } = await request.from.account.copySource(source);
       await blob.stageBlockFromURL(id, url, offset, length, {
@@ -157,12 +164,14 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
         ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
       });
     });
+    copied += 1;
     return id;
   });
+  if (isCutOff) return { kind: "unfinished" };
   await blob.commitBlockList(ids, {
     conditions: { ...ONLY_IF_FREE },
     blobHTTPHeaders: headersOf(properties),
-    ...(metadata === undefined ? {} : { metadata }),
+    metadata: metadataOf(listed),
     ...tierAndTags(request),
   });
   return { kind: "copied" };
@@ -230,6 +239,11 @@ async function* listSource(request: CopyRequest, includeSnapshots: boolean): Asy
   }
 }
 
+/** Without metadata the SDK gives an empty text; `$` holds what the XML element says of itself. */
+function metadataOf({ metadata = {} }: BlobItem): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== "$"));
+}
+
 /**
  * Metadata of the snapshots that copies take, by which a later attempt finds one that was left behind. It names the
  * container that is copied to, because more than one vault may protect an account.
@@ -257,10 +271,9 @@ async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promi
     throw error;
   }
   const status = await waitForCopy(request, limits);
-  if (status !== "success") {
-    throw new VaultError("storage/unavailable", `the copy of '${request.from.name}' ended with status '${status}'`);
-  }
-  return { kind: "copied" };
+  if (status === "success") return { kind: "copied" };
+  if (status === "pending") return { kind: "unfinished" };
+  throw new VaultError("storage/unavailable", `the copy of '${request.from.name}' ended with status '${status}'`);
 }
 
 interface Frozen {
@@ -289,27 +302,25 @@ async function freeze(request: CopyRequest): Promise<Frozen | CopyResult> {
   if (snapshot === undefined) {
     throw new Error(`the service took a snapshot of '${request.from.name}' and did not name it`);
   }
-  return { snapshot, ...(listed.metadata === undefined ? {} : { metadata: listed.metadata }) };
+  return { snapshot, metadata: metadataOf(listed) };
 }
 
 /**
- * Waits until the asynchronous copy into a blob has ended, and removes the snapshot that it read.
+ * Waits until the asynchronous copy into a blob has ended, and tidies up after it.
  *
- * @returns how the copy ended; `success` also when the blob was not written by one
- * @throws VaultError `storage/unavailable` (retryable) when it is still under way; the next attempt waits on
+ * @returns how the copy ended; `success` also when the blob was not written by one, `pending` when the request's time ran
+ *   out before
  */
 export async function waitForCopy(request: CopyRequest, limits: CopyLimits = COPY_LIMITS): Promise<string> {
   const blob = newBlobOf(request);
-  for (let waitedMs = 0; ; waitedMs += limits.pollMs) {
+  for (;;) {
     const { copyStatus, copySource, metadata } = await blob.getProperties();
     if (copyStatus !== "pending") {
       if (request.etag !== undefined && copySource !== undefined) await removeSnapshot(request, copySource);
       if (metadata?.[SNAPSHOT_MARK] !== undefined) await removeMark(blob);
       return copyStatus ?? "success";
     }
-    if (waitedMs >= limits.waitMs) {
-      throw new VaultError("storage/unavailable", `'${request.from.name}' is still being copied by the service`);
-    }
+    if (request.goesOn?.() === false) return copyStatus;
     await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
   }
 }

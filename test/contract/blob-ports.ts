@@ -22,6 +22,7 @@ export interface BlobEstate {
   remove(name: string): Promise<void>;
 }
 
+const always = () => true;
 const START = { name: "", after: false };
 
 function md5(content: string): string {
@@ -49,7 +50,7 @@ async function text(vault: BackupVault, path: string): Promise<string | undefine
 export function blobPortsContract(name: string, open: () => Promise<BlobEstate>): void {
   const copyIn = async (estate: BlobEstate, blob: ListedBlob, path: string) => {
     const { name: blobName, etag, size } = blob;
-    return estate.vault.copyObject({ container: estate.container, name: blobName, etag, size }, path);
+    return estate.vault.copyObject({ container: estate.container, name: blobName, etag, size }, path, always);
   };
 
   describe(`${name} as a datasource`, () => {
@@ -195,9 +196,13 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
         await estate.write(name, `content of ${name}`);
         const { effectiveTier: _, ...blob } = await lookAt(estate, name);
         await copyIn(estate, blob, `data/${name}`);
-        expect(await target.copyObject(`data/${name}`, free, { ...blob, birth: 1 })).toEqual({ kind: "copied" });
-        expect(await target.copyObject(`data/${name}`, free, { ...blob, birth: 1 })).toEqual({ kind: "exists" });
-        expect(await target.copyObject("data/none", free, { ...blob, name: "none", birth: 1 })).toEqual({
+        expect(await target.copyObject(`data/${name}`, free, { ...blob, birth: 1 }, always)).toEqual({
+          kind: "copied",
+        });
+        expect(await target.copyObject(`data/${name}`, free, { ...blob, birth: 1 }, always)).toEqual({
+          kind: "exists",
+        });
+        expect(await target.copyObject("data/none", free, { ...blob, name: "none", birth: 1 }, always)).toEqual({
           kind: "missing",
         });
       }

@@ -23,9 +23,9 @@ import {
 import { isContainerRestored, isSegmentRestored, noteRestored } from "./restored-segments.ts";
 
 export interface RestoreSettings {
-  /** A worker stops at the first slice after this; the host's own limit is 10 minutes on the Consumption plan. */
+  /** A worker begins no copy after this; the host's own limit is 10 minutes on the Consumption plan. */
   readonly budgetMs: number;
-  /** Between two slices of a segment a worker looks at its time and whether it is still wanted: entries of a slice. */
+  /** Between two slices of a segment a worker looks whether it is still wanted: entries of a slice. */
   readonly sliceEntries: number;
   /** The same in bytes; whichever is reached first. */
   readonly sliceBytes: number;
@@ -112,6 +112,7 @@ class SegmentWorker {
   readonly #stopAt: number;
   /** Of what is in the target. */
   #totals: JobTotals = NO_TOTALS;
+  #copied = 0;
 
   constructor(
     deps: RestoreSegmentDeps,
@@ -146,7 +147,6 @@ class SegmentWorker {
       const copied = await this.#pool.map(slice, (entry) => this.#copy(entry));
       if (copied.includes("unfinished")) return "unfinished";
       if (!(await this.#isWanted())) return "job ended";
-      if (!this.#hasTime()) return "unfinished";
     }
     return (await this.#isAllThere(entries, compare)) ? totalsOf(entries) : "unfinished";
   }
@@ -156,6 +156,8 @@ class SegmentWorker {
   }
 
   async #copy(entry: Entry): Promise<"there" | "unfinished"> {
+    // However little time there is, each message gets something done.
+    if (this.#copied > 0 && !this.#hasTime()) return "unfinished";
     const { container } = this.#message;
     const { name, etag, birth } = entry;
     const path = objectPath(container, name, etag, birth);
@@ -163,6 +165,7 @@ class SegmentWorker {
     switch (outcome.kind) {
       case "copied":
       case "exists":
+        this.#copied += 1;
         this.#totals = addTotals(this.#totals, totalsOf([entry]));
         await this.#progress.note(this.#totals, this.#pool.pressure);
         return "there";

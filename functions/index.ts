@@ -6,6 +6,8 @@ import "./http/api.ts";
 import "./orchestrators/backup.ts";
 import "./orchestrators/restore.ts";
 import "./queues/container-copy.ts";
+import "./queues/container-plans.ts";
 import "./queues/container-restore.ts";
+import "./queues/container-restore-plans.ts";
 import "./queues/marker-checks.ts";
 import "./timers/scheduler.ts";

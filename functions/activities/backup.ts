@@ -2,11 +2,19 @@ import { app } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { serveActivity } from "../../src/app/serve-activity.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
-import { beginBackup, planRanges, removeMarkers, sealRecoveryPoint, writeMarkers } from "../../src/backup/contract.ts";
+import {
+  beginBackup,
+  planRanges,
+  removeMarkers,
+  sealRecoveryPoint,
+  sweepDebris,
+  writeMarkers,
+} from "../../src/backup/contract.ts";
 import { removeMarkersActivity, writeMarkersActivity } from "../../src/backup/markers.ts";
 import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
-import { toContainerCopy } from "../queues/queues.ts";
+import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
+import { toContainerPlans } from "../queues/queues.ts";
 
 app.activity(beginBackup.name, {
   handler: serveActivity(beginBackup, (job) => beginBackupActivity(composed(), job)),
@@ -15,9 +23,9 @@ app.activity(writeMarkers.name, {
   handler: serveActivity(writeMarkers, (job) => writeMarkersActivity(composed(), job)),
 });
 app.activity(planRanges.name, {
-  extraOutputs: [toContainerCopy],
+  extraOutputs: [toContainerPlans],
   handler: serveActivity(planRanges, async (job, context) => {
-    context.extraOutputs.set(toContainerCopy, await planRangesActivity(composed(), job));
+    context.extraOutputs.set(toContainerPlans, await planRangesActivity(composed(), job));
     return null;
   }),
 });
@@ -26,4 +34,10 @@ app.activity(sealRecoveryPoint.name, {
 });
 app.activity(removeMarkers.name, {
   handler: serveActivity(removeMarkers, (job) => removeMarkersActivity(composed(), job)),
+});
+app.activity(sweepDebris.name, {
+  handler: serveActivity(sweepDebris, (input) => {
+    const { sweepableVault: vault, rangeSettings: settings, ...deps } = composed();
+    return sweepDebrisActivity({ ...deps, vault, settings }, input);
+  }),
 });

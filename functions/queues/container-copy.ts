@@ -12,8 +12,8 @@ app.storageQueue("containerCopy", {
   ...{ queueName, connection, extraInputs, extraOutputs: [toContainerCopy, toMarkerChecks] },
   handler: serveQueue("backup", RangeMessage, async (message, context) => {
     const { backupVault, rangeSettings, ...deps } = composed();
-    const { rest, check } = await workRange({ ...deps, vault: backupVault, settings: rangeSettings }, message);
-    if (rest !== undefined) context.extraOutputs.set(toContainerCopy, rest);
+    const { ranges, check } = await workRange({ ...deps, vault: backupVault, settings: rangeSettings }, message);
+    context.extraOutputs.set(toContainerCopy, ranges);
     if (check !== undefined) context.extraOutputs.set(toMarkerChecks, check);
   }),
 });

@@ -1,6 +1,6 @@
 import { output, type StorageQueueOutput } from "@azure/functions";
-import { CONTAINER_COPY_QUEUE, MARKER_CHECKS_QUEUE } from "../../src/backup/contract.ts";
-import { CONTAINER_RESTORE_QUEUE } from "../../src/restore/contract.ts";
+import { CONTAINER_COPY_QUEUE, CONTAINER_PLANS_QUEUE, MARKER_CHECKS_QUEUE } from "../../src/backup/contract.ts";
+import { CONTAINER_RESTORE_PLANS_QUEUE, CONTAINER_RESTORE_QUEUE } from "../../src/restore/contract.ts";
 
 /** The setting that tells where queues and tables are. */
 export const CONNECTION = "VaultState";
@@ -9,6 +9,8 @@ export const poisonOf = (queueName: string): string => `${queueName}-poison`;
 
 const to = (queueName: string): StorageQueueOutput => output.storageQueue({ queueName, connection: CONNECTION });
 
+export const toContainerPlans = to(CONTAINER_PLANS_QUEUE);
 export const toContainerCopy = to(CONTAINER_COPY_QUEUE);
 export const toMarkerChecks = to(MARKER_CHECKS_QUEUE);
+export const toContainerRestorePlans = to(CONTAINER_RESTORE_PLANS_QUEUE);
 export const toContainerRestore = to(CONTAINER_RESTORE_QUEUE);

@@ -14,10 +14,15 @@ import { BlobStorageAccounts } from "../azure/blob-storage-accounts.ts";
 import { BlobBackupVault, BlobVaultFiles } from "../azure/blob-vault.ts";
 import { appCredential } from "../azure/credential.ts";
 import { StateTables } from "../azure/state-tables.ts";
+import { Attempt } from "../backup/attempts.ts";
 import type { BackupVault, Datasource } from "../backup/contract.ts";
+import { PLAN_SETTINGS, type PlanSettings } from "../backup/cut-container.ts";
+import { segmentSizesOf } from "../backup/manifest-writer.ts";
 import { RANGE_SETTINGS, type RangeSettings } from "../backup/work-range.ts";
+import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
+import type { RecordTable } from "../foundation/records.ts";
 import {
   BackupInstance,
   type InstanceFiles,
@@ -31,8 +36,9 @@ import { InstanceLock } from "../jobs/job-lock.ts";
 import { WorkRecord } from "../jobs/work.ts";
 import { PolicyRecord } from "../policies/contract.ts";
 import type { RestoreTarget } from "../restore/contract.ts";
-import type { RestoreSettings } from "../restore/restore-segment.ts";
-import type { VaultFiles } from "../vault/contract.ts";
+import { RESTORE_SETTINGS, type RestoreSettings } from "../restore/restore-segment.ts";
+import type { SweepableVault, VaultFiles } from "../vault/contract.ts";
+import { ManifestCache } from "../vault/manifest-cache.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
 
 /** All that the capabilities need; each takes what its own `Deps` names. */
@@ -45,6 +51,12 @@ export interface App extends ApiTables {
   readonly vault: (instanceId: string) => VaultFiles;
   readonly backupVault: (instance: BackupInstance) => BackupVault;
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
+  readonly sweepableVault: (instanceId: string) => SweepableVault;
+  readonly attempts: RecordTable<Attempt>;
+  readonly manifests: ManifestCache;
+  /** Copies from or into one account, by everything in this process. */
+  readonly pool: (account: string) => AdaptivePool;
+  readonly planSettings: PlanSettings;
   readonly rangeSettings: RangeSettings;
   readonly restoreSettings: RestoreSettings;
 }
@@ -87,8 +99,34 @@ export function composeApp(config: Config, clock: Clock): App {
       new BlobBackupVault(vaultAccount, id, accounts.find(datasource.account), { tier: config.accessTier }),
     target: ({ target }, instanceId) =>
       new BlobRestoreTarget(findTarget(accounts, target.account), vaultAccount, instanceId),
-    rangeSettings: { ...RANGE_SETTINGS, copyWidth: config.copyWidth, budgetMs: config.pieceBudgetMs },
-    restoreSettings: { copyWidth: config.copyWidth },
+    sweepableVault: (instanceId) => new BlobVaultFiles(vaultAccount, instanceId),
+    manifests: new ManifestCache(),
+    pool: poolsOf(config.copyWidth, clock),
+    planSettings: { ...PLAN_SETTINGS, rangeNames: config.rangeNames },
+    rangeSettings: {
+      ...RANGE_SETTINGS,
+      budgetMs: config.pieceBudgetMs,
+      mostNames: 2 * config.rangeNames,
+      segmentSizes: segmentSizesOf(config.segmentEntries),
+    },
+    restoreSettings: { ...RESTORE_SETTINGS, budgetMs: config.pieceBudgetMs },
+  };
+}
+
+/** How long one copy is tried again while an account is throttled: well within the time that a function may run. */
+const POOL_PATIENCE_MS = 120_000;
+
+function poolsOf(widest: number, clock: Clock): App["pool"] {
+  const pools = new Map<string, AdaptivePool>();
+  return (account) => {
+    const pool =
+      pools.get(account) ??
+      new AdaptivePool(
+        { widest, patienceMs: POOL_PATIENCE_MS },
+        { clock, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), random: Math.random },
+      );
+    pools.set(account, pool);
+    return pool;
   };
 }
 
@@ -104,7 +142,10 @@ function findTarget(accounts: Accounts, name: string): BlobAccount {
   }
 }
 
-function openTables(setting: AccountSetting, credential: ReturnType<typeof appCredential>): ApiTables {
+function openTables(
+  setting: AccountSetting,
+  credential: ReturnType<typeof appCredential>,
+): ApiTables & Pick<App, "attempts"> {
   const tables = new StateTables(
     setting.kind === "key" ? setting : { kind: "identity", tableServiceUri: setting.serviceUri, credential },
   );
@@ -118,6 +159,7 @@ function openTables(setting: AccountSetting, credential: ReturnType<typeof appCr
     jobOrder: tables.open("JobOrder", JobRef),
     openJobs: tables.open("OpenJobs", JobRef),
     locks: tables.open("Locks", InstanceLock),
+    attempts: tables.open("Attempts", Attempt),
     work: tables.open("Work", WorkRecord),
     operations: tables.open("Operations", Operation),
   };

@@ -5,7 +5,9 @@
 import { z } from "zod";
 import { ACCESS_MODES, type AccessSettings } from "../access/decide-access.ts";
 import { DEFAULT_MOST_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
+import { PLAN_SETTINGS } from "../backup/cut-container.ts";
 import { RANGE_SETTINGS } from "../backup/work-range.ts";
+import { SEGMENT_ENTRIES } from "../vault/segment.ts";
 
 /** An account by its connection string, or by the address of a service that the app's identity may use. */
 export type AccountSetting =
@@ -27,9 +29,17 @@ export interface Config {
   readonly access: AccessSettings;
   readonly retryAfterSeconds: number;
   readonly mostContainers: number;
+  /** Copies in flight of one process, for each account that it copies from or into. */
   readonly copyWidth: number;
+  /** Names that a range is planned to have. */
+  readonly rangeNames: number;
+  /** Entries of a new segment. */
+  readonly segmentEntries: number;
   readonly pieceBudgetMs: number;
 }
+
+/** Each copy in flight takes some 100 KiB of the process; small ones end in some 20 ms. */
+const DEFAULT_COPY_WIDTH = 64;
 
 const ACCOUNT_PREFIX = "VaultAccount__";
 
@@ -60,7 +70,9 @@ const Settings = z.object({
   VaultAccess: z.enum(ACCESS_MODES, { error: `is none of ${ACCESS_MODES.join(", ")}` }).optional(),
   VaultRetryAfterSeconds: number(0, 3_600, DEFAULT_RETRY_AFTER_SECONDS),
   VaultMostContainers: number(1, 10_000, DEFAULT_MOST_CONTAINERS),
-  VaultCopyWidth: number(1, 512, RANGE_SETTINGS.copyWidth),
+  VaultCopyWidth: number(1, 512, DEFAULT_COPY_WIDTH),
+  VaultRangeNames: number(1_000, 1_000_000, PLAN_SETTINGS.rangeNames),
+  VaultSegmentEntries: number(1_000, 50_000, SEGMENT_ENTRIES),
   VaultPieceBudgetSeconds: number(1, 480, RANGE_SETTINGS.budgetMs / 1_000),
 });
 
@@ -99,6 +111,8 @@ export function readConfig(environment: Environment): Config {
     retryAfterSeconds: s.VaultRetryAfterSeconds,
     mostContainers: s.VaultMostContainers,
     copyWidth: s.VaultCopyWidth,
+    rangeNames: s.VaultRangeNames,
+    segmentEntries: s.VaultSegmentEntries,
     pieceBudgetMs: s.VaultPieceBudgetSeconds * 1_000,
   };
 }

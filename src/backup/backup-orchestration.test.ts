@@ -12,6 +12,7 @@ const calm: Activities = {
   sealRecoveryPoint: () => ({}),
   removeMarkers: () => null,
   endJob: ({ failure }: { failure?: object }) => (failure === undefined ? "Completed" : "Failed"),
+  sweepDebris: () => null,
 };
 
 function named(steps: readonly FlowStep[]): unknown[] {
@@ -33,13 +34,14 @@ test("a point is sealed only after the markers were written before, and replicat
     "sealRecoveryPoint",
     "removeMarkers",
     "endJob",
+    "sweepDebris",
   ]);
 });
 
 test("a job that has ended before is only tidied up after", async ({ expect }) => {
   const begun = { begun: false, containers: [] };
   const run = await runFlow(backupOrchestration, JOB, { ...calm, beginBackup: () => begun });
-  expect(named(run.steps)).toEqual(["beginBackup", "removeMarkers", "endJob"]);
+  expect(named(run.steps)).toEqual(["beginBackup", "removeMarkers", "endJob", "sweepDebris"]);
 });
 
 test("wherever a step fails for good, nothing is sealed after it, and the job ends with the reason", async ({
@@ -77,5 +79,22 @@ test("markers that cannot be removed do not make a sealed backup a failed one", 
   };
   const run = await runFlow(backupOrchestration, JOB, { ...calm, removeMarkers: fail }, REPLICATED);
   expect(run.outcome).toEqual({ ok: true, value: "Completed" });
-  expect(run.steps.at(-1)).toMatchObject({ activity: "endJob", input: JOB });
+  expect(run.steps.at(-2)).toMatchObject({ activity: "endJob", input: JOB });
+});
+
+test("debris is swept in as many steps as it takes, after the job has ended", async ({ expect }) => {
+  const stops = [{ sequence: 7, path: "data/raw/m" }, { sequence: 7, path: "data/raw/x" }, null];
+  const sweepDebris = ({ from }: { from?: object }) =>
+    stops[from === undefined ? 0 : 1 + stops.findIndex((stop) => JSON.stringify(stop) === JSON.stringify(from))];
+  const run = await runFlow(backupOrchestration, JOB, { ...calm, sweepDebris }, REPLICATED);
+  expect(named(run.steps).slice(-4)).toEqual(["endJob", "sweepDebris", "sweepDebris", "sweepDebris"]);
+  expect(run.steps.at(-1)).toMatchObject({ input: { ...JOB, from: stops[1] } });
+});
+
+test("debris that cannot be swept does not make a sealed backup a failed one", async ({ expect }) => {
+  const fail = (): never => {
+    throw new VaultError("storage/unavailable", "gone");
+  };
+  const run = await runFlow(backupOrchestration, JOB, { ...calm, sweepDebris: fail }, REPLICATED);
+  expect(run.outcome).toEqual({ ok: true, value: "Completed" });
 });

@@ -7,7 +7,9 @@ import {
   planRanges,
   removeMarkers,
   replicatedEvent,
+  type SweepPosition,
   sealRecoveryPoint,
+  sweepDebris,
   writeMarkers,
 } from "./contract.ts";
 
@@ -15,7 +17,8 @@ import {
  * Makes one recovery point: begin, write the markers, plan the ranges, wait until every container is replicated, seal.
  *
  * A recovery point exists only once it is sealed, so a run that dies before leaves nothing that a restore can see. Whatever
- * happens, the job is ended and its instance is free again.
+ * happens, the job is ended and its instance is free again. Then what earlier attempts left is removed; that hinders no
+ * other job.
  *
  * @returns the status that the job ended with
  */
@@ -33,13 +36,25 @@ export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus
     return yield* flow.call(endJob, { ...job, failure: toFailure(error) });
   }
   yield* clearMarkers(flow, job);
-  return yield* flow.call(endJob, job);
+  const status = yield* flow.call(endJob, job);
+  yield* sweep(flow, job);
+  return status;
 }
 
 /** Markers that cannot be removed harm nobody: nothing under their prefix is ever backed up. */
 function* clearMarkers(flow: Flow, job: JobRef): Durable<void> {
   try {
     yield* flow.call(removeMarkers, job);
+  } catch {
+    return;
+  }
+}
+
+/** Debris that cannot be removed now is removed after the next recovery point. */
+function* sweep(flow: Flow, job: JobRef): Durable<void> {
+  try {
+    let stopped: SweepPosition | null = yield* flow.call(sweepDebris, job);
+    while (stopped !== null) stopped = yield* flow.call(sweepDebris, { ...job, from: stopped });
   } catch {
     return;
   }

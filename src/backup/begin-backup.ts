@@ -7,8 +7,9 @@ import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
 import { type InstanceLock, takeLock } from "../jobs/job-lock.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
-import { recoveryPointOfSeal, SEALS_PREFIX, sealPath } from "../vault/names.ts";
-import { decodeSeal, NO_WARNINGS, SEQUENCE_METADATA, type Warning } from "../vault/seal.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import { NO_WARNINGS, type Warning } from "../vault/seal.ts";
+import { type Attempt, attemptRow } from "./attempts.ts";
 import type { BegunBackup, Datasource } from "./contract.ts";
 
 export interface BeginBackupDeps {
@@ -16,6 +17,7 @@ export interface BeginBackupDeps {
   readonly instances: RecordTable<BackupInstance>;
   readonly policies: RecordTable<PolicyRecord>;
   readonly locks: RecordTable<InstanceLock>;
+  readonly attempts: RecordTable<Attempt>;
   readonly datasource: (instance: BackupInstance) => Datasource;
   readonly vault: (instanceId: string) => VaultFiles;
   readonly clock: Clock;
@@ -54,15 +56,15 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   if (job.containers !== undefined) return { begun: true, containers: job.containers };
 
   const { containers, missing } = await resolveContainers(deps.datasource(instance), instance.containers);
-  const newest = await newestSeal(deps.vault(instance.id));
+  const seals = await listSeals(deps.vault(instance.id));
+  const newest = seals.toSorted((a, b) => b.sequence - a.sequence)[0];
+  const point = { id: deriveId("recovery-point", instance.id, job.id), sequence: (newest?.sequence ?? 0) + 1 };
+  const attempt: Attempt = { job: job.id, recoveryPoint: point.id, sequence: point.sequence, containers };
+  await deps.attempts.put(instance.id, attemptRow(attempt), attempt);
   const policy = (await deps.policies.get(job.vault, instance.policyName.toLowerCase()))?.value;
   const settled = await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
-    recoveryPoint: {
-      id: deriveId("recovery-point", instance.id, job.id),
-      sequence: (newest?.sequence ?? 0) + 1,
-      time: deps.clock().toISOString(),
-    },
+    recoveryPoint: { ...point, time: deps.clock().toISOString() },
     containers,
     tag: tagOf(job.request as BackupRequest, policy),
     warnings: missing.length === 0 ? NO_WARNINGS : { count: missing.length, first: missing },
@@ -96,24 +98,4 @@ async function resolveContainers(
     .filter((name) => !there.has(name))
     .map((container) => ({ container, name: "", code: "container-missing", message: "the container does not exist" }));
   return { containers, missing };
-}
-
-/** Reads from the vault itself, which is the truth about recovery points, which one is the newest. */
-async function newestSeal(vault: VaultFiles): Promise<{ readonly id: string; readonly sequence: number } | undefined> {
-  let newest: { id: string; sequence: number } | undefined;
-  for await (const { path, metadata } of vault.list(SEALS_PREFIX)) {
-    const id = recoveryPointOfSeal(path);
-    if (id === undefined) continue;
-    const sequence = Number(metadata[SEQUENCE_METADATA] ?? (await sequenceInSeal(vault, id)));
-    if (newest === undefined || sequence > newest.sequence) newest = { id, sequence };
-  }
-  return newest;
-}
-
-/** For a seal whose blob metadata was lost, as when a vault was copied by a tool that drops it. */
-async function sequenceInSeal(vault: VaultFiles, recoveryPointId: string): Promise<number> {
-  const path = sealPath(recoveryPointId);
-  const content = await vault.read(path);
-  if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed and cannot be read`);
-  return decodeSeal(path, content).sequence;
 }

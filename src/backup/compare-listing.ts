@@ -1,12 +1,12 @@
 import { VaultError } from "../foundation/errors.ts";
-import type { Entry } from "../vault/entry.ts";
+import { decodeEntry, type Entry, type EntryLine, headOf, isPlainly, LABELS, type Label } from "../vault/entry.ts";
 import type { NameComparator } from "../vault/listing-order.ts";
 import type { ListedBlob } from "./contract.ts";
 
 /** What a listed blob means for the next manifest. */
 export type Change =
   /** The entry stays as it is. */
-  | { readonly kind: "unchanged"; readonly before: Entry }
+  | { readonly kind: "unchanged"; readonly before: EntryLine }
   /** The same version under other tier, tags, owner or permissions: a new entry for the old object. */
   | { readonly kind: "relabelled"; readonly before: Entry; readonly now: ListedBlob }
   /** A version that the previous recovery point does not hold: a new object. */
@@ -19,6 +19,8 @@ export interface Comparison {
   readonly removed: number;
   /** Where in `before` the next comparison goes on. */
   readonly next: number;
+  /** Every listed blob is unchanged, and no entry before is listed no more. */
+  readonly isClean: boolean;
 }
 
 /**
@@ -28,54 +30,84 @@ export interface Comparison {
  * @param before - ascending
  * @param from - index of the first entry of `before` that is not yet compared
  * @param until - how far the stretch reaches: `listed` is all there is up to its own last name, or to the end of `before`
+ * @throws VaultError `format/corrupt` when a line of `before` that must be parsed is not an entry
  */
 export function compareListing(
   listed: readonly ListedBlob[],
-  before: readonly Entry[],
+  before: readonly EntryLine[],
   from: number,
   until: "last-listed" | "end",
   compare: NameComparator,
 ): Comparison {
   const changes: Change[] = [];
   let removed = 0;
+  let changed = 0;
   let next = from;
   for (const now of listed) {
-    let entry = before[next];
-    while (entry !== undefined && compare(entry.name, now.name) < 0) {
-      removed += 1;
+    let line = before[next];
+    // By far the most of a listing ends here; all else is decided below, where each line is read in full.
+    if (line !== undefined && isPlainly(line, now)) {
+      changes.push({ kind: "unchanged", before: line });
       next += 1;
-      entry = before[next];
-    }
-    if (entry?.name !== now.name) {
-      changes.push({ kind: "written", now });
       continue;
     }
-    next += 1;
-    if (entry.etag !== now.etag) changes.push({ kind: "written", now });
-    else if (hasSameLabels(entry, now)) changes.push({ kind: "unchanged", before: entry });
-    else changes.push({ kind: "relabelled", before: entry, now });
+    let head = line && headOf(line);
+    while (head !== undefined && compare(head.name, now.name) < 0) {
+      removed += 1;
+      next += 1;
+      line = before[next];
+      head = line && headOf(line);
+    }
+    let change: Change = { kind: "written", now };
+    if (line !== undefined && head?.name === now.name) {
+      next += 1;
+      if (head.etag === now.etag) change = compareLabels(line, now);
+    }
+    if (change.kind !== "unchanged") changed += 1;
+    changes.push(change);
   }
   if (until === "end") {
     removed += before.length - next;
     next = before.length;
   }
-  return { changes, removed, next };
+  return { changes, removed, next, isClean: removed === 0 && changed === 0 };
 }
 
-function hasSameLabels(before: Entry, now: ListedBlob): boolean {
-  return (
-    before.tier === now.tier &&
-    before.owner === now.owner &&
-    before.group === now.group &&
-    before.permissions === now.permissions &&
-    before.acl === now.acl &&
-    hasSameTags(before.tags ?? {}, now.tags ?? {})
+/** @param line - of the same version */
+function compareLabels(line: EntryLine, now: ListedBlob): Change {
+  const before = decodeEntry(line);
+  return hasSameLabels(before, now) ? { kind: "unchanged", before: line } : { kind: "relabelled", before, now };
+}
+
+function hasSameLabels(before: Pick<Entry, Label>, now: Pick<Entry, Label>): boolean {
+  return LABELS.every((label) =>
+    label === "tags" ? hasSameTags(before.tags ?? {}, now.tags ?? {}) : before[label] === now[label],
   );
 }
 
 function hasSameTags(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+/**
+ * Makes the entry of a version that is listed under other labels than before. All else is as it was: the MD5 is that of
+ * the object in the vault, which may not be the one that the source has.
+ */
+export function relabel(before: Entry, now: Pick<Entry, Label>): Entry {
+  const labels = Object.fromEntries(
+    LABELS.map((label) => [label, now[label]]).filter(([, value]) => value !== undefined),
+  );
+  const {
+    tier: _,
+    tags: _tags,
+    owner: _owner,
+    group: _group,
+    permissions: _permissions,
+    acl: _acl,
+    ...version
+  } = before;
+  return { ...version, ...labels };
 }
 
 /**

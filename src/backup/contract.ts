@@ -6,24 +6,38 @@
 import { z } from "zod";
 import type { Activity } from "../foundation/flow.ts";
 import { JobRef, type JobTotals, type Position } from "../jobs/contract.ts";
+import { RangeId } from "../jobs/work.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 
-/** Queue `container-copy`: work one piece of one range. Ids and names only; the row tells the rest. */
+/** Queue `container-plans`: cut one container into ranges, and send them off. */
+export const PlanMessage = JobRef.extend({ container: z.string() });
+export type PlanMessage = Readonly<z.infer<typeof PlanMessage>>;
+
+/** Queue `container-copy`: work one piece of one range. Ids and names only; rows tell the rest. */
 export const RangeMessage = JobRef.extend({
   container: z.string(),
-  /** Ordinal of the range in its container. */
-  range: z.int().nonnegative(),
+  range: RangeId,
   /** Ordinal of the piece; a worker that runs out of time leaves the rest to the next piece. */
   piece: z.int().nonnegative(),
+  /**
+   * What the planned range is followed by: with `n` lanes, the first takes the ranges 0, n, 2n and so on, one after the
+   * other. Absent for what was split off.
+   */
+  lane: z.object({ lanes: z.int().positive(), parts: z.int().positive() }).optional(),
 });
 export type RangeMessage = Readonly<z.infer<typeof RangeMessage>>;
 
 /** Queue `marker-checks`: are all ranges of the container in? */
-export const MarkerCheckMessage = JobRef.extend({ container: z.string() });
+export const MarkerCheckMessage = JobRef.extend({
+  container: z.string(),
+  /** The group of ranges in which one was finished. */
+  group: z.int().nonnegative(),
+});
 export type MarkerCheckMessage = Readonly<z.infer<typeof MarkerCheckMessage>>;
 
+export const CONTAINER_PLANS_QUEUE = "container-plans";
 export const CONTAINER_COPY_QUEUE = "container-copy";
 export const MARKER_CHECKS_QUEUE = "marker-checks";
 
@@ -45,6 +59,19 @@ export const writeMarkers = activity<null>("writeMarkers");
 export const planRanges = activity<null>("planRanges");
 export const sealRecoveryPoint = activity<JobTotals>("sealRecoveryPoint");
 export const removeMarkers = activity<null>("removeMarkers");
+
+/** Where a sweep goes on: the number of the point, and the path of the vault. */
+export const SweepPosition = z.object({ sequence: z.int().positive(), path: z.string() });
+export type SweepPosition = Readonly<z.infer<typeof SweepPosition>>;
+
+const SweepInput = JobRef.extend({ from: SweepPosition.optional() });
+export type SweepInput = Readonly<z.infer<typeof SweepInput>>;
+
+/** Answers with where to go on; null: done. */
+export const sweepDebris: Activity<SweepInput, SweepPosition | null> = {
+  name: "sweepDebris",
+  parse: (input) => SweepInput.parse(input),
+};
 
 /** What a listing tells of one blob or directory. */
 export type ListedBlob = Omit<Entry, "birth"> & {
@@ -93,6 +120,8 @@ export type CopyOutcome =
   | { readonly kind: "changed" }
   /** The source no longer has the blob. */
   | { readonly kind: "gone" }
+  /** The caller's time ran out; what was copied so far is used by the next attempt. */
+  | { readonly kind: "unfinished" }
   /** It can never be read as it is; `code` is a stable word such as `archived`. */
   | { readonly kind: "unreadable"; readonly code: string; readonly message: string };
 
@@ -103,9 +132,10 @@ export interface BackupVault extends VaultFiles {
    * An object that is already there is accepted only when its length and copy status say that it is whole; one that
    * is not is replaced.
    *
+   * @param goesOn - asked between the parts of a copy of many; once it says no, the copy stops where it is
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
-  copyObject(version: SourceVersion, path: string): Promise<CopyOutcome>;
+  copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome>;
   /** Copies a marker server-side, over one of an attempt before. */
   copyMarker(container: string, name: string, path: string): Promise<CopyOutcome>;
 }

@@ -10,6 +10,8 @@ export interface Taken {
   readonly copiedBytes: number;
   /** It was not, at its copy, what the listing said. */
   readonly changedDuringCopy: boolean;
+  /** The time ran out; nothing is decided about the blob. */
+  readonly unfinished?: true;
   /** Why it is missing from the point although it is at the source. */
   readonly warning?: { readonly code: string; readonly message: string };
 }
@@ -27,6 +29,7 @@ export async function copyVersion(
   container: string,
   listed: ListedBlob,
   birth: number,
+  goesOn: () => boolean,
 ): Promise<Taken> {
   if (!isAddressable(listed.name)) {
     return missing(false, "name-not-addressable", "no URL can name this blob, so it cannot be copied");
@@ -42,6 +45,7 @@ export async function copyVersion(
     const outcome = await deps.vault.copyObject(
       { container, name, etag, size, ...(type === undefined ? {} : { type }) },
       objectPath(container, name, etag, birth),
+      goesOn,
     );
     switch (outcome.kind) {
       case "copied": {
@@ -49,6 +53,8 @@ export async function copyVersion(
         const copied = { ...version, ...(md5 === undefined ? {} : { md5 }) };
         return { entry: entryOf(copied, birth), copiedBytes: movedBytes, changedDuringCopy };
       }
+      case "unfinished":
+        return { copiedBytes: 0, changedDuringCopy, unfinished: true };
       case "unreadable":
         return missing(changedDuringCopy, outcome.code, outcome.message);
       case "gone":

@@ -46,7 +46,7 @@ export class ListingReader {
   async take(until: string | undefined): Promise<Stretch> {
     if (this.#taken === this.#page.length && !this.#ended) await this.#turn();
     const from = this.#taken;
-    while (this.#taken < this.#page.length && this.#isBefore(this.#page[this.#taken], until)) this.#taken += 1;
+    this.#taken = this.#firstAtOrAfter(until);
     const blobs = this.#page.slice(from, this.#taken);
     this.#lastName = blobs.at(-1)?.name ?? this.#lastName;
     const pageEnded = this.#taken === this.#page.length;
@@ -59,8 +59,17 @@ export class ListingReader {
     await this.#pages.return?.();
   }
 
-  #isBefore(blob: ListedBlob | undefined, until: string | undefined): boolean {
-    return blob !== undefined && (until === undefined || this.#compare(blob.name, until) < 0);
+  /** Where the page reaches a name, looked for by halves in what is left of it, because pages ascend. */
+  #firstAtOrAfter(until: string | undefined): number {
+    let [low, high] = [this.#taken, this.#page.length];
+    if (until === undefined) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const blob = this.#page[middle];
+      if (blob !== undefined && this.#compare(blob.name, until) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   async #turn(): Promise<void> {

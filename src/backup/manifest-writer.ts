@@ -1,13 +1,7 @@
 import type { VaultFiles } from "../vault/contract.ts";
-import type { Entry } from "../vault/entry.ts";
+import type { EntryLine } from "../vault/entry.ts";
 import { segmentPath } from "../vault/names.ts";
-import {
-  encodeSegment,
-  LARGEST_SEGMENT_ENTRIES,
-  SEGMENT_ENTRIES,
-  type SegmentRef,
-  SMALL_SEGMENT_ENTRIES,
-} from "../vault/segment.ts";
+import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef } from "../vault/segment.ts";
 
 /** How many entries a segment holds; tests take small ones. */
 export interface SegmentSizes {
@@ -19,11 +13,12 @@ export interface SegmentSizes {
   readonly small: number;
 }
 
-export const SEGMENT_SIZES: SegmentSizes = {
-  usual: SEGMENT_ENTRIES,
-  largest: LARGEST_SEGMENT_ENTRIES,
-  small: SMALL_SEGMENT_ENTRIES,
-};
+export const SEGMENT_SIZES: SegmentSizes = segmentSizesOf(SEGMENT_ENTRIES);
+
+/** @param usual - entries of a new segment; the others follow from it as the format says */
+export function segmentSizesOf(usual: number): SegmentSizes {
+  return { usual, largest: 2 * usual, small: Math.floor(usual / 4) };
+}
 
 /**
  * Writes the manifest of a range copy-on-write: entries and whole unchanged segments are given in listing order; entries
@@ -33,15 +28,15 @@ export const SEGMENT_SIZES: SegmentSizes = {
  */
 export class ManifestWriter {
   readonly #vault: Pick<VaultFiles, "create">;
-  readonly #target: { readonly recoveryPoint: string; readonly container: string; readonly range: number };
+  readonly #target: { readonly recoveryPoint: string; readonly container: string; readonly range: string };
   readonly #sizes: SegmentSizes;
   readonly #segments: SegmentRef[] = [];
-  #waiting: Entry[] = [];
+  readonly #waiting = new SegmentBuilder();
   #next: number;
 
   constructor(
     vault: Pick<VaultFiles, "create">,
-    target: { readonly recoveryPoint: string; readonly container: string; readonly range: number },
+    target: { readonly recoveryPoint: string; readonly container: string; readonly range: string },
     nextSegment: number,
     sizes: SegmentSizes = SEGMENT_SIZES,
   ) {
@@ -62,7 +57,7 @@ export class ManifestWriter {
   }
 
   /** Adds entries that need a new segment. */
-  async add(entries: readonly Entry[]): Promise<void> {
+  async add(entries: readonly EntryLine[]): Promise<void> {
     for (const entry of entries) {
       this.#waiting.push(entry);
       if (this.#waiting.length >= this.#sizes.largest) await this.#write(this.#sizes.usual);
@@ -75,7 +70,7 @@ export class ManifestWriter {
    *
    * @param entries - those of the segment
    */
-  async addUnchanged(segment: SegmentRef, entries: readonly Entry[]): Promise<void> {
+  async addUnchanged(segment: SegmentRef, entries: readonly EntryLine[]): Promise<void> {
     if (this.#waiting.length > 0 && this.#waiting.length < this.#sizes.small) return this.add(entries);
     await this.#write(this.#waiting.length);
     this.#segments.push(segment);
@@ -88,18 +83,12 @@ export class ManifestWriter {
   }
 
   async #write(count: number): Promise<void> {
-    const entries = this.#waiting.slice(0, count);
-    const [first] = entries;
-    const last = entries.at(-1);
-    if (first === undefined || last === undefined) return;
-    this.#waiting = this.#waiting.slice(count);
-
-    const { content, sha256 } = await encodeSegment(entries);
+    if (count === 0) return;
+    const { content, ...described } = await this.#waiting.take(count);
     const { recoveryPoint, container, range } = this.#target;
-    const path = segmentPath(recoveryPoint, container, range, this.#next++, sha256);
+    const path = segmentPath(recoveryPoint, container, range, this.#next++, described.sha256);
     // A file that is already there was written from the same bytes, because its name holds their hash.
     await this.#vault.create(path, content, { contentType: "application/gzip" });
-    const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
-    this.#segments.push({ path, sha256, first: first.name, last: last.name, entries: entries.length, bytes });
+    this.#segments.push({ path, ...described });
   }
 }

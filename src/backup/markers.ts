@@ -10,9 +10,10 @@ import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
-import { getWork, listWork, type PieceRecord, type WorkRecord, workRows } from "../jobs/work.ts";
+import { type WorkRecord, workRows } from "../jobs/work.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
 import { type BackupVault, type Datasource, type MarkerCheckMessage, replicatedEvent } from "./contract.ts";
+import { areRangesIn } from "./range-tallies.ts";
 
 /** Containers that are touched at once. */
 const MARKER_WIDTH = 16;
@@ -73,7 +74,7 @@ export interface CheckMarkerDeps {
  * Replicates the container's marker into the vault once all of its ranges are in, and reads it back.
  *
  * Safe to run twice: the marker is copied over itself, its row is written once, and an orchestration takes each event
- * once. Of two ranges that end together both results are there before either check, so one check sees both.
+ * once.
  *
  * @returns the event to raise to the backup's orchestration; undefined when ranges are still out, or the job has ended
  * @throws VaultError `marker/not-replicated` (retryable) when the vault does not hold what was written
@@ -82,8 +83,8 @@ export async function checkMarker(deps: CheckMarkerDeps, message: MarkerCheckMes
   const under = await jobUnderWay(deps, message);
   if (under === undefined) return undefined;
   const { job, instance } = under;
-  const { container } = message;
-  if ((await finishedPieces(deps.work, job.id, container)) === undefined) return undefined;
+  const { container, group } = message;
+  if (!(await areRangesIn(deps.work, job.id, container, group))) return undefined;
 
   const vault = deps.vault(instance);
   const path = vaultMarkerPath(job.id, container);
@@ -100,20 +101,4 @@ export async function checkMarker(deps: CheckMarkerDeps, message: MarkerCheckMes
     replicatedAt: deps.clock().toISOString(),
   });
   return replicatedEvent(container);
-}
-
-/**
- * Reads the results of a container's ranges, in listing order.
- *
- * @returns undefined while any range has a piece outstanding
- */
-export async function finishedPieces(
-  work: RecordTable<WorkRecord>,
-  jobId: string,
-  container: string,
-): Promise<PieceRecord[] | undefined> {
-  const plan = await getWork(work, jobId, workRows.plan(container), "plan");
-  const pieces = await listWork(work, jobId, workRows.pieces(container), "piece");
-  const finished = pieces.filter((piece) => piece.rest === undefined).length;
-  return plan !== undefined && finished === plan.parts ? pieces : undefined;
 }

@@ -4,23 +4,25 @@ import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance, RecoveryPoint } from "../instances/contract.ts";
 import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
-import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
-import { getWork, type PieceRecord, type WorkRecord, workRows } from "../jobs/work.ts";
+import { begunJob, type JobUnderWay } from "../jobs/job-under-way.ts";
+import { getWork, listWork, type PieceRecord, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { VaultFiles } from "../vault/contract.ts";
-import type { ListingOrder } from "../vault/listing-order.ts";
+import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { checkIndex, type ManifestIndex } from "../vault/manifest-index.ts";
 import { indexPath, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warnings } from "../vault/seal.ts";
 import { sha256Of } from "../vault/segment.ts";
 import { encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
+import { type Attempt, attemptRow } from "./attempts.ts";
+import { joinPieces } from "./join-pieces.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
-import { finishedPieces } from "./markers.ts";
 
 export interface SealDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
   readonly work: RecordTable<WorkRecord>;
+  readonly attempts: RecordTable<Attempt>;
   readonly recoveryPoints: RecordTable<RecoveryPoint>;
   readonly vault: (instanceId: string) => Pick<VaultFiles, "read" | "create">;
   readonly clock: Clock;
@@ -40,13 +42,15 @@ const JSON_TYPE = { contentType: "application/json" };
  * Safe to run twice: indexes are made of rows that never change, so a second attempt writes the same bytes; the seal of a
  * first attempt stays. Before the seal is there nothing can see the point, after it nothing of the point changes.
  *
- * @throws VaultError `marker/not-replicated` when a container's ranges or its marker are not in
+ * @throws VaultError `marker/not-replicated` when a container's marker is not in, `manifest/incomplete` when its ranges are
+ *   not
  */
 export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Promise<JobTotals> {
-  const under = await jobUnderWay(deps, ref);
-  if (under === undefined) return (await deps.jobs.get(ref.vault, ref.job))?.value.totals ?? NO_TOTALS;
-  const { job, instance } = under;
+  const begun = await begunJob(deps, ref);
+  if (begun === undefined) return (await deps.jobs.get(ref.vault, ref.job))?.value.totals ?? NO_TOTALS;
+  const { job, instance } = begun;
   const vault = deps.vault(instance.id);
+  await checkStillWanted(deps, ref, vault, job.recoveryPoint.id);
   const order = listingOrderOf(instance.datasource.kind);
 
   const containers = await mapBounded(job.containers, INDEX_WIDTH, (name) =>
@@ -73,6 +77,8 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     bytes: totals.bytes,
     warnings,
   };
+  // Writing the indexes may have taken a while.
+  await checkStillWanted(deps, ref, vault, id);
   const written = await vault.create(sealPath(id), encodeDocument(wanted), {
     ...JSON_TYPE,
     metadata: { [SEQUENCE_METADATA]: String(sequence) },
@@ -80,8 +86,39 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   const seal = written ? wanted : await readSeal(vault, id);
 
   await deps.recoveryPoints.put(instance.id, id, recoveryPointOf(seal, totals));
+  await crossOutAttempt(deps, job);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals, warnings }));
   return totals;
+}
+
+/**
+ * Keeps a job that was cancelled or ended meanwhile from sealing; what it has sealed before that stays sealed.
+ *
+ * @throws VaultError `job/cancelled`
+ */
+async function checkStillWanted(
+  deps: Pick<SealDeps, "jobs">,
+  ref: JobRef,
+  vault: Pick<VaultFiles, "read">,
+  recoveryPointId: string,
+): Promise<void> {
+  const status = (await deps.jobs.get(ref.vault, ref.job))?.value.status;
+  if (status === "InProgress" || (await vault.read(sealPath(recoveryPointId))) !== undefined) return;
+  throw new VaultError("job/cancelled", "the job was cancelled before its recovery point was sealed");
+}
+
+/** An attempt of which no part was begun twice has copied exactly what is sealed; of any other, the parts are noted. */
+async function crossOutAttempt(deps: Pick<SealDeps, "attempts" | "work">, job: JobUnderWay): Promise<void> {
+  const { id: recoveryPoint, sequence } = job.recoveryPoint;
+  const repeats = await listWork(deps.work, job.id, workRows.repeats, "repeat");
+  const attempt: Attempt = {
+    job: job.id,
+    recoveryPoint,
+    sequence,
+    containers: [...new Set(repeats.map(({ container }) => container))],
+  };
+  if (repeats.length === 0) await deps.attempts.remove(job.instance, attemptRow(attempt));
+  else await deps.attempts.put(job.instance, attemptRow(attempt), attempt);
 }
 
 interface IndexedContainer {
@@ -97,11 +134,10 @@ async function indexContainer(
   container: string,
   order: ListingOrder,
 ): Promise<IndexedContainer> {
-  const pieces = await finishedPieces(deps.work, job.id, container);
   const marker = await getWork(deps.work, job.id, workRows.marker(container), "marker");
-  if (pieces === undefined || marker === undefined) {
-    throw new VaultError("marker/not-replicated", `container '${container}' is not replicated`);
-  }
+  if (marker === undefined) throw new VaultError("marker/not-replicated", `container '${container}' is not replicated`);
+  const found = await listWork(deps.work, job.id, workRows.pieces(container), "piece");
+  const pieces = joinPieces(container, found, nameComparator(order));
   const totals = pieces.map((piece: PieceRecord) => piece.totals).reduce(addTotals, NO_TOTALS);
   const index: ManifestIndex = {
     formatVersion: FORMAT_VERSION,

@@ -1,10 +1,12 @@
 import fc from "fast-check";
-import { test } from "vitest";
+import { type ExpectStatic, test } from "vitest";
 import { Crash } from "../../test/support/crash-switch.ts";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
-import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
+import { endJobActivity } from "../jobs/end-job.ts";
 import type { Entry } from "../vault/entry.ts";
-import { objectPath } from "../vault/names.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import { objectPath, sealPath, vaultMarkerPath } from "../vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 
 const SMALL = { usual: 4, largest: 8, small: 2 };
@@ -84,6 +86,8 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
 }) => {
   let deaths = 0;
   let pieces = 0;
+  let failures = 0;
+  let ranges = 0;
   await fc.assert(
     fc.asyncProperty(
       fc.record({
@@ -91,19 +95,50 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
         pageSize: fc.integer({ min: 1, max: 9 }),
         budgetMs: fc.constantFrom(1, 3, 20, 1_000_000),
         mostSegments: fc.constantFrom(1, 3, 1_000),
+        mostNames: fc.constantFrom(1, 7, 1_000),
+        sliceBytes: fc.constantFrom(1, 5, 1_000),
+        rangeNames: fc.constantFrom(1, 6, 30),
+        mostFirstRanges: fc.constantFrom(1, 4, 50),
+        inBlocks: fc.array(name, { maxLength: 5 }),
+        order: fc.array(fc.nat(), { minLength: 1, maxLength: 7 }),
         deathEvery: fc.integer({ min: 3, max: 60 }),
         doubled: fc.boolean(),
+        /** Messages after which an attempt before is given up, round by round; 0: there is none. */
+        givenUp: fc.array(fc.nat(6), { minLength: 4, maxLength: 4 }),
       }),
-      async ({ rounds, pageSize, budgetMs, mostSegments, deathEvery, doubled }) => {
-        const lake = new MemoryLake({ pageSize, settings: { budgetMs, mostSegments, segmentSizes: SMALL } });
+      async ({ rounds, pageSize, inBlocks, order, deathEvery, doubled, givenUp, ...plan }) => {
+        const { budgetMs, mostSegments, mostNames, sliceBytes, rangeNames, mostFirstRanges } = plan;
+        const lake = new MemoryLake({
+          pageSize,
+          settings: { budgetMs, mostSegments, mostNames, sliceBytes, segmentSizes: SMALL },
+          planSettings: { rangeNames, mostFirstRanges, mostRanges: 20 },
+        });
+        for (const blob of inBlocks) lake.vault.inBlocks.add(blob);
         await lake.protect();
+        const next = <T>(queue: T[], turn: number): T | undefined =>
+          queue.splice((order[turn % order.length] ?? 0) % Math.max(1, queue.length), 1)[0];
         const source = new Source(lake);
         const expected: { readonly point: string; readonly state: Record<string, unknown> }[] = [];
         for (const [round, changes] of rounds.entries()) {
-          source.play(changes);
+          const half = Math.floor(changes.length / 2);
+          source.play(changes.slice(0, half));
+          const patience = givenUp[round] ?? 0;
+          if (patience > 0) {
+            const ref = await lake.requestBackup(`failed-${round}`);
+            const queue: CopyMessage[] = [...(await lake.beginBackup(ref))];
+            for (let turn = 0; turn < patience; turn++) {
+              const message = next(queue, turn);
+              if (message !== undefined) queue.push(...(await lake.deliver(message)));
+            }
+            await endJobActivity(lake.deps, { ...ref, failure: { code: "storage/unavailable", message: "gone" } });
+            failures += 1;
+          }
+          source.play(changes.slice(half));
+
           const ref = await lake.requestBackup(`job-${round}`);
-          const queue: Parameters<MemoryLake["deliver"]>[0][] = [...(await lake.beginBackup(ref))];
-          for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+          const queue: CopyMessage[] = [...(await lake.beginBackup(ref))];
+          ranges = Math.max(ranges, queue.length);
+          for (let turn = 0, message = next(queue, turn); message !== undefined; message = next(queue, ++turn)) {
             try {
               lake.crash.arm(deathEvery);
               queue.push(...(await lake.deliver(message)));
@@ -118,6 +153,8 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
           }
           lake.crash.disarm();
           expect(await lake.seal(ref)).toBe("Completed");
+          await lake.sweep(ref);
+          await expectNoDebris(lake, expect);
           const { totals } = await lake.job(`job-${round}`);
           const held = Object.keys(source.state()).length;
           expect(totals).toMatchObject({ listed: held, entries: held });
@@ -138,7 +175,26 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
   );
   expect(deaths).toBeGreaterThan(100);
   expect(pieces).toBeGreaterThan(1_000);
+  expect(failures).toBeGreaterThan(100);
+  expect(ranges).toBeGreaterThan(4);
 });
+
+/** Everything in the vault is named by a recovery point. */
+async function expectNoDebris(lake: MemoryLake, expect: ExpectStatic): Promise<void> {
+  const named = new Set<string>();
+  for (const { id } of await listSeals(lake.vault)) {
+    const seal = await readSeal(lake.vault, id);
+    for (const { name, index } of seal.containers) {
+      named.add(index.path).add(vaultMarkerPath(seal.job, name)).add(sealPath(id));
+      for (const path of await pathsOf(lake, id, name)) named.add(path);
+      for (const entry of await entriesOf(lake, id, name)) {
+        named.add(objectPath(name, entry.name, entry.etag, entry.birth));
+      }
+    }
+  }
+  expect([...lake.vault.files.keys()].filter((path) => !named.has(path))).toEqual([]);
+  expect(lake.attempts.size).toBe(0);
+}
 
 async function lakeOf(count: number, settings = {}): Promise<MemoryLake> {
   const lake = new MemoryLake({ pageSize: 5, settings: { segmentSizes: SMALL, ...settings } });
@@ -226,12 +282,12 @@ test("a blob that changes while it is copied is taken in its new version, and co
   const messages = await lake.beginBackup(ref);
   const copyObject = lake.vault.copyObject.bind(lake.vault);
   let raced = false;
-  lake.vault.copyObject = async (version, path) => {
+  lake.vault.copyObject = async (version, path, goesOn) => {
     if (version.name === "n001" && !raced) {
       raced = true;
       lake.source.write("raw", "n001", "newer");
     }
-    return copyObject(version, path);
+    return copyObject(version, path, goesOn);
   };
   await lake.deliverAll(messages);
   await lake.seal(ref);
@@ -246,9 +302,9 @@ test("a blob that vanishes before its copy is left out, and counted", async ({ e
   const ref = await lake.requestBackup("one");
   const messages = await lake.beginBackup(ref);
   const copyObject = lake.vault.copyObject.bind(lake.vault);
-  lake.vault.copyObject = async (version, path) => {
+  lake.vault.copyObject = async (version, path, goesOn) => {
     if (version.name === "n001") lake.source.container("raw").delete("n001");
-    return copyObject(version, path);
+    return copyObject(version, path, goesOn);
   };
   await lake.deliverAll(messages);
   await lake.seal(ref);
@@ -277,7 +333,6 @@ test("objects of a failed job are used by the next, which gets the same sequence
   const lake = await lakeOf(10);
   const failed = await lake.requestBackup("one");
   await lake.deliverAll(await lake.beginBackup(failed));
-  const { endJobActivity } = await import("../jobs/end-job.ts");
   await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
   expect(await lake.job("one")).toMatchObject({ status: "Failed", failure: { code: "storage/unavailable" } });
 
@@ -300,7 +355,7 @@ test("a message that comes late, after its job has ended, changes nothing", asyn
   lake.source.write("raw", "later", "x");
   await lake.deliverAll(messages);
   expect(lake.vault.written).toHaveLength(written);
-  expect(lake.work.size).toBe(0);
+  expect((await lake.work.list("one")).records.map(({ row }) => row)).toEqual(["container|raw"]);
 });
 
 test("a deleted blob that is put back with its old ETag is a new object with a new birth", async ({ expect }) => {

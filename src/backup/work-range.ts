@@ -1,30 +1,45 @@
-import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position } from "../jobs/contract.ts";
+import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position, START } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
-import { getWork, type PieceRecord, type RangeRecord, type WorkRecord, workRows } from "../jobs/work.ts";
-import type { Entry } from "../vault/entry.ts";
+import {
+  getWork,
+  type PieceRecord,
+  plannedOrdinal,
+  plannedRangeId,
+  splitRangeId,
+  type WorkRecord,
+  workRows,
+} from "../jobs/work.ts";
+import { type EntryLine, encodeEntry, headOf } from "../vault/entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "../vault/listing-order.ts";
+import type { ManifestCache } from "../vault/manifest-cache.ts";
+import { separator } from "../vault/name-space.ts";
 import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
-import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
+import { readSegmentLines } from "../vault/read-manifest.ts";
 import type { Warning, Warnings } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
-import { type Change, compareListing, entryOf } from "./compare-listing.ts";
-import type { BackupVault, Datasource, ListedBlob, MarkerCheckMessage, RangeMessage } from "./contract.ts";
-import { copyVersion } from "./copy-version.ts";
+import { type Change, compareListing, relabel } from "./compare-listing.ts";
+import type { BackupVault, Datasource, MarkerCheckMessage, RangeMessage } from "./contract.ts";
+import { copyVersion, type Taken } from "./copy-version.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
 import { ListingReader } from "./listing-reader.ts";
 import { ManifestWriter, SEGMENT_SIZES, type SegmentSizes } from "./manifest-writer.ts";
+import { previousSegments } from "./previous-segments.ts";
+import { groupOf } from "./range-tallies.ts";
+import { probeOf, splitRange } from "./split-range.ts";
 
 export interface RangeSettings {
-  /** A piece stops at the first page after this; the host's own limit is 10 minutes on the Consumption plan. */
+  /** A piece stops at the first slice after this; the host's own limit is 10 minutes on the Consumption plan. */
   readonly budgetMs: number;
-  /** Copies in flight at once. */
-  readonly copyWidth: number;
+  /** Names that a piece lists at most; twice what a range is planned to have. */
+  readonly mostNames: number;
+  /** Between two slices of a page a piece looks at its time and whether it is still wanted: bytes of a slice. */
+  readonly sliceBytes: number;
   readonly segmentSizes: SegmentSizes;
   /** A piece stops after this many segments, so that its result fits a table row of 1 MiB. */
   readonly mostSegments: number;
@@ -36,7 +51,8 @@ export interface RangeSettings {
 
 export const RANGE_SETTINGS: RangeSettings = {
   budgetMs: 4 * 60_000,
-  copyWidth: 32,
+  mostNames: 100_000,
+  sliceBytes: 4 * 2 ** 30,
   segmentSizes: SEGMENT_SIZES,
   mostSegments: 1_000,
   mostWarnings: 100,
@@ -49,19 +65,23 @@ export interface RangeDeps {
   readonly work: RecordTable<WorkRecord>;
   readonly datasource: (instance: BackupInstance) => Datasource;
   readonly vault: (instance: BackupInstance) => BackupVault;
+  /** Shared by all pieces in this process that copy from the same account. */
+  readonly pool: (account: string) => AdaptivePool;
+  readonly manifests: ManifestCache;
   readonly clock: Clock;
   readonly settings: RangeSettings;
 }
 
-/** What to send when a piece is in: its rest back to the queue, or a marker check. */
+/** What to send when a piece is in: its rest and what it gave away back to the queue, or a marker check. */
 export interface RangeStep {
-  readonly rest?: RangeMessage;
+  readonly ranges: readonly RangeMessage[];
   readonly check?: MarkerCheckMessage;
 }
 
 /**
  * Works one piece of one range: walks the source listing and the previous manifest in step, copies what is new, writes the
- * segments that changed, and leaves the result as one row.
+ * segments that changed, and leaves the result as one row. What it has no time for goes on as another piece; of a long
+ * rest the second half becomes a range of its own, for another worker.
  *
  * Safe to run twice, also at the same time: objects and segments are named by their contents, the result row is inserted
  * once, and whoever comes second goes on from the first one's row.
@@ -71,25 +91,49 @@ export interface RangeStep {
  */
 export async function workRange(deps: RangeDeps, message: RangeMessage): Promise<RangeStep> {
   const under = await jobUnderWay(deps, message);
-  if (under === undefined) return {};
+  if (under === undefined) return { ranges: [] };
   const { container, range, piece } = message;
   const row = workRows.piece(container, range, piece);
   const done = await getWork(deps.work, message.job, row, "piece");
-  if (done !== undefined) return nextStep(message, done);
+  if (done !== undefined) return nextStep(deps, message, done);
 
   const result = await new PieceOfRange(deps, under.job, under.instance, message).walk();
-  if (result === undefined) return {};
-  if (await deps.work.insert(message.job, row, result)) return nextStep(message, result);
+  if (result === undefined) return { ranges: [] };
+  if (await deps.work.insert(message.job, row, result)) return nextStep(deps, message, result);
   const first = await getWork(deps.work, message.job, row, "piece");
   // The row was there and is gone: the job has ended, as the message's next delivery will see.
   if (first === undefined) throw new VaultError("storage/conflict", `work row '${row}' was removed meanwhile`);
-  return nextStep(message, first);
+  return nextStep(deps, message, first);
 }
 
-function nextStep(message: RangeMessage, result: PieceRecord): RangeStep {
-  if (result.rest !== undefined) return { rest: { ...message, piece: message.piece + 1 } };
-  const { vault, job, container } = message;
-  return { check: { vault, job, container } };
+/**
+ * Writes down what follows from a result, and tells what to send. The tally goes before the messages: whoever counts the
+ * ranges after one of them was finished sees each part that was given away before.
+ */
+async function nextStep(deps: RangeDeps, message: RangeMessage, result: PieceRecord): Promise<RangeStep> {
+  const { vault, job, container, range, piece } = message;
+  const { rest, split, totals } = result;
+  const ranges = rest === undefined ? nextOfLane(message) : [{ ...message, piece: piece + 1 }];
+  if (split !== undefined) {
+    const given = splitRangeId(range, piece);
+    await deps.work.insert(job, workRows.range(container, given), { kind: "range", container, range: given, ...split });
+    ranges.push({ vault, job, container, range: given, piece: 0 });
+  }
+  const group = groupOf(range);
+  await deps.work.insert(job, workRows.tally(container, group, range, piece), {
+    kind: "tally",
+    finished: rest === undefined,
+    split: split !== undefined,
+    totals,
+  });
+  await deps.work.remove(job, workRows.running(container, range, piece));
+  return { ranges, ...(rest === undefined ? { check: { vault, job, container, group } } : {}) };
+}
+
+function nextOfLane({ lane, ...message }: RangeMessage): RangeMessage[] {
+  if (lane === undefined) return [];
+  const next = Number.parseInt(message.range, 10) + lane.lanes;
+  return next < lane.parts ? [{ ...message, range: plannedRangeId(next), piece: 0, lane }] : [];
 }
 
 /** The names of one segment of the previous manifest, and those that would come after it and before the next. */
@@ -100,20 +144,32 @@ interface Interval {
   readonly until?: string;
 }
 
+/** Where a piece begins and how far it may go. */
+interface Task {
+  readonly from: Position;
+  readonly until?: string;
+  readonly nextSegment: number;
+}
+
+/** Ids of ranges are part of row keys, which have 512 characters; a range given away too often keeps its rest. */
+const LONGEST_RANGE_ID = 200;
+
 class PieceOfRange {
   readonly #deps: RangeDeps;
   readonly #job: JobUnderWay;
   readonly #message: RangeMessage;
   readonly #datasource: Datasource;
   readonly #vault: BackupVault;
+  readonly #pool: AdaptivePool;
   readonly #compare: NameComparator;
   readonly #order: ListingOrder;
   readonly #stopAt: number;
   readonly #progress: ProgressNote;
 
   #totals: JobTotals = NO_TOTALS;
+  /** Names listed, also those that are left to the next piece in the end. */
+  #names = 0;
   readonly #warnings: Warning[] = [];
-  #warningCount = 0;
 
   constructor(deps: RangeDeps, job: JobUnderWay, instance: BackupInstance, message: RangeMessage) {
     this.#deps = deps;
@@ -121,6 +177,7 @@ class PieceOfRange {
     this.#message = message;
     this.#datasource = deps.datasource(instance);
     this.#vault = deps.vault(instance);
+    this.#pool = deps.pool(instance.datasource.account);
     this.#order = listingOrderOf(this.#datasource.kind);
     this.#compare = nameComparator(this.#order);
     this.#stopAt = deps.clock().getTime() + deps.settings.budgetMs;
@@ -130,26 +187,28 @@ class PieceOfRange {
 
   /** @returns undefined when the job ended meanwhile */
   async walk(): Promise<PieceRecord | undefined> {
-    const { container, range } = this.#message;
-    const { start, nextSegment, until } = await this.#start();
+    const { container, range, piece } = this.#message;
+    const task = await this.#task();
+    await this.#begin();
     const writer = new ManifestWriter(
       this.#vault,
       { recoveryPoint: this.#job.recoveryPoint.id, container, range },
-      nextSegment,
+      task.nextSegment,
       this.#deps.settings.segmentSizes,
     );
-    const listing = new ListingReader(this.#datasource.listPages(container, { from: start }), this.#compare);
-    let rest: Position | undefined;
+    const intervals = await this.#intervals(task);
+    const listing = new ListingReader(this.#datasource.listPages(container, { from: task.from }), this.#compare);
+    let stoppedAt: Position | undefined;
+    let done = 0;
     try {
-      let intervalsDone = 0;
-      for (const interval of await this.#intervals(start, until)) {
-        const end = await this.#walkInterval(interval, start, listing, writer, intervalsDone > 0);
+      for (const interval of intervals) {
+        const end = await this.#walkInterval(interval, task, listing, writer, done > 0);
         if (end === "job ended") return undefined;
         if (end !== "done") {
-          rest = end;
+          stoppedAt = end;
           break;
         }
-        intervalsDone += 1;
+        done += 1;
       }
     } finally {
       await listing.close();
@@ -161,58 +220,110 @@ class PieceOfRange {
       kind: "piece",
       container,
       range,
-      piece: this.#message.piece,
+      piece,
+      from: task.from,
+      ...(await this.#end(task, stoppedAt, intervals.slice(done))),
       segments: [...segments],
       totals: { ...this.#totals, entries, bytes },
       warnings: this.#warningsSoFar(),
       nextSegment: writer.nextSegment,
-      ...(rest === undefined ? {} : { rest }),
     };
   }
 
-  #warningsSoFar(): Warnings {
-    return { count: this.#warningCount, first: this.#warnings };
-  }
-
-  async #start(): Promise<{ readonly start: Position; readonly nextSegment: number; readonly until?: string }> {
+  async #task(): Promise<Task> {
     const { job, container, range, piece } = this.#message;
     const { work } = this.#deps;
-    const plan: RangeRecord | undefined = await getWork(work, job, workRows.range(container, range), "range");
-    if (plan === undefined) throw lostRow(workRows.range(container, range));
-    const until = plan.until === undefined ? {} : { until: plan.until };
-    if (piece === 0) return { start: { name: plan.from, after: false }, nextSegment: 0, ...until };
-
+    if (piece === 0) {
+      const { from, until } = await this.#range();
+      return { from: { name: from, after: false }, ...untilOf({ until }), nextSegment: 0 };
+    }
     const row = workRows.piece(container, range, piece - 1);
     const before = await getWork(work, job, row, "piece");
-    if (before?.rest === undefined) throw lostRow(row);
-    return { start: before.rest, nextSegment: before.nextSegment, ...until };
+    if (before?.rest === undefined || before.to === undefined) throw lostRow(row);
+    return { from: before.to, ...untilOf(before.rest), nextSegment: before.nextSegment };
   }
 
-  /** The intervals of the previous manifest from a position on, clipped to the range. */
-  async #intervals(start: Position, until: string | undefined): Promise<Interval[]> {
-    const segments = await this.#previousSegments();
-    const end = until === undefined ? {} : { until };
-    const found: Interval[] = [];
-    for (const [i, segment] of segments.entries()) {
-      const next = segments[i + 1]?.first;
-      if (next !== undefined && !this.#isBefore(start, next)) continue;
-      if (until !== undefined && i > 0 && this.#compare(segment.first, until) >= 0) break;
-      const clipped = next === undefined || (until !== undefined && this.#compare(next, until) > 0);
-      found.push({ segment, ...(clipped ? end : { until: next }) });
+  async #range(): Promise<{ readonly from: string; readonly until?: string | undefined }> {
+    const { job, container, range } = this.#message;
+    const { work } = this.#deps;
+    const ordinal = plannedOrdinal(range);
+    if (ordinal === undefined) {
+      const row = workRows.range(container, range);
+      const given = await getWork(work, job, row, "range");
+      if (given === undefined) throw lostRow(row);
+      return given;
     }
-    return found.length === 0 ? [end] : found;
+    const row = workRows.plan(container);
+    const plan = await getWork(work, job, row, "plan");
+    if (plan === undefined || ordinal >= plan.parts) throw lostRow(row);
+    return { from: plan.cuts[ordinal - 1] ?? START.name, until: plan.cuts[ordinal] };
   }
 
-  async #previousSegments(): Promise<readonly SegmentRef[]> {
-    if (this.#job.previous === undefined) return [];
-    const seal = await readSeal(this.#vault, this.#job.previous);
-    const index = await readIndex(this.#vault, seal, this.#message.container);
-    // Another order means that the datasource has changed its kind: then everything is compared by copying anew.
-    return index === undefined || index.order !== this.#order ? [] : index.segments;
+  /** Says that the piece is being worked on; one that was begun before may have copied what no manifest will name. */
+  async #begin(): Promise<void> {
+    if (await this.#progress.begin()) return;
+    const { container, range, piece } = this.#message;
+    await this.#deps.work.insert(this.#job.id, workRows.repeat(container, range, piece), { kind: "repeat", container });
   }
 
-  #isBefore(position: Position, name: string): boolean {
-    return this.#compare(position.name, name) < 0;
+  /** How the piece ended, and what becomes of the rest of its range. */
+  async #end(
+    task: Task,
+    stoppedAt: Position | undefined,
+    left: readonly Interval[],
+  ): Promise<Pick<PieceRecord, "to" | "rest" | "split">> {
+    if (stoppedAt === undefined) return task.until === undefined ? {} : { to: { name: task.until, after: false } };
+    const at = await this.#placeToSplit(stoppedAt, task.until, left);
+    return {
+      to: stoppedAt,
+      rest: at === undefined ? untilOf(task) : { until: at },
+      ...(at === undefined ? {} : { split: { from: at, ...untilOf(task) } }),
+    };
+  }
+
+  /**
+   * Looks for the middle of the rest, between two segments of the previous manifest where there are some, so that whole
+   * ones can be referred to.
+   */
+  async #placeToSplit(
+    stoppedAt: Position,
+    until: string | undefined,
+    left: readonly Interval[],
+  ): Promise<string | undefined> {
+    const { container, range } = this.#message;
+    if (range.length > LONGEST_RANGE_ID) return undefined;
+    const later = left.slice(1).flatMap(({ segment }) => segment ?? []);
+    const middle = later[Math.floor(later.length / 2)];
+    if (middle !== undefined) {
+      const before = left[left.findIndex(({ segment }) => segment === middle) - 1]?.segment;
+      // The listing may have new names between the two, and have passed some of them.
+      const passed = before === undefined || this.#isBefore(before.last, stoppedAt) ? stoppedAt.name : before.last;
+      return separator(passed, middle.first);
+    }
+    const probe = probeOf(this.#datasource, container, this.#order);
+    const { at } = await this.#pool.run(() => splitRange(probe, stoppedAt.name, until));
+    return at;
+  }
+
+  #warningsSoFar(): Warnings {
+    return { count: this.#totals.warned, first: this.#warnings };
+  }
+
+  /** The intervals of the previous manifest that reach into the range, clipped to it; at least one. */
+  async #intervals({ from, until }: Task): Promise<Interval[]> {
+    const { container } = this.#message;
+    const segments = (await this.#previousSegments(container)) ?? [];
+    const reaching = segments.filter(
+      ({ first, last }) =>
+        this.#compare(last, from.name) >= (from.after ? 1 : 0) &&
+        (until === undefined || this.#compare(first, until) < 0),
+    );
+    if (reaching.length === 0) return [untilOf({ until })];
+    return reaching.map((segment, i) => ({ segment, ...untilOf({ until: reaching[i + 1]?.first ?? until }) }));
+  }
+
+  #previousSegments(container: string): Promise<readonly SegmentRef[] | undefined> {
+    return previousSegments(this.#deps.manifests, this.#vault, this.#job, container, this.#order);
   }
 
   /**
@@ -223,51 +334,66 @@ class PieceOfRange {
    */
   async #walkInterval(
     interval: Interval,
-    start: Position,
+    task: Task,
     listing: ListingReader,
     writer: ManifestWriter,
     mayStepBack: boolean,
   ): Promise<"done" | "job ended" | Position> {
     const { segment, until } = interval;
-    const whole = segment === undefined ? [] : await readSegment(this.#vault, segment);
-    const before = whole.filter(({ name }) => this.#isInside(name, start, until));
-    const totalsBefore = this.#totals;
+    const isInside = (name: string): boolean => this.#isInside(name, task.from, until);
+    const lines = segment === undefined ? [] : await readSegmentLines(this.#vault, segment);
     // Only a segment that lies in the range from end to end can be referred to.
-    let kept: Entry[] | undefined = segment !== undefined && before.length === whole.length ? [] : undefined;
+    let isKept = segment !== undefined && isInside(segment.first) && isInside(segment.last);
+    const before = isKept ? lines : lines.filter((line) => isInside(headOf(line).name));
+    const totalsBefore = this.#totals;
     let next = 0;
 
     for (;;) {
       const { blobs, atEnd, pageEnded } = await listing.take(until);
       const listed = blobs.filter(({ name }) => !name.startsWith(SOURCE_MARKER_PREFIX));
       const comparison = compareListing(listed, before, next, atEnd ? "end" : "last-listed", this.#compare);
+      this.#names += listed.length;
+      if (isKept && !comparison.isClean) {
+        await writer.add(before.slice(0, next));
+        isKept = false;
+      }
+      let stoppedAt: number | undefined;
+      if (isKept) this.#count({ unchanged: listed.length });
+      else {
+        const taken = await this.#take(comparison.changes);
+        await writer.add(taken.entries);
+        stoppedAt = taken.stoppedAt;
+      }
+
+      const stop = stoppedAt === undefined ? undefined : listed[stoppedAt];
+      if (stop !== undefined) {
+        const part = compareListing(listed.slice(0, stoppedAt), before, next, "last-listed", this.#compare);
+        const gap = before.slice(part.next).findIndex((line) => this.#compare(headOf(line).name, stop.name) >= 0);
+        const removed = part.removed + (gap < 0 ? before.length - part.next : gap);
+        this.#count({ listed: stoppedAt ?? 0, removed });
+        return (await this.#isWanted()) ? { name: stop.name, after: false } : "job ended";
+      }
       next = comparison.next;
       this.#count({ listed: listed.length, removed: comparison.removed });
-      const isClean = comparison.removed === 0 && comparison.changes.every(({ kind }) => kind === "unchanged");
-      const entries = isClean ? comparison.changes.flatMap(unchangedEntry) : await this.#take(comparison.changes);
-      if (isClean) this.#count({ unchanged: entries.length });
-
-      if (!isClean && kept !== undefined) {
-        await writer.add(kept);
-        kept = undefined;
-      }
-      if (kept === undefined) await writer.add(entries);
-      else for (const entry of entries) kept.push(entry);
-
       if (atEnd) {
-        if (kept !== undefined && segment !== undefined) await writer.addUnchanged(segment, kept);
+        if (isKept && segment !== undefined) await writer.addUnchanged(segment, before);
         return "done";
       }
       if (!pageEnded) continue;
       if (!(await this.#isWanted())) return "job ended";
       const last = listing.lastName;
       if (last === undefined || !this.#mustStop(writer)) continue;
-      if (kept !== undefined && segment !== undefined && mayStepBack) {
+      if (isKept && segment !== undefined && mayStepBack) {
         this.#totals = totalsBefore;
         return { name: segment.first, after: false };
       }
-      if (kept !== undefined) await writer.add(kept);
+      if (isKept) await writer.add(before.slice(0, next));
       return { name: last, after: true };
     }
+  }
+
+  #isBefore(name: string, position: Position): boolean {
+    return this.#compare(name, position.name) < 0;
   }
 
   #isInside(name: string, start: Position, until: string | undefined): boolean {
@@ -277,61 +403,106 @@ class PieceOfRange {
   }
 
   #mustStop(writer: ManifestWriter): boolean {
-    return this.#deps.clock().getTime() >= this.#stopAt || writer.count >= this.#deps.settings.mostSegments;
+    const { mostNames, mostSegments } = this.#deps.settings;
+    return !this.#hasTime() || this.#names >= mostNames || writer.count >= mostSegments;
   }
 
-  /** Makes the entries of a stretch, copying what is written anew. */
-  async #take(changes: readonly Change[]): Promise<Entry[]> {
-    const taken = await mapBounded(changes, this.#deps.settings.copyWidth, (change) => this.#takeOne(change));
-    return taken.filter((entry) => entry !== undefined);
+  #hasTime(): boolean {
+    return this.#deps.clock().getTime() < this.#stopAt;
   }
 
-  async #takeOne(change: Change): Promise<Entry | undefined> {
-    switch (change.kind) {
-      case "unchanged":
-        this.#count({ unchanged: 1 });
-        return change.before;
-      case "relabelled":
-        this.#count({ unchanged: 1 });
-        return entryOf(change.now, change.before.birth);
-      case "written":
-        return this.#copy(change.now);
-    }
-  }
-
-  async #copy(listed: ListedBlob): Promise<Entry | undefined> {
-    const { container } = this.#message;
-    const deps = { datasource: this.#datasource, vault: this.#vault };
-    const taken = await copyVersion(deps, container, listed, this.#job.recoveryPoint.sequence);
-    this.#count({
-      copied: taken.entry === undefined || taken.entry.type === "directory" ? 0 : 1,
-      copiedBytes: taken.copiedBytes,
-      changedDuringCopy: taken.changedDuringCopy ? 1 : 0,
-    });
-    if (taken.warning !== undefined) {
-      this.#warningCount += 1;
-      if (this.#warnings.length < this.#deps.settings.mostWarnings) {
-        this.#warnings.push({ container, name: listed.name, ...taken.warning });
+  /**
+   * Makes the entries of a stretch, copying what is written anew.
+   *
+   * @returns the entries, up to the change at which it had to stop, if it had to
+   */
+  async #take(changes: readonly Change[]): Promise<{ readonly entries: EntryLine[]; readonly stoppedAt?: number }> {
+    const entries: EntryLine[] = [];
+    let taken = 0;
+    for (const slice of this.#slices(changes)) {
+      if (taken > 0 && !(this.#hasTime() && (await this.#isWanted()))) return { entries, stoppedAt: taken };
+      const copies = await this.#copyAll(slice);
+      for (const change of slice) {
+        const copy = copies.get(change);
+        if (copy?.unfinished === true) return { entries, stoppedAt: taken };
+        const entry = copy === undefined ? this.#keep(change) : this.#settle(change, copy);
+        if (entry !== undefined) entries.push(entry);
+        taken += 1;
       }
     }
-    await this.#progress.note(this.#totals);
-    return taken.entry;
+    return { entries };
+  }
+
+  /** Cuts a stretch so that the copies of one slice are done in a moment, unless a single blob is large. */
+  #slices(changes: readonly Change[]): Change[][] {
+    const slices: Change[][] = [];
+    let slice: Change[] = [];
+    let bytes = 0;
+    for (const change of changes) {
+      const size = change.kind === "written" ? change.now.size : 0;
+      if (slice.length > 0 && bytes + size > this.#deps.settings.sliceBytes) {
+        slices.push(slice);
+        slice = [];
+        bytes = 0;
+      }
+      slice.push(change);
+      bytes += size;
+    }
+    return slice.length === 0 ? slices : [...slices, slice];
+  }
+
+  async #copyAll(changes: readonly Change[]): Promise<ReadonlyMap<Change, Taken>> {
+    const written = changes.filter((change) => change.kind === "written");
+    const deps = { datasource: this.#datasource, vault: this.#vault };
+    const { container } = this.#message;
+    const birth = this.#job.recoveryPoint.sequence;
+    let soFar = this.#totals;
+    const taken = await this.#pool.map(written, async ({ now }) => {
+      const copy = await copyVersion(deps, container, now, birth, () => this.#hasTime());
+      soFar = addTotals(soFar, { ...NO_TOTALS, listed: 1, copied: 1, copiedBytes: copy.copiedBytes });
+      await this.#progress.note(soFar, this.#pool.pressure);
+      return copy;
+    });
+    return new Map(taken.map((copy, i) => [written[i] as Change, copy]));
+  }
+
+  #keep(change: Change): EntryLine | undefined {
+    if (change.kind === "written") return undefined;
+    this.#count({ unchanged: 1 });
+    return change.kind === "unchanged" ? change.before : encodeEntry(relabel(change.before, change.now));
+  }
+
+  #settle(change: Change, { entry, copiedBytes, changedDuringCopy, warning }: Taken): EntryLine | undefined {
+    this.#count({
+      copied: entry === undefined || entry.type === "directory" ? 0 : 1,
+      copiedBytes,
+      changedDuringCopy: changedDuringCopy ? 1 : 0,
+      warned: warning === undefined ? 0 : 1,
+    });
+    if (warning !== undefined && this.#warnings.length < this.#deps.settings.mostWarnings) {
+      this.#warnings.push({ container: this.#message.container, name: nameOf(change), ...warning });
+    }
+    return entry && encodeEntry(entry);
   }
 
   #count(totals: Partial<JobTotals>): void {
     this.#totals = addTotals(this.#totals, { ...NO_TOTALS, ...totals });
   }
 
-  /** Looks up between two pages. @returns whether the job still wants this piece */
+  /** Looks up from the work. @returns whether the job still wants this piece */
   async #isWanted(): Promise<boolean> {
-    await this.#progress.note(this.#totals);
+    await this.#progress.note(this.#totals, this.#pool.pressure);
     const job = await this.#deps.jobs.get(this.#message.vault, this.#message.job);
     return job?.value.status === "InProgress";
   }
 }
 
-function unchangedEntry(change: Change): Entry[] {
-  return change.kind === "unchanged" ? [change.before] : [];
+function untilOf({ until }: { readonly until?: string | undefined }): { readonly until?: string } {
+  return until === undefined ? {} : { until };
+}
+
+function nameOf(change: Change): string {
+  return change.kind === "unchanged" ? headOf(change.before).name : change.now.name;
 }
 
 function lostRow(row: string): VaultError {

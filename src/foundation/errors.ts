@@ -51,6 +51,7 @@ export const FAILURES = {
   "format/newer-version": { retryable: false, mendedBy: "operator" },
   "format/corrupt": { retryable: false, mendedBy: "operator" },
   "format/missing": { retryable: false, mendedBy: "operator" },
+  "manifest/incomplete": { retryable: false, mendedBy: "developer" },
   "marker/not-replicated": { retryable: true, mendedBy: "operator" },
   "message/poisoned": { retryable: false, mendedBy: "operator" },
   "storage/conflict": { retryable: true, mendedBy: "developer" },

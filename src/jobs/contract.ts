@@ -13,8 +13,20 @@ export const Failure = z.object({
   hint: z.string().optional(),
 });
 
-export const JOB_STATUSES = ["InProgress", "Completed", "CompletedWithWarnings", "Failed", "Cancelled"] as const;
+export const JOB_STATUSES = [
+  "InProgress",
+  "Cancelling",
+  "Completed",
+  "CompletedWithWarnings",
+  "Failed",
+  "Cancelled",
+] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
+
+/** Whether a job has not ended; one that is being cancelled has not. */
+export function isOpen({ status }: { readonly status: JobStatus }): boolean {
+  return status === "InProgress" || status === "Cancelling";
+}
 
 /** What a backup is asked for. */
 export const BackupRequest = z.object({
@@ -56,6 +68,8 @@ export const JobTotals = z.object({
   removed: z.int().nonnegative(),
   /** Changed or removed at the source between its listing and its copy. */
   changedDuringCopy: z.int().nonnegative(),
+  /** Could not be taken, or given back: see the warnings. */
+  warned: z.int().nonnegative(),
   /** What the recovery point holds, or the restore has written. */
   entries: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
@@ -69,6 +83,7 @@ export const NO_TOTALS: JobTotals = {
   unchanged: 0,
   removed: 0,
   changedDuringCopy: 0,
+  warned: 0,
   entries: 0,
   bytes: 0,
 };
@@ -81,6 +96,7 @@ export function addTotals(a: JobTotals, b: JobTotals): JobTotals {
     unchanged: a.unchanged + b.unchanged,
     removed: a.removed + b.removed,
     changedDuringCopy: a.changedDuringCopy + b.changedDuringCopy,
+    warned: a.warned + b.warned,
     entries: a.entries + b.entries,
     bytes: a.bytes + b.bytes,
   };
@@ -127,6 +143,9 @@ export type Job = Readonly<z.infer<typeof Job>>;
 /** A place in the listing of a container: at the name, or just after it. */
 export const Position = z.object({ name: z.string(), after: z.boolean() });
 export type Position = Readonly<z.infer<typeof Position>>;
+
+/** Where every listing begins. */
+export const START: Position = { name: "", after: false };
 
 /** Names a job in messages, activities and events: ids only. */
 export const JobRef = z.object({ vault: z.string(), job: z.string() });

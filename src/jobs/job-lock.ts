@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { RecordTable } from "../foundation/records.ts";
-import type { Job } from "./contract.ts";
+import { isOpen, type Job } from "./contract.ts";
 
 /** One writing job at a time per backup instance. Partition: instance id; row: {@link LOCK_ROW}. */
 export const InstanceLock = z.object({
@@ -48,7 +48,7 @@ export async function busyWith(
   const lock = await deps.locks.get(instanceId, LOCK_ROW);
   if (lock === undefined) return undefined;
   const holder = await deps.jobs.get(vault, lock.value.job);
-  return holder?.value.status === "InProgress" ? holder.value.id : undefined;
+  return holder !== undefined && isOpen(holder.value) ? holder.value.id : undefined;
 }
 
 /** Gives the lock back. Safe to run twice: another job's lock is left alone. */

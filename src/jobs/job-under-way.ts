@@ -1,7 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
-import type { Job, JobRef } from "./contract.ts";
+import { isOpen, type Job, type JobRef } from "./contract.ts";
 
 /** A job that has begun and not ended. */
 export type JobUnderWay = Job & {
@@ -12,18 +12,34 @@ export type JobUnderWay = Job & {
 /**
  * Reads the job that a message or an activity is about.
  *
- * @returns undefined when the job has ended: what is asked for is no longer wanted
+ * @returns undefined when the job has ended or is being cancelled: what is asked for is no longer wanted
  * @throws VaultError `job/not-found`, `instance/not-found`
  */
 export async function jobUnderWay(
   deps: { readonly jobs: RecordTable<Job>; readonly instances: RecordTable<BackupInstance> },
   ref: JobRef,
 ): Promise<{ readonly job: JobUnderWay; readonly instance: BackupInstance } | undefined> {
+  const begun = await begunJob(deps, ref);
+  return begun?.job.status === "InProgress" ? begun : undefined;
+}
+
+/**
+ * The same, also while the job is being cancelled.
+ *
+ * @returns undefined when the job has ended
+ * @throws VaultError `job/not-found`, `instance/not-found`
+ */
+export async function begunJob(
+  deps: { readonly jobs: RecordTable<Job>; readonly instances: RecordTable<BackupInstance> },
+  ref: JobRef,
+): Promise<{ readonly job: JobUnderWay; readonly instance: BackupInstance } | undefined> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
   if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
-  if (job.status !== "InProgress") return undefined;
+  if (!isOpen(job)) return undefined;
   const { recoveryPoint, containers } = job;
   if (recoveryPoint === undefined || containers === undefined) {
+    // A job that is cancelled before it has begun has nothing to work on.
+    if (job.status === "Cancelling") return undefined;
     throw new VaultError("internal/unexpected", `job '${job.id}' is worked on before it has begun`);
   }
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;

@@ -1,5 +1,5 @@
 import type { RecordTable } from "../foundation/records.ts";
-import { type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
+import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
 
 export interface RequestJobDeps {
@@ -33,7 +33,7 @@ export function jobOrderRow(job: Job): string {
 export async function requestJob(deps: RequestJobDeps, wanted: Job): Promise<Job> {
   const ref: JobRef = { vault: wanted.vault, job: wanted.id };
   const stored = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  if (stored !== undefined && stored.status !== "InProgress") return stored;
+  if (stored !== undefined && !isOpen(stored)) return stored;
   const job = stored ?? wanted;
 
   await deps.openJobs.insert(OPEN_JOBS, ref.job, ref);

@@ -9,14 +9,39 @@ import { Warnings } from "../vault/seal.ts";
 import { SegmentRef } from "../vault/segment.ts";
 import { JobTotals, Position } from "./contract.ts";
 
-/** How many ranges (backup) or segments (restore) a container was planned in. */
-const Plan = z.object({ kind: z.literal("plan"), container: z.string(), parts: z.int().nonnegative() });
+/**
+ * Id of a range: six digits of its ordinal in the plan; a part that piece `p` of range `r` gave away is `r.p`. The
+ * digits stay, so that an id tells which group of the plan it belongs to.
+ */
+export const RangeId = z.string().regex(/^\d{6}(\.\d+)*$/);
 
-/** One planned range: names from `from` on, before `until` where there is one. */
+/** How hard the storage accounts push back, as the worker's pool sees it. */
+const Pressure = z.object({
+  /** Copies in flight at most: now, and when nothing pushes back. */
+  width: z.int().positive(),
+  widest: z.int().positive(),
+  /** Times that the width was halved. */
+  halvings: z.int().nonnegative(),
+  /** What halved it last. */
+  last: z.object({ code: z.string(), message: z.string(), at: z.string() }).optional(),
+});
+
+/** How many ranges (backup) or segments (restore) a container was planned in. */
+const Plan = z.object({
+  kind: z.literal("plan"),
+  container: z.string(),
+  parts: z.int().nonnegative(),
+  /** Where the ranges begin, but for the first, which begins at the beginning; none in a restore. */
+  cuts: z.array(z.string()),
+  /** Names that the container is expected to have, as far as the plan could tell: for the eye only. */
+  expected: z.int().nonnegative().optional(),
+});
+
+/** A range that was split off: names from `from` on, before `until` where there is one. */
 const Range = z.object({
   kind: z.literal("range"),
   container: z.string(),
-  range: z.int().nonnegative(),
+  range: RangeId,
   from: z.string(),
   until: z.string().optional(),
 });
@@ -25,19 +50,59 @@ const Range = z.object({
 const Piece = z.object({
   kind: z.literal("piece"),
   container: z.string(),
-  range: z.int().nonnegative(),
+  range: RangeId,
   piece: z.int().nonnegative(),
+  /** Where it began. */
+  from: Position,
+  /** Where it ended, and the next piece goes on; absent: at the end of the listing. */
+  to: Position.optional(),
+  /** Where the rest of the range ends; absent when the range is done. */
+  rest: z.object({ until: z.string().optional() }).optional(),
+  /** The part of the rest that another worker takes, as a range of its own. */
+  split: z.object({ from: z.string(), until: z.string().optional() }).optional(),
   segments: z.array(SegmentRef),
   totals: JobTotals,
   warnings: Warnings,
-  /** Where the next piece goes on; absent when the range is done. */
-  rest: Position.optional(),
   /** Number of the next segment to be written in the range. */
   nextSegment: z.int().nonnegative(),
 });
 
-/** How far a piece is that has no result yet. For the eye only. */
-const Running = z.object({ kind: z.literal("running"), totals: JobTotals });
+/** What a piece means for the count of ranges; small, because many are read to see whether all ranges are in. */
+const Tally = z.object({
+  kind: z.literal("tally"),
+  /** The range is done. */
+  finished: z.boolean(),
+  /** It has given a part of itself to a new range. */
+  split: z.boolean(),
+  /** Of the piece. */
+  totals: JobTotals,
+});
+
+/** All ranges of one group of a container are done; the sum of its tallies, which are not looked at any more. */
+const Group = z.object({
+  kind: z.literal("group"),
+  /** Ranges done, and those among them that were not planned. */
+  finished: z.int().nonnegative(),
+  splits: z.int().nonnegative(),
+  totals: JobTotals,
+});
+
+/** How far a piece is that has no result yet. For the eye only, but for that it says that a worker has begun. */
+const Running = z.object({
+  kind: z.literal("running"),
+  totals: JobTotals,
+  /** When the piece was begun, and when this was noted. ISO 8601 UTC. */
+  since: z.string(),
+  notedAt: z.string(),
+  /** Since the note before. */
+  objectsPerSecond: z.number().nonnegative(),
+  bytesPerSecond: z.number().nonnegative(),
+  /** How the storage accounts take it. */
+  pressure: Pressure.optional(),
+});
+
+/** A piece was begun more than once, so objects may have been copied that no manifest names. */
+const Repeat = z.object({ kind: z.literal("repeat"), container: z.string() });
 
 /** The container's marker has arrived in the vault. */
 const Marker = z.object({ kind: z.literal("marker"), container: z.string(), replicatedAt: z.string() });
@@ -50,23 +115,69 @@ const Restored = z.object({
   totals: JobTotals,
 });
 
-export const WorkRecord = z.discriminatedUnion("kind", [Plan, Range, Piece, Running, Marker, Restored]);
+/** What an ended job did in one container; kept when the other rows go. */
+const Container = z.object({ kind: z.literal("container"), container: z.string(), totals: JobTotals });
+
+export const WorkRecord = z.discriminatedUnion("kind", [
+  Plan,
+  Range,
+  Piece,
+  Tally,
+  Group,
+  Running,
+  Repeat,
+  Marker,
+  Restored,
+  Container,
+]);
 export type WorkRecord = Readonly<z.infer<typeof WorkRecord>>;
+export type Pressure = Readonly<z.infer<typeof Pressure>>;
+export type PlanRecord = Extract<WorkRecord, { kind: "plan" }>;
 export type RangeRecord = Extract<WorkRecord, { kind: "range" }>;
 export type PieceRecord = Extract<WorkRecord, { kind: "piece" }>;
 
 const digits = (n: number): string => String(n).padStart(6, "0");
 
 export const workRows = {
+  plansAll: "plan|",
   plan: (container: string) => `plan|${container}`,
-  range: (container: string, range: number) => `range|${container}|${digits(range)}`,
+  range: (container: string, range: string) => `range|${container}|${range}`,
   pieces: (container: string) => `piece|${container}|`,
-  piece: (container: string, range: number, piece: number) => `piece|${container}|${digits(range)}|${digits(piece)}`,
-  running: (container: string, part: number, piece: number) => `running|${container}|${digits(part)}|${digits(piece)}`,
+  piece: (container: string, range: string, piece: number) => `piece|${container}|${range}|${digits(piece)}`,
+  talliesAll: "tally|",
+  tallies: (container: string, group: number) => `tally|${container}|${digits(group)}|`,
+  tally: (container: string, group: number, range: string, piece: number) =>
+    `tally|${container}|${digits(group)}|${range}|${digits(piece)}`,
+  groupsAll: "group|",
+  groups: (container: string) => `group|${container}|`,
+  group: (container: string, group: number) => `group|${container}|${digits(group)}`,
+  runningAll: "running|",
+  /** @param part - id of a range, or the digits of a segment's ordinal */
+  running: (container: string, part: string, piece: number) => `running|${container}|${part}|${digits(piece)}`,
+  repeats: "repeat|",
+  repeat: (container: string, range: string, piece: number) => `repeat|${container}|${range}|${digits(piece)}`,
   marker: (container: string) => `marker|${container}`,
+  restoredEverywhere: "restored|",
   restoredAll: (container: string) => `restored|${container}|`,
   restored: (container: string, segment: number) => `restored|${container}|${digits(segment)}`,
+  containers: "container|",
+  container: (container: string) => `container|${container}`,
 } as const;
+
+/** Names a planned range by its ordinal. */
+export function plannedRangeId(ordinal: number): string {
+  return digits(ordinal);
+}
+
+/** @returns the ordinal of a planned range; undefined for one that was split off */
+export function plannedOrdinal(range: string): number | undefined {
+  return range.includes(".") ? undefined : Number.parseInt(range, 10);
+}
+
+/** Names the range that a piece of another gave away; no other piece ever gives the same name. */
+export function splitRangeId(range: string, piece: number): string {
+  return `${range}.${piece}`;
+}
 
 type Kind = WorkRecord["kind"];
 

@@ -20,6 +20,12 @@ export interface VaultFiles {
   read(path: string): Promise<Uint8Array | undefined>;
   /** Writes a file that must not be there yet. @returns whether it was written */
   create(path: string, content: Uint8Array, options: WriteOptions): Promise<boolean>;
-  /** Ascending by path. */
-  list(prefix: string): AsyncIterable<VaultFile>;
+  /** Ascending by path, from a path on where there is one. */
+  list(prefix: string, from?: string): AsyncIterable<VaultFile>;
+}
+
+/** A vault from which files go. */
+export interface SweepableVault extends VaultFiles {
+  /** Removes files, all in one request; those that are gone are fine. At most 256. */
+  remove(paths: readonly string[]): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * the object itself carries them.
  */
 import { z } from "zod";
+import { VaultError } from "../foundation/errors.ts";
 
 export const ENTRY_TYPES = ["append", "page", "directory"] as const;
 
@@ -45,11 +46,23 @@ export const Entry = z.object({
 });
 export type Entry = Readonly<z.infer<typeof Entry>>;
 
+/** What may become another of a blob while its version stays. */
+export const LABELS = ["tier", "tags", "owner", "group", "permissions", "acl"] as const;
+export type Label = (typeof LABELS)[number];
+
+declare const isEntryLine: unique symbol;
+
+/**
+ * An entry as its line in a segment, without the line feed. Whole segments are compared and rewritten as lines, because
+ * making an object of each costs more than all the rest.
+ */
+export type EntryLine = string & { readonly [isEntryLine]: true };
+
 /**
  * Writes an entry as one line of JSON, without the line feed. Members come in a fixed order, so that equal entries make
  * equal bytes.
  */
-export function encodeEntry(entry: Entry): string {
+export function encodeEntry(entry: Entry): EntryLine {
   return JSON.stringify({
     name: entry.name,
     etag: entry.etag,
@@ -64,14 +77,74 @@ export function encodeEntry(entry: Entry): string {
     group: entry.group,
     permissions: entry.permissions,
     acl: entry.acl,
-  });
+  }) as EntryLine;
 }
 
 function sortedByKey(tags: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** @throws SyntaxError or ZodError when the line is not an entry */
+/** @throws VaultError `format/corrupt` when the line is not an entry */
 export function decodeEntry(line: string): Entry {
-  return Entry.parse(JSON.parse(line));
+  try {
+    return Entry.parse(JSON.parse(line));
+  } catch (error) {
+    // What the error says may quote the line.
+    throw new VaultError("format/corrupt", "a line of a segment is not an entry", { cause: error });
+  }
+}
+
+/** Without a backslash every string of JSON ends at the next quote, and stands there as it is. */
+const PLAIN_HEAD = /^\{"name":"([^"\\]+)","etag":"([^"\\]+)","size":(\d+),/;
+
+/**
+ * Reads what the merge and the index need of an entry. The line is parsed only where it does not begin as
+ * {@link encodeEntry} begins most.
+ *
+ * @throws VaultError `format/corrupt` when the line has to be parsed and is not an entry
+ */
+export function headOf(line: EntryLine): Pick<Entry, "name" | "etag" | "size"> {
+  const plain = PLAIN_HEAD.exec(line);
+  if (plain === null) return decodeEntry(line);
+  const [, name = "", etag = "", size] = plain;
+  return { name, etag, size: Number(size) };
+}
+
+/** From the ETag to the labels. */
+const PLAIN_MIDDLE = /,"size":\d+,"modified":"[^"]*","birth":\d+(?:,"md5":"[^"]*")?(?:,"type":"[a-z]+")?/y;
+
+/**
+ * Tells whether a line is surely of this name and ETag, with these labels and no others, by looking at the text alone.
+ *
+ * @returns false also when the line would have to be parsed to know
+ */
+export function isPlainly(line: EntryLine, version: Pick<Entry, "name" | "etag" | Label>): boolean {
+  if (line.includes("\\")) return false;
+  const name = pastString(line, 0, '{"name":"', version.name);
+  const etag = pastString(line, name, ',"etag":"', version.etag);
+  if (etag < 0) return false;
+  PLAIN_MIDDLE.lastIndex = etag;
+  if (!PLAIN_MIDDLE.test(line)) return false;
+  let at = PLAIN_MIDDLE.lastIndex;
+  for (const label of LABELS) {
+    const value = version[label];
+    if (value === undefined) continue;
+    at =
+      typeof value === "string"
+        ? pastString(line, at, PLAIN_LABELS[label], value)
+        : pastText(line, at, `,"tags":${JSON.stringify(sortedByKey(value))}`);
+  }
+  return at === line.length - 1 && line.endsWith("}");
+}
+
+const PLAIN_LABELS = Object.fromEntries(LABELS.map((label) => [label, `,"${label}":"`])) as Record<Label, string>;
+
+/** Where a line goes on after a member with this value; negative when it is not there. */
+function pastString(line: string, at: number, member: string, value: string): number {
+  const end = pastText(line, pastText(line, at, member), value);
+  return end >= 0 && line.indexOf('"', end - value.length) === end ? end + 1 : -1;
+}
+
+function pastText(line: string, at: number, text: string): number {
+  return at >= 0 && line.slice(at, at + text.length) === text ? at + text.length : -1;
 }

@@ -56,6 +56,8 @@ test("a seal's path gives its recovery point back, and no other path does", ({ e
 
 test("two attempts with different bytes write different segments", ({ expect }) => {
   const sha = (digit: string): string => digit.repeat(64);
-  expect(segmentPath("rp", "raw", 0, 3, sha("a"))).toBe("manifests/rp/raw/00000-000003-aaaaaaaaaaaaaaaa.ndjson.gz");
-  expect(segmentPath("rp", "raw", 0, 3, sha("b"))).not.toBe(segmentPath("rp", "raw", 0, 3, sha("a")));
+  expect(segmentPath("rp", "raw", "00000", 3, sha("a"))).toBe(
+    "manifests/rp/raw/00000-000003-aaaaaaaaaaaaaaaa.ndjson.gz",
+  );
+  expect(segmentPath("rp", "raw", "00000", 3, sha("b"))).not.toBe(segmentPath("rp", "raw", "00000", 3, sha("a")));
 });

@@ -28,8 +28,12 @@ export function sourceMarkerName(jobId: string): string {
   return `${SOURCE_MARKER_PREFIX}${jobId}`;
 }
 
+export function markersPrefix(jobId: string): string {
+  return `markers/${jobId}/`;
+}
+
 export function vaultMarkerPath(jobId: string, container: string): string {
-  return `markers/${jobId}/${container}`;
+  return `${markersPrefix(jobId)}${container}`;
 }
 
 /** Limits of a blob name. @see https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata */
@@ -50,12 +54,29 @@ const LONGEST_ENCODED_NAME = 1500;
  */
 export function objectPath(container: string, name: string, etag: string, birth: number): string {
   const suffix = `${etag}.${birth}`;
-  const path = `data/${container}/${name}/${suffix}`;
+  const { plain, hashed } = objectPrefixes(container);
+  const path = `${plain}${name}/${suffix}`;
   const fits =
     path.length <= LONGEST_NAME &&
     path.split("/").length <= MOST_SEGMENTS &&
     encodedLength(name) <= LONGEST_ENCODED_NAME;
-  return fits ? path : `data~/${container}/${createHash("sha256").update(name).digest("hex")}/${suffix}`;
+  return fits ? path : `${hashed}${createHash("sha256").update(name).digest("hex")}/${suffix}`;
+}
+
+/** Where a container's objects lie: under their names, and under hashes of names that are too long. */
+export function objectPrefixes(container: string): { readonly plain: string; readonly hashed: string } {
+  return { plain: `data/${container}/`, hashed: `data~/${container}/` };
+}
+
+/** @returns what an object's path says; undefined when it is none under its name */
+export function parseObjectPath(
+  container: string,
+  path: string,
+): { readonly name: string; readonly etag: string; readonly birth: number } | undefined {
+  const { plain } = objectPrefixes(container);
+  const [, name, etag, birth] =
+    /^(.+)\/([^/]+)\.(\d+)$/s.exec(path.startsWith(plain) ? path.slice(plain.length) : "") ?? [];
+  return name === undefined || etag === undefined ? undefined : { name, etag, birth: Number(birth) };
 }
 
 function encodedLength(name: string): number {
@@ -73,6 +94,11 @@ export function isAddressable(name: string): boolean {
   return name.isWellFormed() && !name.split("/").some((part) => part === "." || part === "..");
 }
 
+/** Where the manifests of a recovery point lie. */
+export function manifestPrefix(recoveryPointId: string): string {
+  return `manifests/${recoveryPointId}/`;
+}
+
 /**
  * Names a segment. The range and the number order it for a reader's eye; the hash keeps two attempts at the same work
  * from writing over each other, so that each result row names the very bytes it was made from.
@@ -82,16 +108,16 @@ export function isAddressable(name: string): boolean {
 export function segmentPath(
   recoveryPointId: string,
   container: string,
-  range: number,
+  range: string,
   number: number,
   sha256: string,
 ): string {
-  const n = `${String(range).padStart(5, "0")}-${String(number).padStart(6, "0")}-${sha256.slice(0, 16)}`;
-  return `manifests/${recoveryPointId}/${container}/${n}.ndjson.gz`;
+  const n = `${range}-${String(number).padStart(6, "0")}-${sha256.slice(0, 16)}`;
+  return `${manifestPrefix(recoveryPointId)}${container}/${n}.ndjson.gz`;
 }
 
 export function indexPath(recoveryPointId: string, container: string): string {
-  return `manifests/${recoveryPointId}/${container}/index.json`;
+  return `${manifestPrefix(recoveryPointId)}${container}/index.json`;
 }
 
 export const SEALS_PREFIX = "recovery-points/";

@@ -4,11 +4,11 @@
  */
 import { VaultError } from "../foundation/errors.ts";
 import type { VaultFiles } from "./contract.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, EntryLine } from "./entry.ts";
 import { decodeIndex, type ManifestIndex } from "./manifest-index.ts";
 import { sealPath } from "./names.ts";
 import { decodeSeal, type Seal } from "./seal.ts";
-import { checkSha256, decodeSegment, type SegmentRef } from "./segment.ts";
+import { checkSha256, decodeSegment, openSegment, type SegmentRef } from "./segment.ts";
 
 type Files = Pick<VaultFiles, "read">;
 
@@ -40,6 +40,11 @@ export async function readIndex(files: Files, seal: Seal, container: string): Pr
 /** @throws VaultError `format/missing`, `format/corrupt` */
 export async function readSegment(files: Files, ref: SegmentRef): Promise<Entry[]> {
   return decodeSegment(ref, await readNamed(files, ref.path));
+}
+
+/** The same as {@link readSegment}, with each entry as its line. @throws VaultError `format/missing`, `format/corrupt` */
+export async function readSegmentLines(files: Files, ref: SegmentRef): Promise<EntryLine[]> {
+  return openSegment(ref, await readNamed(files, ref.path));
 }
 
 async function readNamed(files: Files, path: string): Promise<Uint8Array> {

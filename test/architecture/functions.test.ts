@@ -48,13 +48,16 @@ test("every activity and orchestration that the capabilities name is registered"
     typeof member === "object" && "name" in member && "parse" in member ? [String(member.name)] : [],
   );
   expect(triggers("activityTrigger").map(({ name }) => name)).toEqual(expect.arrayContaining(named));
-  expect(named).toHaveLength(9);
-  expect(triggers("activityTrigger")).toHaveLength(9);
+  expect(named).toHaveLength(10);
+  expect(triggers("activityTrigger")).toHaveLength(10);
   expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore"]);
 });
 
 test("every queue has a function, and another for what that one gives up", ({ expect }) => {
-  const queues = [backup.CONTAINER_COPY_QUEUE, backup.MARKER_CHECKS_QUEUE, restore.CONTAINER_RESTORE_QUEUE];
+  const queues = [
+    ...[backup.CONTAINER_PLANS_QUEUE, backup.CONTAINER_COPY_QUEUE, backup.MARKER_CHECKS_QUEUE],
+    ...[restore.CONTAINER_RESTORE_PLANS_QUEUE, restore.CONTAINER_RESTORE_QUEUE],
+  ];
   const served = triggers("queueTrigger");
   expect(served.map(({ trigger }) => trigger["queueName"]).sort()).toEqual(
     queues.flatMap((queue) => [queue, `${queue}-poison`]).sort(),

@@ -15,7 +15,7 @@ import type {
 } from "../../src/backup/contract.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../../src/restore/contract.ts";
-import type { VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+import type { SweepableVault, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";
 import { nameComparator } from "../../src/vault/listing-order.ts";
@@ -94,7 +94,10 @@ export class MemoryDatasource implements Datasource {
     return [...this.account.containers.keys()].sort();
   }
 
-  async *listPages(container: string, { from }: ListOptions): AsyncGenerator<readonly ListedBlob[]> {
+  async *listPages(
+    container: string,
+    { from, pageSize = this.pageSize }: ListOptions,
+  ): AsyncGenerator<readonly ListedBlob[]> {
     const compare = nameComparator(this.kind === "blobServices" ? "utf-16" : "path");
     const isWanted = (name: string): boolean =>
       from.after ? compare(name, from.name) > 0 : compare(name, from.name) >= 0;
@@ -104,10 +107,10 @@ export class MemoryDatasource implements Datasource {
       const names = [...this.account.container(container).keys()]
         .filter((name) => (after === undefined ? isWanted(name) : compare(name, after) > 0))
         .sort(compare)
-        .slice(0, this.pageSize);
+        .slice(0, Math.min(pageSize, this.pageSize));
       yield names.map((name) => listed(name, this.account.container(container).get(name) as MemoryBlob));
       after = names.at(-1);
-      if (names.length < this.pageSize) return;
+      if (names.length < Math.min(pageSize, this.pageSize)) return;
     }
   }
 
@@ -125,11 +128,14 @@ export class MemoryDatasource implements Datasource {
   }
 }
 
-export class MemoryVault implements BackupVault {
+export class MemoryVault implements BackupVault, SweepableVault {
   readonly files = new Map<string, MemoryBlob>();
   readonly source: MemoryAccount;
   /** Objects and files that were written, in order. */
   readonly written: string[] = [];
+  /** Names that are copied in parts, and so only while there is time. */
+  readonly inBlocks = new Set<string>();
+  readonly #begun = new Set<string>();
   /** Names that can never be read. */
   readonly unreadable = new Set<string>();
 
@@ -152,14 +158,23 @@ export class MemoryVault implements BackupVault {
     return true;
   }
 
-  async *list(prefix: string): AsyncGenerator<VaultFile> {
-    for (const path of [...this.files.keys()].filter((name) => name.startsWith(prefix)).sort()) {
+  async *list(prefix: string, from = ""): AsyncGenerator<VaultFile> {
+    for (const path of [...this.files.keys()].filter((name) => name.startsWith(prefix) && name >= from).sort()) {
       const { content, metadata = {} } = this.files.get(path) as MemoryBlob;
       yield { path, size: content.length, metadata };
     }
   }
 
-  async copyObject(version: SourceVersion, path: string): Promise<CopyOutcome> {
+  async remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) this.files.delete(path);
+  }
+
+  async copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome> {
+    // The first parts are copied in any case, so that the next attempt ends it.
+    if (this.inBlocks.has(version.name) && !this.#begun.has(path) && !goesOn()) {
+      this.#begun.add(path);
+      return { kind: "unfinished" };
+    }
     const blob = this.source.container(version.container).get(version.name);
     if (this.unreadable.has(version.name)) return { kind: "unreadable", code: "archived", message: "archived" };
     if (blob === undefined) return { kind: "gone" };

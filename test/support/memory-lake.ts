@@ -3,12 +3,23 @@
  * The whole way of the data in memory: the real activities and queue functions over a storage account, a vault and tables
  * in memory, with the steps of the orchestrations called one after the other.
  */
+
+import type { Attempt } from "../../src/backup/attempts.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
-import type { BackupVault, Datasource, MarkerCheckMessage, RangeMessage } from "../../src/backup/contract.ts";
+import type {
+  BackupVault,
+  Datasource,
+  MarkerCheckMessage,
+  PlanMessage,
+  RangeMessage,
+} from "../../src/backup/contract.ts";
+import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container.ts";
 import { checkMarker, removeMarkersActivity, writeMarkersActivity } from "../../src/backup/markers.ts";
-import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { planContainer, planRangesActivity } from "../../src/backup/plan-ranges.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
+import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
 import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
+import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import type { RecordTable } from "../../src/foundation/records.ts";
 import type { BackupInstance, ContainerChoice, RecoveryPoint } from "../../src/instances/contract.ts";
 import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
@@ -20,8 +31,10 @@ import type { PolicyRecord } from "../../src/policies/contract.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import type { SegmentMessage } from "../../src/restore/contract.ts";
-import { planSegmentsActivity } from "../../src/restore/plan-segments.ts";
-import { restoreSegment } from "../../src/restore/restore-segment.ts";
+import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
+import { RESTORE_SETTINGS, type RestoreSettings, restoreSegment } from "../../src/restore/restore-segment.ts";
+import type { SweepableVault } from "../../src/vault/contract.ts";
+import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
@@ -32,12 +45,15 @@ const INSTANCE_NAME = "lake";
 export interface LakeOptions {
   readonly containers?: ContainerChoice;
   readonly pageSize?: number;
-  readonly settings?: Partial<RangeSettings>;
+  readonly settings?: Partial<RangeSettings> & Partial<RestoreSettings>;
+  readonly planSettings?: Partial<PlanSettings>;
   /** Milliseconds that pass at each look at the clock. */
   readonly tickMs?: number;
 }
 
-export type CopyMessage = RangeMessage | MarkerCheckMessage;
+export type CopyMessage = PlanMessage | RangeMessage | MarkerCheckMessage;
+
+const COPY_WIDTH = 8;
 
 export class MemoryLake {
   readonly source = new MemoryAccount();
@@ -51,12 +67,18 @@ export class MemoryLake {
   readonly work = new MemoryRecords<WorkRecord>();
   readonly recoveryPoints = new MemoryRecords<RecoveryPoint>();
   readonly openJobs = new MemoryRecords<JobRef>();
+  readonly attempts = new MemoryRecords<Attempt>();
   readonly events: string[] = [];
   readonly #options: LakeOptions;
+  readonly #pool: AdaptivePool;
   #now = Date.parse("2026-01-01T00:00:00.000Z");
 
   constructor(options: LakeOptions = {}) {
     this.#options = options;
+    this.#pool = new AdaptivePool(
+      { widest: COPY_WIDTH, patienceMs: 0 },
+      { clock: () => new Date(this.#now), sleep: async () => undefined, random: () => 0 },
+    );
   }
 
   /** What every activity and queue function gets; each port dies where the crash switch says. */
@@ -69,19 +91,24 @@ export class MemoryLake {
       work: this.#wrap(this.work),
       recoveryPoints: this.#wrap(this.recoveryPoints),
       openJobs: this.#wrap(this.openJobs),
+      attempts: this.#wrap(this.attempts),
     };
-    const { pageSize, settings, tickMs = 1 } = this.#options;
+    const { pageSize, settings, planSettings, tickMs = 1 } = this.#options;
     return {
       ...tables,
       datasource: (): Datasource =>
         this.crash.wrap(new MemoryDatasource(this.source, pageSize === undefined ? {} : { pageSize })),
-      vault: (): BackupVault => this.crash.wrap(this.vault),
+      vault: (): BackupVault & SweepableVault => this.crash.wrap(this.vault),
+      // Each process has its own, and every message may be another process's.
+      manifests: new ManifestCache(),
+      pool: () => this.#pool,
       target: () => this.crash.wrap(new MemoryTarget(this.target, this.vault)),
       clock: () => {
         this.#now += tickMs;
         return new Date(this.#now);
       },
-      settings: { ...RANGE_SETTINGS, ...settings },
+      settings: { ...RANGE_SETTINGS, ...RESTORE_SETTINGS, ...settings },
+      planSettings: { ...PLAN_SETTINGS, ...planSettings },
     };
   }
 
@@ -140,15 +167,18 @@ export class MemoryLake {
     const { begun } = await beginBackupActivity(this.deps, ref);
     if (!begun) return [];
     await writeMarkersActivity(this.deps, ref);
-    return planRangesActivity(this.deps, ref);
+    const ranges: RangeMessage[] = [];
+    for (const plan of await planRangesActivity(this.deps, ref)) ranges.push(...(await planContainer(this.deps, plan)));
+    return ranges;
   }
 
   /** Works one message. @returns those that follow */
   async deliver(message: CopyMessage): Promise<CopyMessage[]> {
     if ("range" in message) {
-      const { rest, check } = await workRange(this.deps, message);
-      return [rest, check].filter((next) => next !== undefined);
+      const { ranges, check } = await workRange(this.deps, message);
+      return [...ranges, ...(check === undefined ? [] : [check])];
     }
+    if (!("group" in message)) return planContainer(this.deps, message);
     const event = await checkMarker(this.deps, message);
     if (event !== undefined) this.events.push(event);
     return [];
@@ -171,23 +201,43 @@ export class MemoryLake {
     return endJobActivity(this.deps, ref);
   }
 
+  /** Removes what earlier attempts left. @returns how many executions it took */
+  async sweep(ref: JobRef): Promise<number> {
+    let stopped = await sweepDebrisActivity(this.deps, ref);
+    let executions = 1;
+    for (; stopped !== null; executions++) stopped = await sweepDebrisActivity(this.deps, { ...ref, from: stopped });
+    return executions;
+  }
+
   /** A whole backup. @returns the id of its recovery point */
   async backup(id: string): Promise<string> {
     const ref = await this.requestBackup(id);
     await this.deliverAll(await this.beginBackup(ref));
     await this.seal(ref);
+    await this.sweep(ref);
     return (await this.job(id)).recoveryPoint?.id ?? "";
   }
 
   async beginRestore(ref: JobRef): Promise<SegmentMessage[]> {
     const { begun } = await beginRestoreActivity(this.deps, ref);
-    return begun ? (await planSegmentsActivity(this.deps, ref)).messages : [];
+    if (!begun) return [];
+    const segments: SegmentMessage[] = [];
+    const { messages } = await planSegmentsActivity(this.deps, ref);
+    for (const message of messages) segments.push(...(await planLanes(this.deps, message)));
+    return segments;
+  }
+
+  /** Works one message. @returns those that follow */
+  async restoreSegment(message: SegmentMessage): Promise<SegmentMessage[]> {
+    const { rest, event } = await restoreSegment(this.deps, message);
+    if (event !== undefined) this.events.push(event);
+    return rest === undefined ? [] : [rest];
   }
 
   async restoreSegments(messages: readonly SegmentMessage[]): Promise<void> {
-    for (const message of messages) {
-      const event = await restoreSegment(this.deps, message);
-      if (event !== undefined) this.events.push(event);
+    const queue = [...messages];
+    for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+      queue.push(...(await this.restoreSegment(message)));
     }
   }
 

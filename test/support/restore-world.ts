@@ -20,12 +20,12 @@ import {
   type RestoreSettings,
   restoreSegment,
 } from "../../src/restore/restore-segment.ts";
-import type { Entry } from "../../src/vault/entry.ts";
+import { type Entry, encodeEntry } from "../../src/vault/entry.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
 import { indexPath, objectPath, sealPath, segmentPath } from "../../src/vault/names.ts";
 import { NO_WARNINGS, type Seal } from "../../src/vault/seal.ts";
-import { encodeSegment, type SegmentRef, sha256Of } from "../../src/vault/segment.ts";
+import { SegmentBuilder, type SegmentRef, sha256Of } from "../../src/vault/segment.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
@@ -247,17 +247,12 @@ export class RestoreWorld {
   }
 
   async #segment(container: string, number: number, entries: readonly Entry[]): Promise<SegmentRef> {
-    const { content, sha256 } = await encodeSegment(entries);
-    const path = segmentPath(POINT, container, "000000", number, sha256);
+    const builder = new SegmentBuilder();
+    for (const entry of entries) builder.push(encodeEntry(entry));
+    const { content, ...described } = await builder.take(entries.length);
+    const path = segmentPath(POINT, container, "000000", number, described.sha256);
     await this.#write(path, content);
-    return {
-      path,
-      sha256,
-      first: entries[0]?.name ?? "",
-      last: entries.at(-1)?.name ?? "",
-      entries: entries.length,
-      bytes: entries.reduce((sum, { size }) => sum + size, 0),
-    };
+    return { path, ...described };
   }
 
   async #index(container: string, segments: SegmentRef[]): Promise<Seal["containers"][number]> {

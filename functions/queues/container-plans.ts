@@ -1,0 +1,22 @@
+import { app } from "@azure/functions";
+import { input } from "durable-functions";
+import { app as composed } from "../../src/app/app.ts";
+import { servePoison, serveQueue } from "../../src/app/serve-queue.ts";
+import { PlanMessage, CONTAINER_PLANS_QUEUE as queueName } from "../../src/backup/contract.ts";
+import { planContainer } from "../../src/backup/plan-ranges.ts";
+import { CONNECTION as connection, poisonOf, toContainerCopy } from "./queues.ts";
+
+const extraInputs = [input.durableClient()];
+
+app.storageQueue("containerPlans", {
+  ...{ queueName, connection, extraInputs, extraOutputs: [toContainerCopy] },
+  handler: serveQueue("backup", PlanMessage, async (message, context) => {
+    const { backupVault, ...deps } = composed();
+    context.extraOutputs.set(toContainerCopy, await planContainer({ ...deps, vault: backupVault }, message));
+  }),
+});
+
+app.storageQueue("containerPlansPoison", {
+  ...{ queueName: poisonOf(queueName), connection, extraInputs },
+  handler: servePoison("backup", queueName),
+});

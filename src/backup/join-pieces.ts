@@ -1,0 +1,39 @@
+import { VaultError } from "../foundation/errors.ts";
+import { type Position, START } from "../jobs/contract.ts";
+import type { PieceRecord } from "../jobs/work.ts";
+import type { NameComparator } from "../vault/listing-order.ts";
+
+/**
+ * Puts the pieces of a container's ranges in listing order, and proves that they cover the whole of it: each begins where
+ * the one before it ended. Ranges are planned, split and worked on in any order by many workers, so this is where a lost
+ * or a doubled one is found, before anything is sealed.
+ *
+ * @throws VaultError `manifest/incomplete`
+ */
+export function joinPieces(container: string, pieces: readonly PieceRecord[], compare: NameComparator): PieceRecord[] {
+  const joined = pieces.toSorted((a, b) => comparePositions(a.from, b.from, compare) || compareEnds(a, b, compare));
+  let reached: Position | undefined = START;
+  for (const piece of joined) {
+    if (reached === undefined || comparePositions(reached, piece.from, compare) !== 0)
+      throw gap(container, piece.from.name);
+    reached = piece.to;
+  }
+  if (reached !== undefined) throw gap(container, reached.name);
+  return joined;
+}
+
+function gap(container: string, name: string): VaultError {
+  return new VaultError("manifest/incomplete", `the ranges of container '${container}' do not join at '${name}'`, {
+    hint: "report this; nothing was sealed, and the recovery points before are as they were",
+  });
+}
+
+function comparePositions(a: Position, b: Position, compare: NameComparator): number {
+  return compare(a.name, b.name) || Number(a.after) - Number(b.after);
+}
+
+/** A piece that had no time for anything ends where it begins, and comes before the one that goes on from there. */
+function compareEnds(a: PieceRecord, b: PieceRecord, compare: NameComparator): number {
+  if (a.to === undefined || b.to === undefined) return Number(a.to === undefined) - Number(b.to === undefined);
+  return comparePositions(a.to, b.to, compare);
+}

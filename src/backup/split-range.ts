@@ -1,0 +1,80 @@
+import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
+import { afterAllWith, middleAt, sharedLength } from "../vault/name-space.ts";
+import type { Datasource } from "./contract.ts";
+
+/** Looks a container's names up without listing them. */
+export interface NameProbe {
+  readonly order: ListingOrder;
+  /** @returns the first name at or after a text; undefined: none */
+  first(from: string): Promise<string | undefined>;
+}
+
+/** Asks for one name a call. */
+export function probeOf(datasource: Datasource, container: string, order: ListingOrder): NameProbe {
+  return {
+    order,
+    first: async (from) => {
+      const pages = datasource.listPages(container, { from: { name: from, after: false }, pageSize: 1 });
+      for await (const [blob] of pages) if (blob !== undefined) return blob.name;
+      return undefined;
+    },
+  };
+}
+
+/** Calls that one split may make; after them the names lie too close together to be worth it. */
+const MOST_PROBES = 24;
+
+export interface Split {
+  /** Names lie before it and at or after it; undefined: none was found. */
+  readonly at: string | undefined;
+  readonly probes: number;
+}
+
+/**
+ * Looks for a place that parts the names of a range, near the middle of the key space that they use.
+ *
+ * Names mostly share long beginnings (`year=2026/month=`), so first the place is looked for, by bisection, at which they
+ * begin to differ; then the middle of the characters that they have there.
+ *
+ * @param from - included; the range has its first name at or after it
+ * @param until - excluded
+ */
+export async function splitRange(probe: NameProbe, from: string, until: string | undefined): Promise<Split> {
+  const { order } = probe;
+  const compare = nameComparator(order);
+  let probes = 0;
+  let end = until;
+  /** Whether the range has a name at or after a text; if not, it ends there. */
+  const has = async (text: string | undefined): Promise<boolean> => {
+    if (text === undefined || probes === MOST_PROBES || (end !== undefined && compare(text, end) >= 0)) return false;
+    probes += 1;
+    const found = await probe.first(text);
+    if (found !== undefined && (end === undefined || compare(found, end) < 0)) return true;
+    end = text;
+    return false;
+  };
+
+  probes += 1;
+  const first = await probe.first(from);
+  if (first === undefined || (until !== undefined && compare(first, until) >= 0)) return { at: undefined, probes };
+
+  // All names share `same` characters with the first; some do not share `differ` of them.
+  let same = until === undefined ? 0 : sharedLength(first, until);
+  let differ = same + 1;
+  if (differ <= first.length && !(await has(afterAllWith(first, differ, order)))) {
+    same = differ;
+    differ = first.length + 1;
+    while (differ - same > 1) {
+      const length = Math.floor((same + differ) / 2);
+      if (await has(afterAllWith(first, length, order))) differ = length;
+      else same = length;
+    }
+  }
+  // What comes after the first name's own character is there; the middle may have nothing after it.
+  let at = middleAt(first, same, end, order);
+  while (at !== undefined && !(await has(at))) {
+    const next = probes === MOST_PROBES ? undefined : middleAt(first, same, end, order);
+    at = next === at ? undefined : next;
+  }
+  return { at: at ?? (differ > first.length ? undefined : afterAllWith(first, differ, order)), probes };
+}

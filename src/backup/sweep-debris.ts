@@ -1,0 +1,253 @@
+import type { Clock } from "../foundation/clock.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import { isOpen, type Job } from "../jobs/contract.ts";
+import type { SweepableVault } from "../vault/contract.ts";
+import type { Entry } from "../vault/entry.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import { type NameComparator, nameComparator } from "../vault/listing-order.ts";
+import type { ManifestIndex } from "../vault/manifest-index.ts";
+import {
+  manifestPrefix,
+  markersPrefix,
+  objectPath,
+  objectPrefixes,
+  parseObjectPath,
+  sealPath,
+} from "../vault/names.ts";
+import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
+import type { Seal } from "../vault/seal.ts";
+import { type Attempt, attemptRow, listAttempts } from "./attempts.ts";
+import type { SweepInput, SweepPosition } from "./contract.ts";
+
+export interface SweepDeps {
+  readonly jobs: RecordTable<Job>;
+  readonly attempts: RecordTable<Attempt>;
+  readonly vault: (instanceId: string) => SweepableVault;
+  readonly clock: Clock;
+  readonly settings: { readonly budgetMs: number };
+}
+
+/** Files removed in one request at most. */
+const MOST_REMOVED = 256;
+
+/** Files looked at between two looks at the clock. */
+const LOOK_EVERY = 1_000;
+
+/**
+ * Removes what attempts left in the vault that no recovery point holds: objects that were copied and then replaced or
+ * removed at the source before a point was sealed, segments that no index names, and manifests and markers of jobs that
+ * failed.
+ *
+ * Only objects whose birth is the number of a sealed point are looked at: a point holds all of that birth that will ever
+ * be needed, because later points take them from its manifest. While no point, or more than one, has the number,
+ * everything stays.
+ *
+ * Safe to run twice, and beside later backups, which give other births: what is gone is passed over, and an attempt is
+ * crossed out last.
+ *
+ * @returns where to go on when the time is over; null when there is nothing left
+ */
+export async function sweepDebrisActivity(deps: SweepDeps, input: SweepInput): Promise<SweepPosition | null> {
+  const job = (await deps.jobs.get(input.vault, input.job))?.value;
+  if (job === undefined) return null;
+  const left = await listAttempts(deps.attempts, job.instance);
+  if (left.length === 0) return null;
+
+  const vault = deps.vault(job.instance);
+  const stopAt = deps.clock().getTime() + deps.settings.budgetMs;
+  const hasTime = (): boolean => deps.clock().getTime() < stopAt;
+  const sealed = Map.groupBy(await listSeals(vault), ({ sequence }) => sequence);
+  for (const [sequence, attempts] of Map.groupBy(left, (attempt) => attempt.sequence)) {
+    const [point, ...others] = sealed.get(sequence) ?? [];
+    if (point === undefined || others.length > 0 || (await isAnyOpen(deps.jobs, input.vault, attempts))) continue;
+    if (input.from !== undefined && sequence < input.from.sequence) continue;
+    const from = input.from?.sequence === sequence ? input.from.path : undefined;
+    const sweep = new Sweep(vault, await readSeal(vault, point.id), hasTime);
+    const stopped = await sweep.run(attempts, from);
+    if (stopped !== undefined) return { sequence, path: stopped };
+    for (const attempt of attempts) await deps.attempts.remove(job.instance, attemptRow(attempt));
+  }
+  return null;
+}
+
+async function isAnyOpen(jobs: RecordTable<Job>, vault: string, attempts: readonly Attempt[]): Promise<boolean> {
+  for (const { job } of attempts) {
+    const row = await jobs.get(vault, job);
+    if (row !== undefined && isOpen(row.value)) return true;
+  }
+  return false;
+}
+
+/** Looks through the vault for what belongs to the number of one sealed point and is not in it. */
+class Sweep {
+  readonly #vault: SweepableVault;
+  readonly #seal: Seal;
+  readonly #hasTime: () => boolean;
+  #looked = 0;
+
+  constructor(vault: SweepableVault, seal: Seal, hasTime: () => boolean) {
+    this.#vault = vault;
+    this.#seal = seal;
+    this.#hasTime = hasTime;
+  }
+
+  /** @returns the path to go on at, when the time is over */
+  async run(attempts: readonly Attempt[], from: string | undefined): Promise<string | undefined> {
+    const containers = [...new Set(attempts.flatMap((attempt) => attempt.containers))].sort();
+    const steps = [
+      ...containers.map((container) => ({
+        prefix: objectPrefixes(container).plain,
+        isDebris: this.#objectsNotIn(container),
+      })),
+      ...containers.map((container) => ({
+        prefix: objectPrefixes(container).hashed,
+        isDebris: this.#hashedObjectsNotIn(container),
+      })),
+      ...attempts.map(({ recoveryPoint }) => ({
+        prefix: manifestPrefix(recoveryPoint),
+        isDebris: this.#filesNotNamed(recoveryPoint),
+      })),
+      ...attempts.map(({ job }) => ({ prefix: markersPrefix(job), isDebris: async () => job !== this.#seal.job })),
+    ];
+    const first =
+      from === undefined
+        ? 0
+        : Math.max(
+            0,
+            steps.findIndex(({ prefix }) => from.startsWith(prefix)),
+          );
+    for (const [i, { prefix, isDebris }] of steps.slice(first).entries()) {
+      const stopped = await this.#sweep(prefix, i === 0 ? from : undefined, isDebris);
+      if (stopped !== undefined) return stopped;
+    }
+    return undefined;
+  }
+
+  async #sweep(
+    prefix: string,
+    from: string | undefined,
+    isDebris: (path: string) => Promise<boolean>,
+  ): Promise<string | undefined> {
+    const debris: string[] = [];
+    const removeAll = async (): Promise<void> => this.#vault.remove(debris.splice(0));
+    for await (const { path } of this.#vault.list(prefix, from)) {
+      this.#looked += 1;
+      if (this.#looked % LOOK_EVERY === 0 && !this.#hasTime()) {
+        await removeAll();
+        return path;
+      }
+      if (await isDebris(path)) debris.push(path);
+      if (debris.length === MOST_REMOVED) await removeAll();
+    }
+    await removeAll();
+    return undefined;
+  }
+
+  #objectsNotIn(container: string): (path: string) => Promise<boolean> {
+    const lookup = new ManifestLookup(this.#vault, this.#seal, container);
+    return async (path) => {
+      const object = parseObjectPath(container, path);
+      if (object?.birth !== this.#seal.sequence) return false;
+      const entry = await lookup.find(object.name);
+      return entry === undefined || entry.etag !== object.etag || entry.birth !== object.birth;
+    };
+  }
+
+  /** The path of an object with a hashed name does not tell the name, so all such paths of the manifest are made. */
+  #hashedObjectsNotIn(container: string): (path: string) => Promise<boolean> {
+    const suffix = `.${this.#seal.sequence}`;
+    let wanted: Promise<ReadonlySet<string>> | undefined;
+    return async (path) => {
+      if (!path.endsWith(suffix)) return false;
+      wanted ??= this.#hashedPaths(container);
+      return !(await wanted).has(path);
+    };
+  }
+
+  async #hashedPaths(container: string): Promise<ReadonlySet<string>> {
+    const paths = new Set<string>();
+    const { hashed } = objectPrefixes(container);
+    const index = await readIndex(this.#vault, this.#seal, container);
+    for (const segment of index?.segments ?? []) {
+      for (const { name, etag, birth } of await readSegment(this.#vault, segment)) {
+        const path = objectPath(container, name, etag, birth);
+        if (path.startsWith(hashed)) paths.add(path);
+      }
+    }
+    return paths;
+  }
+
+  /** Of the sealed point's own manifest, the files that its indexes name stay; of a failed attempt's, none. */
+  #filesNotNamed(recoveryPoint: string): (path: string) => Promise<boolean> {
+    if (recoveryPoint !== this.#seal.recoveryPoint) {
+      // It has no seal: two points of one number were ruled out. It is asked again all the same, before anything goes.
+      let hasSeal: Promise<boolean> | undefined;
+      return async () => {
+        hasSeal ??= this.#vault.read(sealPath(recoveryPoint)).then((content) => content !== undefined);
+        return !(await hasSeal);
+      };
+    }
+    let named: Promise<ReadonlySet<string>> | undefined;
+    return async (path) => {
+      named ??= this.#namedFiles();
+      return !(await named).has(path);
+    };
+  }
+
+  async #namedFiles(): Promise<ReadonlySet<string>> {
+    const named = new Set<string>();
+    for (const { name, index } of this.#seal.containers) {
+      named.add(index.path);
+      for (const { path } of (await readIndex(this.#vault, this.#seal, name))?.segments ?? []) named.add(path);
+    }
+    return named;
+  }
+}
+
+/** Segments kept at hand: objects come in nearly the order of names, so the next is mostly in one of the last. */
+const SEGMENTS_AT_HAND = 4;
+
+/** Finds single entries of a manifest. */
+class ManifestLookup {
+  readonly #vault: SweepableVault;
+  readonly #seal: Seal;
+  readonly #container: string;
+  #index: Promise<ManifestIndex | undefined> | undefined;
+  readonly #atHand = new Map<string, ReadonlyMap<string, Entry>>();
+
+  constructor(vault: SweepableVault, seal: Seal, container: string) {
+    this.#vault = vault;
+    this.#seal = seal;
+    this.#container = container;
+  }
+
+  async find(name: string): Promise<Entry | undefined> {
+    this.#index ??= readIndex(this.#vault, this.#seal, this.#container);
+    const index = await this.#index;
+    if (index === undefined) return undefined;
+    const compare = nameComparator(index.order);
+    const segment = index.segments[lastAtOrBefore(index, name, compare)];
+    if (segment === undefined || compare(name, segment.last) > 0) return undefined;
+    let entries = this.#atHand.get(segment.path);
+    if (entries === undefined) {
+      entries = new Map((await readSegment(this.#vault, segment)).map((entry) => [entry.name, entry]));
+      this.#atHand.set(segment.path, entries);
+      const [oldest] = this.#atHand.keys();
+      if (this.#atHand.size > SEGMENTS_AT_HAND && oldest !== undefined) this.#atHand.delete(oldest);
+    }
+    return entries.get(name);
+  }
+}
+
+/** @returns the ordinal of the last segment that begins at or before the name; -1 when there is none */
+function lastAtOrBefore({ segments }: ManifestIndex, name: string, compare: NameComparator): number {
+  let low = 0;
+  let high = segments.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const segment = segments[middle];
+    if (segment !== undefined && compare(segment.first, name) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import { test } from "vitest";
+import {
+  decodeEntry,
+  ENTRY_TYPES,
+  type Entry,
+  type EntryLine,
+  encodeEntry,
+  headOf,
+  isPlainly,
+  LABELS,
+  type Label,
+} from "./entry.ts";
+
+/** What JSON writes otherwise than it stands, what ends one of its strings, and what lies outside of ASCII. */
+const awkward = fc.string({
+  unit: fc.constantFrom("a", '"', "\\", ",", ":", "{", "}", "\n", "\u0000", "é", "𝄞", '","etag":"', '"}', "\\u0061"),
+  maxLength: 6,
+});
+const text = fc.oneof(
+  { weight: 20, arbitrary: fc.string({ unit: fc.constantFrom("a", "b", "/", "é", "𝄞", ","), maxLength: 4 }) },
+  { weight: 1, arbitrary: fc.string({ unit: "grapheme", maxLength: 8 }) },
+  { weight: 1, arbitrary: awkward },
+);
+const someText = text.filter((value) => value !== "");
+
+const entry: fc.Arbitrary<Entry> = fc.record(
+  {
+    name: someText,
+    etag: someText,
+    size: fc.maxSafeNat(),
+    modified: fc.oneof(
+      fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+      text,
+    ),
+    birth: fc.integer({ min: 1 }),
+    md5: fc.oneof(fc.base64String(), text),
+    type: fc.constantFrom(...ENTRY_TYPES),
+    tier: fc.oneof(fc.constantFrom("Hot", "Cool", "Cold", "Archive"), text),
+    tags: fc.dictionary(fc.oneof(someText, fc.constantFrom("etag", "__proto__", "1")), text, { noNullPrototype: true }),
+    owner: text,
+    group: text,
+    permissions: text,
+    acl: text,
+  },
+  { requiredKeys: ["name", "etag", "size", "modified", "birth"] },
+);
+
+type Version = Pick<Entry, "name" | "etag" | Label>;
+
+/** Plainly and slowly: do they tell of the same version under the same labels? */
+function isSame(before: Entry, now: Version): boolean {
+  const told = ({ name, etag, tier, tags, owner, group, permissions, acl }: Version) =>
+    JSON.stringify([name, etag, tier, Object.entries(tags ?? {}).sort(), owner, group, permissions, acl].map(orNull));
+  return told(before) === told(now);
+}
+
+function orNull(value: unknown): unknown {
+  return value === undefined ? null : [value];
+}
+
+const base: Entry = { name: "dir/n", etag: "0x1", size: 7, modified: "2026-01-01T00:00:00.000Z", birth: 3 };
+
+test("an entry is the same after it was written and read", ({ expect }) => {
+  fc.assert(
+    fc.property(entry, (value) => {
+      expect(decodeEntry(encodeEntry(value))).toEqual(value);
+    }),
+  );
+});
+
+test("equal entries make equal lines, whatever the order of their tags", ({ expect }) => {
+  expect(encodeEntry({ ...base, tags: { b: "2", a: "1" } })).toBe(encodeEntry({ tags: { a: "1", b: "2" }, ...base }));
+});
+
+test("what is absent is left out of the line", ({ expect }) => {
+  expect(encodeEntry({ name: "n", etag: "e", size: 1, modified: "m", birth: 1 })).toBe(
+    '{"name":"n","etag":"e","size":1,"modified":"m","birth":1}',
+  );
+});
+
+test("a line that is not an entry is refused, and not quoted", ({ expect }) => {
+  const { name: _, ...nameless } = base;
+  const bad: unknown[] = [nameless, { ...base, size: -1 }, { ...base, size: "7" }, { ...base, birth: 0 }, [], null];
+  const refused = expect.objectContaining({ code: "format/corrupt", message: "a line of a segment is not an entry" });
+  for (const line of ["", "{", "secret", ...bad.map((value) => JSON.stringify(value))]) {
+    expect(() => decodeEntry(line)).toThrow(refused);
+  }
+  for (const line of ["", "{", "secret", JSON.stringify(nameless)]) {
+    expect(() => headOf(line as EntryLine)).toThrow(refused);
+  }
+});
+
+test("the head of a line is that of its entry, whatever the name and however the line was written", ({ expect }) => {
+  fc.assert(
+    fc.property(entry, fc.boolean(), (value, isReversed) => {
+      const line = isReversed
+        ? (JSON.stringify(Object.fromEntries(Object.entries(value).toReversed())) as EntryLine)
+        : encodeEntry(value);
+      const { name, etag, size } = headOf(line);
+      expect({ name, etag, size }).toEqual({ name: value.name, etag: value.etag, size: value.size });
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("the quick look never takes a line for what a full parse does not", ({ expect }) => {
+  let same = 0;
+  let other = 0;
+  // Of two entries and a choice of members: any mix of the first with the second.
+  const mixed = fc
+    .tuple(entry, entry, fc.subarray(["name", "etag", ...LABELS] as const))
+    .map(([before, another, members]) => {
+      const now: Record<string, unknown> = { ...before };
+      for (const member of members) now[member] = another[member];
+      return { before, now: now as Version };
+    });
+  fc.assert(
+    fc.property(mixed, ({ before, now }) => {
+      const isTaken = isPlainly(encodeEntry(before), now);
+      if (isTaken) expect(isSame(before, now)).toBe(true);
+      if (isTaken) same += 1;
+      else other += 1;
+    }),
+    { numRuns: 5_000 },
+  );
+  expect(same).toBeGreaterThan(100);
+  expect(other).toBeGreaterThan(1_000);
+});
+
+test("the quick look is enough for every line without a backslash", ({ expect }) => {
+  let plain = 0;
+  fc.assert(
+    fc.property(entry, (value) => {
+      const line = encodeEntry(value);
+      expect(isPlainly(line, value)).toBe(!line.includes("\\"));
+      if (!line.includes("\\")) plain += 1;
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(plain).toBeGreaterThan(100);
+});
+
+test("a name that reads like the members of a line is not taken for them", ({ expect }) => {
+  const before: Entry = { ...base, name: "a", etag: "x", tags: { a: "b", etag: "y" } };
+  const line = encodeEntry(before);
+  const name = line.slice('{"name":"'.length, line.indexOf('","etag":"y"'));
+  expect(isPlainly(line, { name, etag: "y" })).toBe(false);
+  expect(isPlainly(encodeEntry({ ...base, name: "a\\b" }), { name: "a\\\\b", etag: base.etag })).toBe(false);
+  expect(isPlainly(encodeEntry({ ...base, name: 'a","etag":"b' }), { name: "a", etag: "b" })).toBe(false);
+});
+
+test("a line that is cut off or goes on is not taken for an entry", ({ expect }) => {
+  const line = encodeEntry({ ...base, tier: "Hot" });
+  const now = { name: base.name, etag: base.etag, tier: "Hot" };
+  expect(isPlainly(line, now)).toBe(true);
+  for (let length = 0; length < line.length; length++) {
+    expect(isPlainly(line.slice(0, length) as EntryLine, now)).toBe(false);
+  }
+  expect(isPlainly(`${line}}` as EntryLine, now)).toBe(false);
+  expect(isPlainly(`${line} ` as EntryLine, now)).toBe(false);
+});

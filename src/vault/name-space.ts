@@ -1,0 +1,95 @@
+/**
+ * @module
+ * Places between names. A range may begin at any text, so cuts are the shortest that do: they lie in queue messages and
+ * rows, thousands of them.
+ */
+import type { ListingOrder } from "./listing-order.ts";
+
+/** Characters that names are mostly made of, as ranks; others are looked for only where names have them. */
+const FIRST_USUAL = 0x20;
+const LAST_USUAL = 0x7f;
+const LAST = 0xfffd;
+
+const SLASH = 0x2f;
+const SURROGATES = { first: 0xd800, last: 0xdfff };
+
+/** A character's place in the order: in `path` order `/` is before all others. */
+function rankOf(code: number, order: ListingOrder): number {
+  if (order === "utf-16" || code > SLASH) return code;
+  return code === SLASH ? 0 : code + 1;
+}
+
+function codeOf(rank: number, order: ListingOrder): number {
+  if (order === "utf-16" || rank > SLASH) return rank;
+  return rank === 0 ? SLASH : rank - 1;
+}
+
+/** The rank of a name's character; before all others where the name has ended. */
+function rankAt(name: string, index: number, order: ListingOrder): number {
+  return index < name.length ? rankOf(name.charCodeAt(index), order) : -1;
+}
+
+/** Length of the beginning that two names share. */
+export function sharedLength(a: string, b: string): number {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
+  return length;
+}
+
+/**
+ * The shortest text that comes after one name and not after another, for a cut between neighbours.
+ *
+ * @param before - comes before `at` in the listing
+ */
+export function separator(before: string, at: string): string {
+  const length = sharedLength(before, at) + 1;
+  // A cut within a surrogate pair has no UTF-8.
+  return at.slice(0, isHighSurrogate(at.charCodeAt(length - 1)) ? length + 1 : length);
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff;
+}
+
+/**
+ * The first text after all that begin with the same `length` characters.
+ *
+ * @returns undefined when there is none
+ */
+export function afterAllWith(name: string, length: number, order: ListingOrder): string | undefined {
+  if (length < 1 || length > name.length) return undefined;
+  let rank = rankAt(name, length - 1, order) + 1;
+  if (rank >= SURROGATES.first && rank <= SURROGATES.last) rank = SURROGATES.last + 1;
+  return rank > LAST ? undefined : name.slice(0, length - 1) + String.fromCharCode(codeOf(rank, order));
+}
+
+/**
+ * A text that shares a name's first `index` characters and then has one about half-way between the name's own and the one
+ * at which `until` stops it.
+ *
+ * @param until - comes after the name; absent: the end of all names
+ * @returns undefined when no usual character lies between
+ */
+export function middleAt(
+  name: string,
+  index: number,
+  until: string | undefined,
+  order: ListingOrder,
+): string | undefined {
+  const low = rankAt(name, index, order);
+  const isStopped = until !== undefined && sharedLength(name, until) === index;
+  const middle = middleRank(low, isStopped ? rankAt(until, index, order) : topAbove(low));
+  return middle === undefined ? undefined : name.slice(0, index) + String.fromCharCode(codeOf(middle, order));
+}
+
+function topAbove(low: number): number {
+  return low < LAST_USUAL - 1 ? LAST_USUAL : LAST + 1;
+}
+
+function middleRank(low: number, high: number): number | undefined {
+  const floor = Math.max(low, FIRST_USUAL - 1);
+  let middle = Math.floor((floor + high) / 2);
+  if (middle >= SURROGATES.first && middle <= SURROGATES.last) middle = SURROGATES.first - 1;
+  return middle > floor && middle < high ? middle : undefined;
+}

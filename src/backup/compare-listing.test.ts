@@ -120,7 +120,7 @@ test("the changes of any listing, in any stretches, make what was listed out of 
     }),
     { numRuns: 400 },
   );
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(200);
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(50);
 });
 
 const entry: Entry = { name: "n", etag: "0x1", size: 7, modified: "2026-01-01T00:00:00.000Z", birth: 3, md5: "AAAA" };

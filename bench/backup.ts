@@ -5,11 +5,13 @@
  *
  * `npm run bench:backup -- [--blobs N] [--big N] [--cpu-prof FOLDER]`; the last line is JSON.
  */
+import type { ContainerClient } from "@azure/storage-blob";
 import { BACKUP_BODY } from "../local/demo/arm-bodies.ts";
 import { objectPath } from "../src/vault/names.ts";
 import { type BareTarget, copyBare, listBare, measureBare } from "./bare-copies.ts";
 import { findRclone, type Rclone } from "./rclone.ts";
 import {
+  azuriteRatio,
   CONTAINER,
   changeLake,
   describeLake,
@@ -22,7 +24,6 @@ import {
   runRatio,
   type SideBySide,
   tabulateRuns,
-  vaultContainer,
 } from "./side-by-side.ts";
 import { callsPerChangedBlob, tabulateCalls } from "./storage-calls.ts";
 import { formatTable } from "./table.ts";
@@ -35,13 +36,9 @@ const WARM_UP_COPIES = 1_000;
 /** Backups with 1 % changed. They are short, so that one alone would tell more of the machine than of itself. */
 const ROUNDS = 3;
 
-/** Where a bare run copies to: names as long as Lakevault's, in a container of its own. */
-function bareTarget(open: SideBySide, container: string): BareTarget {
-  return {
-    container: open.container("vault", container),
-    nameOf: ({ name, etag }) => objectPath(CONTAINER, name, etag, 1),
-    tier: TIER,
-  };
+/** Where a bare run copies to, under names as long as Lakevault's. */
+function bareTarget(container: ContainerClient): BareTarget {
+  return { container, nameOf: ({ name, etag }) => objectPath(CONTAINER, name, etag, 1), tier: TIER };
 }
 
 async function measureBackup(open: SideBySide, name: string, blobs: number, copied: number): Promise<Run> {
@@ -78,21 +75,23 @@ try {
 
   // Azurite's code is compiled as it runs, which is not to be on the account of whoever comes first.
   const all = await listBare(lake, {});
-  const warmUp = bareTarget(open, "warm-up");
+  const warmUp = bareTarget(open.container("mirror", "warm-up"));
   await warmUp.container.create();
   await copyBare(lake, all.slice(-WARM_UP_COPIES), warmUp);
   await warmUp.container.delete();
 
-  const measureLimit = (name: string, container: string, known?: ReadonlySet<string>) =>
+  const measureLimit = (name: string, target: ContainerClient, known?: ReadonlySet<string>) =>
     measureBare(open, name, {
       source: lake,
       listing: { tags: true },
-      target: bareTarget(open, container),
+      target: bareTarget(target),
       pick: ({ etag }) => known?.has(etag) !== true,
     });
 
-  const before = await measureLimit("limit, before", "bare-before");
+  const before = await measureLimit("limit, before", open.container("barebefore", "all"));
   const first = await measureBackup(open, "Lakevault, first backup", blobs, blobs);
+  const after = await measureLimit("limit, after", open.container("bareafter", "all"));
+  const limits = [before.run, after.run];
   const rcloneFirst = await measureRclone(open, rclone, "rclone sync, first");
 
   let listed = before.listed;
@@ -103,16 +102,14 @@ try {
   for (let round = 1; round <= ROUNDS; round++) {
     changed = await changeLake(lake, options, round);
     const known = new Set(listed.map(({ etag }) => etag));
-    const limit = await measureLimit("listing and copies of 1 %", `bare-${round}`, known);
+    // An account as full as the vault is by now.
+    const target = open.container("barebefore", `changes-${round}`);
+    const limit = await measureLimit("listing and copies of 1 %", target, known);
     listed = limit.listed;
     limitsOfChanges.push(limit.run);
     later.push(await measureBackup(open, "Lakevault, 1 % changed", blobs, changed));
     if (round === 1) rcloneSecond = await measureRclone(open, rclone, "rclone sync, second");
   }
-
-  await (await vaultContainer(open)).delete();
-  const after = await measureLimit("limit, after", "bare-after");
-  const limits = [before.run, after.run];
 
   const firstRuns = [before.run, first, after.run, ...(rcloneFirst === undefined ? [] : [rcloneFirst])];
   const laterRuns = limitsOfChanges.flatMap((limit, round) => [limit, later[round] ?? limit]);
@@ -127,6 +124,8 @@ try {
   console.log(
     `calls per changed blob of the first backup: ${callsPerChangedBlob(first.calls, blobs, blobs).toFixed(3)}`,
   );
+  const byAzurite = [azuriteRatio([first], limits), azuriteRatio(later, limitsOfChanges)];
+  console.log(`by Azurite's processor time: first_vs_limit ${byAzurite[0]}, second_vs_listing ${byAzurite[1]}`);
   console.log(
     JSON.stringify({
       first_vs_limit: runRatio([first], limits),

@@ -29,8 +29,13 @@ const VAULT = `${GROUP}/providers/Microsoft.DataProtection/backupVaults/benchvau
 const POLICY = `${VAULT}/backupPolicies/daily`;
 export const INSTANCE = `${VAULT}/backupInstances/prodlake-prodlake-bench`;
 
-/** Keeps what a peer writes; no account of Lakevault's. */
-const PEER_ACCOUNT = "mirror";
+/**
+ * Accounts that others copy to, each as empty as Lakevault's when they do: Azurite looks through all blobs of an account
+ * for each request, and takes long to remove many.
+ */
+const OTHER_ACCOUNTS = ["barebefore", "bareafter", "mirror"] as const;
+
+type AccountName = (typeof LOCAL_ACCOUNTS)[number] | (typeof OTHER_ACCOUNTS)[number];
 
 /** Time between two looks at a job: what the looks cost is to be lost in what the job does. */
 const POLL_MS = 1_000;
@@ -105,8 +110,8 @@ export interface JobRun {
 }
 
 export interface SideBySide {
-  account(name: (typeof LOCAL_ACCOUNTS)[number] | typeof PEER_ACCOUNT): AzuriteAccount;
-  container(account: (typeof LOCAL_ACCOUNTS)[number] | typeof PEER_ACCOUNT, name: string): ContainerClient;
+  account(name: AccountName): AzuriteAccount;
+  container(account: AccountName, name: string): ContainerClient;
   measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
   /** Does something while the app stands still: also an idle one asks its queues many times a second. */
   withoutApp<T>(work: () => Promise<T>): Promise<T>;
@@ -120,7 +125,7 @@ export interface SideBySide {
 export async function openSideBySide(options: Options): Promise<SideBySide> {
   const log = new RequestLog();
   const azurite = await startAzurite({
-    accounts: [...LOCAL_ACCOUNTS, PEER_ACCOUNT],
+    accounts: [...LOCAL_ACCOUNTS, ...OTHER_ACCOUNTS],
     onRequest: (line) => log.add(line),
   });
   try {
@@ -331,7 +336,16 @@ export function tabulateRuns(runs: readonly Run[]): Table {
 }
 
 /** How the mean time of some runs compares with that of others. */
-export function runRatio(runs: readonly Run[], others: readonly Run[]): number {
-  const mean = (of: readonly Run[]): number => of.reduce((sum, { seconds }) => sum + seconds, 0) / of.length;
+export function runRatio(
+  runs: readonly Run[],
+  others: readonly Run[],
+  timeOf: (run: Run) => number = ({ seconds }) => seconds,
+): number {
+  const mean = (of: readonly Run[]): number => of.reduce((sum, run) => sum + timeOf(run), 0) / of.length;
   return Number((mean(runs) / mean(others)).toFixed(3));
+}
+
+/** The same by processor time of Azurite alone, which hardly depends on what else the machine does. */
+export function azuriteRatio(runs: readonly Run[], others: readonly Run[]): number {
+  return runRatio(runs, others, ({ cpu }) => cpu.azurite);
 }

@@ -38,7 +38,9 @@ test("on this machine accounts are reached by their connection strings", ({ expe
     access: { mode: "development", runsInAzure: false },
     retryAfterSeconds: 1,
     mostContainers: 100,
-    copyWidth: 32,
+    copyWidth: 64,
+    rangeNames: 50_000,
+    segmentEntries: 20_000,
     pieceBudgetMs: 240_000,
   });
 });
@@ -88,6 +90,8 @@ test.for([
   [{ ...LOCAL, VaultRetryAfterSeconds: "soon" }, "VaultRetryAfterSeconds is not a number"],
   [{ ...LOCAL, VaultRetryAfterSeconds: "1.5" }, "VaultRetryAfterSeconds is not a whole number"],
   [{ ...LOCAL, VaultCopyWidth: "0" }, "VaultCopyWidth is below 1"],
+  [{ ...LOCAL, VaultRangeNames: "10" }, "VaultRangeNames is below 1000"],
+  [{ ...LOCAL, VaultSegmentEntries: "1000000" }, "VaultSegmentEntries is above 50000"],
   [{ ...LOCAL, VaultPieceBudgetSeconds: "900" }, "VaultPieceBudgetSeconds is above 480"],
   [{ ...LOCAL, VaultEndpointSuffix: "x/y" }, "VaultEndpointSuffix is not the suffix of a host name"],
   [{ ...LOCAL, VaultClientId: "me" }, "VaultClientId is not a client id"],

@@ -75,7 +75,7 @@ test("repeated queue messages of a backup and of a restore change nothing", asyn
   const vault = await vaultKeyOf(lake);
   const backup = await lake.startBackup();
   const backupJob = backup.split("/").at(-1) ?? "";
-  await send("container-copy", { vault, job: backupJob, container, range: 0, piece: 0 });
+  await send("container-copy", { vault, job: backupJob, container, range: "000000", piece: 0 });
   expect((await lake.wait(backup)).properties).toMatchObject({
     status: "Completed",
     extendedInfo: { additionalDetails: { entries: "20" } },

@@ -28,6 +28,9 @@ export interface EndJobDeps {
 /** Work rows written or removed at once when a job ends. */
 const ROWS_WIDTH = 16;
 
+/** No worker goes on for longer; the host stops each after 10 minutes. */
+const LATE_WORK_MS = 15 * 60_000;
+
 /**
  * Ends a job: what it did in each container, then its status, then the lock, then the rows that only its work needed.
  *
@@ -42,8 +45,17 @@ export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Prom
   const ended = isOpen(stored) ? await end(deps, stored, input.failure) : stored;
   await releaseLock(deps.locks, ended.instance, ended.id);
   await forgetWork(deps.work, ended.id);
-  await deps.openJobs.remove(OPEN_JOBS, ended.id);
+  if (!mayHaveLateWork(ended, deps.clock())) await deps.openJobs.remove(OPEN_JOBS, ended.id);
   return ended.status;
+}
+
+/**
+ * Tells whether a worker may still write rows of a job that ended before its work was done. While it may, the job counts
+ * as open for the housekeeping, which ends it once more and so removes them.
+ */
+function mayHaveLateWork({ status, endedAt }: Job, now: Date): boolean {
+  if (status === "Completed" || status === "CompletedWithWarnings" || endedAt === undefined) return false;
+  return now.getTime() - Date.parse(endedAt) < LATE_WORK_MS;
 }
 
 async function end(deps: EndJobDeps, open: Job, failure: Job["failure"]): Promise<Job> {
@@ -82,7 +94,7 @@ function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> 
   return { totals, warnings: { count: count + totals.warned, first } };
 }
 
-/** A late message finds the job ended and does nothing, so nobody misses these rows. */
+/** Who finds the job ended does nothing, so nobody misses these rows. */
 async function forgetWork(work: RecordTable<WorkRecord>, jobId: string): Promise<void> {
   const rows: string[] = [];
   for await (const { row } of listRecords(work, jobId)) {

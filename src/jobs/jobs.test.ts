@@ -84,7 +84,8 @@ describe("wherever the end of a job dies, a second attempt leaves the instance f
           const other: Failure = { code: "internal/unexpected", message: "ended without it" };
           const again = failure === undefined ? {} : { failure: status === "Cancelled" ? other : failure };
           expect(await endJobActivity(world.deps, { ...ONE, ...again }), where).toBe(status);
-          expect(world.locks.size + world.openJobs.size, where).toBe(0);
+          expect(world.locks.size, where).toBe(0);
+          expect(world.openJobs.size, where).toBe(status === "Completed" ? 0 : 1);
           expect(world.workRows(), where).toEqual(KEPT);
           expect(await world.job(), where).toMatchObject({ status, totals: BOTH });
         },
@@ -145,9 +146,25 @@ describe("housekeeping", () => {
       expect(await world.housekeeping()).toEqual([{ job: "one", because: "its orchestration ended without it" }]);
       expect((await world.job()).status).toBe("Failed");
       expect(world.locks.size).toBe(0);
-      expect(await world.housekeeping()).toEqual([]);
     });
   }
+
+  test("removes what a worker wrote after its job had failed, until no worker can be left", async ({ expect }) => {
+    const world = await working({ status: "Cancelling" });
+    await endJobActivity(world.deps, ONE);
+    world.orchestrations.ended.set("backup-one", "ended");
+    for (const minutes of [1, 10]) {
+      const row = workRows.tally("raw", 0, "000001", minutes);
+      await world.work.put("one", row, { kind: "tally", finished: true, split: false, totals: RAW });
+      world.now = new Date(world.now.getTime() + minutes * 60_000);
+      expect(await world.housekeeping()).toEqual([{ job: "one", because: "ended before" }]);
+      expect(world.workRows()).toEqual(KEPT);
+    }
+    world.now = new Date(world.now.getTime() + 5 * 60_000);
+    expect(await world.housekeeping()).toHaveLength(1);
+    expect(await world.housekeeping()).toEqual([]);
+    expect(await world.job()).toMatchObject({ status: "Cancelled", totals: BOTH });
+  });
 
   test("only tidies up after an ended job, and leaves one without a row to its writer", async ({ expect }) => {
     const world = await working({ totals: BOTH });

@@ -3,7 +3,7 @@ import { listRecords, type RecordTable } from "../foundation/records.ts";
 import { tellCancelled } from "./cancel-job.ts";
 import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
 
-/** Partition of the rows that name jobs not yet ended; row: the job's id. */
+/** Partition of the rows that name jobs not yet ended, or not yet tidied up after; row: the job's id. */
 export const OPEN_JOBS = "open";
 
 export interface OpenJobsDeps {
@@ -28,6 +28,7 @@ export interface KeptGoing {
 /**
  * Looks after every job that has not ended: starts the orchestration that a crash left unstarted, tells one again to stop
  * whose job is being cancelled, and ends a job whose orchestration was ended from outside, so that its instance is free.
+ * An ended job is ended once more, which removes what a late worker wrote.
  *
  * Safe to run twice, and at the same time as the jobs: a start of what runs does nothing, and only the first end counts.
  */

@@ -3,7 +3,8 @@
  * How far a job is, added up from the small rows of its work: never from the results themselves, which name segments
  * and would be gigabytes for a large job.
  */
-import { listRecords, type RecordTable } from "../foundation/records.ts";
+import { mapBounded } from "../foundation/bounded-pool.ts";
+import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
 import { addTotals, isOpen, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { settledNames } from "./progress-note.ts";
 import { listWork, type Pressure, type WorkRecord, workRows } from "./work.ts";
@@ -37,6 +38,12 @@ export interface Progress extends Advance {
 }
 
 export const MOST_CONTAINERS_TOLD = 100;
+
+/** Containers whose results are read apart at most. */
+const MOST_READ_APART = 100;
+
+/** Requests in flight at once. */
+const READING_WIDTH = 16;
 
 /** A worker that has noted nothing for so long may be dead, and counts for no rate. */
 const LATELY_MS = 30_000;
@@ -86,14 +93,16 @@ async function readEnd(work: RecordTable<WorkRecord>, job: Job): Promise<Progres
 
 function progressOf(job: Job, works: Works, now: Date): Progress {
   const containerCount = Math.max(job.containers?.length ?? 0, works.size);
+  // A restore plans its containers at once, and those that are empty not at all.
+  const plannedShare = job.request.kind === "restore" || containerCount === 0 ? 1 : works.size / containerCount;
   const { totals, doneShare = 0, rate, secondsLeft } = advanceOf(sumOf([...works.values()]), now);
   const pressure = pressureOf([...works.values()].flatMap((of) => of.running).filter((row) => isRecent(row, now)));
   return {
     totals,
-    doneShare: containerCount === 0 ? 0 : (doneShare * works.size) / containerCount,
+    doneShare: works.size === 0 ? 0 : doneShare * plannedShare,
     ...(rate === undefined ? {} : { rate }),
     // How long the containers are that have no plan yet is unknown.
-    ...(secondsLeft === undefined || works.size < containerCount ? {} : { secondsLeft }),
+    ...(secondsLeft === undefined || plannedShare < 1 ? {} : { secondsLeft }),
     ...(pressure === undefined ? {} : { pressure }),
     containers: [...works]
       .slice(0, MOST_CONTAINERS_TOLD)
@@ -190,31 +199,52 @@ function partKey(...part: readonly string[]): string {
   return part.join("|");
 }
 
-/** @returns the pieces that have a result: container, range and piece */
+/** @returns the pieces that have a result: container, range and piece; those of whole groups perhaps not */
 async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
-  const tallies = await collect(listRecords(work, jobId, workRows.talliesAll));
   const wholeGroups = new Set<string>();
   for await (const { row, value } of listRecords(work, jobId, workRows.groupsAll)) {
-    const [, container = "", group = ""] = row.split("|");
+    const [, container = ""] = row.split("|");
     const of = works.get(container);
     if (value.kind !== "group" || of === undefined) continue;
-    wholeGroups.add(partKey(container, group));
+    wholeGroups.add(row);
     of.parts += value.splits;
     of.finished += value.finished;
     of.totals = addTotals(of.totals, value.totals);
   }
   const done = new Set<string>();
-  for (const { row, value } of tallies) {
+  for (const { row, value } of await readTallies(work, jobId, works, wholeGroups)) {
     const [, container = "", group = "", range = "", piece = ""] = row.split("|");
     const of = works.get(container);
     if (value.kind !== "tally" || of === undefined) continue;
     done.add(partKey(container, range, piece));
-    if (wholeGroups.has(partKey(container, group))) continue;
+    if (wholeGroups.has(workRows.group(container, Number(group)))) continue;
     if (value.split) of.parts += 1;
     if (value.finished) of.finished += 1;
     of.totals = addTotals(of.totals, value.totals);
   }
   return done;
+}
+
+/** Reads the tallies of the groups that are not whole: of few containers each by itself, of many all in one go. */
+async function readTallies(
+  work: RecordTable<WorkRecord>,
+  jobId: string,
+  works: Works,
+  wholeGroups: ReadonlySet<string>,
+): Promise<Stored<WorkRecord>[]> {
+  if (works.size > MOST_READ_APART) return collect(listRecords(work, jobId, workRows.talliesAll));
+  const tallies = await mapBounded([...works], READING_WIDTH, async ([container, of]) => {
+    const found: Stored<WorkRecord>[] = [];
+    // Ranges are worked in the order of their groups: after one that nobody has come to there is none.
+    for (let group = 0; of.finished < of.parts; group++) {
+      if (wholeGroups.has(workRows.group(container, group))) continue;
+      const ofGroup = await collect(listRecords(work, jobId, workRows.tallies(container, group)));
+      if (ofGroup.length === 0) break;
+      found.push(...ofGroup);
+    }
+    return found;
+  });
+  return tallies.flat();
 }
 
 /** @returns the segments that are in the target: container, segment and its only piece */

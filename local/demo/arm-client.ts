@@ -40,9 +40,15 @@ export interface ArmJob {
     readonly extendedInfo?: {
       readonly additionalDetails?: Readonly<Record<string, string>>;
       readonly dataTransferredInBytes?: number;
+      readonly warningDetails?: readonly { readonly resourceName?: string; readonly warning: ArmFailure }[];
     };
-    readonly errorDetails?: readonly { readonly code?: string; readonly message?: string }[];
+    readonly errorDetails?: readonly ArmFailure[];
   };
+}
+
+interface ArmFailure {
+  readonly code?: string;
+  readonly message?: string;
 }
 
 export interface ArmClient {

@@ -148,10 +148,16 @@ async function protect(api: ArmClient): Promise<void> {
 async function runJob(api: ArmClient, step: string, path: string, body: object): Promise<ReportRow> {
   const progress = new Progress(step);
   const job = await api.waitForJob(await api.startJob(path, body), (now) => {
-    progress.show(`${count(now, "listed")} blobs looked at, ${count(now, "copied")} copied`);
+    progress.show(`${count(now, "listed")} blobs looked at, ${count(now, "copied")} copied${pace(now)}`);
   });
   if (job.properties.status !== "Completed") {
-    const reasons = (job.properties.errorDetails ?? []).map(({ code, message }) => `${code}: ${message}`);
+    const { errorDetails = [], extendedInfo } = job.properties;
+    const reasons = [
+      ...errorDetails.map(({ code, message }) => `${code}: ${message}`),
+      ...(extendedInfo?.warningDetails ?? []).map(
+        ({ resourceName, warning }) => `'${resourceName}': ${warning.message}`,
+      ),
+    ];
     throw new Error(`the ${step} ended as ${job.properties.status}; ${reasons.join("; ")}`);
   }
   progress.end(`${count(job, "listed")} blobs looked at, ${count(job, "copied")} copied`);
@@ -166,6 +172,14 @@ async function runJob(api: ArmClient, step: string, path: string, body: object):
 
 function count(job: ArmJob, what: string): number {
   return Number(job.properties.extendedInfo?.additionalDetails?.[what] ?? 0);
+}
+
+/** How fast a job goes at the moment, and what holds it up. */
+function pace(job: ArmJob): string {
+  const details = job.properties.extendedInfo?.additionalDetails;
+  const throttledBy = details?.["throttledBy"];
+  const perSecond = Math.round(count(job, "objectsPerSecond"));
+  return `${perSecond === 0 ? "" : `, ${perSecond} a second`}${throttledBy === undefined ? "" : `; ${throttledBy}`}`;
 }
 
 /** Ids of the recovery points, newest first. */

@@ -71,10 +71,12 @@ export class BlobRestoreTarget implements RestoreTarget {
         case "unfinished":
           return { kind: result.kind };
         case "exists": {
-          const status = await mapping(this.#place, () => waitForCopy(request, this.#limits));
-          if (status === "success") return { kind: "exists" };
-          if (status === "pending") return { kind: "unfinished" };
-          await mapping(this.#place, () => this.#account.container(container, "once").deleteBlob(entry.name));
+          const end = await mapping(this.#place, () => waitForCopy(request, this.#limits));
+          if (end === "pending") return { kind: "unfinished" };
+          if (end.status === "success") return { kind: "exists" };
+          await mapping(this.#place, () =>
+            this.#account.container(container, "once").getBlobClient(entry.name).deleteIfExists(),
+          );
           break;
         }
         case "gone":

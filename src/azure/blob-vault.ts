@@ -1,17 +1,17 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/contract.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { VaultFile, VaultFiles, WriteOptions } from "../vault/contract.ts";
+import type { SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
-import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
+import { LARGEST_PAGE } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 const VAULT: Place = { kind: "vault" };
 
 /** The files of one backup instance, in its container in the vault account. */
-export class BlobVaultFiles implements VaultFiles {
+export class BlobVaultFiles implements SweepableVault {
   protected readonly account: BlobAccount;
   protected readonly containerName: string;
   protected readonly container: ContainerClient;
@@ -56,10 +56,10 @@ export class BlobVaultFiles implements VaultFiles {
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<VaultFile, void, undefined> {
+  async *list(prefix: string, from?: string): AsyncGenerator<VaultFile, void, undefined> {
     try {
       const pages = this.container
-        .listBlobsFlat({ prefix, includeMetadata: true })
+        .listBlobsFlat({ prefix, includeMetadata: true, ...(from === undefined ? {} : { startFrom: from }) })
         .byPage({ maxPageSize: LARGEST_PAGE });
       for await (const page of pages) {
         for (const { name, properties, metadata } of page.segment.blobItems) {
@@ -71,6 +71,17 @@ export class BlobVaultFiles implements VaultFiles {
       if (answerOf(error)?.code === "ContainerNotFound") return;
       throw mapError(error, VAULT);
     }
+  }
+
+  async remove(paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    await mapping(VAULT, async () => {
+      const blobs = paths.map((path) => this.container.getBlobClient(path));
+      const { subResponses } = await this.account.service.getBlobBatchClient().deleteBlobs(blobs);
+      const failed = subResponses.find(({ status, errorCode }) => status >= 300 && errorCode !== "BlobNotFound");
+      if (failed === undefined) return;
+      throw new VaultError("storage/unavailable", `a file cannot be removed (${failed.errorCode ?? failed.status})`);
+    });
   }
 }
 
@@ -98,12 +109,13 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
     this.#limits = options.limits ?? COPY_LIMITS;
   }
 
-  async copyObject(version: SourceVersion, path: string): Promise<CopyOutcome> {
+  async copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome> {
     const request: CopyRequest = {
       from: this.#sourceBlob(version.container, version.name),
       to: this.#vaultBlob(path),
       size: version.size,
       etag: version.etag,
+      goesOn,
       ...(version.type === undefined ? {} : { type: version.type }),
       ...(this.#tier === undefined ? {} : { tier: this.#tier }),
     };
@@ -111,9 +123,11 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       const result = await copyBlob(request, this.#limits);
       if (result.kind === "copied") return { ...result, movedBytes: version.size };
       if (result.kind !== "exists") return result;
-      const whole = await this.#lookIfWhole(request);
-      if (whole !== undefined) return { kind: "copied", movedBytes: 0, ...whole };
-      await mapping(VAULT, () => this.#objects().getBlobClient(path).deleteIfExists());
+      const found = await this.#lookIfWhole(request);
+      if (found !== "broken") return found;
+      await mapping(VAULT, () =>
+        this.account.container(this.containerName, "once").getBlobClient(path).deleteIfExists(),
+      );
     }
     throw new VaultError("storage/unavailable", `object '${path}' does not become whole`);
   }
@@ -126,22 +140,13 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
     return result.kind === "copied" ? { kind: "copied", movedBytes: 0 } : result;
   }
 
-  /**
-   * The object's name says its version, so length and copy status are all that can differ.
-   *
-   * @returns its MD5 where it has one; undefined when it is not whole
-   */
-  async #lookIfWhole(request: CopyRequest): Promise<{ readonly md5?: string } | undefined> {
-    return mapping(VAULT, async () => {
-      const status = await waitForCopy(request, this.#limits);
-      const { contentLength, contentMD5 } = await this.#objects().getBlobClient(request.to.name).getProperties();
-      return status === "success" && contentLength === request.size ? md5Of(contentMD5) : undefined;
-    });
-  }
-
-  /** For what happens under the pool of the copies. */
-  #objects(): ContainerClient {
-    return this.account.container(this.containerName, "once");
+  /** The object's name says its version, so length and copy status are all that can differ. */
+  async #lookIfWhole(request: CopyRequest): Promise<CopyOutcome | "broken"> {
+    const end = await mapping(VAULT, () => waitForCopy(request, this.#limits));
+    if (end === "pending") return { kind: "unfinished" };
+    const { status, size, md5 } = end;
+    if (status !== "success" || size !== request.size) return "broken";
+    return { kind: "copied", movedBytes: 0, ...(md5 === undefined ? {} : { md5 }) };
   }
 
   #sourceBlob(container: string, name: string): BlobPlace {

@@ -270,10 +270,10 @@ async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promi
     if (snapshot !== undefined) await source.withSnapshot(snapshot).deleteIfExists();
     throw error;
   }
-  const status = await waitForCopy(request, limits);
-  if (status === "success") return { kind: "copied" };
-  if (status === "pending") return { kind: "unfinished" };
-  throw new VaultError("storage/unavailable", `the copy of '${request.from.name}' ended with status '${status}'`);
+  const end = await waitForCopy(request, limits);
+  if (end === "pending") return { kind: "unfinished" };
+  if (end.status === "success") return { kind: "copied" };
+  throw new VaultError("storage/unavailable", `the copy of '${request.from.name}' ended with status '${end.status}'`);
 }
 
 interface Frozen {
@@ -305,22 +305,30 @@ async function freeze(request: CopyRequest): Promise<Frozen | CopyResult> {
   return { snapshot, metadata: metadataOf(listed) };
 }
 
+/** How a blob is once nothing copies into it any more. */
+export interface CopyEnd extends Pick<Entry, "size" | "md5"> {
+  /** `success` also for a blob that was not written by an asynchronous copy. */
+  readonly status: string;
+}
+
 /**
  * Waits until the asynchronous copy into a blob has ended, and tidies up after it.
  *
- * @returns how the copy ended; `success` also when the blob was not written by one, `pending` when the request's time ran
- *   out before
+ * @returns `pending` when the request's time ran out before
  */
-export async function waitForCopy(request: CopyRequest, limits: CopyLimits = COPY_LIMITS): Promise<string> {
+export async function waitForCopy(
+  request: CopyRequest,
+  limits: CopyLimits = COPY_LIMITS,
+): Promise<CopyEnd | "pending"> {
   const blob = newBlobOf(request);
   for (;;) {
-    const { copyStatus, copySource, metadata } = await blob.getProperties();
+    const { copyStatus, copySource, metadata, contentLength = 0, contentMD5 } = await blob.getProperties();
     if (copyStatus !== "pending") {
       if (request.etag !== undefined && copySource !== undefined) await removeSnapshot(request, copySource);
       if (metadata?.[SNAPSHOT_MARK] !== undefined) await removeMark(blob);
-      return copyStatus ?? "success";
+      return { status: copyStatus ?? "success", size: contentLength, ...md5Of(contentMD5) };
     }
-    if (request.goesOn?.() === false) return copyStatus;
+    if (request.goesOn?.() === false) return "pending";
     await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
   }
 }

@@ -7,11 +7,12 @@ import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
 import type { BackupVault, Datasource, ListedBlob } from "../../src/backup/contract.ts";
 import type { RestoreTarget } from "../../src/restore/contract.ts";
+import type { SweepableVault } from "../../src/vault/contract.ts";
 
 /** An estate of which a test may do what it likes. */
 export interface BlobEstate {
   readonly datasource: Datasource;
-  readonly vault: BackupVault;
+  readonly vault: BackupVault & SweepableVault;
   readonly target: RestoreTarget;
   /** A container of the datasource, empty at first. */
   readonly container: string;
@@ -138,6 +139,23 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
         { path: "seals/10", size: 8, metadata: { of: "seals/10" } },
         { path: "seals/2", size: 7, metadata: { of: "seals/2" } },
       ]);
+    });
+
+    test("lists files from a path on, and removes files as often as is asked", async ({ expect }) => {
+      const { vault } = await open();
+      const paths = ["data/a", "data/a b+c%", "data/b/ä", "data/c"];
+      const left = async (from?: string): Promise<string[]> => {
+        const found: string[] = [];
+        for await (const { path } of vault.list("data/", from)) found.push(path);
+        return found;
+      };
+      for (const path of paths) await vault.create(path, new TextEncoder().encode(path), { contentType: "text/plain" });
+      expect(await left("data/b")).toEqual(paths.slice(2));
+      expect(await left("data/c")).toEqual(paths.slice(3));
+      await vault.remove(paths.slice(0, 3));
+      await vault.remove(paths.slice(0, 2));
+      await vault.remove([]);
+      expect(await left()).toEqual(["data/c"]);
     });
 
     test("copies a version once", async ({ expect }) => {

@@ -142,19 +142,23 @@ test("a whole set comes out right under fire, at the width that the service bear
   expect,
 }) => {
   const count = 500;
-  const random = seededRandom(7);
+  const chance = seededRandom(7);
   const names = Array.from({ length: count }, (_, n) => `d${n % 20}/${n}`);
   const blobs = await mapBounded(names, 16, (name) => upload(name, `content of ${name}`));
 
   const pool = new AdaptivePool(
     { widest: 32, patienceMs: 60_000, longestBackOffMs: 500 },
-    { clock: () => new Date(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), random },
+    {
+      clock: () => new Date(),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      random: seededRandom(8),
+    },
   );
   const kinds: readonly Fault[] = ["busy", "busy", "error", "reset", "lost", "hang"];
   wire.busyHeaders = { "retry-after": "1" };
   go(() => {
-    if (random() >= 0.06) return undefined;
-    const fault = kinds[Math.floor(random() * kinds.length)];
+    if (chance() >= 0.04) return undefined;
+    const fault = kinds[Math.floor(chance() * kinds.length)];
     // One second is the least that the header can say; after it has been said once, shorter waits do.
     if (fault === "busy") queueMicrotask(() => (wire.busyHeaders = { "retry-after-ms": "20" }));
     return fault;

@@ -1,0 +1,198 @@
+/**
+ * @module
+ * Backs one synthetic lake up four times, by the code that works ranges in production, in a process of its own: its peak
+ * memory is then that of this lake alone. Started by `scale.ts`.
+ */
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { BackupVault, CopyOutcome, SourceVersion } from "../src/backup/contract.ts";
+import { AdaptivePool } from "../src/foundation/adaptive-pool.ts";
+import type { VaultFile } from "../src/vault/contract.ts";
+import { ManifestCache } from "../src/vault/manifest-cache.ts";
+import { readIndex, readSeal } from "../src/vault/read-manifest.ts";
+import { MemoryLake } from "../test/support/memory-lake.ts";
+import { CONTAINER, DIRECTORIES, SyntheticLake } from "./scale-listing.ts";
+
+/** What one thing cost. */
+export interface Cost {
+  /** Of all threads of the process. */
+  readonly cpuSeconds: number;
+  readonly seconds: number;
+}
+
+export interface ScaleResult {
+  readonly entries: number;
+  /** Only making the listing, which every backup below does too. */
+  readonly listing: Cost;
+  /** Every entry is new. */
+  readonly first: Cost;
+  readonly unchanged: Cost;
+  /** All blobs of one directory, a thousandth of all, have a new ETag. */
+  readonly directory: Cost;
+  /** Every entry has a new ETag. */
+  readonly changed: Cost;
+  readonly segments: number;
+  /** Segments that the backup with one changed directory wrote. */
+  readonly rewrittenSegments: number;
+  /** Segments and index of one recovery point, stored. */
+  readonly manifestBytes: number;
+  /** Peak of all of the above. */
+  readonly rssMib: number;
+}
+
+const COPY_WIDTH = 32;
+
+/** A vault whose manifests are files in a folder. Objects are not copied: a copy is one call that is answered at once. */
+class FolderVault implements BackupVault {
+  readonly #folder: string;
+  readonly #markers: ReadonlyMap<string, string>;
+
+  constructor(folder: string, markers: ReadonlyMap<string, string>) {
+    this.#folder = folder;
+    this.#markers = markers;
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    return readFile(join(this.#folder, path)).catch(() => undefined);
+  }
+
+  async create(path: string, content: Uint8Array): Promise<boolean> {
+    if ((await this.read(path)) !== undefined) return false;
+    await this.#write(path, content);
+    return true;
+  }
+
+  async *list(prefix: string): AsyncGenerator<VaultFile> {
+    const folder = join(this.#folder, prefix);
+    const names = await readdir(folder, { recursive: true }).catch(() => []);
+    for (const name of names.sort()) {
+      const file = await stat(join(folder, name));
+      if (file.isFile()) yield { path: `${prefix}${name}`, size: file.size, metadata: {} };
+    }
+  }
+
+  async remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await rm(join(this.#folder, path), { force: true });
+  }
+
+  async copyObject(version: SourceVersion): Promise<CopyOutcome> {
+    return { kind: "copied", movedBytes: version.size };
+  }
+
+  async copyMarker(_container: string, name: string, path: string): Promise<CopyOutcome> {
+    await this.#write(path, Buffer.from(this.#markers.get(name) ?? ""));
+    return { kind: "copied", movedBytes: 0 };
+  }
+
+  async #write(path: string, content: Uint8Array): Promise<void> {
+    const file = join(this.#folder, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+  }
+
+  async bytesBelow(prefix: string): Promise<number> {
+    let bytes = 0;
+    for await (const { size } of this.list(prefix)) bytes += size;
+    return bytes;
+  }
+}
+
+/** The capabilities over the synthetic lake and the folder, wired as one process of the app wires them. */
+class ScaleLake extends MemoryLake {
+  readonly files: FolderVault;
+  readonly #datasource: SyntheticLake;
+  readonly #manifests = new ManifestCache();
+  readonly #copies = new AdaptivePool(
+    { widest: COPY_WIDTH, patienceMs: 0 },
+    { clock: () => new Date(), sleep: async () => undefined, random: () => 0 },
+  );
+
+  constructor(datasource: SyntheticLake, folder: string) {
+    super();
+    this.#datasource = datasource;
+    this.files = new FolderVault(folder, datasource.markers);
+  }
+
+  override get deps() {
+    return {
+      ...super.deps,
+      datasource: () => this.#datasource,
+      vault: () => this.files,
+      manifests: this.#manifests,
+      pool: () => this.#copies,
+      clock: () => new Date(),
+    };
+  }
+}
+
+async function costOf(work: () => Promise<void>): Promise<Cost> {
+  const cpu = process.cpuUsage();
+  const from = performance.now();
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { cpuSeconds: (user + system) / 1e6, seconds: (performance.now() - from) / 1e3 };
+}
+
+async function backUp(lake: ScaleLake, id: string): Promise<Cost> {
+  const cost = await costOf(async () => {
+    await lake.backup(id);
+  });
+  const { status } = await lake.job(id);
+  if (status !== "Completed") throw new Error(`backup '${id}' ended ${status}`);
+  return cost;
+}
+
+/** The segments of a recovery point, and how many of them its own backup wrote. */
+async function segmentsOf(lake: ScaleLake, job: string, entries: number): Promise<{ all: number; written: number }> {
+  const point = (await lake.job(job)).recoveryPoint?.id ?? "";
+  const index = await readIndex(lake.files, await readSeal(lake.files, point), CONTAINER);
+  if (index?.entries !== entries) throw new Error(`'${job}' has ${index?.entries} entries, not ${entries}`);
+  const written = index.segments.filter(({ path }) => path.startsWith(`manifests/${point}/`));
+  return { all: index.segments.length, written: written.length };
+}
+
+async function run(entries: number, folder: string): Promise<ScaleResult> {
+  const datasource = new SyntheticLake(entries);
+  const lake = new ScaleLake(datasource, folder);
+  await lake.protect();
+
+  const listing = await costOf(async () => {
+    for await (const _ of datasource.listPages(CONTAINER, { from: { name: "", after: false } }));
+  });
+  const first = await backUp(lake, "first");
+  const manifestBytes = await lake.files.bytesBelow("manifests/");
+
+  const unchanged = await backUp(lake, "unchanged");
+  const second = await segmentsOf(lake, "unchanged", entries);
+  if (second.written !== 0) throw new Error(`${second.written} segments were written although nothing had changed`);
+
+  datasource.rewrite(DIRECTORIES / 2);
+  const directory = await backUp(lake, "directory");
+  const third = await segmentsOf(lake, "directory", entries);
+
+  datasource.rewrite();
+  const changed = await backUp(lake, "changed");
+  await segmentsOf(lake, "changed", entries);
+
+  return {
+    entries,
+    listing,
+    first,
+    unchanged,
+    directory,
+    changed,
+    segments: third.all,
+    rewrittenSegments: third.written,
+    manifestBytes,
+    rssMib: process.resourceUsage().maxRSS / 1024,
+  };
+}
+
+const folder = await mkdtemp(join(tmpdir(), "lakevault-scale-"));
+try {
+  const result = await run(Number(process.argv[2]), folder);
+  process.send?.(result);
+} finally {
+  await rm(folder, { recursive: true });
+}

@@ -149,7 +149,7 @@ describe("the progress of a job at work", () => {
   test("reads no tally of a whole group, and none that comes after one that nobody has begun", async ({ expect }) => {
     const world = new World(["curated", "raw"]);
     await world.plan("curated", 1);
-    await world.plan("raw", 1_024);
+    await world.plan("raw", 10_000);
     for (let group = 0; group < 2; group++) {
       for (let i = 0; i < 256; i++) await world.tally("raw", group, plannedRangeId(group * 256 + i), 0, copied(1));
     }
@@ -160,17 +160,22 @@ describe("the progress of a job at work", () => {
     expect([groups.length, ...new Set(groups)]).toEqual([257, "000001", "000002"]);
   });
 
-  test("of many containers reads all tallies in one go", async ({ expect }) => {
-    const names = Array.from({ length: 250 }, (_, i) => `c${String(i).padStart(4, "0")}`);
-    const world = new World(names);
-    for (const name of names) {
-      await world.plan(name, 1);
-      await world.tally(name, 0, R0, 0, copied(1));
-    }
-    world.work.lists = 0;
-    expect(await world.progress()).toMatchObject({ totals: copied(250), doneShare: 1 });
-    expect(world.work.lists).toBeLessThan(10);
-  });
+  for (const [what, containers, parts] of [
+    ["few parts", 30, 4],
+    ["many containers", 250, 100],
+  ] as const) {
+    test(`of ${what} reads all tallies in one go`, async ({ expect }) => {
+      const names = Array.from({ length: containers }, (_, i) => `c${String(i).padStart(4, "0")}`);
+      const world = new World(names);
+      for (const name of names) {
+        await world.plan(name, parts);
+        await world.tally(name, 0, R0, 0, copied(1));
+      }
+      world.work.lists = 0;
+      expect(await world.progress()).toMatchObject({ totals: copied(containers), doneShare: 1 / parts });
+      expect(world.work.lists).toBeLessThan(6);
+    });
+  }
 
   test("tells rate and time left by container and in total", async ({ expect }) => {
     const world = new World(["curated", "raw"]);
@@ -352,19 +357,20 @@ test("what each container got is told from results alone once the job's own tota
 
 test("the totals of all containers are those of all pieces, whichever groups are whole", async ({ expect }) => {
   const count = fc.nat(1_000);
+  const manyOrFew = fc.constantFrom(1_000, 10_000);
   const group = fc.record({
     isWhole: fc.boolean(),
     tallies: fc.array(count, { minLength: 1, maxLength: 4 }),
     running: fc.array(fc.record({ count, isLeft: fc.boolean() }), { maxLength: 3 }),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(group, { maxLength: 4 }), { maxLength: 4 }), async (lake) => {
+    fc.asyncProperty(fc.array(fc.array(group, { maxLength: 4 }), { maxLength: 4 }), manyOrFew, async (lake, parts) => {
       const names = lake.map((_, i) => `c${i}`);
       const world = new World(names);
       const wanted: JobTotals[] = [];
       for (const [i, groups] of lake.entries()) {
         const name = `c${i}`;
-        await world.plan(name, 2_000);
+        await world.plan(name, parts);
         let totals = NO_TOTALS;
         for (const [g, { isWhole, tallies, running }] of groups.entries()) {
           let range = g * 256;

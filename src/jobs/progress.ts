@@ -39,8 +39,9 @@ export interface Progress extends Advance {
 
 export const MOST_CONTAINERS_TOLD = 100;
 
-/** Containers whose results are read apart at most. */
-const MOST_READ_APART = 100;
+/** Parts of a job up to which all tallies are read in one go, a few pages; and containers above which they are, too. */
+const FEW_PARTS = 5_000;
+const MANY_CONTAINERS = 100;
 
 /** Requests in flight at once. */
 const READING_WIDTH = 16;
@@ -225,14 +226,17 @@ async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Wo
   return done;
 }
 
-/** Reads the tallies of the groups that are not whole: of few containers each by itself, of many all in one go. */
+/** Reads the tallies of a job; of one with many parts in few containers, those of the groups that are not whole. */
 async function readTallies(
   work: RecordTable<WorkRecord>,
   jobId: string,
   works: Works,
   wholeGroups: ReadonlySet<string>,
 ): Promise<Stored<WorkRecord>[]> {
-  if (works.size > MOST_READ_APART) return collect(listRecords(work, jobId, workRows.talliesAll));
+  const parts = [...works.values()].reduce((sum, of) => sum + of.parts, 0);
+  if (parts <= FEW_PARTS || works.size > MANY_CONTAINERS) {
+    return collect(listRecords(work, jobId, workRows.talliesAll));
+  }
   const tallies = await mapBounded([...works], READING_WIDTH, async ([container, of]) => {
     const found: Stored<WorkRecord>[] = [];
     // Ranges are worked in the order of their groups: after one that nobody has come to there is none.

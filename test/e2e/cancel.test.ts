@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, test } from "vitest";
 import { BACKUP_BODY } from "../../local/demo/arm-bodies.ts";
@@ -10,8 +11,8 @@ let estate: Estate;
 let lake: Scenario;
 
 /** So many that most have not begun when the first are at work: a worker looks whether it is wanted before it begins. */
-const CONTAINERS = 32;
-const BLOBS_EACH = 25;
+const CONTAINERS = 16;
+const BLOBS_EACH = 50;
 const BLOBS = CONTAINERS * BLOBS_EACH;
 
 beforeAll(async () => {
@@ -128,5 +129,5 @@ async function countBlobs(container: ContainerClient, prefix: string): Promise<n
 /** Waits until no worker has a message of a queue: it is removed when its worker is done with it. */
 async function waitForWorkers(queue: string): Promise<void> {
   const client = estate.queues.getQueueClient(queue);
-  while (((await client.getProperties()).approximateMessagesCount ?? 0) > 0);
+  while (((await client.getProperties()).approximateMessagesCount ?? 0) > 0) await setTimeout(100);
 }

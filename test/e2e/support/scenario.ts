@@ -3,6 +3,7 @@
  * One protected lake, with names of its own in an estate, so that several tests and several runs do not meet.
  */
 import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { BACKUP_BODY, instanceBody, policyBody, restoreBody, VAULT_BODY } from "../../../local/demo/arm-bodies.ts";
 import { type ArmAnswer, type ArmJob, GROUP } from "../../../local/demo/arm-client.ts";
 import { mapBounded } from "../../../src/foundation/bounded-pool.ts";
@@ -19,6 +20,9 @@ export type LakeState = Readonly<Record<string, BlobState>>;
 
 /** Requests in flight at once. */
 const WIDTH = 32;
+
+/** Time between two looks at a job. */
+const POLL_MS = 100;
 
 export class Scenario {
   readonly estate: Estate;
@@ -106,6 +110,7 @@ export class Scenario {
       const { properties } = (await this.get(job)).body as ArmJob;
       if (properties.status !== "InProgress") throw new Error(`the job was '${properties.status}' before its cancel`);
       if (Number(properties.extendedInfo?.additionalDetails?.["copied"]) > 0) break;
+      await setTimeout(POLL_MS);
     }
     await api.run("POST", `${job}/cancel`, undefined);
     return (await this.get(job)).body as ArmJob;

@@ -3,7 +3,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
-import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
+import { type RecordPage, type RecordTable, updateRecord } from "../foundation/records.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
 import { cancelledFailure } from "./cancel-job.ts";
 import { addTotals, Failure, isOpen, type Job, JobRef, type JobStatus, type JobTotals, NO_TOTALS } from "./contract.ts";
@@ -94,11 +94,13 @@ function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> 
   return { totals, warnings: { count: count + totals.warned, first } };
 }
 
-/** Who finds the job ended does nothing, so nobody misses these rows. */
+/** Removes the rows page by page, so that each attempt leaves fewer. Who finds the job ended misses none of them. */
 async function forgetWork(work: RecordTable<WorkRecord>, jobId: string): Promise<void> {
-  const rows: string[] = [];
-  for await (const { row } of listRecords(work, jobId)) {
-    if (!row.startsWith(workRows.containers)) rows.push(row);
-  }
-  await mapBounded(rows, ROWS_WIDTH, (row) => work.remove(jobId, row));
+  let continuation: string | undefined;
+  do {
+    const page: RecordPage<WorkRecord> = await work.list(jobId, continuation === undefined ? {} : { continuation });
+    const rows = page.records.map(({ row }) => row).filter((row) => !row.startsWith(workRows.containers));
+    await mapBounded(rows, ROWS_WIDTH, (row) => work.remove(jobId, row));
+    continuation = page.continuation;
+  } while (continuation !== undefined);
 }

@@ -6,7 +6,7 @@ import { type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { endJobActivity } from "./end-job.ts";
 import { LOCK_ROW, releaseLock, takeLock } from "./job-lock.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
-import { workRows } from "./work.ts";
+import { plannedRangeId, workRows } from "./work.ts";
 
 describe("the lock of an instance", () => {
   const NOW = new Date(REQUESTED.startedAt);
@@ -102,6 +102,16 @@ describe("the end of a job", () => {
     expect(await endJobActivity(world.deps, { ...ONE, failure })).toBe("Failed");
     expect(await endJobActivity(world.deps, ONE)).toBe("Failed");
     expect(await world.job()).toMatchObject({ status: "Failed", failure, endedAt: world.now.toISOString() });
+  });
+
+  test("removes thousands of rows of work", async ({ expect }) => {
+    const world = await working({ totals: BOTH });
+    for (let i = 1; i < 2_500; i++) {
+      const row = workRows.tally("raw", 0, plannedRangeId(i), 0);
+      await world.work.put("one", row, { kind: "tally", finished: false, split: false, totals: NO_TOTALS });
+    }
+    expect(await endJobActivity(world.deps, ONE)).toBe("Completed");
+    expect(world.workRows()).toEqual(KEPT);
   });
 
   test("with warnings is told by the warnings of the job", async ({ expect }) => {

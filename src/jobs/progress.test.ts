@@ -258,23 +258,15 @@ describe("the progress of a job at work", () => {
     for (const member of ["rate", "pressure", "secondsLeft"]) expect(progress).not.toHaveProperty(member);
   });
 
-  test("tells the narrowest width, all halvings and the last cause", async ({ expect }) => {
+  test("tells the pressure on the worker that is held up most", async ({ expect }) => {
     const world = new World(["raw"]);
-    const busy = (at: string) => ({ code: "storage/throttled", message: "busy", at });
-    await world.plan("raw", 3);
-    await world.running("raw", R0, 0, copied(1), {
-      pressure: { width: 8, widest: 32, halvings: 2, last: busy("2026-01-01T00:59:30.000Z") },
-    });
-    await world.running("raw", R1, 0, copied(1), {
-      pressure: { width: 16, widest: 32, halvings: 1, last: busy("2026-01-01T00:59:40.000Z") },
-    });
-    await world.running("raw", "000002", 0, copied(1), { pressure: { width: 32, widest: 32, halvings: 0 } });
-    expect((await world.progress()).pressure).toEqual({
-      width: 8,
-      widest: 32,
-      halvings: 3,
-      last: busy("2026-01-01T00:59:40.000Z"),
-    });
+    const last = { code: "storage/throttled", message: "busy", at: "2026-01-01T00:59:30.000Z" };
+    await world.plan("raw", 4);
+    await world.running("raw", R0, 0, copied(1), { pressure: { width: 16, widest: 32, halvings: 1, last } });
+    await world.running("raw", R1, 0, copied(1), { pressure: { width: 8, widest: 32, halvings: 2, last } });
+    await world.running("raw", "000002", 0, copied(1), { pressure: { width: 8, widest: 32, halvings: 3, last } });
+    await world.running("raw", "000003", 0, copied(1), { pressure: { width: 32, widest: 32, halvings: 0 } });
+    expect((await world.progress()).pressure).toEqual({ width: 8, widest: 32, halvings: 3, last });
   });
 
   test("of a restore adds up its segments", async ({ expect }) => {

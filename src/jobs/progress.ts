@@ -30,7 +30,7 @@ export interface ContainerAdvance extends Advance {
 }
 
 export interface Progress extends Advance {
-  /** How the storage accounts take the work of the moment: the narrowest width, all halvings, the last cause. */
+  /** How hard the storage accounts push back on the worker that they hold up most. */
   readonly pressure?: Pressure;
   /** By name; the first {@link MOST_CONTAINERS_TOLD} of them. */
   readonly containers: readonly ContainerAdvance[];
@@ -154,19 +154,12 @@ function rateOf(running: readonly Running[]): Rate | undefined {
   return { objectsPerSecond: sum((row) => row.objectsPerSecond), bytesPerSecond: sum((row) => row.bytesPerSecond) };
 }
 
+/** The pieces that one process works share its pool, so what they say of it must not be added up. */
 function pressureOf(running: readonly Running[]): Pressure | undefined {
-  const all = running.flatMap(({ pressure }) => (pressure === undefined ? [] : [pressure]));
-  const [narrowest] = all.toSorted((a, b) => a.width - b.width);
-  if (narrowest === undefined) return undefined;
-  const [last] = all
-    .flatMap((pressure) => (pressure.last === undefined ? [] : [pressure.last]))
-    .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
-  return {
-    width: narrowest.width,
-    widest: narrowest.widest,
-    halvings: all.reduce((sum, { halvings }) => sum + halvings, 0),
-    ...(last === undefined ? {} : { last }),
-  };
+  const [hardest] = running
+    .flatMap(({ pressure }) => (pressure === undefined ? [] : [pressure]))
+    .toSorted((a, b) => a.width - b.width || b.halvings - a.halvings);
+  return hardest;
 }
 
 /**

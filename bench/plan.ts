@@ -76,9 +76,9 @@ function printAssumptions(a: Assumptions): void {
     `Account (source and vault alike): ${whole(account.requestsPerSecond)} requests/s, ${gbps(account.ingressBytesPerSecond)} in, ${gbps(account.egressBytesPerSecond)} out.`,
     `Partition of a table, and queue: ${whole(a.partitionPerSecond)} operations/s each (published targets). All of a job's rows are one partition.`,
     `Latency, median and 99th percentile, log-normal, assumed: page of 5,000 names ${ms(latency.listPage.median)} / ${ms(latency.listPage.quantile(0.99))}; copy ${ms(latency.copy.median)} / ${ms(latency.copy.quantile(0.99))} and its bytes at ${latency.copyBytesPerSecond / 2 ** 20} MiB/s; segment ${ms(latency.segment.median)} / ${ms(latency.segment.quantile(0.99))}; table row or queue call ${ms(latency.tableRow.median)} / ${ms(latency.tableRow.quantile(0.99))}; one step of an orchestration ${latency.durableStep} s.`,
-    `One core an instance of ${a.instanceGigabytes} GB. Its work, measured on the machine of the other benches: a listed name ${us(client.listedName)} (the SDK's XML; ${us(LISTING_FORMATS.arrow.listedName)} in Apache Arrow pages), a copy call ${us(client.copyCall)}, a line of an index ${us(client.indexLine)}. The aims of bench:scale: an unchanged entry ${us(client.unchangedEntry)}, a changed one ${us(client.changedEntry)}.`,
-    `Blobs: median ${blobBytes.median / 1_024} KiB, mean ${blobBytes.mean / 1_024} KiB, log-normal, assumed; ten billion of 1 MiB would not fit into an account of 5 PiB. ${a.containers} containers, sizes by rank (the largest has a fifth). Second backup: ${percent(a.changedBlobs)} changed, in ${percent(a.changedSegments)} of the segments.`,
-    `Engine: ranges of ${whole(engine.rangeNames)} names, at most ${whole(engine.mostRanges)} a container, ${engine.mostFirstRanges} at a first backup; pieces of ${engine.pieceSeconds / 60} minutes or ${whole(engine.pieceNames)} names; pool of ${engine.poolWidth}; batchSize ${engine.batchSize}, newBatchThreshold ${engine.newBatchThreshold}.`,
+    `One core an instance of ${a.instanceGigabytes} GB. Its work, measured once by bench/plan/measure-client.ts: a listed name ${us(client.listedName)} (the SDK's XML; ${us(LISTING_FORMATS.arrow.listedName)} in Apache Arrow pages), a copy call ${us(client.copyCall)}, a line of an index ${us(client.indexLine)}. The aims of bench:scale: an unchanged entry ${us(client.unchangedEntry)}, a changed one ${us(client.changedEntry)}.`,
+    `Blobs: median ${blobBytes.median / 1_024} KiB, mean ${whole(blobBytes.mean / 1_024)} KiB, log-normal, assumed; ten billion of 1 MiB would not fit into an account of 5 PiB. ${a.containers} containers, sizes by rank (the largest has a fifth). Second backup: ${percent(a.changedBlobs)} changed, in ${percent(a.changedSegments)} of the segments.`,
+    `Engine: ranges of ${whole(engine.rangeNames)} names, at most ${whole(engine.mostRanges)} a container, ${engine.mostFirstRanges} at a first backup; pieces of ${engine.pieceSeconds / 60} minutes or ${whole(engine.pieceNames)} names; pool of ${engine.poolWidth}; batchSize ${engine.batchSize}, newBatchThreshold ${engine.newBatchThreshold}; ${engine.mostLanes} lanes a container, so that at most ${whole(engine.mostLanes * a.containers)} planned ranges are on the queue; parts split off come on top${Number.isFinite(engine.mostOpenRanges) ? ` while fewer than ${engine.mostOpenRanges} ranges of the container are open` : ""}.`,
     `Instances: ${a.instancesPerWave} more every ${a.waveSeconds} s, ${a.coldStartSeconds} s cold start (assumed). Flex Consumption: at most 100 unless set, up to 1,000; 250 cores a region and subscription (documented).`,
     `Prices, US dollars for 10,000: Hot read ${PRICES.hotRead}, list ${PRICES.hotList}; Cool write ${PRICES.coolWrite}, read ${PRICES.coolRead} (Microsoft's sample prices of 2024); table ${PRICES.tableOperation}, queue ${PRICES.queueOperation}; functions ${PRICES.functionGigabyteSecond} a GB-s. To be checked for your region. Refused calls are not paid for; storage by the month is not in it.`,
     "Left out: blobs over 256 MiB take a few more calls each; failures other than throttling; what others do on the accounts; how blob partitions split.",
@@ -91,6 +91,7 @@ async function contention(): Promise<Map<number, number>> {
   const { listedName, changedEntry, copyCall } = ASSUMPTIONS.client;
   const shares = new Map<number, number>();
   const rows: string[][] = [];
+  let perInstance = 0;
   for (const workers of WORKERS) {
     const result = await contendForAccount({
       workers,
@@ -101,6 +102,7 @@ async function contention(): Promise<Map<number, number>> {
       seed: SEED,
     });
     shares.set(workers, result.limitShare);
+    perInstance = Math.max(perInstance, result.copiesPerSecond / workers);
     rows.push([String(workers), whole(result.copiesPerSecond), percent(result.refused), whole(result.underWay)]);
   }
   print(
@@ -108,6 +110,8 @@ async function contention(): Promise<Map<number, number>> {
     ["instances", "copies/s", "refused", "in flight"],
     rows,
   );
+  const full = Math.ceil(ASSUMPTIONS.account.requestsPerSecond / perInstance);
+  console.log(`\n${full} instances fill the account with copies of new blobs; more only wait and cost.`);
   return shares;
 }
 
@@ -123,8 +127,12 @@ const CHANGES: readonly { readonly title: string; readonly change: Partial<Assum
   { title: "ranges of 200,000 names", change: engineWith({ rangeNames: 200_000 }) },
   { title: "batchSize 1, newBatchThreshold 5", change: engineWith({ batchSize: 1, newBatchThreshold: 5 }) },
   {
-    title: "plan and split wait while 1,000 are queued",
-    change: engineWith({ mostQueued: 1_000, rangesPerPlanMessage: 20 }),
+    title: "no rest is split while 256 ranges of its container are open",
+    change: engineWith({ mostOpenRanges: 256 }),
+  },
+  {
+    title: "no rest is split while 1,000 are queued",
+    change: engineWith({ mostQueued: 1_000 }),
   },
   { title: "rows removed 100 a call", change: engineWith({ rowsPerRemoval: 100 }) },
 ];
@@ -234,7 +242,9 @@ const deepest = (blobs: number): number => Math.max(...KINDS.map((kind) => runOf
 const ending = (blobs: number): number =>
   Math.max(...KINDS.map((kind) => runOf(kind, blobs).phases.ended - runOf(kind, blobs).phases.sealed));
 if (ending(1e10) > FUNCTION_TIMEOUT_SECONDS) {
-  console.log(`\nThe end of a job of 10 billion blobs takes ${duration(ending(1e10))}: longer than a function may.`);
+  console.log(
+    `\nThe end of a job of 10 billion blobs takes ${duration(ending(1e10))}: longer than one execution may, so it goes on in others.`,
+  );
 }
 console.log(`\n${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`);
 const perSize = (key: string, of: (kind: Kind, blobs: number) => number | string): Record<string, number | string> =>
@@ -246,6 +256,7 @@ console.log(
     workers: DEFAULT_WORKERS,
     ...perSize("minutes", (kind, blobs) => oneDecimal(runOf(kind, blobs).seconds / 60)),
     ...perSize("bottleneck", (kind, blobs) => runOf(kind, blobs).bottleneck),
+    ...perSize("queue_depth", (kind, blobs) => runOf(kind, blobs).deepestQueue),
     ...perSize("cost_usd", (kind, blobs) => Math.round(runOf(kind, blobs).cost.total * 100) / 100),
     history_events_1m: runOf("first", 1e6).historyEvents,
     history_events_10b: runOf("first", 1e10).historyEvents,

@@ -3,6 +3,11 @@
  * Everything that the simulation takes for granted, in one place, each with its source. What could not be looked up or
  * measured says so. Times are in seconds, sizes in bytes, prices in US dollars.
  */
+import host from "../../host.json" with { type: "json" };
+import { PLAN_SETTINGS } from "../../src/backup/cut-container.ts";
+import { GROUP_RANGES } from "../../src/backup/range-tallies.ts";
+import { RANGE_SETTINGS } from "../../src/backup/work-range.ts";
+import { SEGMENT_ENTRIES } from "../../src/vault/segment.ts";
 import { LogNormal } from "./random.ts";
 
 const KIB = 2 ** 10;
@@ -51,11 +56,11 @@ export interface ClientCosts {
 
 /** How a page of a listing is asked for: what `@azure/storage-blob` 12.34 costs to read it. */
 export const LISTING_FORMATS = {
-  xml: { listedName: 275e-6, listedNameBytes: 715 },
-  arrow: { listedName: 24e-6, listedNameBytes: 200 },
+  xml: { listedName: 270e-6, listedNameBytes: 715 },
+  arrow: { listedName: 22e-6, listedNameBytes: 200 },
 } as const;
 
-/** What the engine is set to; the same as the defaults in `src/` and `host.json`. */
+/** How the engine is set. */
 export interface Engine {
   readonly pageNames: number;
   readonly segmentEntries: number;
@@ -72,9 +77,11 @@ export interface Engine {
   readonly batchSize: number;
   /** It asks again when so many or fewer are being worked on. */
   readonly newBatchThreshold: number;
-  /** Ranges that one execution of a plan sends. */
-  readonly rangesPerPlanMessage: number;
-  /** While so many messages are on the queue of ranges, no plan sends more and no rest is split. */
+  /** Planned ranges of a container that are on the queue at once; each is followed by another when it is done. */
+  readonly mostLanes: number;
+  /** While so many ranges of a container are not done, no rest is split; infinite: each rest is. */
+  readonly mostOpenRanges: number;
+  /** While so many messages are on the queue of ranges, no rest is split. */
   readonly mostQueued: number;
   /** Longest time between two looks at an empty queue. */
   readonly mostPollingSeconds: number;
@@ -123,22 +130,24 @@ export interface Assumptions {
   readonly indexLineBytes: number;
 }
 
+/** The defaults of `src/` and `host.json`; what those do not tell by name is repeated here. */
 export const ENGINE: Engine = {
   pageNames: 5_000,
-  segmentEntries: 20_000,
-  rangeNames: 50_000,
-  mostRanges: 4_000,
-  mostFirstRanges: 64,
-  pieceSeconds: 240,
-  pieceNames: 100_000,
-  groupRanges: 256,
+  segmentEntries: SEGMENT_ENTRIES,
+  rangeNames: PLAN_SETTINGS.rangeNames,
+  mostRanges: PLAN_SETTINGS.mostRanges,
+  mostFirstRanges: PLAN_SETTINGS.mostFirstRanges,
+  pieceSeconds: RANGE_SETTINGS.budgetMs / 1_000,
+  pieceNames: RANGE_SETTINGS.mostNames,
+  groupRanges: GROUP_RANGES,
   poolWidth: 64,
-  batchSize: 4,
-  newBatchThreshold: 2,
-  rangesPerPlanMessage: 500,
+  batchSize: host.extensions.queues.batchSize,
+  newBatchThreshold: host.extensions.queues.newBatchThreshold,
+  mostLanes: 256,
+  mostOpenRanges: Number.POSITIVE_INFINITY,
   mostQueued: Number.POSITIVE_INFINITY,
   mostPollingSeconds: 60,
-  noteSeconds: 1,
+  noteSeconds: RANGE_SETTINGS.noteEveryMs / 1_000,
   rowWidth: 16,
   rowsPerRemoval: 1,
 };
@@ -148,10 +157,10 @@ export const ASSUMPTIONS: Assumptions = {
   engine: ENGINE,
   client: {
     ...LISTING_FORMATS.xml,
-    copyCall: 510e-6,
+    copyCall: 340e-6,
     unchangedEntry: 1 / 400_000,
     changedEntry: 1 / 150_000,
-    indexLine: 3.6e-6,
+    indexLine: 3.1e-6,
   },
   blobBytes: LogNormal.ofMedianAndMean(16 * KIB, 128 * KIB),
   containers: 100,

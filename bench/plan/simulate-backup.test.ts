@@ -184,7 +184,8 @@ test("going on by several pages at once changes the time little", ({ expect }) =
     const fine = simulate({ kind, blobs: 200_000_000, workers: 64 });
     const coarse = simulate({ kind, blobs: 200_000_000, workers: 64, pagesAtOnce: 2 });
     expect(coarse.seconds / fine.seconds).toBeCloseTo(1, 1);
-    expect(coarse.calls.sourceLists / fine.calls.sourceLists).toBeCloseTo(1, 1);
+    // Fewer pieces end, so fewer places to split are looked for.
+    expect(Math.abs(coarse.calls.sourceLists / fine.calls.sourceLists - 1)).toBeLessThan(0.1);
   }
   expect.assertions(4);
 });
@@ -193,14 +194,16 @@ test("the history has as many events for a thousand times the blobs", ({ expect 
   expect(simulate({ blobs: 100_000_000 }).historyEvents).toBe(simulate({ blobs: 100_000 }).historyEvents);
 });
 
-test("a queue that is watched stays as short for ten times the blobs", ({ expect }) => {
-  const engine = { mostQueued: 1_000, rangesPerPlanMessage: 20 };
+test.for([
+  { engine: { mostOpenRanges: 256 }, name: "lanes, and a limit to open ranges", most: ASSUMPTIONS.containers * 256 },
+  { engine: { mostQueued: 1_000, mostLanes: 8 }, name: "few lanes, and a look at the queue", most: 6_400 },
+])("$name keep the queue within a bound that knows no blobs", ({ engine, most }, { expect }) => {
   const depths = (["first", "second"] as const).flatMap((kind) =>
     [100_000_000, 1_000_000_000].map((blobs) => simulate({ kind, blobs, workers: 64, engine }).deepestQueue),
   );
   expect(depths).toHaveLength(4);
-  // Each plan may be sending when the last one looks.
-  for (const depth of depths) expect(depth).toBeLessThanOrEqual(1_000 + ASSUMPTIONS.containers * 20 + 2 * 64 * 6);
+  // Ranges that end at the same time do not see each other's parts.
+  for (const depth of depths) expect(depth).toBeLessThanOrEqual(most + 64 * 6);
 });
 
 test("a first backup costs what its copies cost, and little more", ({ expect }) => {

@@ -70,6 +70,8 @@ export interface Outcome {
 interface Range {
   readonly container: Container;
   readonly group: number;
+  /** Its place in the plan; absent for what was split off. */
+  readonly ordinal: number | undefined;
   remaining: number;
 }
 
@@ -77,8 +79,7 @@ interface Container {
   readonly blobs: number;
   readonly indexLines: number;
   sizes: readonly number[];
-  sent: number;
-  /** Ranges that are not done, planned ones that are not sent among them. */
+  /** Ranges that are not done, those that wait for their turn in a lane among them. */
   open: number;
   /** Tallies by group. */
   readonly tallies: Map<number, number>;
@@ -98,8 +99,8 @@ interface Instance {
 
 const FIRST_POLLING_SECONDS = 0.1;
 
-/** After this a plan looks again whether the queue has room. */
-const QUEUE_FULL_SECONDS = 15;
+/** Messages that the host sends at once when a function has ended. */
+const SENDS_AT_ONCE = 16;
 
 /** A busy share from which on something is what the others wait for. */
 const BUSY = 0.85;
@@ -222,7 +223,7 @@ class BackupRun {
       const own = i === count - 1 ? left : Math.min(left, Math.round((blobs * share) / all));
       left -= own;
       const indexLines = Math.ceil(own / engine.segmentEntries);
-      return { blobs: own, indexLines, sizes: [], sent: 0, open: 0, tallies: new Map() };
+      return { blobs: own, indexLines, sizes: [], open: 0, tallies: new Map() };
     });
   }
 
@@ -265,30 +266,13 @@ class BackupRun {
     this.#ranges += count;
     if (container.blobs === 0) this.#checkMarker(container, 0);
     const cutSeconds = isFirst ? this.#probe(count) : this.#readIndex(container, undefined);
-    this.#events.at(this.#events.now + cutSeconds, () => this.#sendPlan(container, done));
-  }
-
-  /** One execution writes and sends so many ranges, and leaves the others to the next. */
-  #sendPlan(container: Container, done: () => void): void {
-    const { engine, latency } = this.#a;
-    const now = this.#events.now;
-    if (this.#onQueue >= engine.mostQueued) {
-      this.#calls.queueOperations += 3;
-      this.#executions += 1;
-      this.#events.at(now + QUEUE_FULL_SECONDS, () => this.#sendPlan(container, done));
-      return;
-    }
-    const own = Math.min(engine.rangesPerPlanMessage, container.sizes.length - container.sent);
-    this.#rows += own;
     this.#executions += 1;
-    this.#calls.tableOperations += own + 3;
-    const written = this.#workRows.serve(now, own) + (Math.ceil(own / engine.rowWidth) * 2 + 3) * latency.tableRow.mean;
-    this.#events.at(written, () => {
-      for (let i = 0; i < own; i++) this.#sendPlanned(container);
-      if (container.sent < container.sizes.length) {
-        this.#sendPlan(container, done);
-        return;
-      }
+    this.#calls.tableOperations += 4;
+    this.#rows += 1;
+    const written = this.#workRows.serve(this.#events.now, 4) + cutSeconds + 4 * this.#a.latency.tableRow.mean;
+    const lanes = Math.min(count, this.#a.engine.mostLanes);
+    this.#events.at(written + (lanes / SENDS_AT_ONCE) * this.#a.latency.queueCall.mean, () => {
+      for (let lane = 0; lane < lanes; lane++) this.#sendPlanned(container, lane);
       this.#planned = this.#events.now;
       done();
     });
@@ -338,11 +322,11 @@ class BackupRun {
     return 2 * latency.segment.mean + bytes / latency.copyBytesPerSecond + parsed;
   }
 
-  #sendPlanned(container: Container): void {
-    const ordinal = container.sent++;
-    const size = container.sizes[ordinal];
-    if (size === undefined) return;
-    this.#send({ container, group: Math.floor(ordinal / this.#a.engine.groupRanges), remaining: size });
+  #sendPlanned(container: Container, ordinal: number): void {
+    const remaining = container.sizes[ordinal];
+    if (remaining === undefined) return;
+    const group = Math.floor(ordinal / this.#a.engine.groupRanges);
+    this.#send({ container, group, ordinal, remaining });
   }
 
   #send(range: Range): void {
@@ -502,17 +486,20 @@ class BackupRun {
   closePiece(instance: Instance, range: Range): void {
     const { engine, latency, scannedRowsPerUnit } = this.#a;
     const now = this.#events.now;
-    const { container, group } = range;
+    const { container, group, ordinal } = range;
     const isDone = range.remaining === 0;
-    const splits = !isDone && range.remaining > 1 && this.#onQueue < engine.mostQueued;
+    const splits =
+      !isDone && range.remaining > 1 && container.open < engine.mostOpenRanges && this.#onQueue < engine.mostQueued;
     const probes = splits && this.#scenario.kind === "first" ? 3 : 0;
     this.#calls.sourceLists += probes;
-    this.#calls.tableOperations += splits ? 3 : 2;
-    this.#rows += splits ? 3 : 2;
+    const rows = splits ? 4 : 3;
+    this.#calls.tableOperations += rows;
+    // The note of how far the piece is goes; the result, its tally and what was split off stay.
+    this.#rows += rows - 2;
     this.#calls.queueOperations += 1;
     const tallies = (container.tallies.get(group) ?? 0) + 1;
     container.tallies.set(group, tallies);
-    const served = Math.max(this.#workRows.serve(now, splits ? 3 : 2), this.#queueCalls.serve(now, 1));
+    const served = Math.max(this.#workRows.serve(now, rows), this.#queueCalls.serve(now, 1));
     const closed = served + 3 * latency.tableRow.sample(this.#random) + probes * latency.probe.mean;
 
     this.#events.at(closed, () => {
@@ -524,11 +511,12 @@ class BackupRun {
         const given = Math.max(1, Math.min(range.remaining - 1, Math.round(range.remaining * this.#splitShare())));
         this.#ranges += 1;
         container.open += 1;
-        this.#send({ container, group, remaining: given });
         range.remaining -= given;
+        this.#send({ container, group, ordinal: undefined, remaining: given });
       }
       if (!isDone) this.#send(range);
       else {
+        if (ordinal !== undefined) this.#sendPlanned(container, ordinal + engine.mostLanes);
         container.open -= 1;
         // A check reads the tallies of its group.
         this.#executions += 1;

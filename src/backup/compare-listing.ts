@@ -114,10 +114,11 @@ export function relabel(before: Entry, now: Pick<Entry, Label>): Entry {
  * Makes the entry of a listed blob.
  *
  * @param birth - sequence number of the recovery point that first holds its version
+ * @param md5 - of its object, where it is known better than the listing knows it
  */
-export function entryOf(listed: ListedBlob, birth: number): Entry {
+export function entryOf(listed: ListedBlob, birth: number, md5 = listed.md5): Entry {
   const { effectiveTier: _, ...fields } = listed;
-  return { ...fields, birth };
+  return md5 === undefined ? { ...fields, birth } : { ...fields, birth, md5 };
 }
 
 /**

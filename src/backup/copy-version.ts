@@ -48,11 +48,8 @@ export async function copyVersion(
       goesOn,
     );
     switch (outcome.kind) {
-      case "copied": {
-        const { md5, movedBytes } = outcome;
-        const copied = { ...version, ...(md5 === undefined ? {} : { md5 }) };
-        return { entry: entryOf(copied, birth), copiedBytes: movedBytes, changedDuringCopy };
-      }
+      case "copied":
+        return { entry: entryOf(version, birth, outcome.md5), copiedBytes: outcome.movedBytes, changedDuringCopy };
       case "unfinished":
         return { copiedBytes: 0, changedDuringCopy, unfinished: true };
       case "unreadable":

@@ -11,7 +11,7 @@ import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { checkIndex, type ManifestIndex } from "../vault/manifest-index.ts";
 import { indexPath, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import { NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warnings } from "../vault/seal.ts";
+import { joinWarnings, NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warnings } from "../vault/seal.ts";
 import { sha256Of } from "../vault/segment.ts";
 import { encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
@@ -31,8 +31,8 @@ export interface SealDeps {
 /** Containers whose indexes are written at once. */
 const INDEX_WIDTH = 8;
 
-/** Warnings that a job and its seal name; the others are counted. */
-const MOST_WARNINGS = 1_000;
+/** Characters of the warnings that a job's row names; the seal names as many as there may be. */
+const LONGEST_WARNINGS = 300_000;
 
 const JSON_TYPE = { contentType: "application/json" };
 
@@ -87,7 +87,11 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
 
   await deps.recoveryPoints.put(instance.id, id, recoveryPointOf(seal, totals));
   await crossOutAttempt(deps, job);
-  await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals, warnings }));
+  await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
+    ...row,
+    totals,
+    warnings: joinWarnings([warnings], LONGEST_WARNINGS),
+  }));
   return totals;
 }
 
@@ -167,13 +171,6 @@ async function checkSame(vault: Pick<VaultFiles, "read">, path: string, sha256: 
   throw new VaultError("format/corrupt", `'${path}' was written with other contents by an earlier attempt`, {
     hint: "start the backup again; the objects that are copied already are used",
   });
-}
-
-function joinWarnings(all: readonly Warnings[]): Warnings {
-  return {
-    count: all.reduce((sum, { count }) => sum + count, 0),
-    first: all.flatMap(({ first }) => first).slice(0, MOST_WARNINGS),
-  };
 }
 
 /** Makes the row of a recovery point, which a seal can always make again. */

@@ -329,6 +329,17 @@ test("a blob that cannot be read is named by the job and by the seal, and the po
   expect(lake.target.container("raw").size).toBe(3);
 });
 
+test("of many blobs that cannot be read the first thousand are named, and all are counted", async ({ expect }) => {
+  const lake = await lakeOf(0);
+  for (let i = 0; i < 1_200; i++)
+    lake.source.write("raw", `cold${String(i).padStart(4, "0")}`, "x", { tier: "Archive" });
+  const point = await lake.backup("one");
+  const { warnings, totals } = await lake.job("one");
+  expect(warnings).toMatchObject({ count: 1_200, first: { length: 1_000, 0: { name: "cold0000" } } });
+  expect(totals).toMatchObject({ listed: 1_200, warned: 1_200, entries: 0 });
+  expect((await readSeal(lake.vault, point)).warnings).toEqual(warnings);
+});
+
 test("objects of a failed job are used by the next, which gets the same sequence number", async ({ expect }) => {
   const lake = await lakeOf(10);
   const failed = await lake.requestBackup("one");

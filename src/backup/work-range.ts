@@ -21,7 +21,7 @@ import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { separator } from "../vault/name-space.ts";
 import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
 import { readSegmentLines } from "../vault/read-manifest.ts";
-import type { Warning, Warnings } from "../vault/seal.ts";
+import { joinWarnings, MOST_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import { type Change, compareListing, relabel } from "./compare-listing.ts";
 import type { BackupVault, Datasource, MarkerCheckMessage, RangeMessage } from "./contract.ts";
@@ -43,8 +43,6 @@ export interface RangeSettings {
   readonly segmentSizes: SegmentSizes;
   /** A piece stops after this many segments, so that its result fits a table row of 1 MiB. */
   readonly mostSegments: number;
-  /** Warnings that a piece names; the others are counted. */
-  readonly mostWarnings: number;
   /** Time between two notes of how far a piece is. */
   readonly noteEveryMs: number;
 }
@@ -54,8 +52,7 @@ export const RANGE_SETTINGS: RangeSettings = {
   mostNames: 100_000,
   sliceBytes: 4 * 2 ** 30,
   segmentSizes: SEGMENT_SIZES,
-  mostSegments: 1_000,
-  mostWarnings: 100,
+  mostSegments: 20,
   noteEveryMs: NOTE_EVERY_MS,
 };
 
@@ -71,6 +68,9 @@ export interface RangeDeps {
   readonly clock: Clock;
   readonly settings: RangeSettings;
 }
+
+/** Characters of the warnings that a piece names: its row has to hold its segments too. */
+const LONGEST_WARNINGS = 200_000;
 
 /** What to send when a piece is in: its rest and what it gave away back to the queue, or a marker check. */
 export interface RangeStep {
@@ -306,7 +306,7 @@ class PieceOfRange {
   }
 
   #warningsSoFar(): Warnings {
-    return { count: this.#totals.warned, first: this.#warnings };
+    return joinWarnings([{ count: this.#totals.warned, first: this.#warnings }], LONGEST_WARNINGS);
   }
 
   /** The intervals of the previous manifest that reach into the range, clipped to it; at least one. */
@@ -422,8 +422,8 @@ class PieceOfRange {
     for (const slice of this.#slices(changes)) {
       if (taken > 0 && !(this.#hasTime() && (await this.#isWanted()))) return { entries, stoppedAt: taken };
       const copies = await this.#copyAll(slice);
-      for (const change of slice) {
-        const copy = copies.get(change);
+      for (const [i, change] of slice.entries()) {
+        const copy = copies[i];
         if (copy?.unfinished === true) return { entries, stoppedAt: taken };
         const entry = copy === undefined ? this.#keep(change) : this.#settle(change, copy);
         if (entry !== undefined) entries.push(entry);
@@ -451,19 +451,27 @@ class PieceOfRange {
     return slice.length === 0 ? slices : [...slices, slice];
   }
 
-  async #copyAll(changes: readonly Change[]): Promise<ReadonlyMap<Change, Taken>> {
+  /** @returns one a change; undefined where there was nothing to copy */
+  async #copyAll(changes: readonly Change[]): Promise<readonly (Taken | undefined)[]> {
     const written = changes.filter((change) => change.kind === "written");
     const deps = { datasource: this.#datasource, vault: this.#vault };
     const { container } = this.#message;
     const birth = this.#job.recoveryPoint.sequence;
-    let soFar = this.#totals;
+    const goesOn = (): boolean => this.#hasTime();
+    let copied = 0;
+    let copiedBytes = 0;
     const taken = await this.#pool.map(written, async ({ now }) => {
-      const copy = await copyVersion(deps, container, now, birth, () => this.#hasTime());
-      soFar = addTotals(soFar, { ...NO_TOTALS, listed: 1, copied: 1, copiedBytes: copy.copiedBytes });
-      await this.#progress.note(soFar, this.#pool.pressure);
+      const copy = await copyVersion(deps, container, now, birth, goesOn);
+      copied += 1;
+      copiedBytes += copy.copiedBytes;
+      if (this.#progress.isDue) {
+        const soFar = addTotals(this.#totals, { ...NO_TOTALS, listed: copied, copied, copiedBytes });
+        await this.#progress.note(soFar, this.#pool.pressure);
+      }
       return copy;
     });
-    return new Map(taken.map((copy, i) => [written[i] as Change, copy]));
+    const copies = taken.values();
+    return changes.map(({ kind }) => (kind === "written" ? copies.next().value : undefined));
   }
 
   #keep(change: Change): EntryLine | undefined {
@@ -479,7 +487,7 @@ class PieceOfRange {
       changedDuringCopy: changedDuringCopy ? 1 : 0,
       warned: warning === undefined ? 0 : 1,
     });
-    if (warning !== undefined && this.#warnings.length < this.#deps.settings.mostWarnings) {
+    if (warning !== undefined && this.#warnings.length < MOST_WARNINGS) {
       this.#warnings.push({ container: this.#message.container, name: nameOf(change), ...warning });
     }
     return entry && encodeEntry(entry);

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { decodeIndex, type ManifestIndex } from "./manifest-index.ts";
-import { decodeSeal, NO_WARNINGS, type Seal } from "./seal.ts";
+import { decodeSeal, joinWarnings, NO_WARNINGS, type Seal } from "./seal.ts";
 import { encodeDocument } from "./version.ts";
 
 const seal: Seal = {
@@ -74,4 +74,18 @@ test("an index whose totals are not those of its segments is refused", ({ expect
       expect.objectContaining({ code: "format/corrupt" }),
     );
   }
+});
+
+test("warnings that are kept in a row are as many as fit, whatever their names are made of", ({ expect }) => {
+  const first = Array.from({ length: 50 }, (_, i) => ({
+    container: "raw",
+    name: `${i}-${"\u00fc".repeat(100)}`,
+    code: "archived",
+    message: "m",
+  }));
+  const joined = joinWarnings([{ count: 60, first }], 5_000);
+  expect(joined.count).toBe(60);
+  expect(joined.first.length).toBeGreaterThan(3);
+  expect(joined.first.length).toBeLessThan(9);
+  expect(joined.first).toEqual(first.slice(0, joined.first.length));
 });

@@ -89,7 +89,8 @@ function topAbove(low: number): number {
 
 function middleRank(low: number, high: number): number | undefined {
   const floor = Math.max(low, FIRST_USUAL - 1);
-  let middle = Math.floor((floor + high) / 2);
+  // What lies beyond the usual characters is asked for at once, and mostly there is nothing.
+  let middle = floor < LAST_USUAL && high > LAST_USUAL ? LAST_USUAL : Math.floor((floor + high) / 2);
   if (middle >= SURROGATES.first && middle <= SURROGATES.last) middle = SURROGATES.first - 1;
   return middle > floor && middle < high ? middle : undefined;
 }

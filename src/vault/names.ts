@@ -58,7 +58,7 @@ export function objectPath(container: string, name: string, etag: string, birth:
   const path = `${plain}${name}/${suffix}`;
   const fits =
     path.length <= LONGEST_NAME &&
-    path.split("/").length <= MOST_SEGMENTS &&
+    (path.length < MOST_SEGMENTS || path.split("/").length <= MOST_SEGMENTS) &&
     encodedLength(name) <= LONGEST_ENCODED_NAME;
   return fits ? path : `${hashed}${createHash("sha256").update(name).digest("hex")}/${suffix}`;
 }
@@ -91,7 +91,10 @@ function encodedLength(name: string): number {
  * @see https://url.spec.whatwg.org/#double-dot-path-segment
  */
 export function isAddressable(name: string): boolean {
-  return name.isWellFormed() && !name.split("/").some((part) => part === "." || part === "..");
+  if (!name.isWellFormed()) return false;
+  // Only such names can have one of the two; all others are spared the closer look.
+  if (!name.endsWith(".") && !name.includes("./")) return true;
+  return !name.split("/").some((part) => part === "." || part === "..");
 }
 
 /** Where the manifests of a recovery point lie. */

@@ -17,6 +17,32 @@ export type Warnings = Readonly<z.infer<typeof Warnings>>;
 
 export const NO_WARNINGS: Warnings = { count: 0, first: [] };
 
+/** Warnings that a job and its seal name; the others are counted. */
+export const MOST_WARNINGS = 1_000;
+
+/**
+ * Adds warnings up, and names the first of them, as many as fit.
+ *
+ * @param characters - of their JSON, in ASCII, for what is kept in a table row; absent: only their number counts
+ */
+export function joinWarnings(all: readonly Warnings[], characters = Number.POSITIVE_INFINITY): Warnings {
+  const first: Warning[] = [];
+  let left = characters;
+  for (const warning of all.flatMap((warnings) => warnings.first)) {
+    left -= asciiLength(JSON.stringify(warning));
+    if (first.length === MOST_WARNINGS || left < 0) break;
+    first.push(warning);
+  }
+  return { count: all.reduce((sum, { count }) => sum + count, 0), first };
+}
+
+/** Rows are written in ASCII, where any other character is `\\uXXXX`. */
+function asciiLength(json: string): number {
+  let length = json.length;
+  for (let i = 0; i < json.length; i++) if (json.charCodeAt(i) > 0x7e) length += 5;
+  return length;
+}
+
 /** Blob metadata of a seal that repeats its sequence number, so that a listing alone finds the newest point. */
 export const SEQUENCE_METADATA = "sequence";
 

@@ -1,5 +1,5 @@
 import type { RecordTable } from "../foundation/records.ts";
-import { addTotals, NO_TOTALS } from "../jobs/contract.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
 import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 
 /** Planned ranges that are counted together: a check reads the tallies of one group, however many ranges there are. */
@@ -8,6 +8,35 @@ export const GROUP_RANGES = 256;
 /** The group of a range, and of all that were split off from it. */
 export function groupOf(range: string): number {
   return Math.floor(Number.parseInt(range, 10) / GROUP_RANGES);
+}
+
+interface CountedGroup {
+  /** Ranges planned, and how many more were split off them. */
+  readonly planned: number;
+  readonly splits: number;
+  readonly finished: number;
+  readonly totals: JobTotals;
+  /** Groups that the container has. */
+  readonly groups: number;
+}
+
+/** @returns undefined when the job has ended and its rows are gone */
+async function countGroup(
+  work: RecordTable<WorkRecord>,
+  jobId: string,
+  container: string,
+  group: number,
+): Promise<CountedGroup | undefined> {
+  const plan = await getWork(work, jobId, workRows.plan(container), "plan");
+  if (plan === undefined) return undefined;
+  const tallies = await listWork(work, jobId, workRows.tallies(container, group), "tally");
+  return {
+    planned: Math.min(GROUP_RANGES, plan.parts - group * GROUP_RANGES),
+    splits: tallies.filter(({ split }) => split).length,
+    finished: tallies.filter(({ finished }) => finished).length,
+    totals: tallies.map(({ totals }) => totals).reduce(addTotals, NO_TOTALS),
+    groups: Math.ceil(plan.parts / GROUP_RANGES),
+  };
 }
 
 /**
@@ -22,16 +51,23 @@ export async function areRangesIn(
   container: string,
   group: number,
 ): Promise<boolean> {
-  const plan = await getWork(work, jobId, workRows.plan(container), "plan");
-  if (plan === undefined) return false;
-  const tallies = await listWork(work, jobId, workRows.tallies(container, group), "tally");
-  const planned = Math.min(GROUP_RANGES, plan.parts - group * GROUP_RANGES);
-  const splits = tallies.filter(({ split }) => split).length;
-  const finished = tallies.filter((tally) => tally.finished).length;
-  if (finished !== planned + splits) return false;
-
-  const totals = tallies.map((tally) => tally.totals).reduce(addTotals, NO_TOTALS);
+  const counted = await countGroup(work, jobId, container, group);
+  if (counted === undefined || counted.finished !== counted.planned + counted.splits) return false;
+  const { finished, splits, totals, groups } = counted;
   await work.insert(jobId, workRows.group(container, group), { kind: "group", finished, splits, totals });
-  const whole = await listWork(work, jobId, workRows.groups(container), "group");
-  return whole.length === Math.ceil(plan.parts / GROUP_RANGES);
+  return (await listWork(work, jobId, workRows.groups(container), "group")).length === groups;
+}
+
+/**
+ * Tells whether another range may be split off one of a group: only while fewer are open than a group has, so that the
+ * queue does not grow with what the container holds.
+ */
+export async function maySplit(
+  work: RecordTable<WorkRecord>,
+  jobId: string,
+  container: string,
+  group: number,
+): Promise<boolean> {
+  const counted = await countGroup(work, jobId, container, group);
+  return counted !== undefined && counted.planned + counted.splits - counted.finished < GROUP_RANGES;
 }

@@ -30,7 +30,7 @@ import { listingOrderOf } from "./listing-order-of.ts";
 import { ListingReader } from "./listing-reader.ts";
 import { ManifestWriter, SEGMENT_SIZES, type SegmentSizes } from "./manifest-writer.ts";
 import { previousSegments } from "./previous-segments.ts";
-import { groupOf } from "./range-tallies.ts";
+import { groupOf, maySplit } from "./range-tallies.ts";
 import { probeOf, splitRange } from "./split-range.ts";
 
 export interface RangeSettings {
@@ -292,6 +292,7 @@ class PieceOfRange {
   ): Promise<string | undefined> {
     const { container, range } = this.#message;
     if (range.length > LONGEST_RANGE_ID) return undefined;
+    if (!(await maySplit(this.#deps.work, this.#job.id, container, groupOf(range)))) return undefined;
     const later = left.slice(1).flatMap(({ segment }) => segment ?? []);
     const middle = later[Math.floor(later.length / 2)];
     if (middle !== undefined) {

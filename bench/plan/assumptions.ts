@@ -144,7 +144,7 @@ export const ENGINE: Engine = {
   batchSize: host.extensions.queues.batchSize,
   newBatchThreshold: host.extensions.queues.newBatchThreshold,
   mostLanes: 256,
-  mostOpenRanges: Number.POSITIVE_INFINITY,
+  mostOpenRanges: GROUP_RANGES,
   mostQueued: Number.POSITIVE_INFINITY,
   mostPollingSeconds: 60,
   noteSeconds: RANGE_SETTINGS.noteEveryMs / 1_000,

@@ -195,7 +195,7 @@ test("the history has as many events for a thousand times the blobs", ({ expect 
 });
 
 test.for([
-  { engine: { mostOpenRanges: 256 }, name: "lanes, and a limit to open ranges", most: ASSUMPTIONS.containers * 256 },
+  { engine: {}, name: "lanes, and a limit to open ranges", most: ASSUMPTIONS.containers * 256 },
   { engine: { mostQueued: 1_000, mostLanes: 8 }, name: "few lanes, and a look at the queue", most: 6_400 },
 ])("$name keep the queue within a bound that knows no blobs", ({ engine, most }, { expect }) => {
   const depths = (["first", "second"] as const).flatMap((kind) =>

@@ -1,5 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
-import { decodeEntry, type Entry, type EntryLine, headOf, isPlainly, LABELS, type Label } from "../vault/entry.ts";
+import { decodeEntry, type Entry, type EntryLine, glanceAt, headOf, LABELS, type Label } from "../vault/entry.ts";
 import type { NameComparator } from "../vault/listing-order.ts";
 import type { ListedBlob } from "./contract.ts";
 
@@ -45,10 +45,12 @@ export function compareListing(
   let next = from;
   for (const now of listed) {
     let line = before[next];
-    // By far the most of a listing ends here; all else is decided below, where each line is read in full.
-    if (line !== undefined && isPlainly(line, now)) {
-      changes.push({ kind: "unchanged", before: line });
+    // By far the most of a listing ends here; all else is decided below, where lines are read.
+    const glance = line && glanceAt(line, now);
+    if (line !== undefined && glance !== undefined) {
       next += 1;
+      if (glance === "other-version") changed += 1;
+      changes.push(glance === "same" ? { kind: "unchanged", before: line } : { kind: "written", now });
       continue;
     }
     let head = line && headOf(line);

@@ -1,5 +1,5 @@
 import type { VaultFiles } from "../vault/contract.ts";
-import type { EntryLine } from "../vault/entry.ts";
+import type { Entry, EntryLine } from "../vault/entry.ts";
 import { segmentPath } from "../vault/names.ts";
 import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef } from "../vault/segment.ts";
 
@@ -57,7 +57,7 @@ export class ManifestWriter {
   }
 
   /** Adds entries that need a new segment. */
-  async add(entries: readonly EntryLine[]): Promise<void> {
+  async add(entries: readonly (Entry | EntryLine)[]): Promise<void> {
     for (const entry of entries) {
       this.#waiting.push(entry);
       if (this.#waiting.length >= this.#sizes.largest) await this.#write(this.#sizes.usual);

@@ -15,7 +15,7 @@ import {
   type WorkRecord,
   workRows,
 } from "../jobs/work.ts";
-import { type EntryLine, encodeEntry, headOf } from "../vault/entry.ts";
+import { type Entry, type EntryLine, headOf } from "../vault/entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { separator } from "../vault/name-space.ts";
@@ -417,8 +417,10 @@ class PieceOfRange {
    *
    * @returns the entries, up to the change at which it had to stop, if it had to
    */
-  async #take(changes: readonly Change[]): Promise<{ readonly entries: EntryLine[]; readonly stoppedAt?: number }> {
-    const entries: EntryLine[] = [];
+  async #take(
+    changes: readonly Change[],
+  ): Promise<{ readonly entries: (Entry | EntryLine)[]; readonly stoppedAt?: number }> {
+    const entries: (Entry | EntryLine)[] = [];
     let taken = 0;
     for (const slice of this.#slices(changes)) {
       if (taken > 0 && !(this.#hasTime() && (await this.#isWanted()))) return { entries, stoppedAt: taken };
@@ -475,13 +477,13 @@ class PieceOfRange {
     return changes.map(({ kind }) => (kind === "written" ? copies.next().value : undefined));
   }
 
-  #keep(change: Change): EntryLine | undefined {
+  #keep(change: Change): Entry | EntryLine | undefined {
     if (change.kind === "written") return undefined;
     this.#count({ unchanged: 1 });
-    return change.kind === "unchanged" ? change.before : encodeEntry(relabel(change.before, change.now));
+    return change.kind === "unchanged" ? change.before : relabel(change.before, change.now);
   }
 
-  #settle(change: Change, { entry, copiedBytes, changedDuringCopy, warning }: Taken): EntryLine | undefined {
+  #settle(change: Change, { entry, copiedBytes, changedDuringCopy, warning }: Taken): Entry | undefined {
     this.#count({
       copied: entry === undefined || entry.type === "directory" ? 0 : 1,
       copiedBytes,
@@ -491,7 +493,7 @@ class PieceOfRange {
     if (warning !== undefined && this.#warnings.length < MOST_WARNINGS) {
       this.#warnings.push({ container: this.#message.container, name: nameOf(change), ...warning });
     }
-    return entry && encodeEntry(entry);
+    return entry;
   }
 
   #count(totals: Partial<JobTotals>): void {

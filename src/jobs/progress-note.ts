@@ -44,10 +44,15 @@ export class ProgressNote {
     return this.#work.insert(this.#jobId, this.#row, this.#running(NO_TOTALS, this.#since));
   }
 
-  /** Notes the totals when the last note is old enough. */
+  /** Whether the last note is old enough for another. */
+  get isDue(): boolean {
+    return this.#clock().getTime() - this.#noted.at.getTime() >= this.#everyMs;
+  }
+
+  /** Notes the totals when that is due. */
   async note(totals: JobTotals, pressure?: Pressure): Promise<void> {
+    if (!this.isDue) return;
     const now = this.#clock();
-    if (now.getTime() - this.#noted.at.getTime() < this.#everyMs) return;
     const running = this.#running(totals, now, pressure);
     this.#noted = { totals, at: now };
     if (!this.#begun) await this.begin();

@@ -114,17 +114,22 @@ export function headOf(line: EntryLine): Pick<Entry, "name" | "etag" | "size"> {
 const PLAIN_MIDDLE = /,"size":\d+,"modified":"[^"]*","birth":\d+(?:,"md5":"[^"]*")?(?:,"type":"[a-z]+")?/y;
 
 /**
- * Tells whether a line is surely of this name and ETag, with these labels and no others, by looking at the text alone.
+ * Compares a line with what is known of a blob by looking at the text alone.
  *
- * @returns false also when the line would have to be parsed to know
+ * @returns `same`: it is surely of this name and ETag, with these labels and no others; `other-version`: it is surely of
+ *   this name and has another ETag; undefined: nothing is sure, and the line must be read
  */
-export function isPlainly(line: EntryLine, version: Pick<Entry, "name" | "etag" | Label>): boolean {
-  if (line.includes("\\")) return false;
-  const name = pastString(line, 0, '{"name":"', version.name);
-  const etag = pastString(line, name, ',"etag":"', version.etag);
-  if (etag < 0) return false;
-  PLAIN_MIDDLE.lastIndex = etag;
-  if (!PLAIN_MIDDLE.test(line)) return false;
+export function glanceAt(
+  line: EntryLine,
+  version: Pick<Entry, "name" | "etag" | Label>,
+): "same" | "other-version" | undefined {
+  if (line.includes("\\")) return undefined;
+  const etag = pastText(line, pastString(line, 0, '{"name":"', version.name), ',"etag":"');
+  if (etag < 0) return undefined;
+  const middle = pastString(line, etag, "", version.etag);
+  if (middle < 0) return "other-version";
+  PLAIN_MIDDLE.lastIndex = middle;
+  if (!PLAIN_MIDDLE.test(line)) return undefined;
   let at = PLAIN_MIDDLE.lastIndex;
   for (const label of LABELS) {
     const value = version[label];
@@ -134,14 +139,14 @@ export function isPlainly(line: EntryLine, version: Pick<Entry, "name" | "etag" 
         ? pastString(line, at, PLAIN_LABELS[label], value)
         : pastText(line, at, `,"tags":${JSON.stringify(sortedByKey(value))}`);
   }
-  return at === line.length - 1 && line.endsWith("}");
+  return at === line.length - 1 && line.endsWith("}") ? "same" : undefined;
 }
 
 const PLAIN_LABELS = Object.fromEntries(LABELS.map((label) => [label, `,"${label}":"`])) as Record<Label, string>;
 
-/** Where a line goes on after a member with this value; negative when it is not there. */
-function pastString(line: string, at: number, member: string, value: string): number {
-  const end = pastText(line, pastText(line, at, member), value);
+/** Where a line goes on after a string with this value; negative when it is not there. */
+function pastString(line: string, at: number, before: string, value: string): number {
+  const end = pastText(line, pastText(line, at, before), value);
   return end >= 0 && line.indexOf('"', end - value.length) === end ? end + 1 : -1;
 }
 

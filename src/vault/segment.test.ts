@@ -76,6 +76,13 @@ test("whatever is taken in between, the segments hold what was pushed, in its or
   expect(taken).toBeGreaterThan(100);
 });
 
+test("an entry makes the same segment whether it is given or its line", async ({ expect }) => {
+  const builder = new SegmentBuilder();
+  for (const name of ["a", "é\n"]) builder.push(entryNamed(name));
+  const { content, ...described } = await builder.take(2);
+  expect({ path: "p", ...described }).toEqual((await segmentOf("a", "é\n")).ref);
+});
+
 test("a builder grows to whatever it is given", async ({ expect }) => {
   const names = Array.from({ length: 3_000 }, (_, i) => `${"é𝄞".repeat(i % 200)}${i}`);
   const { ref, content } = await segmentOf(...names);

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { z } from "zod";
 import { toFailure, VaultError } from "../foundation/errors.ts";
-import { decodeEntry, type Entry, type EntryLine, headOf } from "./entry.ts";
+import { decodeEntry, type Entry, type EntryLine, encodeEntry, headOf } from "./entry.ts";
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
@@ -63,8 +63,9 @@ export class SegmentBuilder {
     return this.#ends.length;
   }
 
-  /** @throws VaultError `format/corrupt` when the line has to be parsed and is not an entry */
-  push(line: EntryLine): void {
+  /** @throws VaultError `format/corrupt` when a line has to be parsed and is not an entry */
+  push(entry: Entry | EntryLine): void {
+    const line = typeof entry === "string" ? entry : encodeEntry(entry);
     const from = this.#ends.at(-1) ?? 0;
     // No UTF-16 unit takes more than three bytes in UTF-8.
     const most = from + 3 * line.length + 1;
@@ -72,7 +73,7 @@ export class SegmentBuilder {
     const end = from + this.#text.write(line, from);
     this.#text[end] = LINE_FEED;
     this.#ends.push(end + 1);
-    this.#sizes.push(headOf(line).size);
+    this.#sizes.push(typeof entry === "string" ? headOf(entry).size : entry.size);
   }
 
   /**

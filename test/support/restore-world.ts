@@ -20,7 +20,7 @@ import {
   type RestoreSettings,
   restoreSegment,
 } from "../../src/restore/restore-segment.ts";
-import { type Entry, encodeEntry } from "../../src/vault/entry.ts";
+import type { Entry } from "../../src/vault/entry.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
 import { indexPath, objectPath, sealPath, segmentPath } from "../../src/vault/names.ts";
@@ -248,7 +248,7 @@ export class RestoreWorld {
 
   async #segment(container: string, number: number, entries: readonly Entry[]): Promise<SegmentRef> {
     const builder = new SegmentBuilder();
-    for (const entry of entries) builder.push(encodeEntry(entry));
+    for (const entry of entries) builder.push(entry);
     const { content, ...described } = await builder.take(entries.length);
     const path = segmentPath(POINT, container, "000000", number, described.sha256);
     await this.#write(path, content);

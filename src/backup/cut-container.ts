@@ -58,7 +58,7 @@ export interface UnknownContainer extends NameProbe {
 const PROBING_WIDTH = 16;
 
 /** Samples of lengths say something only when there are so many ranges. */
-const FEWEST_SAMPLED = 16;
+const FEWEST_SAMPLED = 8;
 
 /** Ranges whose lengths are sampled. */
 const SAMPLES = 4;

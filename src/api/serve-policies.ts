@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { updateRecord } from "../foundation/records.ts";
@@ -42,7 +43,15 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
     if (dropped !== undefined) {
       throw new VaultError("policy/invalid", `the policy is for '${dropped}', and a policy keeps its datasource types`);
     }
-    return { ...wanted, armId: before.armId, name: before.name, createdAt: before.createdAt };
+    const sameSchedule = isDeepStrictEqual(before.backupRule?.intervals, wanted.backupRule?.intervals);
+    const slotsAfter = sameSchedule ? before.slotsAfter : deps.clock().toISOString();
+    return {
+      ...wanted,
+      armId: before.armId,
+      name: before.name,
+      createdAt: before.createdAt,
+      ...(slotsAfter === undefined ? {} : { slotsAfter }),
+    };
   });
   if (policy === undefined) throw new VaultError("storage/conflict", `policy '${params.policy}' was removed meanwhile`);
   return ok(policyResource(policy));

@@ -38,8 +38,13 @@ async function startDue(deps: Deps, context: InvocationContext): Promise<void> {
     busyWith: (vault, instanceId) => busyWith(deps, vault, instanceId),
   });
   for (const outcome of due) {
-    const { instanceName } = outcome;
-    if (outcome.start) context.info(`backup of '${instanceName}' for ${outcome.slot.toISOString()} started`);
+    const { instanceName, passedOver } = outcome;
+    const [oldest] = passedOver;
+    if (oldest !== undefined) {
+      const slots = `${passedOver.length} slots of '${instanceName}' from ${oldest.slot}`;
+      context.warn(`${slots} to ${passedOver.at(-1)?.slot} passed over: ${oldest.because}`);
+    }
+    if (outcome.start) context.info(`backup of '${instanceName}' for ${outcome.slot} started`);
     else if ("error" in outcome) context.error(`backup of '${instanceName}' not started`, cleanError(outcome.error));
   }
 }

@@ -95,23 +95,28 @@ export async function protectInstance(
   await checkInstance(deps, wanted);
   const vault = vaultKey(wanted.vaultArmId);
   const row = wanted.name.toLowerCase();
-  const change = (before: BackupInstance): BackupInstance => ({
-    ...wanted,
-    name: before.name,
-    armId: before.armId,
-    protectionState: before.protectionState,
-    createdAt: before.createdAt,
-    ...(before.lastSlot === undefined ? {} : { lastSlot: before.lastSlot }),
-  });
+  const now = deps.clock().toISOString();
+  const change = (before: BackupInstance): BackupInstance => {
+    const samePolicy = before.policyName.toLowerCase() === wanted.policyName.toLowerCase();
+    const slotsAfter = samePolicy ? before.slotsAfter : now;
+    return {
+      ...wanted,
+      name: before.name,
+      armId: before.armId,
+      protectionState: before.protectionState,
+      createdAt: before.createdAt,
+      ...(slotsAfter === undefined ? {} : { slotsAfter }),
+    };
+  };
 
   const before = (await deps.instances.get(vault, row))?.value;
   const fresh: BackupInstance = {
     ...wanted,
     protectionState: "ProtectionConfigured",
-    createdAt: deps.clock().toISOString(),
+    createdAt: now,
   };
   await deps.files.ensure(before === undefined ? fresh : change(before));
-  await deps.schedules.put(ALL_SCHEDULES, scheduleRow(vault, row), { vault, instanceName: row });
+  await deps.schedules.insert(ALL_SCHEDULES, scheduleRow(vault, row), { vault, instanceName: row });
   if (await deps.instances.insert(vault, row, fresh)) return { instance: fresh, created: true };
   const instance = await updateRecord(deps.instances, vault, row, change);
   if (instance === undefined)

@@ -54,7 +54,7 @@ export const InstanceProperties = z.looseObject({
 export type InstanceProperties = Readonly<z.infer<typeof InstanceProperties>>;
 
 /** A backup instance as it is asked for, before the world was asked whether it can be. */
-export type WantedInstance = Omit<BackupInstance, "protectionState" | "createdAt" | "lastSlot">;
+export type WantedInstance = Omit<BackupInstance, "protectionState" | "createdAt" | "slotsAfter">;
 
 export interface InstanceAddress {
   readonly vaultArmId: string;

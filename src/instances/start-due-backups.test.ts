@@ -1,4 +1,4 @@
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { CrashSwitch } from "../../test/support/crash-switch.ts";
 import {
@@ -9,13 +9,26 @@ import {
   policyBody,
   VAULT_ID,
 } from "../../test/support/memory-app.ts";
+import type { FailureCode } from "../foundation/errors.ts";
+import { updateRecord } from "../foundation/records.ts";
+import type { Job } from "../jobs/contract.ts";
 import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
+import { keepJobsGoing } from "../jobs/open-jobs.ts";
 import { requestJob } from "../jobs/request-job.ts";
-import { backupInstanceId, vaultKey } from "./contract.ts";
+import {
+  ALL_SCHEDULES,
+  type BackupInstance,
+  backupInstanceId,
+  MOST_PASSED_OVER,
+  type Schedule,
+  scheduleRow,
+  vaultKey,
+} from "./contract.ts";
 import { type StartDueBackupsDeps, scheduledJobId, startDueBackups } from "./start-due-backups.ts";
 
 const KEY = vaultKey(VAULT_ID);
 const INSTANCE = backupInstanceId(INSTANCE_ID);
+const ROW = "prodlake-prodlake-1";
 
 /** An instance made on 2 March 2026 at 10:00 UTC, under a policy that runs daily at 02:00. */
 class World extends MemoryApp {
@@ -29,6 +42,7 @@ class World extends MemoryApp {
       schedules: wrap(tables.schedules),
       instances: wrap(tables.instances),
       policies: wrap(tables.policies),
+      jobs,
       clock: () => this.now,
       requestJob: (job) =>
         requestJob(
@@ -44,18 +58,48 @@ class World extends MemoryApp {
     };
   }
 
+  /** What the timer does besides: it starts what a crash left unstarted. */
+  async keepGoing(): Promise<void> {
+    const end = async (): Promise<never> => {
+      throw new Error("nothing is to be ended");
+    };
+    await keepJobsGoing({ ...this.tables, orchestrations: this.orchestrations, end });
+  }
+
   async tick(now: string): Promise<string[]> {
     this.now = new Date(now);
     const outcomes = await startDueBackups(this.timer);
-    return outcomes.map((outcome) => (outcome.start ? `starts ${outcome.slot.toISOString()}` : outcome.because));
+    return outcomes.map((outcome) => (outcome.start ? `starts ${outcome.slot}` : outcome.because));
   }
 
   get startedJobs(): string[] {
     return this.orchestrations.started.map(({ id }) => id.replace("backup-", ""));
   }
 
-  async instance() {
-    return (await this.tables.instances.get(KEY, "prodlake-prodlake-1"))?.value;
+  /** The last job that was started takes the instance's lock. */
+  async beginJob(): Promise<string> {
+    return await this.changeJob({ containers: ["raw"] });
+  }
+
+  /** The last job that was started ends, with the failure or without. */
+  async endJob(code?: FailureCode): Promise<string> {
+    const end: Partial<Job> =
+      code === undefined ? { status: "Completed" } : { status: "Failed", failure: { code, message: "it failed" } };
+    return await this.changeJob(end);
+  }
+
+  private async changeJob(changes: Partial<Job>): Promise<string> {
+    const id = this.startedJobs.at(-1) ?? "";
+    await updateRecord(this.tables.jobs, KEY, id, (job) => ({ ...job, ...changes }));
+    return id;
+  }
+
+  async changeInstance(changes: Partial<BackupInstance>): Promise<void> {
+    await updateRecord(this.tables.instances, KEY, ROW, (instance) => ({ ...instance, ...changes }));
+  }
+
+  async schedule(): Promise<Schedule | undefined> {
+    return (await this.tables.schedules.get(ALL_SCHEDULES, scheduleRow(KEY, ROW)))?.value;
   }
 }
 
@@ -69,20 +113,24 @@ test("a backup starts when its slot has come, once", async ({ expect }) => {
   const world = await protectedLake();
   expect(await world.tick("2026-03-03T01:59:00Z")).toEqual(["no slot has come"]);
   expect(await world.tick("2026-03-03T02:00:30Z")).toEqual(["starts 2026-03-03T02:00:00.000Z"]);
-  expect(await world.tick("2026-03-03T02:01:30Z")).toEqual(["no slot has come"]);
+  const [job = ""] = world.startedJobs;
+  expect(await world.tick("2026-03-03T02:01:30Z")).toEqual([`job '${job}' is about to begin`]);
+  await world.beginJob();
+  expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot has come"]);
+  await world.endJob();
   expect(await world.tick("2026-03-04T02:00:00Z")).toEqual(["starts 2026-03-04T02:00:00.000Z"]);
 
-  const slots = [new Date("2026-03-03T02:00:00Z"), new Date("2026-03-04T02:00:00Z")];
+  const slots = ["2026-03-03T02:00:00.000Z", "2026-03-04T02:00:00.000Z"];
   expect(world.startedJobs).toEqual(slots.map((slot) => scheduledJobId(INSTANCE, slot)));
-  expect((await world.tables.jobs.get(KEY, world.startedJobs[0] ?? ""))?.value).toEqual({
-    id: world.startedJobs[0],
+  expect((await world.tables.jobs.get(KEY, world.startedJobs[1] ?? ""))?.value).toEqual({
+    id: world.startedJobs[1],
     vault: KEY,
-    instanceName: "prodlake-prodlake-1",
+    instanceName: ROW,
     instance: INSTANCE,
     status: "InProgress",
     requestedBy: "schedule",
-    request: { kind: "backup", slot: "2026-03-03T02:00:00.000Z", rule: "BackupDaily" },
-    startedAt: "2026-03-03T02:00:30.000Z",
+    request: { kind: "backup", slot: "2026-03-04T02:00:00.000Z", rule: "BackupDaily" },
+    startedAt: "2026-03-04T02:00:00.000Z",
     policyName: "daily",
   });
 });
@@ -92,17 +140,46 @@ test("no slot before the instance was made is run", async ({ expect }) => {
   expect(await world.tick("2026-03-02T10:00:30Z")).toEqual(["no slot has come"]);
 });
 
-test("slots that passed while nothing ran are made up for by one backup", async ({ expect }) => {
+const NEWER = "a newer slot came before it could run";
+
+test("slots that passed while nothing ran are made up for by one backup, and noted", async ({ expect }) => {
   const world = await protectedLake();
-  expect(await world.tick("2026-03-09T23:00:00Z")).toEqual(["starts 2026-03-09T02:00:00.000Z"]);
-  expect(await world.tick("2026-03-09T23:01:00Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-06T23:00:00Z")).toEqual(["starts 2026-03-06T02:00:00.000Z"]);
+  const passedOver = ["03", "04", "05"].map((day) => ({ slot: `2026-03-${day}T02:00:00.000Z`, because: NEWER }));
+  expect(await world.schedule()).toEqual({
+    vault: KEY,
+    instanceName: ROW,
+    handledUpTo: "2026-03-06T02:00:00.000Z",
+    asked: { slot: "2026-03-06T02:00:00.000Z", attempt: 1 },
+    passedOver: { count: 3, newest: passedOver },
+  });
+  await world.beginJob();
+  expect(await world.tick("2026-03-06T23:01:00Z")).toEqual(["no slot has come"]);
+  expect(await world.schedule()).toEqual({
+    vault: KEY,
+    instanceName: ROW,
+    handledUpTo: "2026-03-06T02:00:00.000Z",
+    passedOver: { count: 3, newest: passedOver },
+  });
+});
+
+test("all slots that are passed over are counted, and the newest are named", async ({ expect }) => {
+  const world = await protectedLake();
+  await world.tick("2026-03-06T23:00:00Z");
+  await world.endJob();
+  await world.tick("2026-07-01T23:00:00Z");
+  const { count, newest = [] } = (await world.schedule())?.passedOver ?? {};
+  expect(count).toBe(119);
+  expect(newest).toHaveLength(MOST_PASSED_OVER);
+  expect(newest.at(-1)).toEqual({ slot: "2026-06-30T02:00:00.000Z", because: NEWER });
 });
 
 test("two ticks at once start one job", async ({ expect }) => {
   const world = await protectedLake();
   world.now = new Date("2026-03-03T02:00:30Z");
   const outcomes = await Promise.all([startDueBackups(world.timer), startDueBackups(world.timer)]);
-  expect(outcomes.flat().every(({ start }) => start)).toBe(true);
+  expect(outcomes.flat().filter(({ start }) => start)).toHaveLength(1);
+  expect(outcomes.flat()).toContainEqual(expect.objectContaining({ because: "another tick was faster" }));
   expect(world.startedJobs).toHaveLength(1);
   expect(world.tables.jobs.size).toBe(1);
   expect(world.tables.jobOrder.size).toBe(1);
@@ -118,24 +195,154 @@ test("a slot waits while another job holds the instance, and runs when it is fre
   await world.tables.locks.put(INSTANCE, LOCK_ROW, { job: busy, since: "2026-03-02T10:00:00.000Z" });
 
   expect(await world.tick("2026-03-03T02:00:30Z")).toEqual([`job '${busy}' is at work`]);
-  expect((await world.instance())?.lastSlot).toBeUndefined();
+  expect(await world.schedule()).toEqual({ vault: KEY, instanceName: ROW });
   await world.tables.locks.remove(INSTANCE, LOCK_ROW);
   expect(await world.tick("2026-03-03T02:05:30Z")).toEqual(["starts 2026-03-03T02:00:00.000Z"]);
+});
+
+describe("a slot whose job another one was faster than", () => {
+  const SLOT = "2026-03-03T02:00:00.000Z";
+
+  test("is tried again under a new job, until one has begun", async ({ expect }) => {
+    const world = await protectedLake();
+    expect(await world.tick("2026-03-03T02:00:30Z")).toEqual([`starts ${SLOT}`]);
+    await world.endJob("instance/busy");
+    expect(await world.tick("2026-03-03T02:01:30Z")).toEqual([`starts ${SLOT}`]);
+    await world.endJob("instance/busy");
+    expect(await world.tick("2026-03-03T02:02:30Z")).toEqual([`starts ${SLOT}`]);
+    await world.beginJob();
+    expect(await world.tick("2026-03-03T02:03:30Z")).toEqual(["no slot has come"]);
+    expect(world.startedJobs).toEqual([1, 2, 3].map((attempt) => scheduledJobId(INSTANCE, SLOT, attempt)));
+    expect(await world.schedule()).not.toHaveProperty("passedOver");
+  });
+
+  test("waits until the other has ended", async ({ expect }) => {
+    const world = await protectedLake();
+    await world.tick("2026-03-03T02:00:30Z");
+    await world.endJob("instance/busy");
+    const other = { ...world.timer, busyWith: async () => "other" };
+    expect(await startDueBackups(other)).toMatchObject([{ start: false, because: "job 'other' is at work" }]);
+    expect(await world.tick("2026-03-03T05:00:30Z")).toEqual([`starts ${SLOT}`]);
+  });
+
+  test("gives way to a newer slot", async ({ expect }) => {
+    const world = await protectedLake();
+    await world.tick("2026-03-03T02:00:30Z");
+    await world.endJob("instance/busy");
+    expect(await world.tick("2026-03-04T02:00:30Z")).toEqual(["starts 2026-03-04T02:00:00.000Z"]);
+    expect(await world.schedule()).toMatchObject({
+      asked: { slot: "2026-03-04T02:00:00.000Z", attempt: 1 },
+      passedOver: { count: 1, newest: [{ slot: SLOT, because: NEWER }] },
+    });
+  });
+
+  test.for([
+    ["failed for another reason", "datasource/forbidden"],
+    ["was done", undefined],
+  ] as const)("is not tried again when it %s", async ([, code], { expect }) => {
+    const world = await protectedLake();
+    await world.tick("2026-03-03T02:00:30Z");
+    await world.endJob(code);
+    expect(await world.tick("2026-03-03T02:01:30Z")).toEqual(["no slot has come"]);
+    expect(await world.schedule()).toEqual({ vault: KEY, instanceName: ROW, handledUpTo: SLOT });
+  });
+});
+
+describe("an instance that is not protected for a while", () => {
+  const because = "protection was in state 'ProtectionStopped'";
+
+  test("starts nothing, and its slots are passed over as they come", async ({ expect }) => {
+    const world = await protectedLake();
+    await world.changeInstance({ protectionState: "ProtectionStopped" });
+    expect(await world.tick("2026-03-03T02:00:30Z")).toEqual(["it is not protected"]);
+    expect(await world.tick("2026-03-03T12:00:30Z")).toEqual(["it is not protected"]);
+    expect(await world.tick("2026-03-05T02:00:30Z")).toEqual(["it is not protected"]);
+    expect(await world.schedule()).toEqual({
+      vault: KEY,
+      instanceName: ROW,
+      handledUpTo: "2026-03-05T02:00:00.000Z",
+      passedOver: {
+        count: 3,
+        newest: ["03", "04", "05"].map((day) => ({ slot: `2026-03-${day}T02:00:00.000Z`, because })),
+      },
+    });
+    expect(world.startedJobs).toEqual([]);
+  });
+
+  test("goes on with the next slot after it is resumed", async ({ expect }) => {
+    const world = await protectedLake();
+    await world.changeInstance({ protectionState: "ProtectionStopped" });
+    await world.tick("2026-03-03T02:00:30Z");
+    await world.changeInstance({ protectionState: "ProtectionConfigured" });
+    expect(await world.tick("2026-03-03T12:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-04T02:00:30Z")).toEqual(["starts 2026-03-04T02:00:00.000Z"]);
+  });
+
+  test("has no slots up to the moment when it was resumed, though the app was down", async ({ expect }) => {
+    const world = await protectedLake();
+    await world.changeInstance({ slotsAfter: "2026-03-05T08:00:00.000Z" });
+    expect(await world.tick("2026-03-05T08:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-06T02:00:30Z")).toEqual(["starts 2026-03-06T02:00:00.000Z"]);
+  });
+
+  test("does not try again the slot that was crowded out before", async ({ expect }) => {
+    const world = await protectedLake();
+    await world.tick("2026-03-03T02:00:30Z");
+    await world.endJob("instance/busy");
+    await world.changeInstance({ protectionState: "ProtectionStopped" });
+    expect(await world.tick("2026-03-03T02:01:30Z")).toEqual(["it is not protected"]);
+    expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["it is not protected"]);
+    await world.changeInstance({ protectionState: "ProtectionConfigured" });
+    expect(await world.tick("2026-03-03T02:03:30Z")).toEqual(["no slot has come"]);
+    expect((await world.schedule())?.passedOver).toEqual({
+      count: 1,
+      newest: [{ slot: "2026-03-03T02:00:00.000Z", because }],
+    });
+  });
+});
+
+describe("another schedule", () => {
+  const noon = policyBody({ intervals: ["R/2026-01-01T12:00:00+00:00/P1D"] });
+
+  test("of its policy has no slots up to the change", async ({ expect }) => {
+    const world = await protectedLake();
+    world.now = new Date("2026-03-04T15:00:00Z");
+    expect((await world.call("PUT", POLICY_ID, { body: noon })).status).toBe(200);
+    expect(await world.tick("2026-03-04T15:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-05T12:00:30Z")).toEqual(["starts 2026-03-05T12:00:00.000Z"]);
+  });
+
+  test("by another policy has no slots up to the change", async ({ expect }) => {
+    const world = await protectedLake();
+    const policyId = POLICY_ID.replace("daily", "noon");
+    expect((await world.call("PUT", policyId, { body: noon })).status).toBe(200);
+    world.now = new Date("2026-03-04T15:00:00Z");
+    expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody({ policyId }) })).status).toBe(200);
+    expect(await world.tick("2026-03-04T15:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-05T12:00:30Z")).toEqual(["starts 2026-03-05T12:00:00.000Z"]);
+  });
+
+  test("does not come by a PUT that leaves the schedule as it is", async ({ expect }) => {
+    const world = await protectedLake();
+    world.now = new Date("2026-03-03T02:00:10Z");
+    expect((await world.call("PUT", POLICY_ID, { body: policyBody({ keep: "P60D" }) })).status).toBe(200);
+    expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody() })).status).toBe(200);
+    expect(await world.tick("2026-03-03T02:00:30Z")).toEqual(["starts 2026-03-03T02:00:00.000Z"]);
+  });
 });
 
 test("the reasons why nothing starts are told", async ({ expect }) => {
   const world = await protectedLake();
   const [instance] = Object.values(world.tables.instances.dump()[KEY] ?? {});
   if (instance === undefined) throw new Error("no instance");
-  const put = (changes: Partial<typeof instance>) =>
-    world.tables.instances.put(KEY, "prodlake-prodlake-1", { ...instance, ...changes });
+  const put = (changes: Partial<typeof instance>) => world.tables.instances.put(KEY, ROW, { ...instance, ...changes });
   const now = "2026-03-03T02:00:30Z";
 
-  await put({ protectionState: "ProtectionStopped" });
-  expect(await world.tick(now)).toEqual(["it is not protected"]);
+  await put({ protectionState: "ConfiguringProtection" });
+  expect(await world.tick(now)).toEqual(["it is not protected yet"]);
   await put({ policyName: "gone" });
   expect(await world.tick(now)).toEqual(["there is no policy 'gone'"]);
-  await world.tables.instances.remove(KEY, "prodlake-prodlake-1");
+  await world.tables.instances.remove(KEY, ROW);
   expect(await world.tick(now)).toEqual(["there is no such instance"]);
   await put({});
   const { backupRule, ...withoutSchedule } =
@@ -188,10 +395,8 @@ test("a PUT of the instance keeps the slot that was handled", async ({ expect })
   const world = await protectedLake();
   await world.tick("2026-03-03T02:00:30Z");
   expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody({ containers: ["raw"] }) })).status).toBe(200);
-  expect(await world.instance()).toMatchObject({
-    lastSlot: "2026-03-03T02:00:00.000Z",
-    containers: { kind: "chosen", names: ["raw"] },
-  });
+  expect(await world.schedule()).toMatchObject({ handledUpTo: "2026-03-03T02:00:00.000Z" });
+  await world.beginJob();
   expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot has come"]);
 });
 
@@ -203,9 +408,35 @@ test("wherever a tick dies, the next one ends with the slot run once", async ({ 
     },
     async (world, where) => {
       await world.tick("2026-03-03T02:05:30Z");
-      expect(world.startedJobs, where).toEqual([scheduledJobId(INSTANCE, new Date("2026-03-03T02:00:00Z"))]);
-      expect((await world.instance())?.lastSlot, where).toBe("2026-03-03T02:00:00.000Z");
+      await world.keepGoing();
+      expect(world.startedJobs, where).toEqual([scheduledJobId(INSTANCE, "2026-03-03T02:00:00.000Z")]);
+      expect((await world.schedule())?.handledUpTo, where).toBe("2026-03-03T02:00:00.000Z");
+      await world.beginJob();
       expect(await world.tick("2026-03-03T02:10:30Z"), where).toEqual(["no slot has come"]);
+    },
+  );
+  expect(died.length).toBeGreaterThan(15);
+});
+
+test("a slot that was asked for when a tick died runs before a newer one, and is not told as passed over", async ({
+  expect,
+}) => {
+  const died = await crashPoints(
+    protectedLake,
+    async (world) => {
+      await world.tick("2026-03-03T02:00:30Z");
+    },
+    async (world, where) => {
+      const wasAsked = (await world.schedule())?.asked !== undefined;
+      await world.tick("2026-03-04T02:00:30Z");
+      await world.keepGoing();
+      if (wasAsked) {
+        await world.endJob();
+        await world.tick("2026-03-04T02:01:30Z");
+      }
+      const slots = [...(wasAsked ? ["2026-03-03T02:00:00.000Z"] : []), "2026-03-04T02:00:00.000Z"];
+      expect(world.startedJobs, where).toEqual(slots.map((slot) => scheduledJobId(INSTANCE, slot)));
+      expect((await world.schedule())?.passedOver?.count ?? 0, where).toBe(wasAsked ? 0 : 1);
     },
   );
   expect(died.length).toBeGreaterThan(15);

@@ -1,14 +1,16 @@
 import type { Clock } from "../foundation/clock.ts";
+import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
-import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
+import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
+import { isOpen, type Job } from "../jobs/contract.ts";
 import { dueSlot, type PolicyRecord } from "../policies/contract.ts";
-import { ALL_SCHEDULES, type BackupInstance, type Schedule } from "./contract.ts";
+import { ALL_SCHEDULES, type BackupInstance, MOST_PASSED_OVER, type PassedOver, type Schedule } from "./contract.ts";
 
 export interface StartDueBackupsDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly instances: RecordTable<BackupInstance>;
   readonly policies: RecordTable<PolicyRecord>;
+  readonly jobs: RecordTable<Job>;
   readonly clock: Clock;
   /** Writes a job and starts it; one that exists is only started. */
   readonly requestJob: (job: Job) => Promise<Job>;
@@ -16,56 +18,163 @@ export interface StartDueBackupsDeps {
   readonly busyWith: (vault: string, instanceId: string) => Promise<string | undefined>;
 }
 
-export type DueBackup =
-  | { readonly start: true; readonly slot: Date; readonly job: Job }
-  | { readonly start: false; readonly because: string };
+/** What is known of one instance when its slots are looked at. */
+export interface DueFacts {
+  readonly schedule: Schedule;
+  readonly instance: BackupInstance | undefined;
+  readonly policy: PolicyRecord | undefined;
+  /** The job of `schedule.asked`, if it has a row. */
+  readonly askedJob: Job | undefined;
+  /** The job that holds the instance's lock; a slot waits until it is free. */
+  readonly busyWith: string | undefined;
+  readonly now: Date;
+}
+
+/** What becomes of the slots of one instance. */
+export type DueBackup = {
+  /** The schedule's row as it is to be; the very one that was given, when nothing changes. */
+  readonly schedule: Schedule;
+  /** Slots for which no backup will start, ascending. */
+  readonly passedOver: PassedOver["newest"];
+} & (
+  | { readonly start: true; readonly slot: string; readonly job: Job }
+  | { readonly start: false; readonly because: string }
+);
 
 /** What became of one instance at one tick. */
-export type DueOutcome = Schedule &
-  (DueBackup | { readonly start: false; readonly because: "failed"; readonly error: unknown });
+export type DueOutcome = Pick<Schedule, "vault" | "instanceName"> & {
+  readonly passedOver: PassedOver["newest"];
+} & (
+    | { readonly start: true; readonly slot: string; readonly job: Job }
+    | { readonly start: false; readonly because: string }
+    | { readonly start: false; readonly because: "failed"; readonly error: unknown }
+  );
 
-/** Id of the job that backs up an instance for a slot. */
-export function scheduledJobId(instanceId: string, slot: Date): string {
-  return deriveUuid("scheduled-backup", instanceId, slot.toISOString());
+type Asked = NonNullable<Schedule["asked"]>;
+
+/**
+ * Id of the job that backs up an instance for a slot.
+ *
+ * @param attempt - above 1 when the jobs of earlier attempts were crowded out by another job
+ */
+export function scheduledJobId(instanceId: string, slot: string, attempt = 1): string {
+  return deriveUuid("scheduled-backup", instanceId, slot, ...(attempt === 1 ? [] : [String(attempt)]));
 }
 
 /**
  * Decides whether an instance is to be backed up now: for the newest slot since the one that was handled last, or since
- * the instance was made. Slots that passed while the app was down are made up for by one backup.
+ * the instance was made, resumed, or given another schedule. Older slots, as after a time in which the app was down, are
+ * passed over: one backup makes up for them all.
  *
- * @param busyWith - the job that holds the instance's lock; a slot waits until it is free
+ * A slot waits while a job holds the instance. It is handled once its job has taken the instance's lock: a job that
+ * another one was faster than did nothing, and its slot is tried again.
+ *
+ * The slots of an instance that is paused or no longer protected are passed over as they come, so that none of them is
+ * made up for when it is resumed.
  */
-export function decideDueBackup(
-  { vault, instanceName }: Schedule,
-  instance: BackupInstance | undefined,
-  policy: PolicyRecord | undefined,
-  busyWith: string | undefined,
-  now: Date,
-): DueBackup {
-  if (instance === undefined) return { start: false, because: "there is no such instance" };
-  if (instance.protectionState !== "ProtectionConfigured") return { start: false, because: "it is not protected" };
-  if (policy === undefined) return { start: false, because: `there is no policy '${instance.policyName}'` };
-  if (policy.backupRule === undefined) return { start: false, because: "its policy has no schedule" };
+export function decideDueBackup(facts: DueFacts): DueBackup {
+  const { schedule, instance, policy, askedJob, busyWith, now } = facts;
+  const wait = (because: string): DueBackup => ({ start: false, because, schedule, passedOver: [] });
+  if (instance === undefined) return wait("there is no such instance");
+  if (instance.protectionState === "ConfiguringProtection") return wait("it is not protected yet");
+  if (policy === undefined) return wait(`there is no policy '${instance.policyName}'`);
+  if (policy.backupRule === undefined) return wait("its policy has no schedule");
+  const progress = progressOf(schedule.asked, askedJob);
+  if (progress === "beginning") return wait(`job '${askedJob?.id}' is about to begin`);
 
-  const after = new Date(instance.lastSlot ?? instance.createdAt);
-  const slot = dueSlot(policy.backupRule.intervals, { after, now });
-  if (slot === undefined) return { start: false, because: "no slot has come" };
-  const id = scheduledJobId(instance.id, slot);
-  if (busyWith !== undefined && busyWith !== id) return { start: false, because: `job '${busyWith}' is at work` };
+  const after = newest(instance.createdAt, instance.slotsAfter, policy.slotsAfter, schedule.handledUpTo);
+  const due = dueSlot(policy.backupRule.intervals, { after, until: now });
+  const fresh = due === undefined ? [] : [...due.skipped, due.slot].map((slot) => firstTry(slot));
+  const { asked } = schedule;
+  // One that is still to be requested goes before all that came since: who asked for it may be about to request it.
+  const open =
+    asked === undefined || progress === "done"
+      ? fresh
+      : progress === "to be requested"
+        ? [asked]
+        : [again(asked), ...fresh];
+
+  const next = open.at(-1);
+  if (instance.protectionState !== "ProtectionConfigured") {
+    const because = `protection was in state '${instance.protectionState}'`;
+    const passedOver = open.map(({ slot }) => ({ slot, because }));
+    return {
+      ...wait("it is not protected"),
+      schedule: movedTo(schedule, next?.slot, undefined, passedOver),
+      passedOver,
+    };
+  }
+  if (next === undefined) return { ...wait("no slot has come"), schedule: movedTo(schedule, undefined, undefined, []) };
+  if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
+
+  const because = "a newer slot came before it could run";
+  const passedOver = open.slice(0, -1).map(({ slot }) => ({ slot, because }));
   return {
     start: true,
-    slot,
+    slot: next.slot,
+    schedule: next === asked ? schedule : movedTo(schedule, next.slot, next, passedOver),
+    passedOver,
     job: {
-      id,
-      vault,
-      instanceName,
+      id: scheduledJobId(instance.id, next.slot, next.attempt),
+      vault: schedule.vault,
+      instanceName: schedule.instanceName,
       instance: instance.id,
       status: "InProgress",
       requestedBy: "schedule",
-      request: { kind: "backup", slot: slot.toISOString(), rule: policy.backupRule.name },
+      request: { kind: "backup", slot: next.slot, rule: policy.backupRule.name },
       startedAt: now.toISOString(),
       policyName: policy.name,
     },
+  };
+}
+
+function firstTry(slot: Date): Asked {
+  return { slot: slot.toISOString(), attempt: 1 };
+}
+
+function again({ slot, attempt }: Asked): Asked {
+  return { slot, attempt: attempt + 1 };
+}
+
+function newest(first: string, ...others: readonly (string | undefined)[]): Date {
+  return new Date(Math.max(Date.parse(first), ...others.filter((time) => time !== undefined).map(Date.parse)));
+}
+
+/** How far the slot that was asked for last has come. */
+function progressOf(
+  asked: Asked | undefined,
+  job: Job | undefined,
+): "to be requested" | "beginning" | "crowded out" | "done" {
+  if (asked === undefined) return "done";
+  if (job === undefined) return "to be requested";
+  const hasBegun = job.containers !== undefined;
+  if (hasBegun) return "done";
+  if (isOpen(job)) return "beginning";
+  return job.status === "Failed" && job.failure?.code === "instance/busy" ? "crowded out" : "done";
+}
+
+/** @returns the very schedule that was given, when nothing changes */
+function movedTo(
+  schedule: Schedule,
+  slot: string | undefined,
+  asked: Asked | undefined,
+  passedOver: PassedOver["newest"],
+): Schedule {
+  if (slot === undefined && asked === undefined && schedule.asked === undefined) return schedule;
+  const { asked: _, ...rest } = schedule;
+  const { count, newest } = schedule.passedOver ?? { count: 0, newest: [] };
+  return {
+    ...rest,
+    ...(slot === undefined ? {} : { handledUpTo: slot }),
+    ...(asked === undefined ? {} : { asked }),
+    ...(passedOver.length === 0
+      ? {}
+      : {
+          passedOver: {
+            count: count + passedOver.length,
+            newest: [...newest, ...passedOver.slice(-MOST_PASSED_OVER)].slice(-MOST_PASSED_OVER),
+          },
+        }),
   };
 }
 
@@ -75,38 +184,56 @@ export function decideDueBackup(
  * Instances are found by rows in one partition of their own, because they lie by vault and vaults lie by subscription,
  * so no other list has them all. One instance that fails holds up none of the others.
  *
- * Safe to run twice, and at once: the job's id is made of instance and slot, so both name one job; a crash before the
- * slot is stored only asks for the same job again.
+ * Safe to run twice, and at once: a slot is noted as asked for by whoever has read the newest row, before its job is
+ * requested, and the job's id is made of instance, slot and attempt. A crash in between leaves a slot that the next tick
+ * requests.
  */
 export async function startDueBackups(deps: StartDueBackupsDeps): Promise<DueOutcome[]> {
   const outcomes: DueOutcome[] = [];
-  for await (const { value: schedule } of listRecords(deps.schedules, ALL_SCHEDULES)) {
+  for await (const stored of listRecords(deps.schedules, ALL_SCHEDULES)) {
+    const { vault, instanceName } = stored.value;
     try {
-      outcomes.push({ ...schedule, ...(await startWhenDue(deps, schedule)) });
+      const { schedule, ...outcome } = await startWhenDue(deps, stored);
+      outcomes.push({ vault, instanceName, ...outcome });
     } catch (error) {
-      outcomes.push({ ...schedule, start: false, because: "failed", error });
+      outcomes.push({ vault, instanceName, start: false, because: "failed", error, passedOver: [] });
     }
   }
   return outcomes;
 }
 
-async function startWhenDue(deps: StartDueBackupsDeps, schedule: Schedule): Promise<DueBackup> {
-  const { vault, instanceName } = schedule;
+async function startWhenDue(deps: StartDueBackupsDeps, stored: Stored<Schedule>): Promise<DueBackup> {
+  const schedule = stored.value;
+  const { vault, instanceName, asked } = schedule;
   const instance = (await deps.instances.get(vault, instanceName))?.value;
-  const policy =
-    instance === undefined ? undefined : (await deps.policies.get(vault, instance.policyName.toLowerCase()))?.value;
-  const now = deps.clock();
-  const decide = (busyWith?: string): DueBackup => decideDueBackup(schedule, instance, policy, busyWith, now);
+  const facts: DueFacts = {
+    schedule,
+    instance,
+    policy: instance && (await deps.policies.get(vault, instance.policyName.toLowerCase()))?.value,
+    askedJob:
+      instance && asked && (await deps.jobs.get(vault, scheduledJobId(instance.id, asked.slot, asked.attempt)))?.value,
+    busyWith: undefined,
+    now: deps.clock(),
+  };
 
-  const due = decide();
+  const due = decideDueBackup(facts);
   // The lock is looked at only when a slot has come: most ticks find none.
-  const decision = due.start ? decide(await deps.busyWith(vault, due.job.instance)) : due;
-  if (!decision.start) return decision;
-
-  await deps.requestJob(decision.job);
-  const slot = decision.slot.toISOString();
-  await updateRecord(deps.instances, vault, instanceName, (fresh) =>
-    fresh.lastSlot !== undefined && fresh.lastSlot >= slot ? fresh : { ...fresh, lastSlot: slot },
-  );
+  const decision = due.start
+    ? decideDueBackup({ ...facts, busyWith: await deps.busyWith(vault, due.job.instance) })
+    : due;
+  if (decision.schedule !== schedule && !(await isNoted(deps.schedules, stored, decision.schedule))) {
+    return { start: false, because: "another tick was faster", schedule, passedOver: [] };
+  }
+  if (decision.start) await deps.requestJob(decision.job);
   return decision;
+}
+
+async function isNoted(schedules: RecordTable<Schedule>, { row, etag }: Stored<Schedule>, next: Schedule) {
+  try {
+    await schedules.replace(ALL_SCHEDULES, row, next, etag);
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError && error.code === "storage/conflict") return false;
+    throw error;
+  }
 }

@@ -16,12 +16,12 @@ export function datasourceKind(type: string): DatasourceKind | undefined {
   return DATASOURCE_KINDS.find((kind) => datasourceType(kind).toLowerCase() === type.toLowerCase());
 }
 
-/** One repeating schedule: from `start` on, every `every` days or weeks, at the time of day of `start`. */
+/** One repeating schedule: at `start`, and from then on at every such period. */
 export const RepeatingInterval = z.object({
   /** ISO 8601 with offset. */
   start: z.string(),
-  every: z.object({ unit: z.enum(["days", "weeks"]), count: z.int().positive() }),
-  /** IANA name; the time of day is kept in this zone through daylight saving. */
+  every: z.object({ unit: z.enum(["minutes", "hours", "days", "weeks"]), count: z.int().positive() }),
+  /** IANA name; days and weeks keep the time of day of `start` in this zone, through daylight saving. */
   zone: z.string(),
 });
 export type RepeatingInterval = Readonly<z.infer<typeof RepeatingInterval>>;
@@ -45,7 +45,9 @@ export const PolicyRecord = z.object({
   /** Names of the retention rules, and how long each keeps, ISO 8601 duration. */
   retentionRules: z.array(z.object({ name: z.string(), keep: z.string() })),
   createdAt: z.string(),
+  /** When the schedule was last changed: it has no slots up to then. Absent: it was never changed. ISO 8601 UTC. */
+  slotsAfter: z.string().optional(),
 });
 export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;
 
-export { dueSlot } from "./due-slot.ts";
+export { type DueSlot, dueSlot, slotsBetween } from "./due-slot.ts";

@@ -117,6 +117,17 @@ describe("a repeating time interval", () => {
       1,
       "Europe/Berlin",
     ],
+    ["hours", "R/2026-01-31T02:30:00Z/PT4H", "UTC", "2026-01-31T02:30:00.000Z", "hours", 4, "UTC"],
+    ["a quarter of an hour", "R/2026-01-31T02:30:00Z/PT15M", "UTC", "2026-01-31T02:30:00.000Z", "minutes", 15, "UTC"],
+    [
+      "a local time that comes twice",
+      "R/2026-10-25T02:30:00/P1D",
+      "Europe/Berlin",
+      "2026-10-25T02:30:00.000+02:00",
+      "days",
+      1,
+      "Europe/Berlin",
+    ],
     [
       "an IANA zone",
       "R/2026-01-31T02:30:00+00:00/P1D",
@@ -131,20 +142,63 @@ describe("a repeating time interval", () => {
   });
 
   test.for([
-    ["R/2026-01-31T02:30:00Z/PT4H"],
-    ["R/2026-01-31T02:30:00Z/P0D"],
-    ["R/2026-01-31T02:30:00Z/P1M"],
     ["R/2026-01-31T02:30:00Z"],
     ["R5/2026-01-31T02:30:00Z/P1D"],
     ["R/2026-02-30T02:30:00Z/P1D"],
     ["R/2026-01-31T25:30:00Z/P1D"],
     ["R/2026-01-31T0230Z/P1D"],
+    ["R/2026-01-31T02:30:00Z/P"],
     ["R/2026-01-31/P1D"],
     ["every day"],
     [""],
   ] as const)("'%s' is refused", ([interval], { expect }) => {
     expect(problem(() => intervals(interval))).toBe(
       `policy/invalid: the policy is not valid: rule 'BackupDaily' has the repeating time interval '${interval}'`,
+    );
+  });
+
+  test.for([
+    ["P0D", "period is zero"],
+    ["P0W", "period is zero"],
+    ["PT0M", "period is zero"],
+    ["PT0H", "period is zero"],
+    ["P1M", "period is of months or years"],
+    ["P1Y", "period is of months or years"],
+    ["P1M1D", "period is of months or years"],
+    ["PT14M", "period is shorter than PT15M"],
+    ["PT90S", "period is not one number of days, weeks, hours or minutes"],
+    ["PT1H30M", "period is not one number of days, weeks, hours or minutes"],
+    ["P1DT12H", "period is not one number of days, weeks, hours or minutes"],
+    ["P1D1W", "period is not one number of days, weeks, hours or minutes"],
+    ["PT", "period is not one number of days, weeks, hours or minutes"],
+  ] as const)("of %s is refused: its %s", ([period, why], { expect }) => {
+    const interval = `R/2026-01-31T02:30:00Z/${period}`;
+    expect(problem(() => intervals(interval))).toBe(
+      `policy/invalid: the policy is not valid: rule 'BackupDaily' has the repeating time interval '${interval}', whose ${why}`,
+    );
+  });
+
+  test("is refused when no clock ever shows its start", ({ expect }) => {
+    const interval = "R/2026-03-29T02:30:00/P1D";
+    expect(problem(() => intervals(interval, "W. Europe Standard Time"))).toBe(
+      `policy/invalid: the policy is not valid: rule 'BackupDaily' has the repeating time interval '${interval}', and the clocks of 'Europe/Berlin' never show when it starts`,
+    );
+    expect(intervals("R/2026-03-29T02:30:00+01:00/P1D", "W. Europe Standard Time")).toMatchObject({
+      start: "2026-03-29T03:30:00.000+02:00",
+    });
+  });
+
+  test("comes once for each weekday, and they are many at most", ({ expect }) => {
+    const days = ["05", "07", "09"].map((day) => `R/2026-01-${day}T02:00:00+00:00/P1W`);
+    const rule = (repeatingTimeIntervals: readonly string[]) =>
+      read([backup({ repeatingTimeIntervals, timeZone: "UTC" }), retention("Default", "P7D")]).backupRule?.intervals;
+    expect(rule(days)?.map(({ start }) => start)).toEqual([
+      "2026-01-05T02:00:00.000Z",
+      "2026-01-07T02:00:00.000Z",
+      "2026-01-09T02:00:00.000Z",
+    ]);
+    expect(problem(() => rule(Array.from({ length: 169 }, () => "R/2026-01-05T02:00:00Z/P1W")))).toBe(
+      "policy/invalid: the policy is not valid: rule 'BackupDaily' has 169 repeating time intervals, more than 168",
     );
   });
 

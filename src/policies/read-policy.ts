@@ -2,6 +2,7 @@ import { DateTime, IANAZone } from "luxon";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./contract.ts";
+import { momentOf } from "./local-time.ts";
 import { IANA_OF_WINDOWS_ZONE } from "./windows-zones.ts";
 
 const DataStore = z.looseObject({ objectType: z.string().optional(), dataStoreType: z.string() });
@@ -116,6 +117,9 @@ function expectVaultStore(rule: string, dataStoreType: string | undefined): void
   if (dataStoreType !== "VaultStore") invalid(`rule '${rule}' is for '${dataStoreType}', not for 'VaultStore'`);
 }
 
+/** One an hour of every weekday; each costs the scheduler some work every minute. */
+const MOST_INTERVALS = 168;
+
 function readBackupRule(rule: PolicyRule, tags: ReadonlySet<string>): NonNullable<PolicyRecord["backupRule"]> {
   const { name, backupParameters, dataStore, trigger } = rule;
   if (backupParameters?.objectType !== "AzureBackupParams" || backupParameters.backupType !== "Discrete") {
@@ -127,6 +131,11 @@ function readBackupRule(rule: PolicyRule, tags: ReadonlySet<string>): NonNullabl
   }
   const { repeatingTimeIntervals, timeZone } = trigger.schedule;
   if (repeatingTimeIntervals.length === 0) invalid(`rule '${name}' has no repeating time interval`);
+  if (repeatingTimeIntervals.length > MOST_INTERVALS) {
+    invalid(
+      `rule '${name}' has ${repeatingTimeIntervals.length} repeating time intervals, more than ${MOST_INTERVALS}`,
+    );
+  }
   const intervals = repeatingTimeIntervals.map((interval) => readInterval(name, interval, timeZone));
   return { name, intervals, defaultTag: readDefaultTag(name, trigger.taggingCriteria ?? [], tags) };
 }
@@ -147,25 +156,47 @@ function readDefaultTag(
   return byDefault.tagInfo.tagName;
 }
 
-/** `R/YYYY-MM-DDThh:mm[:ss[.fff]][Z|±hh:mm]/Duration`, where this version takes whole days and weeks. */
+/** `R/YYYY-MM-DDThh:mm[:ss[.fff]][Z|±hh:mm]/<period>` */
 const INTERVAL =
-  /^R\/(?<start>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?)(?<offset>Z|[+-]\d{2}:\d{2})?\/P(?<count>[1-9]\d{0,2})(?<unit>[DW])$/;
+  /^R\/(?<start>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?)(?<offset>Z|[+-]\d{2}:\d{2})?\/(?<period>P\w+)$/;
+const INTERVAL_HINT = "such as R/2026-01-31T02:30:00+00:00/P1D, with a period of P1D, P1W, PT4H or PT15M upward";
 
 function readInterval(rule: string, interval: string, timeZone: string | undefined): RepeatingInterval {
-  const { start, offset, count, unit } = INTERVAL.exec(interval)?.groups ?? {};
+  const refuse = (why: string): never => invalid(`rule '${rule}' has the repeating time interval '${interval}'${why}`);
+  const { start, offset, period } = INTERVAL.exec(interval)?.groups ?? {};
   const zone = readZone(rule, timeZone);
-  const from = DateTime.fromISO(`${start}${offset ?? zone.offset ?? ""}`, { zone: zone.name });
-  if (start === undefined || !from.isValid) {
-    return invalid(
-      `rule '${rule}' has the repeating time interval '${interval}'`,
-      "such as R/2026-01-31T02:30:00+00:00/P1D or R/2026-01-31T02:30:00+00:00/P1W",
-    );
+  const local = DateTime.fromISO(`${start}Z`, { zone: "UTC" });
+  if (start === undefined || period === undefined || !local.isValid) {
+    return invalid(`rule '${rule}' has the repeating time interval '${interval}'`, INTERVAL_HINT);
   }
-  return {
-    start: from.toISO(),
-    every: { unit: unit === "W" ? "weeks" : "days", count: Number(count) },
-    zone: zone.name,
-  };
+  const every = readPeriod(period, refuse);
+  const from = readStart(local, offset ?? zone.offset, zone.name);
+  if (from === undefined) return refuse(`, and the clocks of '${zone.name}' never show when it starts`);
+  return { start: from, every, zone: zone.name };
+}
+
+/** Shortest period in minutes. */
+const LEAST_MINUTES = 15;
+
+function readPeriod(period: string, refuse: (why: string) => never): RepeatingInterval["every"] {
+  if (/^P\d+[YM]/.test(period)) return refuse(", whose period is of months or years");
+  const [, days, dayUnit, time, timeUnit] = /^P(?:(\d{1,5})([DW])|T(\d{1,5})([HM]))$/.exec(period) ?? [];
+  const count = Number(days ?? time);
+  if (Number.isNaN(count)) return refuse(", whose period is not one number of days, weeks, hours or minutes");
+  if (count === 0) return refuse(", whose period is zero");
+  if (days !== undefined) return { unit: dayUnit === "W" ? "weeks" : "days", count };
+  if (timeUnit === "M" && count < LEAST_MINUTES) return refuse(`, whose period is shorter than PT${LEAST_MINUTES}M`);
+  return { unit: timeUnit === "H" ? "hours" : "minutes", count };
+}
+
+/** @returns ISO 8601 in the zone; undefined when it is a local time that the zone's clocks leave out */
+function readStart(local: DateTime, offset: string | undefined, zone: string): string | undefined {
+  if (offset !== undefined) {
+    const from = DateTime.fromISO(`${local.toISO({ includeOffset: false })}${offset}`, { zone });
+    return from.toISO() ?? undefined;
+  }
+  const { at, isShown } = momentOf(zone, local.toMillis());
+  return isShown ? (DateTime.fromMillis(at, { zone }).toISO() ?? undefined) : undefined;
 }
 
 interface Zone {

@@ -131,18 +131,18 @@ export function glanceAt(
   PLAIN_MIDDLE.lastIndex = middle;
   if (!PLAIN_MIDDLE.test(line)) return undefined;
   let at = PLAIN_MIDDLE.lastIndex;
-  for (const label of LABELS) {
-    const value = version[label];
-    if (value === undefined) continue;
-    at =
-      typeof value === "string"
-        ? pastString(line, at, PLAIN_LABELS[label], value)
-        : pastText(line, at, `,"tags":${JSON.stringify(sortedByKey(value))}`);
-  }
-  return at === line.length - 1 && line.endsWith("}") ? "same" : undefined;
+  at = pastLabel(line, at, ',"tier":"', version.tier);
+  if (version.tags !== undefined) at = pastText(line, at, `,"tags":${JSON.stringify(sortedByKey(version.tags))}`);
+  at = pastLabel(line, at, ',"owner":"', version.owner);
+  at = pastLabel(line, at, ',"group":"', version.group);
+  at = pastLabel(line, at, ',"permissions":"', version.permissions);
+  at = pastLabel(line, at, ',"acl":"', version.acl);
+  return at === line.length - 1 && line[at] === "}" ? "same" : undefined;
 }
 
-const PLAIN_LABELS = Object.fromEntries(LABELS.map((label) => [label, `,"${label}":"`])) as Record<Label, string>;
+function pastLabel(line: string, at: number, before: string, value: string | undefined): number {
+  return value === undefined ? at : pastString(line, at, before, value);
+}
 
 /** Where a line goes on after a string with this value; negative when it is not there. */
 function pastString(line: string, at: number, before: string, value: string): number {

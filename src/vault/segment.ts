@@ -69,7 +69,7 @@ export class SegmentBuilder {
     const from = this.#ends.at(-1) ?? 0;
     // No UTF-16 unit takes more than three bytes in UTF-8.
     const most = from + 3 * line.length + 1;
-    if (most > this.#text.length) this.#text = Buffer.concat([this.#text], Math.max(most, 2 * this.#text.length));
+    if (most > this.#text.length) this.#grow(most);
     const end = from + this.#text.write(line, from);
     this.#text[end] = LINE_FEED;
     this.#ends.push(end + 1);
@@ -96,6 +96,12 @@ export class SegmentBuilder {
     this.#ends = this.#ends.slice(count).map((later) => later - end);
     this.#sizes = this.#sizes.slice(count);
     return segment;
+  }
+
+  #grow(least: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(least, 4 * this.#text.length));
+    this.#text.copy(larger);
+    this.#text = larger;
   }
 
   #line(index: number): EntryLine {

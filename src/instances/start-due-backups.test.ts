@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { CrashSwitch } from "../../test/support/crash-switch.ts";
@@ -96,6 +97,45 @@ class World extends MemoryApp {
 
   async changeInstance(changes: Partial<BackupInstance>): Promise<void> {
     await updateRecord(this.tables.instances, KEY, ROW, (instance) => ({ ...instance, ...changes }));
+  }
+
+  async meet(event: Event, now: Date): Promise<void> {
+    this.now = now;
+    switch (event.kind) {
+      case "tick":
+        await this.keepGoing();
+        await startDueBackups(this.timer);
+        return;
+      case "two ticks":
+        await Promise.all([startDueBackups(this.timer), startDueBackups(this.timer)]);
+        return;
+      case "dying tick":
+        this.crash.arm(event.moment);
+        await startDueBackups(this.timer).catch(() => []);
+        this.crash.disarm();
+        await this.keepGoing();
+        return;
+      case "begin":
+        if (await this.isOpen()) await this.beginJob();
+        return;
+      case "end":
+        if (await this.isOpen()) await this.endJob();
+        return;
+      case "crowd out":
+        if (await this.isOpen()) await this.endJob("instance/busy");
+        return;
+      case "pause":
+        await this.changeInstance({ protectionState: "ProtectionStopped" });
+        return;
+      case "resume":
+        await this.changeInstance({ protectionState: "ProtectionConfigured" });
+    }
+  }
+
+  /** Whether the last job that was started has not ended, nor begun. */
+  private async isOpen(): Promise<boolean> {
+    const job = (await this.tables.jobs.get(KEY, this.startedJobs.at(-1) ?? "none"))?.value;
+    return job?.status === "InProgress" && job.containers === undefined;
   }
 
   async schedule(): Promise<Schedule | undefined> {
@@ -440,4 +480,57 @@ test("a slot that was asked for when a tick died runs before a newer one, and is
     },
   );
   expect(died.length).toBeGreaterThan(15);
+});
+
+type Event =
+  | { readonly kind: "tick" | "two ticks" | "begin" | "end" | "crowd out" | "pause" | "resume" }
+  | { readonly kind: "dying tick"; readonly moment: number };
+
+const event: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom("tick" as const, "two ticks" as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("dying tick" as const), moment: fc.nat(20) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constantFrom("begin" as const, "end" as const, "crowd out" as const) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("pause" as const, "resume" as const) }) },
+);
+
+test("whatever happens, each slot is backed up once, passed over once, or still due", async ({ expect }) => {
+  const seen = { backedUp: 0, again: 0, passedOver: 0, stillDue: 0 };
+  const step = fc.record({ event, hours: fc.integer({ min: 0, max: 40 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), async (steps) => {
+      const world = await protectedLake();
+      const made = world.now.getTime();
+      let now = made;
+      for (const { event, hours } of steps) {
+        now += hours * 3_600_000;
+        await world.meet(event, new Date(now));
+      }
+
+      const jobs = await Promise.all(world.startedJobs.map((id) => world.tables.jobs.get(KEY, id)));
+      const requests = jobs.map((job) => job?.value).filter((job) => job !== undefined);
+      const crowdedOut = requests.filter((job) => job.failure?.code === "instance/busy");
+      const backedUp = requests
+        .filter((job) => !crowdedOut.includes(job))
+        .map((job) => (job.request.kind === "backup" ? job.request.slot : ""));
+      const { handledUpTo, asked, passedOver = { count: 0, newest: [] } } = (await world.schedule()) ?? {};
+      expect(passedOver.newest).toHaveLength(passedOver.count);
+
+      const slots: string[] = [];
+      for (let slot = Date.parse("2026-03-03T02:00:00Z"); slot <= now; slot += 86_400_000)
+        slots.push(new Date(slot).toISOString());
+      const isDue = (slot: string): boolean => handledUpTo === undefined || slot > handledUpTo;
+      const stillDue = slots.filter((slot) => isDue(slot) || (slot === asked?.slot && !backedUp.includes(slot)));
+      const told = [...backedUp, ...passedOver.newest.map(({ slot }) => slot), ...stillDue];
+      expect(told.toSorted()).toEqual(slots);
+      seen.backedUp += backedUp.length;
+      seen.again += crowdedOut.length;
+      seen.passedOver += passedOver.count;
+      seen.stillDue += stillDue.length;
+    }),
+    { numRuns: 100 },
+  );
+  expect(Math.min(...Object.values(seen))).toBeGreaterThan(50);
 });

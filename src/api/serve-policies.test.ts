@@ -30,6 +30,36 @@ test("a second PUT changes the policy", async ({ expect }) => {
   ]);
 });
 
+test("a schedule may have several starts, by day, week, hour or minute", async ({ expect }) => {
+  const app = await withVault();
+  const intervals = ["P1D", "P1W", "PT4H", "PT15M"].map((period) => `R/2026-01-01T02:00:00+05:30/${period}`);
+  const body = policyBody({ intervals, timeZone: "India Standard Time" });
+  const put = await app.call("PUT", POLICY_ID, { body });
+  expect(put).toMatchObject({ status: 200, body });
+  expect((await app.call("GET", POLICY_ID)).body).toEqual(put.body);
+  const [stored] = Object.values(app.tables.policies.dump()).flatMap((rows) => Object.values(rows));
+  expect(stored?.backupRule?.intervals.map(({ every }) => every)).toEqual([
+    { unit: "days", count: 1 },
+    { unit: "weeks", count: 1 },
+    { unit: "hours", count: 4 },
+    { unit: "minutes", count: 15 },
+  ]);
+});
+
+test("a changed schedule has no slots up to the change; another change keeps them", async ({ expect }) => {
+  const app = await withVault();
+  const stored = () => Object.values(app.tables.policies.dump()).flatMap((rows) => Object.values(rows))[0];
+  await app.call("PUT", POLICY_ID, { body: policyBody() });
+  await app.call("PUT", POLICY_ID, { body: policyBody({ keep: "P7D" }) });
+  expect(stored()).not.toHaveProperty("slotsAfter");
+  const noon = { intervals: ["R/2026-01-01T12:00:00Z/P1D"] };
+  app.now = new Date("2026-05-01T08:00:00Z");
+  await app.call("PUT", POLICY_ID, { body: policyBody(noon) });
+  app.now = new Date("2026-06-01T08:00:00Z");
+  await app.call("PUT", POLICY_ID, { body: policyBody({ ...noon, keep: "P9D" }) });
+  expect(stored()).toMatchObject({ slotsAfter: "2026-05-01T08:00:00.000Z", retentionRules: [{ keep: "P9D" }] });
+});
+
 test("a policy keeps its datasource types, because instances lean on them", async ({ expect }) => {
   const app = await withVault();
   await app.call("PUT", POLICY_ID, { body: policyBody() });
@@ -43,6 +73,9 @@ test("a policy keeps its datasource types, because instances lean on them", asyn
 
 test.for([
   ["a broken schedule", policyBody({ intervals: ["every night"] }), "repeating time interval 'every night'"],
+  ["a schedule of ten minutes", policyBody({ intervals: ["R/2026-01-01T02:00:00Z/PT10M"] }), "shorter than PT15M"],
+  ["a monthly schedule", policyBody({ intervals: ["R/2026-01-01T02:00:00Z/P1M"] }), "period is of months or years"],
+  ["a schedule of no time", policyBody({ intervals: ["R/2026-01-01T02:00:00Z/P0D"] }), "period is zero"],
   ["an unknown time zone", policyBody({ timeZone: "Middle-earth" }), "unknown time zone 'Middle-earth'"],
   ["a retention of eleven years", policyBody({ keep: "P11Y" }), "keeps for 'P11Y'"],
   ["a foreign datasource", policyBody({ datasourceType: "OssDB" }), "datasource type 'OssDB' is not supported"],

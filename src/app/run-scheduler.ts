@@ -41,8 +41,11 @@ async function startDue(deps: Deps, context: InvocationContext): Promise<void> {
     const { instanceName, passedOver } = outcome;
     const [oldest] = passedOver;
     if (oldest !== undefined) {
-      const slots = `${passedOver.length} slots of '${instanceName}' from ${oldest.slot}`;
-      context.warn(`${slots} to ${passedOver.at(-1)?.slot} passed over: ${oldest.because}`);
+      const span = `${oldest.slot} to ${passedOver.at(-1)?.slot}`;
+      const told = `slots of '${instanceName}' passed over (${passedOver.length}, ${span}): ${oldest.because}`;
+      // Of an instance that is not protected none was to run.
+      if (outcome.start) context.warn(told);
+      else context.info(told);
     }
     if (outcome.start) context.info(`backup of '${instanceName}' for ${outcome.slot} started`);
     else if ("error" in outcome) context.error(`backup of '${instanceName}' not started`, cleanError(outcome.error));

@@ -116,7 +116,10 @@ export async function protectInstance(
     createdAt: now,
   };
   await deps.files.ensure(before === undefined ? fresh : change(before));
-  await deps.schedules.insert(ALL_SCHEDULES, scheduleRow(vault, row), { vault, instanceName: row });
+  const schedule: Schedule = { vault, instanceName: row };
+  // What an instance of this name that is gone has left there is not the new one's.
+  if (before !== undefined) await deps.schedules.insert(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
+  else await deps.schedules.put(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
   if (await deps.instances.insert(vault, row, fresh)) return { instance: fresh, created: true };
   const instance = await updateRecord(deps.instances, vault, row, change);
   if (instance === undefined)

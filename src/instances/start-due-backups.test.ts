@@ -440,6 +440,17 @@ test("a PUT of the instance keeps the slot that was handled", async ({ expect })
   expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot has come"]);
 });
 
+test("an instance that is made anew goes on with nothing that the one before it left", async ({ expect }) => {
+  const world = await protectedLake();
+  await world.tick("2026-03-03T02:00:30Z");
+  await world.endJob("instance/busy");
+  await world.tables.instances.remove(KEY, ROW);
+  world.now = new Date("2026-03-03T09:00:00Z");
+  expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody() })).status).toBe(201);
+  expect(await world.schedule()).toEqual({ vault: KEY, instanceName: ROW });
+  expect(await world.tick("2026-03-03T09:00:30Z")).toEqual(["no slot has come"]);
+});
+
 test("wherever a tick dies, the next one ends with the slot run once", async ({ expect }) => {
   const died = await crashPoints(
     protectedLake,

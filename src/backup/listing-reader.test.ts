@@ -91,3 +91,23 @@ test("at most one page is asked for ahead, and a reader that is closed lets go o
   await reader.close();
   expect(isReleased).toBe(true);
 });
+
+test("no page is asked for after the one that reaches the end", async ({ expect }) => {
+  let asked = 0;
+  async function* counted(): AsyncGenerator<ListedBlob[], void, undefined> {
+    for (const page of [["a", "b"], [], ["c", "e"], ["f"]]) {
+      asked += 1;
+      yield page.map(blob);
+    }
+  }
+  const reader = new ListingReader(counted(), nameComparator("utf-16"), "d");
+  const read: string[] = [];
+  for (let atEnd = false; !atEnd; ) {
+    const stretch = await reader.take("d");
+    read.push(...stretch.blobs.map(({ name: each }) => each));
+    atEnd = stretch.atEnd;
+  }
+  await reader.close();
+  expect(read).toEqual(["a", "b", "c"]);
+  expect(asked).toBe(3);
+});

@@ -19,16 +19,20 @@ export interface Stretch {
 export class ListingReader {
   readonly #pages: AsyncIterator<readonly ListedBlob[]>;
   readonly #compare: NameComparator;
-  #coming: Promise<IteratorResult<readonly ListedBlob[]>>;
+  readonly #end: string | undefined;
+  /** The next page; absent when the present one reaches the end. */
+  #coming: Promise<IteratorResult<readonly ListedBlob[]>> | undefined;
   #page: readonly ListedBlob[] = [];
   #taken = 0;
   #ended = false;
   #lastOfPage: string | undefined;
   #lastName: string | undefined;
 
-  constructor(pages: AsyncIterable<readonly ListedBlob[]>, compare: NameComparator) {
+  /** @param end - no name at or after it will be taken, so that no page after it needs to be asked for */
+  constructor(pages: AsyncIterable<readonly ListedBlob[]>, compare: NameComparator, end?: string) {
     this.#pages = pages[Symbol.asyncIterator]();
     this.#compare = compare;
+    this.#end = end;
     this.#coming = this.#ask();
   }
 
@@ -55,7 +59,7 @@ export class ListingReader {
 
   /** Lets go of a listing that is not read to its end. */
   async close(): Promise<void> {
-    await this.#coming.catch(() => undefined);
+    await this.#coming?.catch(() => undefined);
     await this.#pages.return?.();
   }
 
@@ -73,7 +77,7 @@ export class ListingReader {
   }
 
   async #turn(): Promise<void> {
-    const result = await this.#coming;
+    const result = await (this.#coming ?? this.#ask());
     if (result.done === true) {
       this.#ended = true;
       return;
@@ -82,7 +86,8 @@ export class ListingReader {
     this.#page = result.value;
     this.#taken = 0;
     this.#lastOfPage = result.value.at(-1)?.name ?? this.#lastOfPage;
-    this.#coming = this.#ask();
+    const isLast = this.#end !== undefined && this.#compare(this.#lastOfPage ?? "", this.#end) >= 0;
+    this.#coming = isLast ? undefined : this.#ask();
   }
 
   #ask(): Promise<IteratorResult<readonly ListedBlob[]>> {

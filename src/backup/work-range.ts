@@ -197,7 +197,8 @@ class PieceOfRange {
       this.#deps.settings.segmentSizes,
     );
     const intervals = await this.#intervals(task);
-    const listing = new ListingReader(this.#datasource.listPages(container, { from: task.from }), this.#compare);
+    const pages = this.#datasource.listPages(container, { from: task.from });
+    const listing = new ListingReader(pages, this.#compare, task.until);
     let stoppedAt: Position | undefined;
     let done = 0;
     try {

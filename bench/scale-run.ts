@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../src/backup/contract.ts";
+import { copyVersion } from "../src/backup/copy-version.ts";
 import { AdaptivePool } from "../src/foundation/adaptive-pool.ts";
 import type { VaultFile } from "../src/vault/contract.ts";
 import { ManifestCache } from "../src/vault/manifest-cache.ts";
@@ -25,6 +26,8 @@ export interface ScaleResult {
   readonly entries: number;
   /** Only making the listing, which every backup below does too. */
   readonly listing: Cost;
+  /** Only making the listing and asking for a copy of each blob, which is answered at once. */
+  readonly copies: Cost;
   /** Every entry is new. */
   readonly first: Cost;
   readonly unchanged: Cost;
@@ -157,8 +160,16 @@ async function run(entries: number, folder: string): Promise<ScaleResult> {
   const lake = new ScaleLake(datasource, folder);
   await lake.protect();
 
+  const pages = () => datasource.listPages(CONTAINER, { from: { name: "", after: false } });
   const listing = await costOf(async () => {
-    for await (const _ of datasource.listPages(CONTAINER, { from: { name: "", after: false } }));
+    for await (const _ of pages());
+  });
+  const { vault, pool } = lake.deps;
+  const ports = { datasource, vault: vault() };
+  const copies = await costOf(async () => {
+    for await (const page of pages()) {
+      await pool().map(page, (blob) => copyVersion(ports, CONTAINER, blob, 1, () => true));
+    }
   });
   const first = await backUp(lake, "first");
   const manifestBytes = await lake.files.bytesBelow("manifests/");
@@ -178,6 +189,7 @@ async function run(entries: number, folder: string): Promise<ScaleResult> {
   return {
     entries,
     listing,
+    copies,
     first,
     unchanged,
     directory,

@@ -79,21 +79,12 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
   if (instance.protectionState === "ConfiguringProtection") return wait("it is not protected yet");
   if (policy === undefined) return wait(`there is no policy '${instance.policyName}'`);
   if (policy.backupRule === undefined) return wait("its policy has no schedule");
-  const progress = progressOf(schedule.asked, askedJob);
-  if (progress === "beginning") return wait(`job '${askedJob?.id}' is about to begin`);
+  const asked = howFar(schedule.asked, askedJob);
+  if (asked.is === "beginning") return wait(`job '${asked.job}' is about to begin`);
 
   const after = newest(instance.createdAt, instance.slotsAfter, policy.slotsAfter, schedule.handledUpTo);
   const due = dueSlot(policy.backupRule.intervals, { after, until: now });
-  const fresh = due === undefined ? [] : [...due.skipped, due.slot].map((slot) => firstTry(slot));
-  const { asked } = schedule;
-  // One that is still to be requested goes before all that came since: who asked for it may be about to request it.
-  const open =
-    asked === undefined || progress === "done"
-      ? fresh
-      : progress === "to be requested"
-        ? [asked]
-        : [again(asked), ...fresh];
-
+  const open = openSlots(asked, due === undefined ? [] : [...due.skipped, due.slot]);
   const next = open.at(-1);
   if (instance.protectionState !== "ProtectionConfigured") {
     const because = `protection was in state '${instance.protectionState}'`;
@@ -112,7 +103,7 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
   return {
     start: true,
     slot: next.slot,
-    schedule: next === asked ? schedule : movedTo(schedule, next.slot, next, passedOver),
+    schedule: next === schedule.asked ? schedule : movedTo(schedule, next.slot, next, passedOver),
     passedOver,
     job: {
       id: scheduledJobId(instance.id, next.slot, next.attempt),
@@ -128,29 +119,39 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
   };
 }
 
-function firstTry(slot: Date): Asked {
-  return { slot: slot.toISOString(), attempt: 1 };
+/** How far the slot that was asked for last has come. */
+type AskedSlot =
+  | { readonly is: "done" }
+  | { readonly is: "beginning"; readonly job: string }
+  /** Its job has no row, or was not fast enough to take the instance's lock. */
+  | { readonly is: "not requested" | "crowded out"; readonly slot: Asked };
+
+function howFar(slot: Schedule["asked"], job: Job | undefined): AskedSlot {
+  if (slot === undefined) return { is: "done" };
+  if (job === undefined) return { is: "not requested", slot };
+  const hasBegun = job.containers !== undefined;
+  if (hasBegun) return { is: "done" };
+  if (isOpen(job)) return { is: "beginning", job: job.id };
+  const wasBusy = job.status === "Failed" && job.failure?.code === "instance/busy";
+  return wasBusy ? { is: "crowded out", slot } : { is: "done" };
 }
 
-function again({ slot, attempt }: Asked): Asked {
-  return { slot, attempt: attempt + 1 };
+/** What may run next, ascending. */
+function openSlots(asked: Exclude<AskedSlot, { is: "beginning" }>, since: readonly Date[]): Asked[] {
+  const fresh = since.map((slot) => ({ slot: slot.toISOString(), attempt: 1 }));
+  switch (asked.is) {
+    case "done":
+      return fresh;
+    case "not requested":
+      // It goes before all that came since: whoever asked for it may be about to request it.
+      return [asked.slot];
+    case "crowded out":
+      return [{ slot: asked.slot.slot, attempt: asked.slot.attempt + 1 }, ...fresh];
+  }
 }
 
 function newest(first: string, ...others: readonly (string | undefined)[]): Date {
   return new Date(Math.max(Date.parse(first), ...others.filter((time) => time !== undefined).map(Date.parse)));
-}
-
-/** How far the slot that was asked for last has come. */
-function progressOf(
-  asked: Asked | undefined,
-  job: Job | undefined,
-): "to be requested" | "beginning" | "crowded out" | "done" {
-  if (asked === undefined) return "done";
-  if (job === undefined) return "to be requested";
-  const hasBegun = job.containers !== undefined;
-  if (hasBegun) return "done";
-  if (isOpen(job)) return "beginning";
-  return job.status === "Failed" && job.failure?.code === "instance/busy" ? "crowded out" : "done";
 }
 
 /** @returns the very schedule that was given, when nothing changes */

@@ -23,6 +23,7 @@ import {
   readOptions,
   runRatio,
   type SideBySide,
+  showComplaints,
   tabulateRuns,
 } from "./side-by-side.ts";
 import { callsPerChangedBlob, tabulateCalls } from "./storage-calls.ts";
@@ -125,6 +126,7 @@ try {
     `calls per changed blob of the first backup: ${callsPerChangedBlob(first.calls, blobs, blobs).toFixed(3)}`,
   );
   const byAzurite = [azuriteRatio([first], limits), azuriteRatio(later, limitsOfChanges)];
+  showComplaints(open);
   console.log(`by Azurite's processor time: first_vs_limit ${byAzurite[0]}, second_vs_listing ${byAzurite[1]}`);
   console.log(
     JSON.stringify({

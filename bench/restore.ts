@@ -19,6 +19,7 @@ import {
   type Run,
   readOptions,
   runRatio,
+  showComplaints,
   tabulateRuns,
   vaultContainer,
 } from "./side-by-side.ts";
@@ -66,6 +67,7 @@ try {
   console.log(`\n${formatTable(tabulateRuns([before, restore.run, after]))}\n`);
   const calls = new Map([before, restore.run].map((run) => [run.name, run.calls]));
   console.log(`${formatTable(tabulateCalls(calls))}\n`);
+  showComplaints(open);
   console.log(`by Azurite's processor time: restore_vs_limit ${azuriteRatio([restore.run], [before, after])}`);
   console.log(JSON.stringify({ restore_vs_limit: runRatio([restore.run], [before, after]) }));
 } finally {

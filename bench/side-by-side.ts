@@ -38,7 +38,9 @@ const OTHER_ACCOUNTS = ["barebefore", "bareafter", "mirror"] as const;
 type AccountName = (typeof LOCAL_ACCOUNTS)[number] | (typeof OTHER_ACCOUNTS)[number];
 
 /** Time between two looks at a job: what the looks cost is to be lost in what the job does. */
-const POLL_MS = 1_000;
+const POLL_MS = 2_000;
+
+const MOST_COMPLAINTS = 20;
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -118,6 +120,8 @@ export interface SideBySide {
   /** Starts a job and waits for its end. @throws Error unless it completes without warnings */
   runJob(path: string, body: object): Promise<JobRun>;
   request(path: string): Promise<unknown>;
+  /** What the host has logged beside information: a run with retries or lost messages is no measurement. */
+  complaints(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -188,6 +192,7 @@ export async function openSideBySide(options: Options): Promise<SideBySide> {
         }
       },
       request: async (path) => (await api.request("GET", path)).body,
+      complaints: () => host.output.filter((line) => /^[\d:.]+ (warn|error)/.test(line)),
       close: async () => {
         await host.stop();
         await azurite.stop();
@@ -321,6 +326,14 @@ export async function measureJob(
   const { seconds, details } = measured.result;
   console.log(`${name}: ${seconds.toFixed(1)} s by the job, ${measured.seconds.toFixed(1)} s by its caller's clock`);
   return { run: { ...measured, name, seconds }, details };
+}
+
+/** Prints what the host complained of, if it did. */
+export function showComplaints(open: SideBySide): void {
+  const complaints = open.complaints();
+  if (complaints.length === 0) return;
+  console.log(`the host complained ${complaints.length} times:`);
+  for (const line of complaints.slice(0, MOST_COMPLAINTS)) console.log(`  ${line}`);
 }
 
 export function tabulateRuns(runs: readonly Run[]): Table {

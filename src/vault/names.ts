@@ -10,6 +10,7 @@
  * manifests/<recovery point>/<container>/index.json
  * recovery-points/<recovery point>/recovery-point.json
  * markers/<job>/<container>
+ * purges/<recovery point>.json
  * ```
  */
 import { createHash } from "node:crypto";
@@ -133,3 +134,18 @@ export function sealPath(recoveryPointId: string): string {
 export function recoveryPointOfSeal(path: string): string | undefined {
   return /^recovery-points\/([^/]+)\/recovery-point\.json$/.exec(path)?.[1];
 }
+
+export const PURGES_PREFIX = "purges/";
+
+/** Journal of a purge under way. */
+export function purgePath(recoveryPointId: string): string {
+  return `${PURGES_PREFIX}${recoveryPointId}.json`;
+}
+
+/** @returns the recovery point whose purge has its journal here, or undefined when it is no journal's path */
+export function recoveryPointOfPurge(path: string): string | undefined {
+  return /^purges\/([^/]+)\.json$/.exec(path)?.[1];
+}
+
+/** Where all lies that recovery points and attempts at them have put into the vault, but for seals and journals. */
+export const CONTENT_PREFIXES = ["data/", "data~/", "manifests/", "markers/"] as const;

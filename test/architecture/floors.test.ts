@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   access: ["foundation"],
   backup: ["foundation", "vault", "jobs", "instances/contract", "policies/contract"],
   restore: ["foundation", "vault", "jobs", "instances/contract"],
+  retention: ["foundation", "vault", "jobs", "instances/contract", "policies/contract"],
   api: ["foundation", "vault", "jobs", "instances", "policies", "access", "restore/contract"],
   azure: ["foundation", "vault", "jobs/contract", "instances/contract", "backup/contract", "restore/contract"],
   app: ["foundation", "vault", "jobs", "instances", "policies", "backup", "restore", "access", "api", "azure"],

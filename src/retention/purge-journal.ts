@@ -1,0 +1,42 @@
+import { z } from "zod";
+import type { Seal } from "../vault/seal.ts";
+import { decodeDocument, encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
+
+/**
+ * `purges/<recovery point>.json`: a purge under way. Written before anything goes and removed after all has gone, so
+ * whoever finds it can end the purge, also when the seal, which said the same, is no longer there.
+ */
+export const PurgeJournal = z.object({
+  formatVersion: z.literal(1),
+  recoveryPoint: z.string(),
+  sequence: z.int().positive(),
+  /** The job that made the recovery point. */
+  job: z.string(),
+  containers: z.array(
+    z.object({
+      name: z.string(),
+      index: z.object({ path: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+    }),
+  ),
+});
+export type PurgeJournal = Readonly<z.infer<typeof PurgeJournal>>;
+
+/** Takes from a seal what a purge needs of it. */
+export function journalOf({ recoveryPoint, sequence, job, containers }: Seal): PurgeJournal {
+  return {
+    formatVersion: FORMAT_VERSION,
+    recoveryPoint,
+    sequence,
+    job,
+    containers: containers.map(({ name, index }) => ({ name, index })),
+  };
+}
+
+export function encodeJournal(journal: PurgeJournal): Uint8Array {
+  return encodeDocument(journal);
+}
+
+/** @throws VaultError `format/corrupt`, `format/newer-version` */
+export function decodeJournal(path: string, content: Uint8Array): PurgeJournal {
+  return decodeDocument(path, PurgeJournal, content);
+}

@@ -1,0 +1,299 @@
+import { describe, test } from "vitest";
+import { crashPoints } from "../../test/support/crash-points.ts";
+import { CrashSwitch } from "../../test/support/crash-switch.ts";
+import { MemoryAccount, MemoryVault } from "../../test/support/memory-account.ts";
+import { entry, writePoint } from "../../test/support/written-points.ts";
+import type { Entry } from "../vault/entry.ts";
+import { ManifestCache } from "../vault/manifest-cache.ts";
+import { objectPath, purgePath, sealPath } from "../vault/names.ts";
+import { planPurge } from "./plan-purge.ts";
+import { finishPurges, type PurgeDeps, type PurgeProgress, purgeRecoveryPoint } from "./purge-recovery-point.ts";
+
+const LONG = "long".repeat(300);
+
+interface World {
+  readonly vault: MemoryVault;
+  readonly crash: CrashSwitch;
+  readonly rows: Set<string>;
+}
+
+function deps({ vault, crash, rows }: World, changes: Partial<PurgeDeps> = {}): PurgeDeps {
+  const port = {
+    hasDebris: async () => false,
+    remove: async (id: string) => {
+      rows.delete(id);
+    },
+  };
+  return {
+    instance: "lake",
+    vault: crash.wrap(vault),
+    manifests: new ManifestCache(),
+    rows: crash.wrap(port),
+    ...changes,
+  };
+}
+
+function emptyWorld(...points: string[]): World {
+  return { vault: new MemoryVault(new MemoryAccount()), crash: new CrashSwitch(), rows: new Set(points) };
+}
+
+/** Three points: each replaces something, takes something over, and has segments of its own and of the one before. */
+async function threePoints(): Promise<World> {
+  const world = emptyWorld("one", "two", "three");
+  const { vault } = world;
+  const kept = [entry("m", "m1", 1), entry("n", "n1", 1)];
+  const one = await writePoint(vault, "one", 1, {
+    raw: { segments: [[entry("a", "a1", 1), entry("b", "b1", 1)], kept] },
+    old: { segments: [[entry("x", "x1", 1)]] },
+  });
+  const [, shared] = one["raw"] ?? [];
+  const [gone] = one["old"] ?? [];
+  if (shared === undefined || gone === undefined) throw new Error("no segments");
+  const two = await writePoint(vault, "two", 2, {
+    raw: {
+      segments: [[entry("a", "a1", 1), entry("b", "b2", 2), entry(LONG, "l2", 2)], shared, [entry("z", "z2", 2)]],
+    },
+    old: { segments: [gone] },
+    new: { segments: [[entry("y", "y2", 2), entry("y2", "y2", 2)]] },
+  });
+  const [, , last] = two["raw"] ?? [];
+  if (last === undefined) throw new Error("no segments");
+  await writePoint(vault, "three", 3, {
+    // `b` is back as it was in the first point, under its old ETag: a new object.
+    raw: { segments: [[entry("a", "a3", 3), entry("b", "b1", 3), entry(LONG, "l2", 2)], shared, last] },
+    new: { segments: [[entry("y", "y2", 2)]] },
+  });
+  return world;
+}
+
+const OBJECTS_OF_TWO_ALONE = [objectPath("raw", "b", "b2", 2), objectPath("new", "y2", "y2", 2)].sort();
+
+async function wholePurge(given: PurgeDeps, id: string): Promise<PurgeProgress> {
+  let progress = await purgeRecoveryPoint(given, id);
+  for (let i = 0; progress.state === "stopped" && i < 1_000; i++) {
+    progress = await purgeRecoveryPoint(given, id, progress.from);
+  }
+  return progress;
+}
+
+const paths = ({ vault }: World): string[] => [...vault.files.keys()].sort();
+
+const objects = (world: World): string[] => paths(world).filter((path) => path.startsWith("data"));
+
+test("a purge removes what no neighbour has, and nothing else", async ({ expect }) => {
+  const world = await threePoints();
+  const before = paths(world);
+  const progress = await purgeRecoveryPoint(deps(world), "two");
+  expect(progress).toMatchObject({ state: "done", objects: 2, objectBytes: 4, segments: 2, undecided: 0 });
+  const gone = before.filter((path) => !world.vault.files.has(path));
+  expect(gone.filter((path) => path.startsWith("data"))).toEqual(OBJECTS_OF_TWO_ALONE);
+  expect(gone.filter((path) => path.startsWith("manifests")).map((path) => path.replace(/[^/]+gz$/, "gz"))).toEqual([
+    "manifests/two/new/gz",
+    "manifests/two/new/index.json",
+    "manifests/two/old/index.json",
+    "manifests/two/raw/gz",
+    "manifests/two/raw/index.json",
+  ]);
+  expect(gone.filter((path) => path.startsWith("markers"))).toHaveLength(3);
+  expect(gone).toContain(sealPath("two"));
+  expect(gone).toHaveLength(11);
+  expect([...world.rows]).toEqual(["one", "three"]);
+});
+
+test("segments that a neighbour has are not read", async ({ expect }) => {
+  const world = await threePoints();
+  const read: string[] = [];
+  const given = deps(world);
+  const vault = {
+    read: (path: string) => {
+      read.push(path);
+      return given.vault.read(path);
+    },
+    create: given.vault.create,
+    list: given.vault.list,
+    remove: given.vault.remove,
+  };
+  expect(await planPurge({ ...given, vault }, "two")).toEqual({
+    recoveryPoint: "two",
+    previous: "one",
+    next: "three",
+    segments: 5,
+    segmentsRemoved: 2,
+    segmentsRead: 4,
+    mostObjects: 5,
+  });
+  expect(read.filter((path) => path.endsWith(".gz"))).toEqual([]);
+  const { segmentsRead } = await purgeRecoveryPoint({ ...given, vault }, "two");
+  expect(read.filter((path) => path.endsWith(".gz"))).toHaveLength(segmentsRead);
+  expect(segmentsRead).toBe(4);
+});
+
+test.for([
+  ["one", 3],
+  ["two", 3],
+  ["three", 3],
+  ["only", 1],
+] as const)("wherever the purge of point '%s' dies, another ends it", async ([id, points], { expect }) => {
+  const makeWorld = async (): Promise<World> => {
+    if (points === 3) return threePoints();
+    const world = emptyWorld("only");
+    await writePoint(world.vault, "only", 7, { raw: { segments: [[entry("a", "a1", 5), entry(LONG, "b1", 7)]] } });
+    await world.vault.create("data/raw/debris/0x1.8", new Uint8Array(), { contentType: "x" });
+    return world;
+  };
+  const calm = await makeWorld();
+  await purgeRecoveryPoint(deps(calm), id);
+  const died = await crashPoints(
+    makeWorld,
+    (world) => wholePurge(deps(world, { hasTime: () => false }), id),
+    async (world, where) => {
+      const hasBegun = world.vault.files.has(purgePath(id));
+      if (!hasBegun && world.vault.files.has(sealPath(id)))
+        expect(paths(world), where).toEqual(paths(await makeWorld()));
+      await finishPurges(deps(world));
+      await purgeRecoveryPoint(deps(world), id);
+      expect(paths(world), where).toEqual(paths(calm));
+      expect([...world.rows], where).toEqual([...calm.rows]);
+    },
+  );
+  expect(died.length).toBeGreaterThan(20);
+  expect(died).toContain("after remove");
+});
+
+test("with the last point goes all that points and attempts have left", async ({ expect }) => {
+  const world = await threePoints();
+  await world.vault.create("data/raw/debris/0x1.9", new Uint8Array(), { contentType: "x" });
+  await world.vault.create("instance.json", new Uint8Array(), { contentType: "x" });
+  for (const id of ["two", "three", "one"]) {
+    const progress = await wholePurge(deps(world, { hasTime: () => false }), id);
+    expect(progress.state).toBe("done");
+  }
+  expect(paths(world)).toEqual(["instance.json"]);
+});
+
+test("objects go in batches of 256, and a purge without time goes on where it stopped", async ({ expect }) => {
+  const world = emptyWorld("one", "two");
+  const many = Array.from({ length: 700 }, (_, i) => entry(`n${String(i).padStart(4, "0")}`, "e", 1));
+  const segments = [many.slice(0, 300), many.slice(300, 600), many.slice(600)];
+  await writePoint(world.vault, "one", 1, { raw: { segments } });
+  await writePoint(world.vault, "two", 2, { raw: { segments: [[entry("n0000", "e", 1)]] } });
+  const batches: number[] = [];
+  const given = deps(world, { hasTime: () => false });
+  const vault = { ...given.vault, read: given.vault.read, create: given.vault.create, list: given.vault.list };
+  const remove = (some: readonly string[]) => {
+    batches.push(some.length);
+    return given.vault.remove(some);
+  };
+  const limited = { ...given, vault: { ...vault, remove } };
+  const first = await purgeRecoveryPoint(limited, "one");
+  expect(first).toMatchObject({
+    state: "stopped",
+    objects: 299,
+    from: { recoveryPoint: "one", container: "raw", segment: 1 },
+  });
+  expect((await finishPurges(limited, first.from)).from?.segment).toBe(2);
+  await wholePurge(limited, "one");
+  expect(objects(world)).toEqual([objectPath("raw", "n0000", "e", 1)]);
+  expect(Math.max(...batches)).toBe(256);
+});
+
+describe("neighbours of another kind", () => {
+  const names = ["a", "a b", "a/b", "a0", "b"];
+  const byPath = ["a", "a/b", "a b", "a0", "b"];
+  const point = (order: readonly string[], etag: string, birth: number): Entry[][] => [
+    order.slice(0, 2).map((name) => entry(name, etag, birth)),
+    order.slice(2).map((name) => entry(name, etag, birth)),
+  ];
+
+  test("a next point in another listing order keeps what it has, and only that", async ({ expect }) => {
+    const world = emptyWorld("one", "two");
+    await writePoint(world.vault, "one", 1, { raw: { segments: point(names, "e1", 1) } });
+    // As if it had taken two objects over; a backup would have copied all anew.
+    const entries = point(byPath, "e2", 2).map((segment) =>
+      segment.map((one) => (["a b", "a/b"].includes(one.name) ? entry(one.name, "e1", 1) : one)),
+    );
+    await writePoint(world.vault, "two", 2, { raw: { order: "path", segments: entries } });
+    expect(await purgeRecoveryPoint(deps(world), "one")).toMatchObject({ objects: 3, undecided: 0 });
+    expect(objects(world).filter((path) => path.endsWith(".1"))).toEqual(["data/raw/a b/e1.1", "data/raw/a/b/e1.1"]);
+  });
+
+  test("directories have no object", async ({ expect }) => {
+    const world = emptyWorld("one", "two");
+    const held = [entry("d", "e1", 1, { type: "directory", size: 0 }), entry("d/a", "e1", 1)];
+    await writePoint(world.vault, "one", 1, { raw: { order: "path", segments: [held] } });
+    await writePoint(world.vault, "two", 2, { raw: { order: "path", segments: [] } });
+    expect(await purgeRecoveryPoint(deps(world), "one")).toMatchObject({ objects: 1 });
+    expect(objects(world)).toEqual([]);
+  });
+});
+
+describe("what cannot be decided stays", () => {
+  const damage = ({ vault }: World, path: string): void => {
+    const file = vault.files.get(path);
+    if (file === undefined) throw new Error(`no '${path}'`);
+    vault.files.set(path, { ...file, content: `${file.content}?` });
+  };
+  const ownSegment = (world: World, prefix: string): string =>
+    paths(world).find((path) => path.startsWith(prefix) && path.endsWith(".gz")) ?? "";
+
+  test("a damaged index of the point or of a neighbour: nothing is touched", async ({ expect }) => {
+    for (const id of ["one", "two", "three"]) {
+      const world = await threePoints();
+      damage(world, `manifests/${id}/raw/index.json`);
+      const before = paths(world);
+      await expect(purgeRecoveryPoint(deps(world), "two")).rejects.toMatchObject({ code: "format/corrupt" });
+      expect(paths(world)).toEqual(before);
+    }
+    expect.assertions(6);
+  });
+
+  test("a damaged segment of the point or of the next one: the objects that it hides", async ({ expect }) => {
+    // The index of the next point says that its segment ends before `y2`, so that one is decided all the same.
+    for (const [prefix, hidden] of [
+      ["manifests/two/new", ["y", "y2"]],
+      ["manifests/three/new", ["y"]],
+    ] as const) {
+      const world = await threePoints();
+      damage(world, ownSegment(world, prefix));
+      const progress = await purgeRecoveryPoint(deps(world), "two");
+      expect(progress.state).toBe("done");
+      expect(progress.undecided).toBeGreaterThan(0);
+      expect(objects(world).filter((path) => path.startsWith("data/new/"))).toHaveLength(hidden.length);
+      expect(objects(world)).not.toContain(objectPath("raw", "b", "b2", 2));
+    }
+    expect.assertions(8);
+  });
+
+  test("two points of one number: nothing is touched", async ({ expect }) => {
+    const world = await threePoints();
+    await writePoint(world.vault, "late", 2, {});
+    const before = paths(world);
+    await expect(purgeRecoveryPoint(deps(world), "three")).rejects.toMatchObject({ code: "format/corrupt" });
+    expect(paths(world)).toEqual(before);
+  });
+
+  test("attempts at its number that are not swept: nothing is touched", async ({ expect }) => {
+    const world = await threePoints();
+    const before = paths(world);
+    const rows = { hasDebris: async (sequence: number) => sequence === 2, remove: async () => undefined };
+    expect((await purgeRecoveryPoint(deps(world, { rows }), "two")).state).toBe("put-off");
+    expect(paths(world)).toEqual(before);
+    expect((await purgeRecoveryPoint(deps(world, { rows }), "three")).state).toBe("done");
+  });
+
+  test("a journal that cannot be read: nothing is touched", async ({ expect }) => {
+    const world = await threePoints();
+    await world.vault.create(purgePath("two"), new TextEncoder().encode("{"), { contentType: "x" });
+    const before = paths(world);
+    await expect(finishPurges(deps(world))).rejects.toMatchObject({ code: "format/corrupt" });
+    expect(paths(world)).toEqual(before);
+  });
+});
+
+test("a point that is not there is purged", async ({ expect }) => {
+  const world = await threePoints();
+  world.rows.add("ghost");
+  expect(await purgeRecoveryPoint(deps(world), "ghost")).toMatchObject({ state: "done", objects: 0 });
+  expect(world.rows.has("ghost")).toBe(false);
+  await expect(planPurge(deps(world), "ghost")).rejects.toMatchObject({ code: "recovery-point/not-found" });
+});

@@ -1,0 +1,336 @@
+import { VaultError } from "../foundation/errors.ts";
+import type { SweepableVault } from "../vault/contract.ts";
+import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import { decodeIndex } from "../vault/manifest-index.ts";
+import {
+  CONTENT_PREFIXES,
+  markersPrefix,
+  objectPath,
+  PURGES_PREFIX,
+  purgePath,
+  recoveryPointOfPurge,
+  sealPath,
+} from "../vault/names.ts";
+import { readSeal } from "../vault/read-manifest.ts";
+import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
+import { EntryLookup } from "./entry-lookup.ts";
+import {
+  type NeighbourSeals,
+  neighboursOf,
+  type PlanDeps,
+  planContainerPurge,
+  planPurge,
+  readIndexes,
+  readNeighbours,
+} from "./plan-purge.ts";
+import { decodeJournal, encodeJournal, journalOf, type PurgeJournal } from "./purge-journal.ts";
+
+/** What a purge needs of the rows of an instance. */
+export interface PurgeRows {
+  /**
+   * Whether attempts at this number may have left debris: only the point of the number can tell such objects from those
+   * that are needed, so they are swept before it goes.
+   */
+  hasDebris(sequence: number): Promise<boolean>;
+  /** Removes the row of a recovery point; one that is gone is fine. */
+  remove(recoveryPointId: string): Promise<void>;
+}
+
+export interface PurgeDeps extends PlanDeps {
+  readonly vault: SweepableVault;
+  readonly rows: PurgeRows;
+  /** Asked after each segment and each full batch; absent: there is always time. */
+  readonly hasTime?: () => boolean;
+}
+
+/** Where a purge goes on: segments before that one are done, as far as their objects go. */
+export interface PurgePosition {
+  readonly recoveryPoint: string;
+  readonly container: string;
+  /** Ordinal among those that no neighbour has. */
+  readonly segment: number;
+}
+
+export interface PurgeCounts {
+  readonly objects: number;
+  readonly objectBytes: number;
+  readonly segments: number;
+  readonly segmentsRead: number;
+  /** Objects and whole segments of which nobody can tell whether they are needed, because a manifest is damaged. They stay. */
+  readonly undecided: number;
+}
+
+/** What one execution came to. */
+export interface PurgeProgress extends PurgeCounts {
+  /**
+   * `stopped`: the time was over, and it is called again, from the position if there is one. `put-off`: nothing was
+   * touched, because debris has to be swept first.
+   */
+  readonly state: "done" | "stopped" | "put-off";
+  readonly from?: PurgePosition;
+}
+
+/** Files removed in one request at most. */
+const MOST_REMOVED = 256;
+
+/**
+ * Removes a recovery point and all that only it needs: writes the journal, then removes the seal, container by container
+ * the objects, the segments and the index, then the markers and the row, and last the journal. An object goes when it was
+ * born after the previous sealed point and the next one does not have it. With the last point of an instance goes all
+ * that its points and attempts have put into the vault.
+ *
+ * The caller holds the instance's lock, has swept debris, and knows that the point is not pinned.
+ *
+ * Safe to run twice, and to go on after a death at any moment: the neighbours cannot change meanwhile, what is gone is
+ * passed over, and a container's index goes after all that it names. A point that is neither sealed nor in a journal is
+ * gone.
+ *
+ * Memory: a container's index and those of its neighbours, and four segments.
+ *
+ * @param from - as the execution before has told
+ * @throws VaultError `format/corrupt`, `format/missing`, `format/newer-version` when the manifests of the point or of its
+ *   neighbours cannot be read: mostly before anything is touched
+ */
+export async function purgeRecoveryPoint(
+  deps: PurgeDeps,
+  recoveryPointId: string,
+  from?: PurgePosition,
+): Promise<PurgeProgress> {
+  const journal = await readJournal(deps.vault, recoveryPointId);
+  if (journal !== undefined) return new Purge(deps).run(journal, from);
+
+  const point = (await listSeals(deps.vault)).find(({ id }) => id === recoveryPointId);
+  if (point === undefined) {
+    await deps.rows.remove(recoveryPointId);
+    return { state: "done", ...NOTHING };
+  }
+  const { previous, next } = await planPurge(deps, recoveryPointId);
+  const isLast = previous === undefined && next === undefined;
+  if (!isLast && (await deps.rows.hasDebris(point.sequence))) return { state: "put-off", ...NOTHING };
+  return new Purge(deps).run(await writeJournal(deps.vault, recoveryPointId), from);
+}
+
+/**
+ * Ends the purges that were begun and not ended. Runs before any other writing job of the instance, under its lock.
+ *
+ * Safe to run twice, as {@link purgeRecoveryPoint} is.
+ *
+ * @param from - as the execution before has told
+ * @throws VaultError as {@link purgeRecoveryPoint} does; then no other writing job may begin
+ */
+export async function finishPurges(deps: PurgeDeps, from?: PurgePosition): Promise<PurgeProgress> {
+  let counts = NOTHING;
+  for (const recoveryPoint of await listPurges(deps.vault)) {
+    const progress = await purgeRecoveryPoint(
+      deps,
+      recoveryPoint,
+      from?.recoveryPoint === recoveryPoint ? from : undefined,
+    );
+    counts = addCounts(counts, progress);
+    if (progress.state !== "done") return { ...progress, ...counts };
+  }
+  return { state: "done", ...counts };
+}
+
+/** Recovery points whose purge was begun and not ended: none of them may be read any more. */
+export async function listPurges(vault: Pick<SweepableVault, "list">): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { path } of vault.list(PURGES_PREFIX)) {
+    const recoveryPoint = recoveryPointOfPurge(path);
+    if (recoveryPoint !== undefined) found.push(recoveryPoint);
+  }
+  return found;
+}
+
+const NOTHING: PurgeCounts = { objects: 0, objectBytes: 0, segments: 0, segmentsRead: 0, undecided: 0 };
+
+/** Adds up what several executions came to. */
+export function addCounts(a: PurgeCounts, b: PurgeCounts): PurgeCounts {
+  return {
+    objects: a.objects + b.objects,
+    objectBytes: a.objectBytes + b.objectBytes,
+    segments: a.segments + b.segments,
+    segmentsRead: a.segmentsRead + b.segmentsRead,
+    undecided: a.undecided + b.undecided,
+  };
+}
+
+async function readJournal(vault: SweepableVault, recoveryPointId: string): Promise<PurgeJournal | undefined> {
+  const path = purgePath(recoveryPointId);
+  const content = await vault.read(path);
+  return content === undefined ? undefined : decodeJournal(path, content);
+}
+
+async function writeJournal(vault: SweepableVault, recoveryPointId: string): Promise<PurgeJournal> {
+  const journal = journalOf(await readSeal(vault, recoveryPointId));
+  await vault.create(purgePath(recoveryPointId), encodeJournal(journal), { contentType: "application/json" });
+  return journal;
+}
+
+/** One execution of the purge of one recovery point. */
+class Purge {
+  readonly #deps: PurgeDeps;
+  readonly #vault: SweepableVault;
+  readonly #hasTime: () => boolean;
+  readonly #garbage: string[] = [];
+  #counts = NOTHING;
+
+  constructor(deps: PurgeDeps) {
+    this.#deps = deps;
+    this.#vault = deps.vault;
+    this.#hasTime = deps.hasTime ?? (() => true);
+  }
+
+  async run(journal: PurgeJournal, from: PurgePosition | undefined): Promise<PurgeProgress> {
+    const { recoveryPoint: id, sequence, job } = journal;
+    await this.#vault.remove([sealPath(id)]);
+    const neighbours = neighboursOf({ id, sequence }, await listSeals(this.#vault));
+    const isLast = neighbours.previous === undefined && neighbours.next === undefined;
+    if (!isLast) {
+      const seals = await readNeighbours(this.#deps, neighbours);
+      const stopped = await this.#containers(journal, seals, from);
+      if (stopped !== undefined) return { state: "stopped", ...this.#counts, from: stopped };
+    }
+    for (const prefix of isLast ? CONTENT_PREFIXES : [markersPrefix(job)]) {
+      if (!(await this.#removeAllUnder(prefix))) return { state: "stopped", ...this.#counts };
+    }
+    await this.#deps.rows.remove(id);
+    await this.#vault.remove([purgePath(id)]);
+    return { state: "done", ...this.#counts };
+  }
+
+  /** @returns where to go on, when the time is over */
+  async #containers(
+    journal: PurgeJournal,
+    seals: NeighbourSeals,
+    from: PurgePosition | undefined,
+  ): Promise<PurgePosition | undefined> {
+    for (const [i, { name, index }] of journal.containers.entries()) {
+      const content = await this.#vault.read(index.path);
+      // The index goes last of its container.
+      if (content === undefined) continue;
+      checkSha256(index.path, index.sha256, content);
+      const point = decodeIndex(index.path, content);
+      const [previous, next] = await readIndexes(this.#deps, seals, name);
+      const { own, compared } = planContainerPurge(point, previous, next);
+      const segment = await this.#objects(name, {
+        own,
+        bornAfter: seals[0]?.sequence ?? 0,
+        next: new EntryLookup(this.#vault, compared, (next ?? point).order),
+        first: from?.container === name ? from.segment : 0,
+      });
+      if (segment !== undefined) return { recoveryPoint: journal.recoveryPoint, container: name, segment };
+      await this.#segments(own);
+      await this.#vault.remove([index.path]);
+      const following = journal.containers[i + 1]?.name;
+      if (following !== undefined && !this.#hasTime()) {
+        return { recoveryPoint: journal.recoveryPoint, container: following, segment: 0 };
+      }
+    }
+    return undefined;
+  }
+
+  /** @returns the segment to go on at, when the time is over */
+  async #objects(container: string, { own, bornAfter, next, first }: ContainerTask): Promise<number | undefined> {
+    let stoppedAt: number | undefined;
+    const readBefore = next.segmentsRead;
+    for (const [i, segment] of own.entries()) {
+      if (i < first) continue;
+      for (const line of await this.#linesOf(segment)) {
+        if (isBornUntil(line, bornAfter)) continue;
+        const entry = await this.#unlessDamaged(() => decodeEntry(line));
+        if (entry !== undefined && (await this.#isGarbage(entry, bornAfter, next))) {
+          await this.#removeObject(container, entry);
+        }
+      }
+      if (i + 1 < own.length && !this.#hasTime()) {
+        stoppedAt = i + 1;
+        break;
+      }
+    }
+    await this.#removeGarbage();
+    this.#count({ segmentsRead: next.segmentsRead - readBefore });
+    return stoppedAt;
+  }
+
+  /** @returns nothing for a segment that is gone: an execution before got so far; and for one that is damaged */
+  async #linesOf(segment: SegmentRef): Promise<readonly EntryLine[]> {
+    const content = await this.#vault.read(segment.path);
+    if (content === undefined) return [];
+    this.#count({ segmentsRead: 1 });
+    return (await this.#unlessDamaged(() => openSegment(segment, content))) ?? [];
+  }
+
+  async #isGarbage(entry: Entry, bornAfter: number, next: EntryLookup): Promise<boolean> {
+    if (entry.type === "directory" || entry.birth <= bornAfter) return false;
+    const isNeeded = await this.#unlessDamaged(async () => {
+      const after = await next.find(entry.name);
+      return after?.etag === entry.etag && after.birth === entry.birth;
+    });
+    return isNeeded === false;
+  }
+
+  /** A damaged manifest must not keep the instance from ever being backed up again; what it hides stays. */
+  async #unlessDamaged<T>(read: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof VaultError) || !["format/corrupt", "format/missing"].includes(error.code)) throw error;
+      this.#count({ undecided: 1 });
+      return undefined;
+    }
+  }
+
+  async #removeObject(container: string, { name, etag, birth, size }: Entry): Promise<void> {
+    this.#count({ objects: 1, objectBytes: size });
+    this.#garbage.push(objectPath(container, name, etag, birth));
+    if (this.#garbage.length === MOST_REMOVED) await this.#removeGarbage();
+  }
+
+  async #removeGarbage(): Promise<void> {
+    if (this.#garbage.length > 0) await this.#vault.remove(this.#garbage.splice(0));
+  }
+
+  async #segments(own: readonly SegmentRef[]): Promise<void> {
+    this.#count({ segments: own.length });
+    this.#garbage.push(...own.map(({ path }) => path));
+    while (this.#garbage.length > 0) await this.#vault.remove(this.#garbage.splice(0, MOST_REMOVED));
+  }
+
+  /** @returns whether there was time for all */
+  async #removeAllUnder(prefix: string): Promise<boolean> {
+    for await (const { path, size } of this.#vault.list(prefix)) {
+      this.#garbage.push(path);
+      if (prefix.startsWith("data")) this.#count({ objects: 1, objectBytes: size });
+      if (this.#garbage.length < MOST_REMOVED) continue;
+      await this.#removeGarbage();
+      if (!this.#hasTime()) return false;
+    }
+    await this.#removeGarbage();
+    return true;
+  }
+
+  #count(counts: Partial<PurgeCounts>): void {
+    this.#counts = addCounts(this.#counts, { ...NOTHING, ...counts });
+  }
+}
+
+interface ContainerTask {
+  /** The segments that only the purged point has. */
+  readonly own: readonly SegmentRef[];
+  /** Number of the previous point: it has all objects of that birth and earlier ones. */
+  readonly bornAfter: number;
+  readonly next: EntryLookup;
+  /** The first segment that is not done. */
+  readonly first: number;
+}
+
+/** JSON escapes every quote within a text, so this is never a part of a name or a tag. */
+const BIRTH = /,"birth":(\d+)/;
+
+/** Tells most entries that need no closer look without parsing them. */
+function isBornUntil(line: EntryLine, sequence: number): boolean {
+  const birth = BIRTH.exec(line)?.[1];
+  return birth !== undefined && Number(birth) <= sequence;
+}

@@ -50,4 +50,6 @@ export const PolicyRecord = z.object({
 });
 export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;
 
+export { decideTag, type TagDecision, type TaggedBackup } from "./decide-tag.ts";
 export { type DueSlot, dueSlot, slotsBetween } from "./due-slot.ts";
+export { expiryOf, type RetentionRule, TaggingCriterion } from "./retention-rules.ts";

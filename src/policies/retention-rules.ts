@@ -70,6 +70,10 @@ export interface WireTaggingCriterion {
 
 /** Longest times to keep a recovery point, by unit: ten years in each. */
 const MOST_KEPT = { D: 3650, W: 521, M: 120, Y: 10 } as const;
+type Unit = keyof typeof MOST_KEPT;
+const UNITS = { D: "days", W: "weeks", M: "months", Y: "years" } as const satisfies Record<Unit, string>;
+
+const DURATION = /^P(\d{1,5})([DWMY])$/;
 
 /**
  * Reads the retention rules of a policy.
@@ -95,15 +99,29 @@ function readKeep(rule: WireRetentionRule): string {
   if (deleteAfter.objectType !== "AbsoluteDeleteOption") {
     invalid(`rule '${rule.name}' has the unknown delete option '${deleteAfter.objectType}'`);
   }
-  const [, digits, unit] = /^P(\d{1,5})([DWMY])$/.exec(deleteAfter.duration) ?? [];
+  const [, digits, unit] = DURATION.exec(deleteAfter.duration) ?? [];
   const count = Number(digits);
-  if (unit === undefined || count < 1 || count > MOST_KEPT[unit as keyof typeof MOST_KEPT]) {
+  if (unit === undefined || count < 1 || count > MOST_KEPT[unit as Unit]) {
     invalid(
       `rule '${rule.name}' keeps for '${deleteAfter.duration}'`,
       "P1D to P3650D, P1W to P521W, P1M to P120M or P1Y to P10Y",
     );
   }
   return deleteAfter.duration;
+}
+
+/**
+ * Tells when a recovery point has been kept long enough. Months and years are those of the calendar in UTC; where a month
+ * has no such day, its last one counts.
+ *
+ * @param time - of the recovery point
+ * @returns undefined when the duration cannot be read, or ends after all time
+ */
+export function expiryOf(time: Date, keep: string): Date | undefined {
+  const [, digits, unit] = DURATION.exec(keep) ?? [];
+  if (unit === undefined) return undefined;
+  const until = DateTime.fromJSDate(time, { zone: "utc" }).plus({ [UNITS[unit as Unit]]: Number(digits) });
+  return until.isValid ? until.toJSDate() : undefined;
 }
 
 /**

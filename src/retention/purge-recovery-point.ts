@@ -1,6 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { SweepableVault } from "../vault/contract.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
+import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { decodeIndex } from "../vault/manifest-index.ts";
 import {
@@ -14,7 +15,6 @@ import {
 } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
-import { EntryLookup } from "./entry-lookup.ts";
 import {
   type NeighbourSeals,
   neighboursOf,

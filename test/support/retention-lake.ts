@@ -58,6 +58,18 @@ export class LakeBackups implements Backups {
     if (this.#last !== undefined) await this.#lake.sweep({ vault: VAULT, job: this.#last });
   }
 
+  async restore(recoveryPointId: string): Promise<ReadonlyMap<string, string>> {
+    const { target } = this.#lake;
+    target.containers.clear();
+    const status = await this.#lake.restore(`restore-${recoveryPointId}`, recoveryPointId);
+    if (status !== "Completed") throw new Error(`the restore of ${recoveryPointId} ended as ${status}`);
+    return new Map(
+      [...target.containers].flatMap(([container, blobs]) =>
+        [...blobs].map(([name, { content }]) => [`${container}/${name}`, content] as const),
+      ),
+    );
+  }
+
   async attempts(): Promise<number[]> {
     return (await listAttempts(this.#lake.attempts, INSTANCE)).map(({ sequence }) => sequence);
   }

@@ -131,6 +131,10 @@ export class ModelBackups implements Backups {
     await sweepDebrisActivity(deps, { vault: VAULT, job: this.#last });
   }
 
+  async restore(): Promise<undefined> {
+    return undefined;
+  }
+
   async attempts(): Promise<number[]> {
     return (await listAttempts(this.#attempts, INSTANCE)).map(({ sequence }) => sequence);
   }

@@ -13,13 +13,15 @@ import {
   purgeRecoveryPoint,
 } from "../../src/retention/purge-recovery-point.ts";
 import type { SweepableVault } from "../../src/vault/contract.ts";
-import { listSeals, type SealedPoint } from "../../src/vault/list-seals.ts";
+import type { Entry } from "../../src/vault/entry.ts";
+import { listSeals } from "../../src/vault/list-seals.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import { markersPrefix, objectPath, sealPath } from "../../src/vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../../src/vault/read-manifest.ts";
 import type { SegmentRef } from "../../src/vault/segment.ts";
 import { Crash, type CrashSwitch } from "./crash-switch.ts";
 import type { MemoryAccount, MemoryBlob } from "./memory-account.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 /** What makes recovery points: the real engine in memory, or a model of it. */
 export interface Backups {
@@ -34,6 +36,8 @@ export interface Backups {
   giveUp(id: string): Promise<void>;
   /** Removes what attempts have left. */
   sweep(): Promise<void>;
+  /** Restores a point. @returns the content of each blob, by container and name; undefined: it has no restore */
+  restore(recoveryPointId: string): Promise<ReadonlyMap<string, string> | undefined>;
   /** Moments at which a backup can die, about. */
   readonly moments: number;
   /** Numbers of the attempts that may have left something. */
@@ -42,6 +46,12 @@ export interface Backups {
 
 /** What a recovery point needs: each file that it leads to, with its content. */
 type Needed = ReadonlyMap<string, string>;
+
+interface Sealed {
+  readonly needed: Needed;
+  /** What a restore gives: the content of each blob, by container and name. */
+  readonly held: ReadonlyMap<string, string>;
+}
 
 const CONTAINERS = ["raw", "curated"];
 const NAMES = ["a", "a!", "a/b", "a/c", "b", "long".repeat(300)];
@@ -59,21 +69,21 @@ export interface HistoryOutcome {
   readonly putOff: number;
 }
 
-export const NOTHING_YET: HistoryOutcome = { purged: 0, deaths: 0, objects: 0, givenUp: 0, putOff: 0 };
+const NOTHING_YET: HistoryOutcome = { purged: 0, deaths: 0, objects: 0, givenUp: 0, putOff: 0 };
 
-export class History {
+class History {
   readonly #backups: Backups;
   readonly #random: () => number;
   /** By ETag, of all that ever was at the source. */
   readonly #contents = new Map<string, string>();
   /** Versions that can come back: `container`, `name` and the blob. */
   readonly #gone: [string, string, MemoryBlob][] = [];
-  readonly #sealed = new Map<string, { readonly point: SealedPoint; readonly needed: Needed }>();
+  readonly #sealed = new Map<string, Sealed>();
   /** By segment, which never changes. */
-  readonly #objects = new Map<string, Needed>();
+  readonly #entries = new Map<string, readonly Entry[]>();
   readonly #manifests = new ManifestCache();
   #jobs = 0;
-  outcome: HistoryOutcome = NOTHING_YET;
+  #outcome: HistoryOutcome = NOTHING_YET;
 
   constructor(backups: Backups, random: () => number) {
     this.#backups = backups;
@@ -96,13 +106,14 @@ export class History {
       await this.#backup("calm");
     }
     await this.#check();
+    await this.#restoreAny();
     while (this.#sealed.size > 0) {
       await this.#purgeAny();
       await this.#check();
     }
     await this.#finishPurges();
     if (this.#backups.files.size > 0) throw new Error(`left: ${[...this.#backups.files.keys()].join(", ")}`);
-    return this.outcome;
+    return this.#outcome;
   }
 
   #below(limit: number): number {
@@ -161,12 +172,12 @@ export class History {
         await this.#backups.backup(id);
       } else {
         await this.#backups.giveUp(id);
-        this.outcome = { ...this.outcome, givenUp: this.outcome.givenUp + 1 };
+        this.#outcome = { ...this.#outcome, givenUp: this.#outcome.givenUp + 1 };
       }
     }
     if (mood === "calm" || this.#below(3) > 0) await this.#backups.sweep();
     for (const point of await listSeals(this.#backups.vault())) {
-      if (!this.#sealed.has(point.id)) this.#sealed.set(point.id, { point, needed: await this.#neededBy(point.id) });
+      if (!this.#sealed.has(point.id)) this.#sealed.set(point.id, await this.#read(point.id));
     }
   }
 
@@ -181,10 +192,10 @@ export class History {
       progress = await this.#wholePurge(id);
     });
     if (progress?.state === "put-off") {
-      this.outcome = { ...this.outcome, putOff: this.outcome.putOff + 1 };
+      this.#outcome = { ...this.#outcome, putOff: this.#outcome.putOff + 1 };
       return;
     }
-    if (died) this.outcome = { ...this.outcome, deaths: this.outcome.deaths + 1 };
+    if (died) this.#outcome = { ...this.#outcome, deaths: this.#outcome.deaths + 1 };
     // What has begun is gone for readers; what died before it began has to be there still.
     if (!this.#backups.files.has(sealPath(id))) this.#sealed.delete(id);
     await this.#check();
@@ -199,8 +210,8 @@ export class History {
       counts = { ...progress, ...addCounts(counts, progress) };
     }
     if (progress.state === "done") {
-      const { purged, objects } = this.outcome;
-      this.outcome = { ...this.outcome, purged: purged + 1, objects: objects + counts.objects };
+      const { purged, objects } = this.#outcome;
+      this.#outcome = { ...this.#outcome, purged: purged + 1, objects: objects + counts.objects };
     }
     return counts;
   }
@@ -241,9 +252,11 @@ export class History {
     return died;
   }
 
-  async #neededBy(id: string): Promise<Needed> {
+  /** Reads a new point from its seal down. */
+  async #read(id: string): Promise<Sealed> {
     const vault = this.#backups.vault();
     const needed = new Map<string, string>();
+    const held = new Map<string, string>();
     const keep = (path: string): void => {
       needed.set(path, this.#backups.files.get(path)?.content ?? `nothing at ${path}`);
     };
@@ -254,21 +267,31 @@ export class History {
       keep(`${markersPrefix(seal.job)}${container}`);
       for (const segment of (await readIndex(vault, seal, container))?.segments ?? []) {
         keep(segment.path);
-        for (const [path, content] of await this.#objectsOf(container, segment)) needed.set(path, content);
+        for (const { name, etag, birth } of await this.#entriesOf(segment)) {
+          const content = this.#contents.get(etag) ?? `unknown ${etag}`;
+          needed.set(objectPath(container, name, etag, birth), content);
+          held.set(`${container}/${name}`, content);
+        }
       }
     }
-    return needed;
+    return { needed, held };
   }
 
-  async #objectsOf(container: string, segment: SegmentRef): Promise<Needed> {
-    const known = this.#objects.get(segment.path);
+  async #entriesOf(segment: SegmentRef): Promise<readonly Entry[]> {
+    const known = this.#entries.get(segment.path);
     if (known !== undefined) return known;
-    const objects = new Map<string, string>();
-    for (const { name, etag, birth } of await readSegment(this.#backups.vault(), segment)) {
-      objects.set(objectPath(container, name, etag, birth), this.#contents.get(etag) ?? `unknown ${etag}`);
-    }
-    this.#objects.set(segment.path, objects);
-    return objects;
+    const entries = await readSegment(this.#backups.vault(), segment);
+    this.#entries.set(segment.path, entries);
+    return entries;
+  }
+
+  async #restoreAny(): Promise<void> {
+    const id = this.#pick([...this.#sealed.keys()]);
+    const restored = id === undefined ? undefined : await this.#backups.restore(id);
+    if (id === undefined || restored === undefined) return;
+    const { held } = this.#sealed.get(id) ?? { held: new Map<string, string>() };
+    const isSame = restored.size === held.size && [...held].every(([name, content]) => restored.get(name) === content);
+    if (!isSame) throw new Error(`point ${id} restores ${[...restored.keys()]}, not ${[...held.keys()]}`);
   }
 
   async #check(): Promise<void> {
@@ -284,4 +307,42 @@ export class History {
     if (hasJournal || (await this.#backups.attempts()).length > 0) return;
     for (const path of files.keys()) if (!needed.has(path)) throw new Error(`nobody needs '${path}'`);
   }
+}
+
+/** How many histories were right, and what came about in them. */
+export interface Histories extends HistoryOutcome {
+  readonly right: number;
+}
+
+/**
+ * Runs histories, one a seed.
+ *
+ * @param firstSeed - the others follow it
+ * @throws Error at the first that is wrong, naming its seed
+ */
+export async function runHistories(
+  count: number,
+  firstSeed: number,
+  open: () => Promise<Backups>,
+  steps = 6,
+): Promise<Histories> {
+  let seen: Histories = { right: 0, ...NOTHING_YET };
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    const history = new History(await open(), seededRandom(seed));
+    let outcome: HistoryOutcome;
+    try {
+      outcome = await history.run(steps);
+    } catch (error) {
+      throw new Error(`the history of seed ${seed} is wrong`, { cause: error });
+    }
+    seen = {
+      right: seen.right + 1,
+      purged: seen.purged + outcome.purged,
+      deaths: seen.deaths + outcome.deaths,
+      objects: seen.objects + outcome.objects,
+      givenUp: seen.givenUp + outcome.givenUp,
+      putOff: seen.putOff + outcome.putOff,
+    };
+  }
+  return seen;
 }

@@ -2,10 +2,8 @@ import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
 import type { SweepableVault } from "../vault/contract.ts";
-import type { Entry } from "../vault/entry.ts";
+import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
-import { type NameComparator, nameComparator } from "../vault/listing-order.ts";
-import type { ManifestIndex } from "../vault/manifest-index.ts";
 import {
   manifestPrefix,
   markersPrefix,
@@ -144,13 +142,19 @@ class Sweep {
   }
 
   #objectsNotIn(container: string): (path: string) => Promise<boolean> {
-    const lookup = new ManifestLookup(this.#vault, this.#seal, container);
+    let lookup: Promise<EntryLookup | undefined> | undefined;
     return async (path) => {
       const object = parseObjectPath(container, path);
       if (object?.birth !== this.#seal.sequence) return false;
-      const entry = await lookup.find(object.name);
+      lookup ??= this.#lookup(container);
+      const entry = await (await lookup)?.find(object.name);
       return entry === undefined || entry.etag !== object.etag || entry.birth !== object.birth;
     };
+  }
+
+  async #lookup(container: string): Promise<EntryLookup | undefined> {
+    const index = await readIndex(this.#vault, this.#seal, container);
+    return index && new EntryLookup(this.#vault, index.segments, index.order);
   }
 
   /** The path of an object with a hashed name does not tell the name, so all such paths of the manifest are made. */
@@ -202,52 +206,4 @@ class Sweep {
     }
     return named;
   }
-}
-
-/** Segments kept at hand: objects come in nearly the order of names, so the next is mostly in one of the last. */
-const SEGMENTS_AT_HAND = 4;
-
-/** Finds single entries of a manifest. */
-class ManifestLookup {
-  readonly #vault: SweepableVault;
-  readonly #seal: Seal;
-  readonly #container: string;
-  #index: Promise<ManifestIndex | undefined> | undefined;
-  readonly #atHand = new Map<string, ReadonlyMap<string, Entry>>();
-
-  constructor(vault: SweepableVault, seal: Seal, container: string) {
-    this.#vault = vault;
-    this.#seal = seal;
-    this.#container = container;
-  }
-
-  async find(name: string): Promise<Entry | undefined> {
-    this.#index ??= readIndex(this.#vault, this.#seal, this.#container);
-    const index = await this.#index;
-    if (index === undefined) return undefined;
-    const compare = nameComparator(index.order);
-    const segment = index.segments[lastAtOrBefore(index, name, compare)];
-    if (segment === undefined || compare(name, segment.last) > 0) return undefined;
-    let entries = this.#atHand.get(segment.path);
-    if (entries === undefined) {
-      entries = new Map((await readSegment(this.#vault, segment)).map((entry) => [entry.name, entry]));
-      this.#atHand.set(segment.path, entries);
-      const [oldest] = this.#atHand.keys();
-      if (this.#atHand.size > SEGMENTS_AT_HAND && oldest !== undefined) this.#atHand.delete(oldest);
-    }
-    return entries.get(name);
-  }
-}
-
-/** @returns the ordinal of the last segment that begins at or before the name; -1 when there is none */
-function lastAtOrBefore({ segments }: ManifestIndex, name: string, compare: NameComparator): number {
-  let low = 0;
-  let high = segments.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const segment = segments[middle];
-    if (segment !== undefined && compare(segment.first, name) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

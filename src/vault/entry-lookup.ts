@@ -1,0 +1,65 @@
+import type { VaultFiles } from "./contract.ts";
+import { decodeEntry, type Entry, type EntryLine, headOf } from "./entry.ts";
+import { type ListingOrder, type NameComparator, nameComparator } from "./listing-order.ts";
+import { readSegmentLines } from "./read-manifest.ts";
+import type { SegmentRef } from "./segment.ts";
+
+/** Segments kept at hand. Names come in an order that is nearly the segments' own, so one of the last has the next. */
+const AT_HAND = 2;
+
+/** Finds single entries in segments of one container. Each is read when it is first needed, and only then. */
+export class EntryLookup {
+  readonly #files: Pick<VaultFiles, "read">;
+  readonly #segments: readonly SegmentRef[];
+  readonly #compare: NameComparator;
+  readonly #atHand = new Map<string, readonly EntryLine[]>();
+  #read = 0;
+
+  /**
+   * @param segments - in listing order
+   * @param order - the one that they are in, whatever order names are asked for in
+   */
+  constructor(files: Pick<VaultFiles, "read">, segments: readonly SegmentRef[], order: ListingOrder) {
+    this.#files = files;
+    this.#segments = segments;
+    this.#compare = nameComparator(order);
+  }
+
+  /** Segments read so far. */
+  get segmentsRead(): number {
+    return this.#read;
+  }
+
+  /** @throws VaultError `format/missing`, `format/corrupt` when the segment that may hold it cannot be read */
+  async find(name: string): Promise<Entry | undefined> {
+    const segment = lastWhere(this.#segments, ({ first }) => this.#compare(first, name) <= 0);
+    if (segment === undefined || this.#compare(name, segment.last) > 0) return undefined;
+    const lines = await this.#linesOf(segment);
+    const line = lastWhere(lines, (one) => this.#compare(headOf(one).name, name) <= 0);
+    return line === undefined || headOf(line).name !== name ? undefined : decodeEntry(line);
+  }
+
+  async #linesOf(segment: SegmentRef): Promise<readonly EntryLine[]> {
+    const atHand = this.#atHand.get(segment.path);
+    if (atHand !== undefined) return atHand;
+    this.#read += 1;
+    const lines = await readSegmentLines(this.#files, segment);
+    const [oldest] = this.#atHand.keys();
+    if (this.#atHand.size >= AT_HAND && oldest !== undefined) this.#atHand.delete(oldest);
+    this.#atHand.set(segment.path, lines);
+    return lines;
+  }
+}
+
+/** @param isUpTo - true for the first ones, false for all others */
+function lastWhere<T>(ascending: readonly T[], isUpTo: (one: T) => boolean): T | undefined {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const one = ascending[middle];
+    if (one !== undefined && isUpTo(one)) low = middle + 1;
+    else high = middle;
+  }
+  return ascending[low - 1];
+}

@@ -120,7 +120,7 @@ export class ModelBackups implements Backups {
   }
 
   async sweep(): Promise<void> {
-    if (this.#last === undefined) return;
+    if (this.#last === undefined || this.#attempts.size === 0) return;
     const deps = {
       jobs: this.#jobs,
       attempts: this.#attempts,
@@ -136,6 +136,7 @@ export class ModelBackups implements Backups {
   }
 
   async attempts(): Promise<number[]> {
+    if (this.#attempts.size === 0) return [];
     return (await listAttempts(this.#attempts, INSTANCE)).map(({ sequence }) => sequence);
   }
 

@@ -24,7 +24,7 @@ const RESTING_AFTER_MS = 10_000;
 
 /** How long a message is hidden from others between two renewals. */
 export const LEASE_MS = 20_000;
-const RENEW_MS = 7_000;
+const RENEW_MS = 5_000;
 
 /** The pause after an error, so that a store that is gone does not fill the log. */
 const ERROR_PAUSE_MS = 2_000;
@@ -211,9 +211,10 @@ interface Lease {
 
 function keepLease(queue: QueueClient, message: DequeuedMessageItem, log: HostLog): Lease {
   let receipt = message.popReceipt;
-  let renewing: Promise<void> = Promise.resolve();
+  let renewing: Promise<void> | undefined;
   const timer = setInterval(() => {
-    renewing = (async () => {
+    // A second renewal beside a slow first one would show a receipt that the first makes void, and lose the lease.
+    renewing ??= (async () => {
       try {
         const renewed = await queue.updateMessage(message.messageId, receipt, undefined, LEASE_MS / 1000);
         receipt = renewed.popReceipt ?? receipt;
@@ -222,6 +223,8 @@ function keepLease(queue: QueueClient, message: DequeuedMessageItem, log: HostLo
           `the lease of message ${message.messageId} of queue '${queue.name}' was not renewed: ${describe(error)}`,
         );
         if (statusOf(error) !== undefined) clearInterval(timer);
+      } finally {
+        renewing = undefined;
       }
     })();
   }, RENEW_MS);

@@ -3,7 +3,7 @@ import { test } from "vitest";
 import { LISTING_ORDERS, type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import { cutAlongSegments, cutByProbing, PLAN_SETTINGS, type UnknownContainer } from "./cut-container.ts";
-import { splitRange } from "./split-range.ts";
+import { remembering, splitRange } from "./split-range.ts";
 
 /** A container of names in memory, which counts the calls that look into it. */
 class Names implements UnknownContainer {
@@ -104,7 +104,7 @@ test("a split parts any two names, wherever they are, and is found in few looks"
         const lake = new Names(names, { order });
         const compare = nameComparator(order);
         const inside = lake.names.filter((one) => until === undefined || compare(one, until) < 0);
-        const { at } = await splitRange(lake, "", until);
+        const at = await splitRange(lake, "", until);
         expect(lake.calls).toBeLessThanOrEqual(24);
         if (at === undefined) return;
         split += 1;
@@ -152,4 +152,24 @@ test("a huge container has longer ranges instead of more", ({ expect }) => {
   const { cuts } = cutAlongSegments(segments, PLAN_SETTINGS);
   expect(cuts.length).toBeGreaterThan(PLAN_SETTINGS.mostRanges * 0.9);
   expect(cuts.length).toBeLessThan(PLAN_SETTINGS.mostRanges);
+});
+
+test("what was found once is not asked for again, and is the same", async ({ expect }) => {
+  let spared = 0;
+  const name = fc.string({ unit: fc.constantFrom("a", "b", "/"), maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(name.filter((text) => text !== "")),
+      fc.array(name, { maxLength: 20 }),
+      fc.constantFrom(...LISTING_ORDERS),
+      async (names, asked, order) => {
+        const lake = new Names(names, { order });
+        const probe = remembering(lake);
+        for (const from of asked) expect(await probe.first(from)).toBe(await new Names(names, { order }).first(from));
+        expect(probe.calls).toBe(lake.calls);
+        spared += asked.length - lake.calls;
+      },
+    ),
+  );
+  expect(spared).toBeGreaterThan(100);
 });

@@ -2,7 +2,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { nameComparator } from "../vault/listing-order.ts";
 import { separator } from "../vault/name-space.ts";
 import type { SegmentRef } from "../vault/segment.ts";
-import { type NameProbe, splitRange } from "./split-range.ts";
+import { type NameProbe, remembering, splitRange } from "./split-range.ts";
 
 /** How a container is cut into ranges. */
 export interface PlanSettings {
@@ -74,12 +74,12 @@ export async function cutByProbing(container: UnknownContainer, settings: PlanSe
   const sample = await container.page("");
   if (!sample.more) return { cuts: [], expected: sample.names.length };
 
+  const probe = remembering(container);
   let starts: readonly string[] = [""];
-  for (let probesLeft = settings.mostProbes; ; ) {
-    const split = await splitAll(container, starts);
-    probesLeft -= split.probes;
-    const isSpent = split.starts.length === starts.length || probesLeft <= 0;
-    starts = split.starts;
+  for (;;) {
+    const finer = await splitAll(probe, starts);
+    const isSpent = finer.length === starts.length || probe.calls >= settings.mostProbes;
+    starts = finer;
     if (starts.length >= FEWEST_SAMPLED || isSpent) {
       const length = await sampledLength(container, starts);
       if (length !== undefined) return join(starts, length, settings);
@@ -115,15 +115,9 @@ async function sampledLength(container: UnknownContainer, starts: readonly strin
   return Math.max(1, lengths.reduce((sum, { names }) => sum + names, 0) / lengths.length);
 }
 
-async function splitAll(
-  container: NameProbe,
-  starts: readonly string[],
-): Promise<{ readonly starts: readonly string[]; readonly probes: number }> {
+async function splitAll(probe: NameProbe, starts: readonly string[]): Promise<readonly string[]> {
   const splits = await mapBounded([...starts.keys()], PROBING_WIDTH, (i) =>
-    splitRange(container, starts[i] ?? "", starts[i + 1]),
+    splitRange(probe, starts[i] ?? "", starts[i + 1]),
   );
-  return {
-    starts: starts.flatMap((start, i) => [start, ...(splits[i]?.at === undefined ? [] : [splits[i].at])]),
-    probes: splits.reduce((sum, { probes }) => sum + probes, 0),
-  };
+  return starts.flatMap((start, i) => [start, ...(splits[i] === undefined ? [] : [splits[i]])]);
 }

@@ -1,5 +1,6 @@
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { afterAllWith, middleAt, sharedLength } from "../vault/name-space.ts";
+import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
 import type { Datasource } from "./contract.ts";
 
 /** Looks a container's names up without listing them. */
@@ -9,26 +10,46 @@ export interface NameProbe {
   first(from: string): Promise<string | undefined>;
 }
 
-/** Asks for one name a call. */
+/** Asks for one name a call; passes over the job's own marker. */
 export function probeOf(datasource: Datasource, container: string, order: ListingOrder): NameProbe {
+  const afterMarkers = afterAllWith(SOURCE_MARKER_PREFIX, SOURCE_MARKER_PREFIX.length, order) ?? SOURCE_MARKER_PREFIX;
+  const ask = async (from: string): Promise<string | undefined> => {
+    const pages = datasource.listPages(container, { from: { name: from, after: false }, pageSize: 1 });
+    for await (const [blob] of pages) if (blob !== undefined) return blob.name;
+    return undefined;
+  };
   return {
     order,
     first: async (from) => {
-      const pages = datasource.listPages(container, { from: { name: from, after: false }, pageSize: 1 });
-      for await (const [blob] of pages) if (blob !== undefined) return blob.name;
-      return undefined;
+      const found = await ask(from);
+      return found?.startsWith(SOURCE_MARKER_PREFIX) ? ask(afterMarkers) : found;
+    },
+  };
+}
+
+/** Remembers what was found: between a text that was asked for and the name that was found lies no other. */
+export function remembering(probe: NameProbe): NameProbe & { readonly calls: number } {
+  const compare = nameComparator(probe.order);
+  const known: { readonly from: string; readonly found: string | undefined }[] = [];
+  return {
+    order: probe.order,
+    get calls() {
+      return known.length;
+    },
+    first: async (from) => {
+      const there = known.find(
+        (one) => compare(one.from, from) <= 0 && (one.found === undefined || compare(from, one.found) <= 0),
+      );
+      if (there !== undefined) return there.found;
+      const found = await probe.first(from);
+      known.push({ from, found });
+      return found;
     },
   };
 }
 
 /** Calls that one split may make; after them the names lie too close together to be worth it. */
 const MOST_PROBES = 24;
-
-export interface Split {
-  /** Names lie before it and at or after it; undefined: none was found. */
-  readonly at: string | undefined;
-  readonly probes: number;
-}
 
 /**
  * Looks for a place that parts the names of a range, near the middle of the key space that they use.
@@ -38,8 +59,13 @@ export interface Split {
  *
  * @param from - included; the range has its first name at or after it
  * @param until - excluded
+ * @returns where: names lie before it, and at or after it; undefined: no place was found
  */
-export async function splitRange(probe: NameProbe, from: string, until: string | undefined): Promise<Split> {
+export async function splitRange(
+  probe: NameProbe,
+  from: string,
+  until: string | undefined,
+): Promise<string | undefined> {
   const { order } = probe;
   const compare = nameComparator(order);
   let probes = 0;
@@ -56,7 +82,7 @@ export async function splitRange(probe: NameProbe, from: string, until: string |
 
   probes += 1;
   const first = await probe.first(from);
-  if (first === undefined || (until !== undefined && compare(first, until) >= 0)) return { at: undefined, probes };
+  if (first === undefined || (until !== undefined && compare(first, until) >= 0)) return undefined;
 
   // All names share `same` characters with the first; some do not share `differ` of them.
   let same = until === undefined ? 0 : sharedLength(first, until);
@@ -76,5 +102,5 @@ export async function splitRange(probe: NameProbe, from: string, until: string |
     const next = probes === MOST_PROBES ? undefined : middleAt(first, same, end, order);
     at = next === at ? undefined : next;
   }
-  return { at: at ?? (differ > first.length ? undefined : afterAllWith(first, differ, order)), probes };
+  return at ?? (differ > first.length ? undefined : afterAllWith(first, differ, order));
 }

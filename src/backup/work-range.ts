@@ -303,8 +303,7 @@ class PieceOfRange {
       return separator(passed, middle.first);
     }
     const probe = probeOf(this.#datasource, container, this.#order);
-    const { at } = await this.#pool.run(() => splitRange(probe, stoppedAt.name, until));
-    return at;
+    return this.#pool.run(() => splitRange(probe, stoppedAt.name, until));
   }
 
   #warningsSoFar(): Warnings {

@@ -12,6 +12,8 @@ export const PurgeJournal = z.object({
   sequence: z.int().positive(),
   /** The job that made the recovery point. */
   job: z.string(),
+  /** No other recovery point was sealed, so all goes. */
+  isLast: z.boolean(),
   containers: z.array(
     z.object({
       name: z.string(),
@@ -22,12 +24,13 @@ export const PurgeJournal = z.object({
 export type PurgeJournal = Readonly<z.infer<typeof PurgeJournal>>;
 
 /** Takes from a seal what a purge needs of it. */
-export function journalOf({ recoveryPoint, sequence, job, containers }: Seal): PurgeJournal {
+export function journalOf({ recoveryPoint, sequence, job, containers }: Seal, isLast: boolean): PurgeJournal {
   return {
     formatVersion: FORMAT_VERSION,
     recoveryPoint,
     sequence,
     job,
+    isLast,
     containers: containers.map(({ name, index }) => ({ name, index })),
   };
 }

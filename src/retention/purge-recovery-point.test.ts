@@ -281,6 +281,29 @@ describe("what cannot be decided stays", () => {
     expect((await purgeRecoveryPoint(deps(world, { rows }), "three")).state).toBe("done");
   });
 
+  test("another purge that is not finished: nothing is touched", async ({ expect }) => {
+    const world = await threePoints();
+    const dying = deps(world);
+    world.crash.arm(40);
+    await expect(purgeRecoveryPoint(dying, "two")).rejects.toThrow("crashed");
+    const before = paths(world);
+    expect(before).toContain(purgePath("two"));
+    expect((await purgeRecoveryPoint(deps(world), "three")).state).toBe("put-off");
+    expect(paths(world)).toEqual(before);
+    await finishPurges(deps(world));
+    expect((await purgeRecoveryPoint(deps(world), "three")).state).toBe("done");
+  });
+
+  test("neighbours that are gone since the purge began: nothing more is removed", async ({ expect }) => {
+    const world = await threePoints();
+    world.crash.arm(40);
+    await expect(purgeRecoveryPoint(deps(world), "two")).rejects.toThrow("crashed");
+    await world.vault.remove([sealPath("one"), sealPath("three"), sealPath("two")]);
+    const before = paths(world);
+    await expect(finishPurges(deps(world))).rejects.toMatchObject({ code: "format/missing" });
+    expect(paths(world)).toEqual(before);
+  });
+
   test("a journal that cannot be read: nothing is touched", async ({ expect }) => {
     const world = await threePoints();
     await world.vault.create(purgePath("two"), new TextEncoder().encode("{"), { contentType: "x" });

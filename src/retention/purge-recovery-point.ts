@@ -65,7 +65,7 @@ export interface PurgeCounts {
 export interface PurgeProgress extends PurgeCounts {
   /**
    * `stopped`: the time was over, and it is called again, from the position if there is one. `put-off`: nothing was
-   * touched, because debris has to be swept first.
+   * touched, because debris has to be swept or another purge has to be finished first.
    */
   readonly state: "done" | "stopped" | "put-off";
   readonly from?: PurgePosition;
@@ -90,7 +90,7 @@ const MOST_REMOVED = 256;
  *
  * @param from - as the execution before has told
  * @throws VaultError `format/corrupt`, `format/missing`, `format/newer-version` when the manifests of the point or of its
- *   neighbours cannot be read: mostly before anything is touched
+ *   neighbours cannot be read. They are read before anything is touched, so later on only when the vault was damaged since
  */
 export async function purgeRecoveryPoint(
   deps: PurgeDeps,
@@ -107,8 +107,10 @@ export async function purgeRecoveryPoint(
   }
   const { previous, next } = await planPurge(deps, recoveryPointId);
   const isLast = previous === undefined && next === undefined;
-  if (!isLast && (await deps.rows.hasDebris(point.sequence))) return { state: "put-off", ...NOTHING };
-  return new Purge(deps).run(await writeJournal(deps.vault, recoveryPointId), from);
+  const mustWait =
+    (await listPurges(deps.vault)).length > 0 || (!isLast && (await deps.rows.hasDebris(point.sequence)));
+  if (mustWait) return { state: "put-off", ...NOTHING };
+  return new Purge(deps).run(await writeJournal(deps.vault, recoveryPointId, isLast), from);
 }
 
 /**
@@ -162,8 +164,8 @@ async function readJournal(vault: SweepableVault, recoveryPointId: string): Prom
   return content === undefined ? undefined : decodeJournal(path, content);
 }
 
-async function writeJournal(vault: SweepableVault, recoveryPointId: string): Promise<PurgeJournal> {
-  const journal = journalOf(await readSeal(vault, recoveryPointId));
+async function writeJournal(vault: SweepableVault, recoveryPointId: string, isLast: boolean): Promise<PurgeJournal> {
+  const journal = journalOf(await readSeal(vault, recoveryPointId), isLast);
   await vault.create(purgePath(recoveryPointId), encodeJournal(journal), { contentType: "application/json" });
   return journal;
 }
@@ -187,6 +189,11 @@ class Purge {
     await this.#vault.remove([sealPath(id)]);
     const neighbours = neighboursOf({ id, sequence }, await listSeals(this.#vault));
     const isLast = neighbours.previous === undefined && neighbours.next === undefined;
+    if (isLast && !journal.isLast) {
+      throw new VaultError("format/missing", `the other recovery points are gone since the purge of '${id}' began`, {
+        hint: "the vault account was changed by something other than Lakevault; nothing more is removed",
+      });
+    }
     if (!isLast) {
       const seals = await readNeighbours(this.#deps, neighbours);
       const stopped = await this.#containers(journal, seals, from);

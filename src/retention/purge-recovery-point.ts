@@ -1,3 +1,4 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { SweepableVault } from "../vault/contract.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
@@ -40,7 +41,7 @@ export interface PurgeRows {
 export interface PurgeDeps extends PlanDeps {
   readonly vault: SweepableVault;
   readonly rows: PurgeRows;
-  /** Asked after each segment and each full batch; absent: there is always time. */
+  /** Asked after each segment and each thousand or two of listed files; absent: there is always time. */
   readonly hasTime?: () => boolean;
 }
 
@@ -73,6 +74,12 @@ export interface PurgeProgress extends PurgeCounts {
 
 /** Files removed in one request at most. */
 const MOST_REMOVED = 256;
+
+/** Requests under way at once; each takes the service tenths of a second. */
+const REMOVING_WIDTH = 8;
+
+/** Files that wait to be removed. */
+const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
 
 /**
  * Removes a recovery point and all that only it needs: writes the journal, then removes the seal, container by container
@@ -292,17 +299,19 @@ class Purge {
   async #removeObject(container: string, { name, etag, birth, size }: Entry): Promise<void> {
     this.#count({ objects: 1, objectBytes: size });
     this.#garbage.push(objectPath(container, name, etag, birth));
-    if (this.#garbage.length === MOST_REMOVED) await this.#removeGarbage();
+    if (this.#garbage.length === MOST_WAITING) await this.#removeGarbage();
   }
 
   async #removeGarbage(): Promise<void> {
-    if (this.#garbage.length > 0) await this.#vault.remove(this.#garbage.splice(0));
+    const requests: string[][] = [];
+    while (this.#garbage.length > 0) requests.push(this.#garbage.splice(0, MOST_REMOVED));
+    await mapBounded(requests, REMOVING_WIDTH, (paths) => this.#vault.remove(paths));
   }
 
   async #segments(own: readonly SegmentRef[]): Promise<void> {
     this.#count({ segments: own.length });
-    this.#garbage.push(...own.map(({ path }) => path));
-    while (this.#garbage.length > 0) await this.#vault.remove(this.#garbage.splice(0, MOST_REMOVED));
+    for (const { path } of own) this.#garbage.push(path);
+    await this.#removeGarbage();
   }
 
   /** @returns whether there was time for all */
@@ -310,7 +319,7 @@ class Purge {
     for await (const { path, size } of this.#vault.list(prefix)) {
       this.#garbage.push(path);
       if (prefix.startsWith("data")) this.#count({ objects: 1, objectBytes: size });
-      if (this.#garbage.length < MOST_REMOVED) continue;
+      if (this.#garbage.length < MOST_WAITING) continue;
       await this.#removeGarbage();
       if (!this.#hasTime()) return false;
     }

@@ -113,6 +113,8 @@ test("a segment with one changed byte is refused", async ({ expect }) => {
 test("a segment that is short of entries, or is no gzip, is refused although its hash fits", async ({ expect }) => {
   const { ref, content } = await segmentOf("a");
   await expect(openSegment({ ...ref, entries: 2 }, content)).rejects.toMatchObject({ code: "format/corrupt" });
+  const two = await segmentOf("a", "b");
+  await expect(openSegment({ ...two.ref, entries: 1 }, two.content)).rejects.toMatchObject({ code: "format/corrupt" });
   for (const bad of [Buffer.from("no gzip"), Buffer.of(), gzipSync("{}\n"), gzipSync("not json\n"), gzipSync("")]) {
     const sha256 = sha256Of(bad);
     await expect(decodeSegment({ ...ref, sha256 }, bad)).rejects.toMatchObject({

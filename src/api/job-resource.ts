@@ -1,7 +1,7 @@
 import type { Failure } from "../foundation/errors.ts";
 import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
-import { isOpen, type Job, type JobTotals } from "../jobs/contract.ts";
+import { isOpen, type Job, type JobKind, type JobTotals } from "../jobs/contract.ts";
 import { type Advance, MOST_CONTAINERS_TOLD, type Progress } from "../jobs/progress.ts";
 import type { Pressure } from "../jobs/work.ts";
 import { datasourceType } from "../policies/contract.ts";
@@ -13,6 +13,16 @@ import { userFacingError } from "./error-body.ts";
 export function jobArmId(vaultArmId: string, jobId: string): string {
   return `${vaultArmId}/backupJobs/${jobId}`;
 }
+
+/** What each kind of job is called. Azure has these categories, and `Tiering`. */
+const TOLD_AS: Readonly<
+  Record<JobKind, { readonly operation: string; readonly category: string; readonly task: string }>
+> = {
+  backup: { operation: "Backup", category: "Backup", task: "Copy to the vault" },
+  restore: { operation: "Restore", category: "Restore", task: "Copy to the target" },
+  retention: { operation: "Retention", category: "Management", task: "Purge what has expired" },
+  scrub: { operation: "Scrub", category: "Management", task: "Compare the vault with its manifests" },
+};
 
 /** What a job is told from. */
 export interface ToldJob {
@@ -32,7 +42,7 @@ export interface ToldJob {
 export function jobResource(told: ToldJob, progress?: Progress): object {
   const { vault, instance, job } = told;
   const source = instance === undefined ? undefined : parseStorageAccountId(instance.datasource.resourceId);
-  const operation = job.request.kind === "backup" ? "Backup" : "Restore";
+  const { operation, category } = TOLD_AS[job.request.kind];
   return {
     id: jobArmId(vault.armId, job.id),
     name: job.id,
@@ -53,7 +63,7 @@ export function jobResource(told: ToldJob, progress?: Progress): object {
       policyId: `${vault.armId}/backupPolicies/${job.policyName}`,
       policyName: job.policyName,
       operation,
-      operationCategory: operation,
+      operationCategory: category,
       ...(job.request.kind === "restore" ? { restoreType: "ALR" } : {}),
       isUserTriggered: job.requestedBy === "user",
       progressEnabled: true,
@@ -98,19 +108,21 @@ function extendedInfo({ instance, job }: ToldJob, progress: Progress): object {
         ? {}
         : { containersTold: `the first ${MOST_CONTAINERS_TOLD} of ${containerCount}` }),
       ...(warned === 0 && warnings === undefined ? {} : { warnings: String(warned) }),
+      ...Object.fromEntries(Object.entries(job.counts ?? {}).map(([name, count]) => [name, String(count)])),
     },
     ...(instance === undefined ? {} : { backupInstanceState: instance.protectionState }),
     dataTransferredInBytes: totals.copiedBytes,
-    ...(request.kind === "backup"
-      ? { targetRecoverPoint: point }
-      : {
+    ...(request.kind === "backup" ? { targetRecoverPoint: point } : {}),
+    ...(request.kind === "restore"
+      ? {
           sourceRecoverPoint: { recoveryPointID: request.recoveryPoint, ...point },
           recoveryDestination: request.target.resourceId,
-        }),
+        }
+      : {}),
     subTasks: [
       {
         taskId: 1,
-        taskName: request.kind === "backup" ? "Copy to the vault" : "Copy to the target",
+        taskName: TOLD_AS[request.kind].task,
         taskStatus: job.status,
         ...taskProgress(progress),
       },

@@ -10,9 +10,7 @@ import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
 import { DurableOrchestrations } from "../azure/durable-orchestrations.ts";
 import { type Failure, toFailure, VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
-import { JobRef, type Orchestrations, orchestrationId } from "../jobs/contract.ts";
-
-type JobKind = "backup" | "restore";
+import { type JobKind, JobRef, type Orchestrations, orchestrationId } from "../jobs/contract.ts";
 
 /** Deliveries after which the host gives a message up; the same as `maxDequeueCount` in `host.json`. */
 export const MOST_DELIVERIES = 5;

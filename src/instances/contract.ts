@@ -40,7 +40,17 @@ export const ContainerChoice = z.discriminatedUnion("kind", [
 ]);
 export type ContainerChoice = Readonly<z.infer<typeof ContainerChoice>>;
 
-export const PROTECTION_STATES = ["ConfiguringProtection", "ProtectionConfigured", "ProtectionStopped"] as const;
+export const PROTECTION_STATES = [
+  "ConfiguringProtection",
+  "ProtectionConfigured",
+  /** Paused: no backups; its points are kept by policy, the newest one for ever. */
+  "BackupSchedulesSuspended",
+  /** No backups, and its points are kept for ever. */
+  "ProtectionStopped",
+  /** Deleted: its points are kept until `deletion.purgeAt`, and until then it can be undeleted. */
+  "SoftDeleted",
+] as const;
+export type ProtectionState = (typeof PROTECTION_STATES)[number];
 
 /** Partition: vault key; row: the instance's name in lower case. */
 export const BackupInstance = z.object({
@@ -60,6 +70,16 @@ export const BackupInstance = z.object({
   createdAt: z.string(),
   /** When it last came under another policy or was resumed: it has no slots up to then. ISO 8601 UTC. */
   slotsAfter: z.string().optional(),
+  /** Present while it is `SoftDeleted`. Times are ISO 8601 UTC. */
+  deletion: z
+    .object({
+      deletedAt: z.string(),
+      /** From then on all that is its is removed. */
+      purgeAt: z.string(),
+      /** Id of the operation that deleted it. */
+      activity: z.string(),
+    })
+    .optional(),
 });
 export type BackupInstance = Readonly<z.infer<typeof BackupInstance>>;
 
@@ -81,6 +101,21 @@ export const RecoveryPoint = z.object({
   bytes: z.int().nonnegative(),
   warnings: z.int().nonnegative(),
   totals: JobTotals.optional(),
+  /** Made for a slot of its schedule. */
+  scheduled: z.boolean().optional(),
+  /** Until when its policy kept it when it was made, ISO 8601 UTC; an immutable vault keeps it so long. */
+  promisedUntil: z.string().optional(),
+  /** What a scrub found missing or altered; absent: nothing, or none has looked. */
+  damage: z
+    .object({
+      /** ISO 8601 UTC. */
+      foundAt: z.string(),
+      missing: z.int().nonnegative(),
+      altered: z.int().nonnegative(),
+      /** Seals, indexes and segments that cannot be read. */
+      manifests: z.int().nonnegative(),
+    })
+    .optional(),
 });
 export type RecoveryPoint = Readonly<z.infer<typeof RecoveryPoint>>;
 

@@ -39,9 +39,16 @@ const CANCELLED: Failure = { code: "job/cancelled", message: "the job was cancel
 
 /** Why a cancelled job ended, and what is left of it. */
 export function cancelledFailure({ request }: Job): Failure {
-  const hint =
-    request.kind === "backup"
-      ? "start the backup again when it is wanted; what was copied already is used"
-      : `what was restored stays in account '${request.target.account}'; remove it before the same containers are restored there again`;
-  return { ...CANCELLED, hint };
+  switch (request.kind) {
+    case "backup":
+      return { ...CANCELLED, hint: "start the backup again when it is wanted; what was copied already is used" };
+    case "restore":
+      return {
+        ...CANCELLED,
+        hint: `what was restored stays in account '${request.target.account}'; remove it before the same containers are restored there again`,
+      };
+    case "retention":
+    case "scrub":
+      return { ...CANCELLED, hint: "the next one goes on where it stopped" };
+  }
 }

@@ -55,6 +55,12 @@ export const RestoreRequest = z.object({
 });
 export type RestoreRequest = Readonly<z.infer<typeof RestoreRequest>>;
 
+/** Purges what has expired of an instance. */
+export const RetentionRequest = z.object({ kind: z.literal("retention") });
+
+/** Compares what the vault account holds of an instance with what its manifests name. */
+export const ScrubRequest = z.object({ kind: z.literal("scrub") });
+
 /** What a job did, or has done so far. All counts are of blobs, all sizes are bytes. */
 export const JobTotals = z.object({
   /** Entries of the source listing, or of the manifest for a restore. */
@@ -114,7 +120,7 @@ export const Job = z.object({
   instance: z.string(),
   status: z.enum(JOB_STATUSES),
   requestedBy: z.enum(["schedule", "user"]),
-  request: z.discriminatedUnion("kind", [BackupRequest, RestoreRequest]),
+  request: z.discriminatedUnion("kind", [BackupRequest, RestoreRequest, RetentionRequest, ScrubRequest]),
   /** ISO 8601 UTC. */
   startedAt: z.string(),
   endedAt: z.string().optional(),
@@ -136,9 +142,13 @@ export const Job = z.object({
   tag: z.string().optional(),
   totals: JobTotals.optional(),
   warnings: Warnings.optional(),
+  /** Counts of a retention or a scrub, by name, for the eye. */
+  counts: z.record(z.string(), z.number()).optional(),
   failure: Failure.optional(),
 });
 export type Job = Readonly<z.infer<typeof Job>>;
+
+export type JobKind = Job["request"]["kind"];
 
 /** A place in the listing of a container: at the name, or just after it. */
 export const Position = z.object({ name: z.string(), after: z.boolean() });
@@ -152,7 +162,7 @@ export const JobRef = z.object({ vault: z.string(), job: z.string() });
 export type JobRef = Readonly<z.infer<typeof JobRef>>;
 
 /** The durable instance that works on a job; from the job alone, so that a repeated start finds the first. */
-export function orchestrationId(kind: "backup" | "restore", jobId: string): string {
+export function orchestrationId(kind: JobKind, jobId: string): string {
   return `${kind}-${jobId}`;
 }
 

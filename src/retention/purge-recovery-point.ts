@@ -34,6 +34,8 @@ export interface PurgeRows {
    * that are needed, so they are swept before it goes.
    */
   hasDebris(sequence: number): Promise<boolean>;
+  /** Whether a restore is reading a recovery point, as its pin says. Never answered from a cache: see {@link purgeRecoveryPoint}. */
+  isPinned(recoveryPointId: string): Promise<boolean>;
   /** Removes the row of a recovery point; one that is gone is fine. */
   remove(recoveryPointId: string): Promise<void>;
 }
@@ -66,9 +68,10 @@ export interface PurgeCounts {
 export interface PurgeProgress extends PurgeCounts {
   /**
    * `stopped`: the time was over, and it is called again, from the position if there is one. `put-off`: nothing was
-   * touched, because debris has to be swept or another purge has to be finished first.
+   * touched, because debris has to be swept or another purge has to be finished first. `pinned`: nothing was touched,
+   * because a restore is reading the point.
    */
-  readonly state: "done" | "stopped" | "put-off";
+  readonly state: "done" | "stopped" | "put-off" | "pinned";
   readonly from?: PurgePosition;
 }
 
@@ -82,12 +85,18 @@ const REMOVING_WIDTH = 8;
 const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
 
 /**
- * Removes a recovery point and all that only it needs: writes the journal, then removes the seal, container by container
- * the objects, the segments and the index, then the markers and the row, and last the journal. An object goes when it was
- * born after the previous sealed point and the next one does not have it. With the last point of an instance goes all
- * that its points and attempts have put into the vault.
+ * Removes a recovery point and all that only it needs: writes the journal, asks for pins, then removes the seal, container
+ * by container the objects, the segments and the index, then the markers and the row, and last the journal. An object goes
+ * when it was born after the previous sealed point and the next one does not have it. With the last point of an instance
+ * goes all that its points and attempts have put into the vault.
  *
- * The caller holds the instance's lock, has swept debris, and knows that the point is not pinned.
+ * The caller holds the instance's lock, so that no two executions overlap, and has swept debris.
+ *
+ * Pins need no lock, because each side first writes and then looks: a restore writes its pin, and reads the point only
+ * when it then finds no journal of it and its seal in place; a purge writes its journal, and removes the seal only when it
+ * then finds no pin. So at least one of the two sees the other. A purge that sees a pin takes its journal back. A restore
+ * that sees a journal gives up and removes its pin; it never looks again under the same pin. Once the seal is gone nobody
+ * begins to read the point, and pins are not asked for any more.
  *
  * Safe to run twice, and to go on after a death at any moment: the neighbours cannot change meanwhile, what is gone is
  * passed over, and a container's index goes after all that it names. A point that is neither sealed nor in a journal is
@@ -121,7 +130,8 @@ export async function purgeRecoveryPoint(
 }
 
 /**
- * Ends the purges that were begun and not ended. Runs before any other writing job of the instance, under its lock.
+ * Ends the purges that were begun and not ended. Runs before any other writing job of the instance, under its lock. One
+ * whose point was pinned before its seal went is taken back, and the others are ended all the same.
  *
  * Safe to run twice, as {@link purgeRecoveryPoint} is.
  *
@@ -137,7 +147,7 @@ export async function finishPurges(deps: PurgeDeps, from?: PurgePosition): Promi
       from?.recoveryPoint === recoveryPoint ? from : undefined,
     );
     counts = addCounts(counts, progress);
-    if (progress.state !== "done") return { ...progress, ...counts };
+    if (progress.state !== "done" && progress.state !== "pinned") return { ...progress, ...counts };
   }
   return { state: "done", ...counts };
 }
@@ -193,6 +203,7 @@ class Purge {
 
   async run(journal: PurgeJournal, from: PurgePosition | undefined): Promise<PurgeProgress> {
     const { recoveryPoint: id, sequence, job } = journal;
+    if (await this.#isTakenBack(id)) return { state: "pinned", ...NOTHING };
     await this.#vault.remove([sealPath(id)]);
     const neighbours = neighboursOf({ id, sequence }, await listSeals(this.#vault));
     const isLast = neighbours.previous === undefined && neighbours.next === undefined;
@@ -212,6 +223,14 @@ class Purge {
     await this.#deps.rows.remove(id);
     await this.#vault.remove([purgePath(id)]);
     return { state: "done", ...this.#counts };
+  }
+
+  /** Takes the journal back while the point is still sealed and a restore reads it. @returns whether it did */
+  async #isTakenBack(id: string): Promise<boolean> {
+    const isSealed = (await this.#vault.read(sealPath(id))) !== undefined;
+    if (!isSealed || !(await this.#deps.rows.isPinned(id))) return false;
+    await this.#vault.remove([purgePath(id)]);
+    return true;
   }
 
   /** @returns where to go on, when the time is over */

@@ -63,6 +63,10 @@ export const Seal = z.object({
   /** Retention tag. */
   tag: z.string(),
   policy: z.string(),
+  /** Made for a slot of its schedule, and not on demand. Absent: nobody noted it. */
+  scheduled: z.boolean().optional(),
+  /** Until when the policy in force kept it, ISO 8601 UTC. Absent: no rule had its tag. */
+  promisedUntil: z.string().optional(),
   containers: z.array(
     z.object({
       name: z.string(),

@@ -233,6 +233,7 @@ class History {
       manifests: this.#manifests,
       rows: {
         hasDebris: async (sequence) => (await this.#backups.attempts()).includes(sequence),
+        isPinned: async () => false,
         remove: async () => undefined,
       },
       hasTime: () => this.#below(3) > 0,

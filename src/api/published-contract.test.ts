@@ -186,7 +186,10 @@ describe.skipIf(missingContract !== undefined)("Microsoft's own bodies are under
     expect(put).toMatchObject({ status: 200, body: body as object });
     expect((await app.tables.policies.get(KEY, "daily"))?.value).toMatchObject({
       datasourceTypes: [datasourceType],
-      backupRule: { intervals: [{ every: { unit, count: 1 }, zone: "UTC" }], defaultTag: "Default" },
+      backupRule: {
+        intervals: [{ every: { unit, count: 1 }, zone: "UTC" }],
+        tagging: [{ tag: "Default", isDefault: true }],
+      },
       retentionRules: [{ name: "Default", keep: "P7D" }],
     });
   });

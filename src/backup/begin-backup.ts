@@ -5,9 +5,10 @@ import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance, ContainerChoice } from "../instances/contract.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
 import { type InstanceLock, takeLock } from "../jobs/job-lock.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import { decideTag, expiryOf, type PolicyRecord } from "../policies/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
+import { readSeal } from "../vault/read-manifest.ts";
 import { NO_WARNINGS, type Warning } from "../vault/seal.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 import type { BegunBackup, Datasource } from "./contract.ts";
@@ -22,9 +23,6 @@ export interface BeginBackupDeps {
   readonly vault: (instanceId: string) => VaultFiles;
   readonly clock: Clock;
 }
-
-/** The tag of Azure's default tagging criterion. */
-const DEFAULT_TAG = "Default";
 
 /**
  * Takes the instance's lock and settles what the job is about: the recovery point and its sequence number, the
@@ -44,8 +42,8 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   if (instance === undefined) {
     throw new VaultError("instance/not-found", `there is no backup instance '${job.instanceName}'`);
   }
-  if (instance.protectionState === "ProtectionStopped") {
-    throw new VaultError("instance/not-protected", `protection of '${instance.name}' is stopped`);
+  if (instance.protectionState !== "ProtectionConfigured") {
+    throw new VaultError("instance/not-protected", `'${instance.name}' is in state '${instance.protectionState}'`);
   }
   const holder = await takeLock(deps, job, deps.clock());
   if (holder !== job.id) {
@@ -56,25 +54,48 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   if (job.containers !== undefined) return { begun: true, containers: job.containers };
 
   const { containers, missing } = await resolveContainers(deps.datasource(instance), instance.containers);
-  const seals = await listSeals(deps.vault(instance.id));
-  const newest = seals.toSorted((a, b) => b.sequence - a.sequence)[0];
+  const vault = deps.vault(instance.id);
+  const newest = (await listSeals(vault)).toSorted((a, b) => b.sequence - a.sequence)[0];
   const point = { id: deriveId("recovery-point", instance.id, job.id), sequence: (newest?.sequence ?? 0) + 1 };
   const attempt: Attempt = { job: job.id, recoveryPoint: point.id, sequence: point.sequence, containers };
   await deps.attempts.put(instance.id, attemptRow(attempt), attempt);
   const policy = (await deps.policies.get(job.vault, instance.policyName.toLowerCase()))?.value;
+  const earlierSlot = newest === undefined ? undefined : (await readSeal(vault, newest.id)).scheduledSlot;
+  const time = deps.clock();
   const settled = await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
-    recoveryPoint: { ...point, time: deps.clock().toISOString() },
+    recoveryPoint: { ...point, time: time.toISOString() },
     containers,
-    tag: tagOf(job.request as BackupRequest, policy),
+    ...retentionOf(job, policy, earlierSlot, time),
     warnings: missing.length === 0 ? NO_WARNINGS : { count: missing.length, first: missing },
     ...(newest === undefined ? {} : { previous: newest.id }),
   }));
   return { begun: true, containers: settled?.containers ?? containers };
 }
 
-function tagOf(request: BackupRequest, policy: PolicyRecord | undefined): string {
-  return request.tag ?? policy?.backupRule?.defaultTag ?? DEFAULT_TAG;
+/** Settles under which rule the point comes, and until when that rule keeps it at the least. */
+function retentionOf(
+  job: Job,
+  policy: PolicyRecord | undefined,
+  earlierSlot: string | undefined,
+  time: Date,
+): Pick<Job, "tag" | "promisedUntil" | "scheduledSlot"> {
+  const { slot, tag: asked } = job.request as BackupRequest;
+  const isScheduled = job.requestedBy === "schedule";
+  const { tag } = decideTag(policy?.backupRule?.tagging ?? [], {
+    slot: new Date(slot),
+    zone: policy?.backupRule?.intervals[0]?.zone ?? "UTC",
+    earlierSlot: earlierSlot === undefined ? undefined : new Date(earlierSlot),
+    onDemand: isScheduled ? undefined : { tag: asked },
+  });
+  const rule = policy?.retentionRules.find(({ name }) => name === tag);
+  const promisedUntil = rule && expiryOf(time, rule.keep);
+  const scheduledSlot = isScheduled ? slot : earlierSlot;
+  return {
+    tag,
+    ...(promisedUntil === undefined ? {} : { promisedUntil: promisedUntil.toISOString() }),
+    ...(scheduledSlot === undefined ? {} : { scheduledSlot }),
+  };
 }
 
 /** A chosen container that is gone is told, and keeps nobody from protecting the others. */

@@ -6,6 +6,7 @@ import type { BackupInstance, RecoveryPoint } from "../instances/contract.ts";
 import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
 import { begunJob, type JobUnderWay } from "../jobs/job-under-way.ts";
 import { getWork, listWork, type PieceRecord, type WorkRecord, workRows } from "../jobs/work.ts";
+import { DEFAULT_TAG } from "../policies/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { checkIndex, type ManifestIndex } from "../vault/manifest-index.ts";
@@ -70,8 +71,10 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     slot: job.request.kind === "backup" ? job.request.slot : now,
     time: time ?? job.startedAt,
     sealedAt: now,
-    tag: job.tag ?? "Default",
+    tag: job.tag ?? DEFAULT_TAG,
     policy: job.policyName,
+    ...(job.scheduledSlot === undefined ? {} : { scheduledSlot: job.scheduledSlot }),
+    ...(job.promisedUntil === undefined ? {} : { promisedUntil: job.promisedUntil }),
     containers: containers.map(({ sealed }) => sealed),
     entries: totals.entries,
     bytes: totals.bytes,
@@ -190,6 +193,8 @@ export function recoveryPointOf(seal: Seal, totals?: JobTotals): RecoveryPoint {
     entries,
     bytes,
     warnings: seal.warnings.count,
+    ...(seal.scheduledSlot === undefined ? {} : { scheduledSlot: seal.scheduledSlot }),
+    ...(seal.promisedUntil === undefined ? {} : { promisedUntil: seal.promisedUntil }),
     ...(totals === undefined ? {} : { totals }),
   };
 }

@@ -101,8 +101,8 @@ export const RecoveryPoint = z.object({
   bytes: z.int().nonnegative(),
   warnings: z.int().nonnegative(),
   totals: JobTotals.optional(),
-  /** Made for a slot of its schedule. */
-  scheduled: z.boolean().optional(),
+  /** The newest slot of its schedule for which this point or an earlier one was made, ISO 8601 UTC. */
+  scheduledSlot: z.string().optional(),
   /** Until when its policy kept it when it was made, ISO 8601 UTC; an immutable vault keeps it so long. */
   promisedUntil: z.string().optional(),
   /** What a scrub found missing or altered; absent: nothing, or none has looked. */

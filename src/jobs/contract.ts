@@ -140,6 +140,9 @@ export const Job = z.object({
   /** The newest sealed point when a backup began; what its listing is compared with. */
   previous: z.string().optional(),
   tag: z.string().optional(),
+  /** Of the recovery point that is being made, for its seal. ISO 8601 UTC. */
+  promisedUntil: z.string().optional(),
+  scheduledSlot: z.string().optional(),
   totals: JobTotals.optional(),
   warnings: Warnings.optional(),
   /** Counts of a retention or a scrub, by name, for the eye. */

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { DATASOURCE_KINDS, type DatasourceKind } from "../vault/instance-file.ts";
+import { TaggingCriterion } from "./retention-rules.ts";
 
 /** Azure's name of a datasource type. */
 export function datasourceType(kind: DatasourceKind): string {
@@ -38,8 +39,8 @@ export const PolicyRecord = z.object({
     .object({
       name: z.string(),
       intervals: z.array(RepeatingInterval),
-      /** Tag of the default tagging criterion. */
-      defaultTag: z.string(),
+      /** In the order in which they are tried, the default last. */
+      tagging: z.array(TaggingCriterion),
     })
     .optional(),
   /** Names of the retention rules, and how long each keeps, ISO 8601 duration. */
@@ -50,6 +51,6 @@ export const PolicyRecord = z.object({
 });
 export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;
 
-export { decideTag, type TagDecision, type TaggedBackup } from "./decide-tag.ts";
+export { DEFAULT_TAG, decideTag, type TagDecision, type TaggedBackup } from "./decide-tag.ts";
 export { type DueSlot, dueSlot, slotsBetween } from "./due-slot.ts";
-export { expiryOf, type RetentionRule, TaggingCriterion } from "./retention-rules.ts";
+export { expiryOf, type RetentionRule, type TaggingCriterion } from "./retention-rules.ts";

@@ -8,11 +8,11 @@ export interface TaggedBackup {
   /** IANA name of the policy's zone, in which days, weeks, months and years begin. */
   readonly zone: string;
   /**
-   * Slots of the scheduled backups that made a recovery point, in any order; the newest one before the slot is enough.
-   * Those that failed do not count, so the next one that succeeds is the first of its month; nor do those on demand, so
-   * that none takes the yearly tag from the schedule.
+   * The newest slot before it whose scheduled backup made a recovery point. Those that failed do not count, so the next
+   * one that succeeds is the first of its month; nor do those on demand, so that none takes the yearly tag from the
+   * schedule. Undefined: there was none.
    */
-  readonly earlierSlots: readonly Date[];
+  readonly earlierSlot: Date | undefined;
   /** Present: it was started on demand, with the tag that was asked for, if one was. */
   readonly onDemand?: { readonly tag?: string | undefined } | undefined;
 }
@@ -24,7 +24,7 @@ export interface TagDecision {
 }
 
 /** The tag of Azure's default tagging criterion. */
-const DEFAULT_TAG = "Default";
+export const DEFAULT_TAG = "Default";
 
 /**
  * Decides under which retention rule a recovery point comes: the first criterion that matches, by ascending priority,
@@ -53,15 +53,14 @@ export function decideTag(tagging: readonly TaggingCriterion[], backup: TaggedBa
 
 interface Moment {
   readonly slot: DateTime<true>;
-  /** The newest slot before it that made a recovery point. */
   readonly before: DateTime<true> | undefined;
 }
 
-function momentOf({ slot, zone, earlierSlots }: TaggedBackup): Moment {
-  const earlier = earlierSlots.map((at) => at.getTime()).filter((at) => at < slot.getTime());
+function momentOf({ slot, zone, earlierSlot }: TaggedBackup): Moment {
+  const isEarlier = earlierSlot !== undefined && earlierSlot < slot;
   return {
     slot: localTime(slot.getTime(), zone),
-    before: earlier.length === 0 ? undefined : localTime(Math.max(...earlier), zone),
+    before: isEarlier ? localTime(earlierSlot.getTime(), zone) : undefined,
   };
 }
 

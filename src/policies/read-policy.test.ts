@@ -55,7 +55,7 @@ function problem(run: () => unknown): string {
   return "none";
 }
 
-test("reads schedule, default tag and retention rules", ({ expect }) => {
+test("reads schedule, tagging and retention rules", ({ expect }) => {
   const rules = [
     backup(DAILY, {
       trigger: {
@@ -72,7 +72,10 @@ test("reads schedule, default tag and retention rules", ({ expect }) => {
     backupRule: {
       name: "BackupDaily",
       intervals: [{ start: "2026-01-01T02:00:00.000Z", every: { unit: "days", count: 1 }, zone: "UTC" }],
-      defaultTag: "Default",
+      tagging: [
+        { tag: "Weekly", priority: 20, isDefault: false, criteria: [{ absolute: ["FirstOfWeek"] }] },
+        { tag: "Default", priority: 99, isDefault: true, criteria: [] },
+      ],
     },
     retentionRules: [
       { name: "Default", keep: "P7D" },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./contract.ts";
 import { momentOf } from "./local-time.ts";
+import { type RetentionRule, readRetentionRules, readTagging } from "./retention-rules.ts";
 import { IANA_OF_WINDOWS_ZONE } from "./windows-zones.ts";
 
 const DataStore = z.looseObject({ objectType: z.string().optional(), dataStoreType: z.string() });
@@ -71,46 +72,17 @@ export function readPolicy(
     else invalid(`rule '${rule.name}' has the unknown objectType '${rule.objectType}'`);
   }
   if (backupRules.length > 1) invalid("more than one AzureBackupRule");
-  if (retention.filter((rule) => rule.isDefault === true).length !== 1) {
-    invalid("exactly one AzureRetentionRule must be the default");
-  }
-
-  const retentionRules = retention.map((rule) => ({ name: rule.name, keep: readKeep(rule) }));
+  const retentionRules = readRetentionRules(retention);
   const [backupRule] = backupRules;
   return {
     datasourceTypes,
     retentionRules,
-    ...(backupRule === undefined
-      ? {}
-      : { backupRule: readBackupRule(backupRule, new Set(retentionRules.map((rule) => rule.name))) }),
+    ...(backupRule === undefined ? {} : { backupRule: readBackupRule(backupRule, retentionRules) }),
   };
 }
 
 function invalid(problem: string, hint?: string): never {
   throw new VaultError("policy/invalid", `the policy is not valid: ${problem}`, hint === undefined ? {} : { hint });
-}
-
-/** Longest times to keep a recovery point, by unit: ten years in each. */
-const MOST_KEPT = { D: 3650, W: 521, M: 120, Y: 10 } as const;
-
-function readKeep(rule: PolicyRule): string {
-  const [lifecycle, ...others] = rule.lifecycles ?? [];
-  if (lifecycle === undefined || others.length > 0) return invalid(`rule '${rule.name}' needs exactly one lifecycle`);
-  const { deleteAfter, sourceDataStore, targetDataStoreCopySettings = [] } = lifecycle;
-  expectVaultStore(rule.name, sourceDataStore.dataStoreType);
-  if (targetDataStoreCopySettings.length > 0) invalid(`rule '${rule.name}' copies to another data store`);
-  if (deleteAfter.objectType !== "AbsoluteDeleteOption") {
-    invalid(`rule '${rule.name}' has the unknown delete option '${deleteAfter.objectType}'`);
-  }
-  const [, digits, unit] = /^P(\d{1,5})([DWMY])$/.exec(deleteAfter.duration) ?? [];
-  const count = Number(digits);
-  if (unit === undefined || count < 1 || count > MOST_KEPT[unit as keyof typeof MOST_KEPT]) {
-    invalid(
-      `rule '${rule.name}' keeps for '${deleteAfter.duration}'`,
-      "P1D to P3650D, P1W to P521W, P1M to P120M or P1Y to P10Y",
-    );
-  }
-  return deleteAfter.duration;
 }
 
 function expectVaultStore(rule: string, dataStoreType: string | undefined): void {
@@ -120,7 +92,10 @@ function expectVaultStore(rule: string, dataStoreType: string | undefined): void
 /** One an hour of every weekday; each costs the scheduler some work every minute. */
 const MOST_INTERVALS = 168;
 
-function readBackupRule(rule: PolicyRule, tags: ReadonlySet<string>): NonNullable<PolicyRecord["backupRule"]> {
+function readBackupRule(
+  rule: PolicyRule,
+  retentionRules: readonly RetentionRule[],
+): NonNullable<PolicyRecord["backupRule"]> {
   const { name, backupParameters, dataStore, trigger } = rule;
   if (backupParameters?.objectType !== "AzureBackupParams" || backupParameters.backupType !== "Discrete") {
     invalid(`rule '${name}' needs backupParameters AzureBackupParams of backupType 'Discrete'`);
@@ -137,23 +112,7 @@ function readBackupRule(rule: PolicyRule, tags: ReadonlySet<string>): NonNullabl
     );
   }
   const intervals = repeatingTimeIntervals.map((interval) => readInterval(name, interval, timeZone));
-  return { name, intervals, defaultTag: readDefaultTag(name, trigger.taggingCriteria ?? [], tags) };
-}
-
-function readDefaultTag(
-  rule: string,
-  criteria: readonly z.infer<typeof TaggingCriterion>[],
-  tags: ReadonlySet<string>,
-): string {
-  const unknown = criteria.find(({ tagInfo }) => !tags.has(tagInfo.tagName));
-  if (unknown !== undefined) {
-    invalid(`rule '${rule}' has the tag '${unknown.tagInfo.tagName}', which no AzureRetentionRule has for its name`);
-  }
-  const [byDefault, ...others] = criteria.filter(({ isDefault }) => isDefault);
-  if (byDefault === undefined || others.length > 0) {
-    return invalid(`rule '${rule}' needs exactly one default tagging criterion`);
-  }
-  return byDefault.tagInfo.tagName;
+  return { name, intervals, tagging: readTagging(name, trigger.taggingCriteria ?? [], retentionRules) };
 }
 
 /** `R/YYYY-MM-DDThh:mm[:ss[.fff]][Z|±hh:mm]/<period>` */

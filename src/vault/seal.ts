@@ -63,8 +63,12 @@ export const Seal = z.object({
   /** Retention tag. */
   tag: z.string(),
   policy: z.string(),
-  /** Made for a slot of its schedule, and not on demand. Absent: nobody noted it. */
-  scheduled: z.boolean().optional(),
+  /**
+   * The newest slot of the instance's schedule for which a point was made, this one or an earlier one; carried on from point
+   * to point, so that it is known when the points are gone that were made for it. ISO 8601 UTC. Absent: none, or nobody
+   * noted it.
+   */
+  scheduledSlot: z.string().optional(),
   /** Until when the policy in force kept it, ISO 8601 UTC. Absent: no rule had its tag. */
   promisedUntil: z.string().optional(),
   containers: z.array(

@@ -8,7 +8,7 @@ import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type {
   BackupInstance,
-  InstanceFiles,
+  ProtectionFiles,
   RecoveryPoint,
   Schedule,
   StorageAccounts,
@@ -67,7 +67,7 @@ export const DEFAULT_MOST_CONTAINERS = 100;
 export interface ApiDeps {
   readonly tables: ApiTables;
   readonly accounts: StorageAccounts;
-  readonly files: InstanceFiles;
+  readonly files: ProtectionFiles;
   readonly orchestrations: Orchestrations;
   readonly clock: Clock;
   /** A new UUID at each call. */

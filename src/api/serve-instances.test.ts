@@ -93,7 +93,9 @@ test("a protected instance is in the table, in the vault and on the timer's list
     protectionState: "ProtectionConfigured",
     createdAt: "2026-03-02T10:00:00.000Z",
   });
-  expect(app.files.files.get(id)).toEqual(stored);
+  const file = JSON.parse(new TextDecoder().decode(await app.files.read(`bi-${id}`, "instance.json"))) as object;
+  expect(file).toMatchObject({ formatVersion: 1, instance: id, vault: VAULT_ID, policy: "daily" });
+  expect(file).toMatchObject({ properties: stored?.properties, protectionState: "ProtectionConfigured" });
   expect(app.tables.schedules.dump()).toEqual({
     all: { [`${KEY}|prodlake-prodlake-1`]: { vault: KEY, instanceName: "prodlake-prodlake-1" } },
   });
@@ -337,7 +339,7 @@ test("one datasource may be protected in two vaults", async ({ expect }) => {
   await app.call("PUT", move(POLICY_ID), { body: policyBody() });
   const { status } = await app.call("PUT", move(INSTANCE_ID), { body: instanceBody({ policyId: move(POLICY_ID) }) });
   expect(status).toBe(201);
-  expect(app.files.files.size).toBe(2);
+  expect(app.files.instances).toHaveLength(2);
 });
 
 test("validateForBackup answers at once and leaves nothing behind", async ({ expect }) => {
@@ -361,5 +363,5 @@ test("a PUT that dies on the way is mended by its repetition", async ({ expect }
   app.tables.instances.insert = insert;
   expect((await app.call("PUT", OTHER_ID, { body })).status).toBe(201);
   expect(app.tables.schedules.size).toBe(2);
-  expect(app.files.files.size).toBe(2);
+  expect(app.files.instances).toHaveLength(2);
 });

@@ -278,7 +278,7 @@ describe("a cancel", () => {
     expect(refusalOf(elsewhere)[2]).toBe("job/not-found");
     expect((await app.call("GET", `${JOBS}/${job.id}/cancel`)).status).toBe(405);
     expect(app.orchestrations.raised).toEqual([]);
-    expect(app.effects - before).toBe(2);
+    expect(app.effects - before).toBe(3);
   });
 });
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { updateRecord } from "../foundation/records.ts";
+import { writeAhead } from "../foundation/records.ts";
 import { vaultKey } from "../instances/contract.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
@@ -35,10 +35,8 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
     createdAt: deps.clock().toISOString(),
   };
 
-  const partition = vaultKey(vault.armId);
-  const row = params.policy.toLowerCase();
-  if (await deps.tables.policies.insert(partition, row, wanted)) return ok(policyResource(wanted));
-  const policy = await updateRecord(deps.tables.policies, partition, row, (before) => {
+  const decide = (before: PolicyRecord | undefined): PolicyRecord => {
+    if (before === undefined) return wanted;
     const dropped = before.datasourceTypes.find((type) => !wanted.datasourceTypes.includes(type));
     if (dropped !== undefined) {
       throw new VaultError("policy/invalid", `the policy is for '${dropped}', and a policy keeps its datasource types`);
@@ -52,8 +50,14 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
       createdAt: before.createdAt,
       ...(slotsAfter === undefined ? {} : { slotsAfter }),
     };
-  });
-  if (policy === undefined) throw new VaultError("storage/conflict", `policy '${params.policy}' was removed meanwhile`);
+  };
+  const { value: policy } = await writeAhead(
+    deps.tables.policies,
+    vaultKey(vault.armId),
+    params.policy.toLowerCase(),
+    decide,
+    (value) => deps.files.ensurePolicy(vault.armId, value),
+  );
   return ok(policyResource(policy));
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { updateRecord } from "../foundation/records.ts";
+import { writeAhead } from "../foundation/records.ts";
 import type { VaultRecord } from "../instances/contract.ts";
 import { acceptPut } from "./accept-operation.ts";
 import {
@@ -50,11 +50,8 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
     createdAt: deps.clock().toISOString(),
   };
 
-  const partition = params.subscription.toLowerCase();
-  if (await deps.tables.vaults.insert(partition, vaultRow(params), wanted)) {
-    return await acceptPut(call, wanted, undefined, vaultResource(wanted, "Provisioning"));
-  }
-  const vault = await updateRecord(deps.tables.vaults, partition, vaultRow(params), (before) => {
+  const decide = (before: VaultRecord | undefined): VaultRecord => {
+    if (before === undefined) return wanted;
     if (regionName(before.location) !== regionName(location)) {
       throw new VaultError(
         "request/invalid",
@@ -68,9 +65,17 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
       location: before.location,
       createdAt: before.createdAt,
     };
-  });
-  if (vault === undefined) throw new VaultError("storage/conflict", `vault '${params.vault}' was removed meanwhile`);
-  return ok(vaultResource(vault));
+  };
+  const { value: vault, created } = await writeAhead(
+    deps.tables.vaults,
+    params.subscription.toLowerCase(),
+    vaultRow(params),
+    decide,
+    (value) => deps.files.ensureVault(value),
+  );
+  return created
+    ? await acceptPut(call, vault, undefined, vaultResource(vault, "Provisioning"))
+    : ok(vaultResource(vault));
 }
 
 export async function getVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {

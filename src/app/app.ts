@@ -8,7 +8,7 @@ import { Operation } from "../api/operation.ts";
 import { Accounts } from "../azure/accounts.ts";
 import { BlobAccount } from "../azure/blob-account.ts";
 import { BlobDatasource } from "../azure/blob-datasource.ts";
-import { BlobInstanceFiles } from "../azure/blob-instance-files.ts";
+import { BlobProtectionFiles } from "../azure/blob-protection-files.ts";
 import { BlobRestoreTarget } from "../azure/blob-restore-target.ts";
 import { BlobStorageAccounts } from "../azure/blob-storage-accounts.ts";
 import { BlobBackupVault, BlobVaultFiles } from "../azure/blob-vault.ts";
@@ -25,7 +25,7 @@ import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import {
   BackupInstance,
-  type InstanceFiles,
+  type ProtectionFiles,
   RecoveryPoint,
   Schedule,
   type StorageAccounts,
@@ -46,7 +46,7 @@ export interface App extends ApiTables {
   readonly config: Config;
   readonly clock: Clock;
   readonly accounts: StorageAccounts;
-  readonly files: InstanceFiles;
+  readonly files: ProtectionFiles;
   readonly datasource: (instance: BackupInstance) => Datasource;
   readonly vault: (instanceId: string) => VaultFiles;
   readonly backupVault: (instance: BackupInstance) => BackupVault;
@@ -92,7 +92,7 @@ export function composeApp(config: Config, clock: Clock): App {
     config,
     clock,
     accounts: new BlobStorageAccounts(accounts),
-    files: new BlobInstanceFiles(vaultAccount),
+    files: new BlobProtectionFiles(vaultAccount),
     datasource: ({ datasource }) => new BlobDatasource(accounts.find(datasource.account), datasource.kind),
     vault: (instanceId) => new BlobVaultFiles(vaultAccount, instanceId),
     backupVault: ({ id, datasource }) =>

@@ -87,3 +87,45 @@ export async function updateRecord<T>(
     }
   }
 }
+
+/**
+ * Makes or updates a row, and writes what must be there before the row is.
+ *
+ * @param decide - pure; gives the row as it is to be, from the newest one or from none
+ * @param ahead - is told of the row as it is to be, before that is written; safe to run twice. It runs again when another
+ *   writer was faster, and for the row as it is when that leaves nothing to write: the last word is about the row that stays
+ * @returns the value that is now stored
+ * @throws VaultError `storage/conflict` (retryable) when others keep winning
+ */
+export async function writeAhead<T>(
+  table: RecordTable<T>,
+  partition: string,
+  row: string,
+  decide: (before: T | undefined) => T,
+  ahead: (value: T, before: T | undefined) => Promise<void>,
+): Promise<{ readonly value: T; readonly created: boolean }> {
+  for (let attempt = 1; ; attempt++) {
+    const stored = await table.get(partition, row);
+    let value: T;
+    try {
+      value = decide(stored?.value);
+    } catch (error) {
+      if (attempt > 1 && stored !== undefined) await ahead(stored.value, stored.value);
+      throw error;
+    }
+    await ahead(value, stored?.value);
+    if (value === stored?.value) return { value, created: false };
+    if (stored === undefined) {
+      if (await table.insert(partition, row, value)) return { value, created: true };
+      if (attempt === UPDATE_ATTEMPTS) throw new VaultError("storage/conflict", `row '${row}' comes and goes`);
+      continue;
+    }
+    try {
+      await table.replace(partition, row, value, stored.etag);
+      return { value, created: false };
+    } catch (error) {
+      const lost = error instanceof VaultError && error.code === "storage/conflict";
+      if (!lost || attempt === UPDATE_ATTEMPTS) throw error;
+    }
+  }
+}

@@ -5,7 +5,8 @@
 import { z } from "zod";
 import { deriveId } from "../foundation/ids.ts";
 import { JobTotals } from "../jobs/contract.ts";
-import { ProtectedAccount } from "../vault/instance-file.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import { ContainerChoice, Deletion, PROTECTION_STATES, ProtectedAccount } from "../vault/instance-file.ts";
 
 /** What stands for a vault in keys: derived from its ARM id, whose letter case means nothing. */
 export function vaultKey(vaultArmId: string): string {
@@ -32,26 +33,6 @@ export const VaultRecord = z.object({
 });
 export type VaultRecord = Readonly<z.infer<typeof VaultRecord>>;
 
-/** Which containers of a datasource are protected. */
-export const ContainerChoice = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("chosen"), names: z.array(z.string()) }),
-  /** All that exist when a backup begins, without those whose names start so. */
-  z.object({ kind: z.literal("all"), excludedPrefixes: z.array(z.string()) }),
-]);
-export type ContainerChoice = Readonly<z.infer<typeof ContainerChoice>>;
-
-export const PROTECTION_STATES = [
-  "ConfiguringProtection",
-  "ProtectionConfigured",
-  /** Paused: no backups; its points are kept by policy, the newest one for ever. */
-  "BackupSchedulesSuspended",
-  /** No backups, and its points are kept for ever. */
-  "ProtectionStopped",
-  /** Deleted: its points are kept until `deletion.purgeAt`, and until then it can be undeleted. */
-  "SoftDeleted",
-] as const;
-export type ProtectionState = (typeof PROTECTION_STATES)[number];
-
 /** Partition: vault key; row: the instance's name in lower case. */
 export const BackupInstance = z.object({
   /** 32 hexadecimal digits. */
@@ -71,15 +52,7 @@ export const BackupInstance = z.object({
   /** When it last came under another policy or was resumed: it has no slots up to then. ISO 8601 UTC. */
   slotsAfter: z.string().optional(),
   /** Present while it is `SoftDeleted`. Times are ISO 8601 UTC. */
-  deletion: z
-    .object({
-      deletedAt: z.string(),
-      /** From then on all that is its is removed. */
-      purgeAt: z.string(),
-      /** Id of the operation that deleted it. */
-      activity: z.string(),
-    })
-    .optional(),
+  deletion: Deletion.optional(),
 });
 export type BackupInstance = Readonly<z.infer<typeof BackupInstance>>;
 
@@ -164,8 +137,38 @@ export function scheduleRow(vault: string, instanceName: string): string {
   return `${vault}|${instanceName}`;
 }
 
-/** The vault account's side of protecting a datasource. */
-export interface InstanceFiles {
-  /** Makes the instance's container and its `instance.json`, or brings the file up to date. Safe to run twice. */
+/**
+ * What the vault account tells of vaults, policies and instances: all that their rows say, so that the rows can be made
+ * again when the tables are lost. A document is written before its row changes, so it is never behind it; after a crash in
+ * between it is ahead until the caller, who got no answer, asks again.
+ *
+ * All of it is safe to run twice.
+ */
+export interface ProtectionFiles {
+  /** Makes the instance's container and its `instance.json`, or brings the file up to date. */
   ensure(instance: BackupInstance): Promise<void>;
+  /**
+   * Removes `instance.json` and the instance's container.
+   *
+   * @throws VaultError `storage/conflict` when the container holds anything else; nothing is removed then
+   */
+  remove(instanceId: string): Promise<void>;
+  /** Makes the vault's container and its `vault.json`, or brings the file up to date. */
+  ensureVault(vault: VaultRecord): Promise<void>;
+  /**
+   * Removes `vault.json` and the vault's container.
+   *
+   * @throws VaultError `storage/conflict` when the container holds anything else; nothing is removed then
+   */
+  removeVault(vaultArmId: string): Promise<void>;
+  /** Writes the policy's document, or brings it up to date. */
+  ensurePolicy(vaultArmId: string, policy: PolicyRecord): Promise<void>;
+  removePolicy(vaultArmId: string, policyName: string): Promise<void>;
 }
+
+export {
+  ContainerChoice,
+  PROTECTION_STATES,
+  type ProtectionState,
+} from "../vault/instance-file.ts";
+export { instanceFileOf, policyFileOf, vaultFileOf } from "./protection-documents.ts";

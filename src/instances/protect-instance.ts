@@ -1,12 +1,12 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
-import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
+import { listRecords, type RecordTable, writeAhead } from "../foundation/records.ts";
 import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
 import {
   ALL_SCHEDULES,
   type BackupInstance,
-  type InstanceFiles,
+  type ProtectionFiles,
   type Schedule,
   type StorageAccounts,
   scheduleRow,
@@ -22,7 +22,7 @@ export interface CheckInstanceDeps {
 
 export interface ProtectInstanceDeps extends CheckInstanceDeps {
   readonly schedules: RecordTable<Schedule>;
-  readonly files: InstanceFiles;
+  readonly files: ProtectionFiles;
   readonly clock: Clock;
 }
 
@@ -96,7 +96,8 @@ export async function protectInstance(
   const vault = vaultKey(wanted.vaultArmId);
   const row = wanted.name.toLowerCase();
   const now = deps.clock().toISOString();
-  const change = (before: BackupInstance): BackupInstance => {
+  const decide = (before: BackupInstance | undefined): BackupInstance => {
+    if (before === undefined) return { ...wanted, protectionState: "ProtectionConfigured", createdAt: now };
     const samePolicy = before.policyName.toLowerCase() === wanted.policyName.toLowerCase();
     const slotsAfter = samePolicy ? before.slotsAfter : now;
     return {
@@ -108,21 +109,13 @@ export async function protectInstance(
       ...(slotsAfter === undefined ? {} : { slotsAfter }),
     };
   };
-
-  const before = (await deps.instances.get(vault, row))?.value;
-  const fresh: BackupInstance = {
-    ...wanted,
-    protectionState: "ProtectionConfigured",
-    createdAt: now,
+  const ahead = async (instance: BackupInstance, before: BackupInstance | undefined): Promise<void> => {
+    await deps.files.ensure(instance);
+    const schedule: Schedule = { vault, instanceName: row };
+    // What an instance of this name that is gone has left there is not the new one's.
+    if (before !== undefined) await deps.schedules.insert(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
+    else await deps.schedules.put(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
   };
-  await deps.files.ensure(before === undefined ? fresh : change(before));
-  const schedule: Schedule = { vault, instanceName: row };
-  // What an instance of this name that is gone has left there is not the new one's.
-  if (before !== undefined) await deps.schedules.insert(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
-  else await deps.schedules.put(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
-  if (await deps.instances.insert(vault, row, fresh)) return { instance: fresh, created: true };
-  const instance = await updateRecord(deps.instances, vault, row, change);
-  if (instance === undefined)
-    throw new VaultError("storage/conflict", `instance '${wanted.name}' was removed meanwhile`);
-  return { instance, created: false };
+  const { value: instance, created } = await writeAhead(deps.instances, vault, row, decide, ahead);
+  return { instance, created };
 }

@@ -20,6 +20,11 @@ export function vaultContainerName(instanceId: string): string {
   return `bi-${instanceId}`;
 }
 
+/** @returns the instance that a blob container holds, or undefined when it is no instance's */
+export function instanceOfContainer(name: string): string | undefined {
+  return /^bi-([0-9a-f]{32})$/.exec(name)?.[1];
+}
+
 export const INSTANCE_FILE = "instance.json";
 
 /** Everything below it in a source container is Lakevault's own and never backed up. */

@@ -17,7 +17,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   restore: ["foundation", "vault", "jobs", "instances/contract"],
   retention: ["foundation", "vault", "jobs", "instances/contract", "policies/contract"],
   api: ["foundation", "vault", "jobs", "instances", "policies", "access", "restore/contract"],
-  azure: ["foundation", "vault", "jobs/contract", "instances/contract", "backup/contract", "restore/contract"],
+  azure: [
+    "foundation",
+    "vault",
+    "jobs/contract",
+    "policies/contract",
+    "instances/contract",
+    "backup/contract",
+    "restore/contract",
+  ],
   app: ["foundation", "vault", "jobs", "instances", "policies", "backup", "restore", "access", "api", "azure"],
 };
 

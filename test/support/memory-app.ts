@@ -15,8 +15,9 @@ import {
 } from "../../src/api/api-call.ts";
 import { handleArmRequest } from "../../src/api/arm-router.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
-import type { BackupInstance, InstanceFiles, StorageAccounts } from "../../src/instances/contract.ts";
+import type { StorageAccounts } from "../../src/instances/contract.ts";
 import type { Orchestrations } from "../../src/jobs/contract.ts";
+import { MemoryProtectionFiles } from "./memory-protection-files.ts";
 import { MemoryRecords } from "./memory-records.ts";
 
 export const SUBSCRIPTION = "0b352192-dcac-4cc7-992e-a96190ccc68c";
@@ -48,14 +49,6 @@ export class MemoryStorageAccounts implements StorageAccounts {
       throw new VaultError("datasource/account-unknown", `there is no storage account '${account}'`);
     }
     return containers;
-  }
-}
-
-export class MemoryInstanceFiles implements InstanceFiles {
-  readonly files = new Map<string, BackupInstance>();
-
-  async ensure(instance: BackupInstance): Promise<void> {
-    this.files.set(instance.id, instance);
   }
 }
 
@@ -108,7 +101,7 @@ export class MemoryApp {
     operations: new MemoryRecords(),
   };
   readonly accounts = new MemoryStorageAccounts();
-  readonly files = new MemoryInstanceFiles();
+  readonly files = new MemoryProtectionFiles();
   readonly orchestrations = new MemoryOrchestrations();
   readonly failedCalls: FailedCall[] = [];
   settings: ApiSettings = {
@@ -144,7 +137,7 @@ export class MemoryApp {
   /** Writes to tables and to the vault so far, and jobs started. */
   get effects(): number {
     const writes = Object.values(this.tables).reduce((sum, table) => sum + table.writes, 0);
-    return writes + this.files.files.size + this.orchestrations.started.length;
+    return writes + this.files.writes + this.orchestrations.started.length;
   }
 
   /** @param path - with or without a query; `api-version` is added where there is none */

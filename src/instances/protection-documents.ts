@@ -1,0 +1,35 @@
+/**
+ * @module
+ * Rows as documents of the vault account. What a row has and its document has not would be lost with the tables, so the
+ * documents take over whatever they do not name otherwise.
+ */
+import type { PolicyRecord } from "../policies/contract.ts";
+import type { InstanceFile } from "../vault/instance-file.ts";
+import type { PolicyFile, VaultFile } from "../vault/vault-file.ts";
+import { FORMAT_VERSION } from "../vault/version.ts";
+import type { BackupInstance, VaultRecord } from "./contract.ts";
+
+/** Fails to compile when a row has a member for which its document has no place. */
+type Holds<Document, Row> = { readonly [Lost in Exclude<keyof Row, keyof Document>]: never };
+
+export function instanceFileOf(row: BackupInstance): InstanceFile {
+  const { id, armId, vaultArmId, policyName, ...same } = row;
+  return {
+    formatVersion: FORMAT_VERSION,
+    instance: id,
+    resourceId: armId,
+    vault: vaultArmId,
+    policy: policyName,
+    ...(same satisfies Holds<InstanceFile, typeof same>),
+  };
+}
+
+export function vaultFileOf({ armId, ...same }: VaultRecord): VaultFile {
+  return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<VaultFile, typeof same>) };
+}
+
+/** What can be read from `properties` again is left out: how it is kept in a row may change with the app. */
+export function policyFileOf(row: PolicyRecord): PolicyFile {
+  const { armId, datasourceTypes, backupRule, retentionRules, ...same } = row;
+  return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<PolicyFile, typeof same>) };
+}

@@ -1,0 +1,87 @@
+import { VaultError } from "../../src/foundation/errors.ts";
+import {
+  type BackupInstance,
+  instanceFileOf,
+  type ProtectionFiles,
+  policyFileOf,
+  type VaultRecord,
+  vaultFileOf,
+  vaultKey,
+} from "../../src/instances/contract.ts";
+import type { PolicyRecord } from "../../src/policies/contract.ts";
+import type { VaultFile } from "../../src/vault/contract.ts";
+import { INSTANCE_FILE, instanceOfContainer, vaultContainerName } from "../../src/vault/names.ts";
+import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../../src/vault/vault-file.ts";
+import { encodeDocument } from "../../src/vault/version.ts";
+
+interface MemoryFile {
+  readonly content: Uint8Array;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The documents of a vault account in memory, byte for byte as they would lie there. */
+export class MemoryProtectionFiles implements ProtectionFiles {
+  readonly containers = new Map<string, Map<string, MemoryFile>>();
+  /** Writes and removals so far. */
+  writes = 0;
+
+  /** Ids of the instances that have a container, ascending. */
+  get instances(): string[] {
+    const containers = [...this.containers.keys()].sort();
+    return containers.flatMap((name) => instanceOfContainer(name) ?? []);
+  }
+
+  async ensure(instance: BackupInstance): Promise<void> {
+    this.write(vaultContainerName(instance.id), INSTANCE_FILE, encodeDocument(instanceFileOf(instance)));
+  }
+
+  async remove(instanceId: string): Promise<void> {
+    this.#removeContainer(vaultContainerName(instanceId), INSTANCE_FILE);
+  }
+
+  async ensureVault(vault: VaultRecord): Promise<void> {
+    this.write(containerOf(vault.armId), VAULT_FILE, encodeDocument(vaultFileOf(vault)));
+  }
+
+  async removeVault(vaultArmId: string): Promise<void> {
+    this.#removeContainer(containerOf(vaultArmId), VAULT_FILE);
+  }
+
+  async ensurePolicy(vaultArmId: string, policy: PolicyRecord): Promise<void> {
+    this.write(containerOf(vaultArmId), policyFilePath(policy.name), encodeDocument(policyFileOf(policy)));
+  }
+
+  async removePolicy(vaultArmId: string, policyName: string): Promise<void> {
+    this.writes += 1;
+    this.containers.get(containerOf(vaultArmId))?.delete(policyFilePath(policyName));
+  }
+
+  /** Writes any file; makes its container when there is none. */
+  write(container: string, path: string, content: Uint8Array, metadata: MemoryFile["metadata"] = {}): void {
+    this.writes += 1;
+    const files = this.containers.get(container) ?? new Map<string, MemoryFile>();
+    this.containers.set(container, files.set(path, { content, metadata }));
+  }
+
+  async read(container: string, path: string): Promise<Uint8Array | undefined> {
+    return this.containers.get(container)?.get(path)?.content;
+  }
+
+  async *list(container: string, prefix: string, from = ""): AsyncGenerator<VaultFile> {
+    const files = [...(this.containers.get(container) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [path, { content, metadata }] of files) {
+      if (path.startsWith(prefix) && path >= from) yield { path, size: content.length, metadata };
+    }
+  }
+
+  #removeContainer(container: string, file: string): void {
+    const other = [...(this.containers.get(container)?.keys() ?? [])].find((path) => path !== file);
+    if (other !== undefined) throw new VaultError("storage/conflict", `container '${container}' holds '${other}'`);
+    this.writes += 1;
+    this.containers.delete(container);
+  }
+}
+
+function containerOf(vaultArmId: string): string {
+  return vaultFilesContainer(vaultKey(vaultArmId));
+}

@@ -2,12 +2,15 @@
 import "./activities/backup.ts";
 import "./activities/jobs.ts";
 import "./activities/restore.ts";
+import "./activities/retention.ts";
 import "./http/api.ts";
 import "./orchestrators/backup.ts";
 import "./orchestrators/restore.ts";
+import "./orchestrators/retention.ts";
 import "./queues/container-copy.ts";
 import "./queues/container-plans.ts";
 import "./queues/container-restore.ts";
 import "./queues/container-restore-plans.ts";
 import "./queues/marker-checks.ts";
+import "./timers/retention-scheduler.ts";
 import "./timers/scheduler.ts";

@@ -33,6 +33,7 @@ import {
 } from "../instances/contract.ts";
 import { Job, JobRef, type RestoreRequest } from "../jobs/contract.ts";
 import { InstanceLock } from "../jobs/job-lock.ts";
+import { Pin } from "../jobs/pins.ts";
 import { WorkRecord } from "../jobs/work.ts";
 import { PolicyRecord } from "../policies/contract.ts";
 import type { RestoreTarget } from "../restore/contract.ts";
@@ -53,6 +54,7 @@ export interface App extends ApiTables {
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
   readonly sweepableVault: (instanceId: string) => SweepableVault;
   readonly attempts: RecordTable<Attempt>;
+  readonly pins: RecordTable<Pin>;
   readonly manifests: ManifestCache;
   /** Copies from or into one account, by everything in this process. */
   readonly pool: (account: string) => AdaptivePool;
@@ -145,7 +147,7 @@ function findTarget(accounts: Accounts, name: string): BlobAccount {
 function openTables(
   setting: AccountSetting,
   credential: ReturnType<typeof appCredential>,
-): ApiTables & Pick<App, "attempts"> {
+): ApiTables & Pick<App, "attempts" | "pins"> {
   const tables = new StateTables(
     setting.kind === "key" ? setting : { kind: "identity", tableServiceUri: setting.serviceUri, credential },
   );
@@ -160,6 +162,7 @@ function openTables(
     openJobs: tables.open("OpenJobs", JobRef),
     locks: tables.open("Locks", InstanceLock),
     attempts: tables.open("Attempts", Attempt),
+    pins: tables.open("Pins", Pin),
     work: tables.open("Work", WorkRecord),
     operations: tables.open("Operations", Operation),
   };

@@ -6,6 +6,7 @@ import { backupOrchestration } from "./backup-orchestration.ts";
 const JOB = { vault: "vault", job: "one" };
 
 const calm: Activities = {
+  finishPurges: () => ({ done: true }),
   beginBackup: () => ({ begun: true, containers: ["raw", "$web"] }),
   writeMarkers: () => null,
   planRanges: () => null,
@@ -27,6 +28,7 @@ test("a point is sealed only after the markers were written before, and replicat
   const run = await runFlow(backupOrchestration, JOB, calm, REPLICATED);
   expect(run.outcome).toEqual({ ok: true, value: "Completed" });
   expect(named(run.steps)).toEqual([
+    "finishPurges",
     "beginBackup",
     "writeMarkers",
     "planRanges",
@@ -41,13 +43,13 @@ test("a point is sealed only after the markers were written before, and replicat
 test("a job that has ended before is only tidied up after", async ({ expect }) => {
   const begun = { begun: false, containers: [] };
   const run = await runFlow(backupOrchestration, JOB, { ...calm, beginBackup: () => begun });
-  expect(named(run.steps)).toEqual(["beginBackup", "removeMarkers", "endJob", "sweepDebris"]);
+  expect(named(run.steps)).toEqual(["finishPurges", "beginBackup", "removeMarkers", "endJob", "sweepDebris"]);
 });
 
 test("wherever a step fails for good, nothing is sealed after it, and the job ends with the reason", async ({
   expect,
 }) => {
-  const steps = ["beginBackup", "writeMarkers", "planRanges", "sealRecoveryPoint"];
+  const steps = ["finishPurges", "beginBackup", "writeMarkers", "planRanges", "sealRecoveryPoint"];
   for (const failing of steps) {
     const fail = (): never => {
       throw new VaultError("datasource/forbidden", "no right to read");
@@ -89,6 +91,19 @@ test("debris is swept in as many steps as it takes, after the job has ended", as
   const run = await runFlow(backupOrchestration, JOB, { ...calm, sweepDebris }, REPLICATED);
   expect(named(run.steps).slice(-4)).toEqual(["endJob", "sweepDebris", "sweepDebris", "sweepDebris"]);
   expect(run.steps.at(-1)).toMatchObject({ input: { ...JOB, from: stops[1] } });
+});
+
+test("purges that were begun are ended, in as many steps as it takes, before anything else", async ({ expect }) => {
+  const from = { recoveryPoint: "p", container: "raw", segment: 3 };
+  const ends = [{ done: false }, { done: false, from }, { done: true }];
+  const asked: unknown[] = [];
+  const finishPurges = (input: object) => {
+    asked.push(input);
+    return ends[asked.length - 1];
+  };
+  const run = await runFlow(backupOrchestration, JOB, { ...calm, finishPurges }, REPLICATED);
+  expect(asked).toEqual([JOB, JOB, { ...JOB, from }]);
+  expect(named(run.steps).slice(0, 4)).toEqual(["finishPurges", "finishPurges", "finishPurges", "beginBackup"]);
 });
 
 test("debris that cannot be swept does not make a sealed backup a failed one", async ({ expect }) => {

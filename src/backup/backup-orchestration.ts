@@ -2,6 +2,7 @@ import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
 import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
+import { finishPurges, toItsEnd } from "../retention/contract.ts";
 import {
   beginBackup,
   planRanges,
@@ -14,7 +15,8 @@ import {
 } from "./contract.ts";
 
 /**
- * Makes one recovery point: begin, write the markers, plan the ranges, wait until every container is replicated, seal.
+ * Makes one recovery point: end the purges that were begun, begin, write the markers, plan the ranges, wait until every
+ * container is replicated, seal.
  *
  * A recovery point exists only once it is sealed, so a run that dies before leaves nothing that a restore can see. Whatever
  * happens, the job is ended and its instance is free again. Then what earlier attempts left is removed; that hinders no
@@ -24,6 +26,7 @@ import {
  */
 export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
   try {
+    yield* toItsEnd(flow, finishPurges, job);
     const { begun, containers } = yield* flow.call(beginBackup, job);
     if (begun) {
       yield* flow.call(writeMarkers, job);

@@ -4,7 +4,7 @@ import { deriveId } from "../foundation/ids.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance, ContainerChoice } from "../instances/contract.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
-import { type InstanceLock, takeLock } from "../jobs/job-lock.ts";
+import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { decideTag, expiryOf, type PolicyRecord } from "../policies/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
@@ -45,12 +45,7 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   if (instance.protectionState !== "ProtectionConfigured") {
     throw new VaultError("instance/not-protected", `'${instance.name}' is in state '${instance.protectionState}'`);
   }
-  const holder = await takeLock(deps, job, deps.clock());
-  if (holder !== job.id) {
-    throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${instance.name}'`, {
-      hint: "wait until that job has ended, then start the backup again",
-    });
-  }
+  await holdLock(deps, job, deps.clock());
   if (job.containers !== undefined) return { begun: true, containers: job.containers };
 
   const { containers, missing } = await resolveContainers(deps.datasource(instance), instance.containers);

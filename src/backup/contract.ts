@@ -139,3 +139,5 @@ export interface BackupVault extends VaultFiles {
   /** Copies a marker server-side, over one of an attempt before. */
   copyMarker(container: string, name: string, path: string): Promise<CopyOutcome>;
 }
+
+export { type Attempt, listAttempts } from "./attempts.ts";

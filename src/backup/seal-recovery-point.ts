@@ -2,7 +2,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { BackupInstance, RecoveryPoint } from "../instances/contract.ts";
+import { type BackupInstance, type RecoveryPoint, recoveryPointOf } from "../instances/contract.ts";
 import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
 import { begunJob, type JobUnderWay } from "../jobs/job-under-way.ts";
 import { getWork, listWork, type PieceRecord, type WorkRecord, workRows } from "../jobs/work.ts";
@@ -174,27 +174,4 @@ async function checkSame(vault: Pick<VaultFiles, "read">, path: string, sha256: 
   throw new VaultError("format/corrupt", `'${path}' was written with other contents by an earlier attempt`, {
     hint: "start the backup again; the objects that are copied already are used",
   });
-}
-
-/** Makes the row of a recovery point, which a seal can always make again. */
-export function recoveryPointOf(seal: Seal, totals?: JobTotals): RecoveryPoint {
-  const { recoveryPoint: id, sequence, instance, job, slot, time, sealedAt, tag, policy, entries, bytes } = seal;
-  return {
-    id,
-    sequence,
-    instance,
-    job,
-    slot,
-    time,
-    sealedAt,
-    tag,
-    policy,
-    containers: seal.containers.map(({ name }) => name),
-    entries,
-    bytes,
-    warnings: seal.warnings.count,
-    ...(seal.scheduledSlot === undefined ? {} : { scheduledSlot: seal.scheduledSlot }),
-    ...(seal.promisedUntil === undefined ? {} : { promisedUntil: seal.promisedUntil }),
-    ...(totals === undefined ? {} : { totals }),
-  };
 }

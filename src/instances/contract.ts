@@ -172,3 +172,6 @@ export {
   type ProtectionState,
 } from "../vault/instance-file.ts";
 export { instanceFileOf, policyFileOf, vaultFileOf } from "./protection-documents.ts";
+
+export { recoveryPointOf } from "./recovery-point-of.ts";
+export { findVault, isImmutable } from "./vault-settings.ts";

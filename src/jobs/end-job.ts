@@ -9,6 +9,7 @@ import { cancelledFailure } from "./cancel-job.ts";
 import { addTotals, Failure, isOpen, type Job, JobRef, type JobStatus, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { type InstanceLock, releaseLock } from "./job-lock.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
+import { type Pin, unpin } from "./pins.ts";
 import { readContainerTotals } from "./progress.ts";
 import { type WorkRecord, workRows } from "./work.ts";
 
@@ -22,6 +23,7 @@ export interface EndJobDeps {
   readonly openJobs: RecordTable<JobRef>;
   readonly locks: RecordTable<InstanceLock>;
   readonly work: RecordTable<WorkRecord>;
+  readonly pins: RecordTable<Pin>;
   readonly clock: Clock;
 }
 
@@ -32,7 +34,7 @@ const ROWS_WIDTH = 16;
 const LATE_WORK_MS = 15 * 60_000;
 
 /**
- * Ends a job: what it did in each container, then its status, then the lock, then the rows that only its work needed.
+ * Ends a job: what it did in each container, then its status, then lock and pin, then the rows that only its work needed.
  *
  * Safe to run twice: the first end stays, and what follows it is repeated without effect.
  *
@@ -44,6 +46,7 @@ export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Prom
 
   const ended = isOpen(stored) ? await end(deps, stored, input.failure) : stored;
   await releaseLock(deps.locks, ended.instance, ended.id);
+  if (ended.request.kind === "restore") await unpin(deps.pins, ended, ended.request.recoveryPoint);
   await forgetWork(deps.work, ended.id);
   if (!mayHaveLateWork(ended, deps.clock())) await deps.openJobs.remove(OPEN_JOBS, ended.id);
   return ended.status;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "./contract.ts";
 
@@ -33,6 +34,23 @@ export async function takeLock(
     if (holder === job.id || (await busyWith(deps, job.vault, job.instance)) !== undefined) return holder;
     await releaseLock(deps.locks, job.instance, holder);
   }
+}
+
+/**
+ * Takes the lock of a backup instance for a job, or says who has it. Safe to run twice, as {@link takeLock} is.
+ *
+ * @throws VaultError `instance/busy`
+ */
+export async function holdLock(
+  deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
+  job: Pick<Job, "id" | "vault" | "instance" | "instanceName">,
+  now: Date,
+): Promise<void> {
+  const holder = await takeLock(deps, job, now);
+  if (holder === job.id) return;
+  throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${job.instanceName}'`, {
+    hint: "wait until that job has ended, then start this one again",
+  });
 }
 
 /**

@@ -2,18 +2,22 @@ import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import type { Job, JobRef, RestoreRequest } from "../jobs/contract.ts";
+import { type Pin, pin } from "../jobs/pins.ts";
+import { purgePath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import type { BegunRestore, RestoreTarget, RestoreVault } from "./contract.ts";
 
 export interface BeginRestoreDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
+  readonly pins: RecordTable<Pin>;
   readonly vault: (instanceId: string) => RestoreVault;
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
 }
 
 /**
- * Settles what a restore is about and claims its target: creates the containers, which must not be there yet.
+ * Settles what a restore is about, pins its recovery point, and claims its target: creates the containers, which must not
+ * be there yet.
  *
  * Safe to run twice: a container that this job created is known by its metadata and taken again.
  *
@@ -32,7 +36,13 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
       hint: "restore to another storage account",
     });
   }
-  const seal = await readSeal(deps.vault(job.instance), request.recoveryPoint);
+  const vault = deps.vault(job.instance);
+  await pin(deps.pins, job, request.recoveryPoint);
+  // Only what is seen after the pin counts: a purge looks for pins after its journal is written.
+  if ((await vault.read(purgePath(request.recoveryPoint))) !== undefined) {
+    throw new VaultError("recovery-point/not-found", `recovery point '${request.recoveryPoint}' is being removed`);
+  }
+  const seal = await readSeal(vault, request.recoveryPoint);
   const held = seal.containers.map(({ name }) => name);
   const containers = request.containers ?? held;
   const unknown = containers.filter((name) => !held.includes(name));

@@ -16,6 +16,7 @@ import {
 } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
+import type { PurgePosition } from "./contract.ts";
 import {
   type NeighbourSeals,
   neighboursOf,
@@ -45,14 +46,6 @@ export interface PurgeDeps extends PlanDeps {
   readonly rows: PurgeRows;
   /** Asked after each segment and each thousand or two of listed files; absent: there is always time. */
   readonly hasTime?: () => boolean;
-}
-
-/** Where a purge goes on: segments before that one are done, as far as their objects go. */
-export interface PurgePosition {
-  readonly recoveryPoint: string;
-  readonly container: string;
-  /** Ordinal among those that no neighbour has. */
-  readonly segment: number;
 }
 
 export interface PurgeCounts {

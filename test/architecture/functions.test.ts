@@ -5,6 +5,7 @@ import { MOST_DELIVERIES } from "../../src/app/serve-queue.ts";
 import * as backup from "../../src/backup/contract.ts";
 import { endJob } from "../../src/jobs/end-job.ts";
 import * as restore from "../../src/restore/contract.ts";
+import * as retention from "../../src/retention/contract.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const registry = new Registry();
@@ -44,13 +45,14 @@ test("every file of functions is loaded with the app", ({ expect }) => {
 });
 
 test("every activity and orchestration that the capabilities name is registered", ({ expect }) => {
-  const named = [...Object.values(backup), ...Object.values(restore), endJob].flatMap((member) =>
-    typeof member === "object" && "name" in member && "parse" in member ? [String(member.name)] : [],
+  const contracts = [backup, restore, retention].flatMap((contract) => Object.values(contract) as unknown[]);
+  const named = [...contracts, endJob].flatMap((member) =>
+    typeof member === "object" && member !== null && "name" in member && "parse" in member ? [String(member.name)] : [],
   );
   expect(triggers("activityTrigger").map(({ name }) => name)).toEqual(expect.arrayContaining(named));
-  expect(named).toHaveLength(10);
-  expect(triggers("activityTrigger")).toHaveLength(10);
-  expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore"]);
+  expect(named).toHaveLength(12);
+  expect(triggers("activityTrigger")).toHaveLength(12);
+  expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore", "retention"]);
 });
 
 test("every queue has a function, and another for what that one gives up", ({ expect }) => {
@@ -90,8 +92,9 @@ test("all paths of the API reach it with any method, below no prefix", ({ expect
   expect(hostJson.extensions.http.routePrefix).toBe("");
 });
 
-test("the scheduler looks every minute", ({ expect }) => {
+test("backups are looked for every minute, what has expired every hour", ({ expect }) => {
   expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
+    ["retentionScheduler", "0 23 * * * *"],
     ["scheduler", "0 * * * * *"],
   ]);
 });

@@ -7,6 +7,7 @@ import type { Job, JobRef } from "../../src/jobs/contract.ts";
 import { type EndJobDeps, endJobActivity } from "../../src/jobs/end-job.ts";
 import { type InstanceLock, LOCK_ROW } from "../../src/jobs/job-lock.ts";
 import { keepJobsGoing, OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
+import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryOrchestrations } from "./memory-app.ts";
@@ -34,16 +35,18 @@ export class MemoryJobs {
   readonly openJobs = new MemoryRecords<JobRef>();
   readonly locks = new MemoryRecords<InstanceLock>();
   readonly work = new MemoryRecords<WorkRecord>();
+  readonly pins = new MemoryRecords<Pin>();
   readonly orchestrations = new MemoryOrchestrations();
   now = new Date("2026-01-01T01:00:00.000Z");
 
   get deps(): EndJobDeps & { readonly orchestrations: MemoryOrchestrations } {
-    const { crash, jobs, openJobs, locks, work, orchestrations } = this;
+    const { crash, jobs, openJobs, locks, work, pins, orchestrations } = this;
     return {
       jobs: crash.wrap(jobs),
       openJobs: crash.wrap(openJobs),
       locks: crash.wrap(locks),
       work: crash.wrap(work),
+      pins: crash.wrap(pins),
       orchestrations: crash.wrap(orchestrations),
       clock: () => this.now,
     };

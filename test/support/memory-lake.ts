@@ -20,12 +20,20 @@ import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.
 import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
 import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
+import { VaultError } from "../../src/foundation/errors.ts";
 import type { RecordTable } from "../../src/foundation/records.ts";
-import type { BackupInstance, ContainerChoice, RecoveryPoint } from "../../src/instances/contract.ts";
+import type {
+  BackupInstance,
+  ContainerChoice,
+  RecoveryPoint,
+  Schedule,
+  VaultRecord,
+} from "../../src/instances/contract.ts";
 import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
 import type { InstanceLock } from "../../src/jobs/job-lock.ts";
 import { OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
+import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import type { PolicyRecord } from "../../src/policies/contract.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
@@ -33,6 +41,7 @@ import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import type { SegmentMessage } from "../../src/restore/contract.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { RESTORE_SETTINGS, type RestoreSettings, restoreSegment } from "../../src/restore/restore-segment.ts";
+import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/purge-expired.ts";
 import type { SweepableVault } from "../../src/vault/contract.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import { CrashSwitch } from "./crash-switch.ts";
@@ -68,6 +77,9 @@ export class MemoryLake {
   readonly recoveryPoints = new MemoryRecords<RecoveryPoint>();
   readonly openJobs = new MemoryRecords<JobRef>();
   readonly attempts = new MemoryRecords<Attempt>();
+  readonly pins = new MemoryRecords<Pin>();
+  readonly vaults = new MemoryRecords<VaultRecord>();
+  readonly schedules = new MemoryRecords<Schedule>();
   readonly events: string[] = [];
   readonly #options: LakeOptions;
   readonly #pool: AdaptivePool;
@@ -92,6 +104,9 @@ export class MemoryLake {
       recoveryPoints: this.#wrap(this.recoveryPoints),
       openJobs: this.#wrap(this.openJobs),
       attempts: this.#wrap(this.attempts),
+      pins: this.#wrap(this.pins),
+      vaults: this.#wrap(this.vaults),
+      schedules: this.#wrap(this.schedules),
     };
     const { pageSize, settings, planSettings, tickMs = 1 } = this.#options;
     return {
@@ -102,6 +117,12 @@ export class MemoryLake {
       // Each process has its own, and every message may be another process's.
       manifests: new ManifestCache(),
       pool: () => this.#pool,
+      files: this.crash.wrap({
+        // Its own test of emptiness is that of the real one.
+        remove: async (): Promise<void> => {
+          if (this.vault.files.size > 0) throw new VaultError("storage/conflict", "the container is not empty");
+        },
+      }),
       target: () => this.crash.wrap(new MemoryTarget(this.target, this.vault)),
       clock: () => {
         this.#now += tickMs;
@@ -160,6 +181,23 @@ export class MemoryLake {
       target: { resourceId: "/target", account: "target" },
       ...(containers === undefined ? {} : { containers }),
     });
+  }
+
+  /** Lets time pass. */
+  pass(ms: number): void {
+    this.#now += ms;
+  }
+
+  /** A whole retention, as its orchestration makes it. */
+  async retain(id: string): Promise<JobStatus> {
+    const ref = await this.requestJob(id, { kind: "retention" });
+    for (const activity of [finishPurgesActivity, purgeExpiredActivity]) {
+      let end = await activity(this.deps, ref);
+      while (!end.done)
+        end = await activity(this.deps, { ...ref, ...(end.from === undefined ? {} : { from: end.from }) });
+      if (activity === finishPurgesActivity) await this.sweep(ref);
+    }
+    return endJobActivity(this.deps, ref);
   }
 
   /** Begins a backup up to its planned ranges. */

@@ -9,6 +9,7 @@ import type { BackupInstance } from "../../src/instances/contract.ts";
 import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
 import type { InstanceLock } from "../../src/jobs/job-lock.ts";
+import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
@@ -69,6 +70,7 @@ export class RestoreWorld {
   readonly instances = new MemoryRecords<BackupInstance>();
   readonly work = new MemoryRecords<WorkRecord>();
   readonly openJobs = new MemoryRecords<JobRef>();
+  readonly pins = new MemoryRecords<Pin>();
   readonly locks = new MemoryRecords<InstanceLock>();
   readonly queue: RestoreMessage[] = [];
   readonly events: string[] = [];
@@ -103,6 +105,7 @@ export class RestoreWorld {
       work: this.crash.wrap(this.work),
       openJobs: this.crash.wrap(this.openJobs),
       locks: this.crash.wrap(this.locks),
+      pins: this.crash.wrap(this.pins),
       vault: () => this.crash.wrap(this.vault),
       manifests: this.#manifests,
       target: () => target(this.crash.wrap<RestoreTarget>(new MemoryTarget(this.target, this.vault, pageSize))),

@@ -1,0 +1,56 @@
+/**
+ * @module
+ * A restore pins the recovery point that it reads, so that no purge takes it away meanwhile. How pins and purges see each
+ * other without a lock is told at `purgeRecoveryPoint` in `src/retention`.
+ */
+import { listRecords, type RecordTable } from "../foundation/records.ts";
+import { isOpen, type Job, JobRef } from "./contract.ts";
+
+/** Partition: instance id; row: `<recovery point>|<job>`. */
+export const Pin = JobRef;
+export type Pin = JobRef;
+
+interface PinDeps {
+  readonly pins: RecordTable<Pin>;
+  readonly jobs: RecordTable<Job>;
+}
+
+const rowOf = (recoveryPointId: string, job: string): string => `${recoveryPointId}|${job}`;
+
+/** Safe to run twice: it is the same row. */
+export async function pin(
+  pins: RecordTable<Pin>,
+  job: Pick<Job, "id" | "vault" | "instance">,
+  recoveryPointId: string,
+): Promise<void> {
+  await pins.put(job.instance, rowOf(recoveryPointId, job.id), { vault: job.vault, job: job.id });
+}
+
+/** Safe to run twice: one that is not there is fine. */
+export async function unpin(
+  pins: RecordTable<Pin>,
+  job: Pick<Job, "id" | "instance">,
+  recoveryPointId: string,
+): Promise<void> {
+  await pins.remove(job.instance, rowOf(recoveryPointId, job.id));
+}
+
+/** Whether an unfinished job has pinned the point; a pin that an ended job left behind is no one's. */
+export async function isPinned(deps: PinDeps, instanceId: string, recoveryPointId: string): Promise<boolean> {
+  return (await pinnedPoints(deps, instanceId, `${recoveryPointId}|`)).has(recoveryPointId);
+}
+
+/** The points of an instance that unfinished jobs have pinned. */
+export async function pinnedPoints(
+  { pins, jobs }: PinDeps,
+  instanceId: string,
+  prefix?: string,
+): Promise<ReadonlySet<string>> {
+  const pinned = new Set<string>();
+  for await (const { row, value } of listRecords(pins, instanceId, prefix)) {
+    const job = (await jobs.get(value.vault, value.job))?.value;
+    const [point = ""] = row.split("|");
+    if (job !== undefined && isOpen(job)) pinned.add(point);
+  }
+  return pinned;
+}

@@ -1,0 +1,179 @@
+import { type Attempt, listAttempts } from "../backup/contract.ts";
+import type { Clock } from "../foundation/clock.ts";
+import { VaultError } from "../foundation/errors.ts";
+import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
+import {
+  ALL_SCHEDULES,
+  type BackupInstance,
+  type ProtectionFiles,
+  type Schedule,
+  scheduleRow,
+} from "../instances/contract.ts";
+import type { Job, JobRef } from "../jobs/contract.ts";
+import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
+import { isPinned } from "../jobs/pins.ts";
+import type { SweepableVault } from "../vault/contract.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import type { ManifestCache } from "../vault/manifest-cache.ts";
+import { CONTENT_PREFIXES } from "../vault/names.ts";
+import type { PurgeEnd, PurgeInput, PurgePosition } from "./contract.ts";
+import { finishPurges, type PurgeCounts, type PurgeDeps, purgeRecoveryPoint } from "./purge-recovery-point.ts";
+import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+
+export interface RetentionDeps extends ReadRetentionDeps {
+  readonly instances: RecordTable<BackupInstance>;
+  readonly schedules: RecordTable<Schedule>;
+  readonly attempts: RecordTable<Attempt>;
+  readonly locks: RecordTable<InstanceLock>;
+  readonly files: Pick<ProtectionFiles, "remove">;
+  readonly vault: (instanceId: string) => SweepableVault;
+  readonly manifests: ManifestCache;
+  readonly clock: Clock;
+  readonly settings: { readonly budgetMs: number };
+}
+
+const DONE: PurgeEnd = { done: true };
+
+/**
+ * Takes the instance's lock and ends the purges that were begun and not ended.
+ *
+ * Safe to run twice: the lock is taken again by the same job, and a purge goes on wherever it is.
+ *
+ * @throws VaultError `instance/busy`, and what `purgeRecoveryPoint` throws: then the job must not go on
+ */
+export async function finishPurgesActivity(deps: RetentionDeps, input: PurgeInput): Promise<PurgeEnd> {
+  const job = await openJob(deps, input);
+  if (job === undefined) return DONE;
+  await holdLock(deps, job, deps.clock());
+  const progress = await finishPurges(purgeDeps(deps, job.instance, timerOf(deps)), input.from);
+  // Debris puts off only what was not begun, and that has no journal.
+  return progress.state === "stopped" ? endOf(progress.from) : DONE;
+}
+
+/**
+ * Purges the expired points of an instance, the oldest first; of a deleted instance whose time is over, all that is its.
+ * What is expired is decided anew in each execution, so a policy that was made longer meanwhile counts at once. A point
+ * that a restore has pinned, or whose debris is not swept yet, is left to the next retention.
+ *
+ * Safe to run twice: what is purged is no longer there to be decided about.
+ *
+ * @throws VaultError `instance/busy`, and what `purgeRecoveryPoint` throws
+ */
+export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInput): Promise<PurgeEnd> {
+  const job = await openJob(deps, input);
+  const instance = job && (await deps.instances.get(job.vault, job.instanceName))?.value;
+  if (job === undefined || instance === undefined) return DONE;
+  await holdLock(deps, job, deps.clock());
+
+  const hasTime = timerOf(deps);
+  const purging = purgeDeps(deps, instance.id, hasTime);
+  const decided = await readRetention(deps, instance, job.vault);
+  let kept = decided.length;
+  for (const { point, decision } of decided) {
+    if (decision.keep) continue;
+    if (!hasTime() || !(await isWanted(deps, input))) return endOf(undefined);
+    const from = input.from?.recoveryPoint === point.id ? input.from : undefined;
+    const progress = await purgeRecoveryPoint(purging, point.id, from);
+    await count(deps, input, progress, progress.state);
+    if (progress.state === "stopped") return endOf(progress.from);
+    if (progress.state === "done") kept -= 1;
+  }
+  const end = goesAt(instance);
+  if (kept > 0 || end === undefined || end > deps.clock()) return DONE;
+  return (await removeInstance(deps, job, instance, hasTime)) ? DONE : endOf(undefined);
+}
+
+function endOf(from: PurgePosition | undefined): PurgeEnd {
+  return { done: false, ...(from === undefined ? {} : { from }) };
+}
+
+/** @returns undefined when the job has ended or is being cancelled */
+async function openJob(deps: Pick<RetentionDeps, "jobs">, ref: JobRef): Promise<Job | undefined> {
+  const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
+  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  return job.status === "InProgress" ? job : undefined;
+}
+
+async function isWanted(deps: Pick<RetentionDeps, "jobs">, ref: JobRef): Promise<boolean> {
+  return (await openJob(deps, ref)) !== undefined;
+}
+
+function timerOf({ clock, settings }: RetentionDeps): () => boolean {
+  const stopAt = clock().getTime() + settings.budgetMs;
+  return () => clock().getTime() < stopAt;
+}
+
+function purgeDeps(deps: RetentionDeps, instance: string, hasTime: () => boolean): PurgeDeps {
+  return {
+    instance,
+    vault: deps.vault(instance),
+    manifests: deps.manifests,
+    rows: {
+      hasDebris: async (sequence) =>
+        (await listAttempts(deps.attempts, instance)).some((attempt) => attempt.sequence === sequence),
+      isPinned: (recoveryPoint) => isPinned(deps, instance, recoveryPoint),
+      remove: (recoveryPoint) => deps.recoveryPoints.remove(instance, recoveryPoint),
+    },
+    hasTime,
+  };
+}
+
+/** Counts of a job are for the eye: an execution that is repeated may count twice. */
+async function count(
+  deps: Pick<RetentionDeps, "jobs">,
+  ref: JobRef,
+  { objects, objectBytes, segments, undecided }: PurgeCounts,
+  state: "done" | "stopped" | "put-off" | "pinned",
+): Promise<void> {
+  const come = {
+    recoveryPointsPurged: state === "done" ? 1 : 0,
+    recoveryPointsPinned: state === "pinned" ? 1 : 0,
+    recoveryPointsPutOff: state === "put-off" ? 1 : 0,
+    objectsRemoved: objects,
+    bytesRemoved: objectBytes,
+    segmentsRemoved: segments,
+    undecided,
+  };
+  await updateRecord(deps.jobs, ref.vault, ref.job, (job) => ({
+    ...job,
+    counts: Object.fromEntries(Object.entries(come).map(([name, more]) => [name, (job.counts?.[name] ?? 0) + more])),
+  }));
+}
+
+/** Files removed in one request at most. */
+const MOST_REMOVED = 256;
+
+/**
+ * Removes what is left of a deleted instance that has no recovery point any more: what failed attempts copied, its rows,
+ * its container, and last its own row. Safe to run twice: who finds its row finds the rest to be removed.
+ *
+ * @returns whether there was time for all
+ */
+async function removeInstance(
+  deps: RetentionDeps,
+  job: Job,
+  { id, name }: BackupInstance,
+  hasTime: () => boolean,
+): Promise<boolean> {
+  const vault = deps.vault(id);
+  // Asked once more, because all that follows cannot be undone.
+  const now = (await deps.instances.get(job.vault, name.toLowerCase()))?.value;
+  if (now?.deletion === undefined || (await listSeals(vault)).length > 0) return true;
+  for (const prefix of CONTENT_PREFIXES) {
+    const paths: string[] = [];
+    for await (const { path } of vault.list(prefix)) {
+      paths.push(path);
+      if (paths.length < MOST_REMOVED) continue;
+      await vault.remove(paths.splice(0));
+      if (!hasTime()) return false;
+    }
+    await vault.remove(paths);
+  }
+  await deps.files.remove(id);
+  for (const table of [deps.recoveryPoints, deps.attempts, deps.pins] as readonly RecordTable<unknown>[]) {
+    for await (const { row } of listRecords(table, id)) await table.remove(id, row);
+  }
+  await deps.schedules.remove(ALL_SCHEDULES, scheduleRow(job.vault, name.toLowerCase()));
+  await deps.instances.remove(job.vault, name.toLowerCase());
+  return true;
+}

@@ -1,0 +1,110 @@
+import type { Clock } from "../foundation/clock.ts";
+import { listRecords, type RecordTable } from "../foundation/records.ts";
+import type { VaultRecord } from "../instances/contract.ts";
+import {
+  type BackupInstance,
+  findVault,
+  isImmutable,
+  type RecoveryPoint,
+  recoveryPointOf,
+} from "../instances/contract.ts";
+import type { Job } from "../jobs/contract.ts";
+import { type Pin, pinnedPoints } from "../jobs/pins.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import type { VaultFiles } from "../vault/contract.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import { readSeal } from "../vault/read-manifest.ts";
+import {
+  decideRetention,
+  type RetainedPoint,
+  type RetentionDecision,
+  type RetentionTerms,
+} from "./decide-retention.ts";
+
+export interface ReadRetentionDeps {
+  readonly vaults: RecordTable<VaultRecord>;
+  readonly policies: RecordTable<PolicyRecord>;
+  readonly recoveryPoints: RecordTable<RecoveryPoint>;
+  readonly pins: RecordTable<Pin>;
+  readonly jobs: RecordTable<Job>;
+  readonly vault: (instanceId: string) => Pick<VaultFiles, "list" | "read">;
+  readonly clock: Clock;
+}
+
+/** A recovery point and what is to become of it. */
+export interface DecidedPoint {
+  readonly point: RecoveryPoint;
+  readonly decision: RetentionDecision;
+}
+
+/**
+ * Decides about all recovery points of an instance, by ascending sequence.
+ *
+ * Which points there are is read from the vault itself; a row that a crash kept from being written is written.
+ *
+ * @param vaultKey - partition of the instance's policies
+ * @throws VaultError `format/corrupt`, `format/newer-version` when a point without a row has a seal that cannot be read
+ */
+export async function readRetention(
+  deps: ReadRetentionDeps,
+  instance: BackupInstance,
+  vaultKey: string,
+): Promise<DecidedPoint[]> {
+  const points = await readPoints(deps, instance);
+  const policy = (await deps.policies.get(vaultKey, instance.policyName.toLowerCase()))?.value;
+  const pinned = await pinnedPoints(deps, instance.id);
+  const softDeletedUntil = goesAt(instance);
+  const decisions = decideRetention(
+    points.map(
+      (point): RetainedPoint => ({
+        id: point.id,
+        sequence: point.sequence,
+        time: new Date(point.time),
+        tag: point.tag,
+        promisedUntil: point.promisedUntil === undefined ? undefined : new Date(point.promisedUntil),
+        isPinned: pinned.has(point.id),
+        softDeletedUntil,
+      }),
+    ),
+    {
+      rules: policy?.retentionRules,
+      protection: protectionOf(instance),
+      isImmutable: isImmutable(await findVault(deps.vaults, instance.vaultArmId)),
+    },
+    deps.clock(),
+  );
+  return points.flatMap((point, i) => {
+    const decision = decisions[i];
+    return decision === undefined ? [] : [{ point, decision }];
+  });
+}
+
+async function readPoints(deps: ReadRetentionDeps, { id }: BackupInstance): Promise<RecoveryPoint[]> {
+  const rows = new Map<string, RecoveryPoint>();
+  for await (const { row, value } of listRecords(deps.recoveryPoints, id)) rows.set(row, value);
+  const vault = deps.vault(id);
+  const points: RecoveryPoint[] = [];
+  for (const sealed of await listSeals(vault)) {
+    let point = rows.get(sealed.id);
+    if (point === undefined) {
+      point = recoveryPointOf(await readSeal(vault, sealed.id));
+      await deps.recoveryPoints.put(id, sealed.id, point);
+    }
+    points.push(point);
+  }
+  return points.sort((a, b) => a.sequence - b.sequence);
+}
+
+/** What the clocks of two machines may differ by: nothing goes at the very moment until which it could be undeleted. */
+const GRACE_MS = 3_600_000;
+
+/** @returns when all of a deleted instance goes; undefined when it is not deleted */
+export function goesAt({ deletion }: BackupInstance): Date | undefined {
+  if (deletion === undefined) return undefined;
+  const { deletedAt, purgeAt } = deletion;
+  return new Date(Date.parse(purgeAt) + (deletedAt === purgeAt ? 0 : GRACE_MS));
+}
+
+function protectionOf({ protectionState }: BackupInstance): RetentionTerms["protection"] {
+  return protectionState === "ProtectionStopped" ? "kept-for-ever" : "protected";
+}

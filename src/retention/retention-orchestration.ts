@@ -1,0 +1,24 @@
+import { type SweepPosition, sweepDebris } from "../backup/contract.ts";
+import { toFailure } from "../foundation/errors.ts";
+import type { Durable, Flow } from "../foundation/flow.ts";
+import type { JobRef, JobStatus } from "../jobs/contract.ts";
+import { endJob } from "../jobs/end-job.ts";
+import { finishPurges, purgeExpired, toItsEnd } from "./contract.ts";
+
+/**
+ * Purges what has expired of one instance: end the purges that were begun, sweep the debris that would put purges off,
+ * purge. Each step holds or takes the instance's lock, so no backup runs meanwhile; the end gives it back.
+ *
+ * @returns the status that the job ended with
+ */
+export function* retentionOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
+  try {
+    yield* toItsEnd(flow, finishPurges, job);
+    let stopped: SweepPosition | null = yield* flow.call(sweepDebris, job);
+    while (stopped !== null) stopped = yield* flow.call(sweepDebris, { ...job, from: stopped });
+    yield* toItsEnd(flow, purgeExpired, job);
+  } catch (error) {
+    return yield* flow.call(endJob, { ...job, failure: toFailure(error) });
+  }
+  return yield* flow.call(endJob, job);
+}

@@ -1,0 +1,138 @@
+import type { Clock } from "../foundation/clock.ts";
+import { deriveUuid } from "../foundation/ids.ts";
+import { listRecords, type RecordTable } from "../foundation/records.ts";
+import { ALL_SCHEDULES, type BackupInstance, type Schedule } from "../instances/contract.ts";
+import { isOpen, type Job } from "../jobs/contract.ts";
+import type { SweepableVault } from "../vault/contract.ts";
+import { listPurges } from "./purge-recovery-point.ts";
+import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+
+export interface StartDueRetentionDeps extends ReadRetentionDeps {
+  readonly schedules: RecordTable<Schedule>;
+  readonly instances: RecordTable<BackupInstance>;
+  readonly vault: (instanceId: string) => SweepableVault;
+  readonly clock: Clock;
+  /** Writes a job and starts it; one that exists is only started. */
+  readonly requestJob: (job: Job) => Promise<Job>;
+  /** The unfinished job that holds the instance's lock. */
+  readonly busyWith: (vault: string, instanceId: string) => Promise<string | undefined>;
+}
+
+/** What became of one instance at one tick. */
+export type DueRetention = Pick<Schedule, "vault" | "instanceName"> &
+  (
+    | { readonly start: true; readonly job: Job }
+    | { readonly start: false; readonly because: string; readonly error?: unknown }
+  );
+
+/** How many jobs a day try to purge an instance: others may have been cancelled, or have failed. */
+const MOST_A_DAY = 4;
+
+/** What is known of an instance when it is asked whether something is to be purged. */
+export interface RetentionFacts {
+  /** Points that have expired. */
+  readonly expired: number;
+  /** Purges that were begun and not ended. */
+  readonly begun: number;
+  /** It was deleted, and its time is over. */
+  readonly goes: boolean;
+  /** The job that holds the instance's lock. */
+  readonly busyWith: string | undefined;
+  /** The day's jobs before, in their order. */
+  readonly earlier: readonly Pick<Job, "status">[];
+}
+
+export type RetentionStart =
+  | { readonly start: true; readonly attempt: number; readonly because: string }
+  | { readonly start: false; readonly because: string };
+
+/** Decides whether an instance's retention is to start now: once a day, again when it came to no good end. */
+export function decideDueRetention({ expired, begun, goes, busyWith, earlier }: RetentionFacts): RetentionStart {
+  const wait = (because: string): RetentionStart => ({ start: false, because });
+  const reasons = [
+    ...(begun > 0 ? [`${begun} purges were begun and not ended`] : []),
+    ...(expired > 0 ? [`${expired} recovery points have expired`] : []),
+    ...(goes ? ["the instance was deleted and its time is over"] : []),
+  ];
+  if (reasons.length === 0) return wait("nothing has expired");
+  if (earlier.some(isOpen)) return wait("its retention is at work");
+  if (earlier.some(({ status }) => status === "Completed")) return wait("its retention has run today");
+  if (earlier.length >= MOST_A_DAY) return wait(`its retention has failed ${earlier.length} times today`);
+  if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
+  return { start: true, attempt: earlier.length + 1, because: reasons.join(", ") };
+}
+
+/** Id of the job that purges what has expired of an instance on a day. */
+export function retentionJobId(instanceId: string, day: string, attempt: number): string {
+  return deriveUuid("retention", instanceId, day, String(attempt));
+}
+
+/** @param id - of the job, made of what asks for it */
+export function retentionJob(
+  instance: BackupInstance,
+  { id, vault, requestedBy, now }: Pick<Job, "id" | "vault" | "requestedBy"> & { readonly now: Date },
+): Job {
+  return {
+    id,
+    vault,
+    instanceName: instance.name.toLowerCase(),
+    instance: instance.id,
+    status: "InProgress",
+    requestedBy,
+    request: { kind: "retention" },
+    startedAt: now.toISOString(),
+    policyName: instance.policyName,
+  };
+}
+
+/**
+ * Starts the retention of every instance that has something to purge, in all vaults, and tells why of the others it has
+ * not. One instance that fails holds up none of the others.
+ *
+ * Safe to run twice, and at once: the job's id is made of the instance, the day and the attempt.
+ */
+export async function startDueRetention(deps: StartDueRetentionDeps): Promise<DueRetention[]> {
+  const outcomes: DueRetention[] = [];
+  for await (const { value: schedule } of listRecords(deps.schedules, ALL_SCHEDULES)) {
+    const { vault, instanceName } = schedule;
+    try {
+      outcomes.push({ vault, instanceName, ...(await startWhenDue(deps, schedule)) });
+    } catch (error) {
+      outcomes.push({ vault, instanceName, start: false, because: "failed", error });
+    }
+  }
+  return outcomes;
+}
+
+async function startWhenDue(
+  deps: StartDueRetentionDeps,
+  { vault, instanceName }: Schedule,
+): Promise<{ readonly start: true; readonly job: Job } | { readonly start: false; readonly because: string }> {
+  const instance = (await deps.instances.get(vault, instanceName))?.value;
+  if (instance === undefined) return { start: false, because: "there is no such instance" };
+  const now = deps.clock();
+  const day = now.toISOString().slice(0, 10);
+  const decided = await readRetention(deps, instance, vault);
+  const end = goesAt(instance);
+  const decision = decideDueRetention({
+    expired: decided.filter(({ decision: { keep } }) => !keep).length,
+    begun: (await listPurges(deps.vault(instance.id))).length,
+    goes: end !== undefined && end <= now,
+    busyWith: await deps.busyWith(vault, instance.id),
+    earlier: await jobsOf(deps, vault, instance.id, day),
+  });
+  if (!decision.start) return decision;
+  const id = retentionJobId(instance.id, day, decision.attempt);
+  const job = await deps.requestJob(retentionJob(instance, { id, vault, requestedBy: "schedule", now }));
+  return { start: true, job };
+}
+
+async function jobsOf(deps: StartDueRetentionDeps, vault: string, instanceId: string, day: string): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (let attempt = 1; attempt <= MOST_A_DAY; attempt++) {
+    const job = (await deps.jobs.get(vault, retentionJobId(instanceId, day, attempt)))?.value;
+    if (job === undefined) break;
+    jobs.push(job);
+  }
+  return jobs;
+}

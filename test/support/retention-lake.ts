@@ -18,6 +18,7 @@ export class LakeBackups implements Backups {
   });
   readonly moments = 260;
   #last: string | undefined;
+  #restores = 0;
 
   static async open(): Promise<LakeBackups> {
     const backups = new LakeBackups();
@@ -61,7 +62,7 @@ export class LakeBackups implements Backups {
   async restore(recoveryPointId: string): Promise<ReadonlyMap<string, string>> {
     const { target } = this.#lake;
     target.containers.clear();
-    const status = await this.#lake.restore(`restore-${recoveryPointId}`, recoveryPointId);
+    const status = await this.#lake.restore(`restore-${this.#restores++}`, recoveryPointId);
     if (status !== "Completed") throw new Error(`the restore of ${recoveryPointId} ended as ${status}`);
     return new Map(
       [...target.containers].flatMap(([container, blobs]) =>

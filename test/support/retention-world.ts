@@ -1,11 +1,14 @@
 /**
  * @module
  * Random histories of a protected account: blobs come, change, go and come back with their old ETags; backups succeed, die
- * and go on, or die for good; recovery points are purged in any order, and purges die and go on. After each step every
- * sealed point must have all it had when it was sealed, byte for byte, and nothing else may lie in the vault once no
- * attempt is left to be swept.
+ * and go on, or die for good; time passes, policies change, points and the whole instance are deleted and undeleted,
+ * vaults become immutable, restores read points; what has expired is purged in any order, and purges die and go on.
+ *
+ * After each step every point that was to stay must have all it had when it was sealed, byte for byte, and nothing else may
+ * lie in the vault once no attempt is left to be swept. Who is to stay is said by an oracle of its own.
  */
 import { gunzipSync } from "node:zlib";
+import { decideRetention } from "../../src/retention/decide-retention.ts";
 import {
   addCounts,
   finishPurges,
@@ -18,11 +21,14 @@ import type { Entry } from "../../src/vault/entry.ts";
 import { listSeals } from "../../src/vault/list-seals.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
-import { markersPrefix, objectPath, sealPath } from "../../src/vault/names.ts";
+import { markersPrefix, objectPath, PURGES_PREFIX, purgePath, sealPath } from "../../src/vault/names.ts";
 import type { Seal } from "../../src/vault/seal.ts";
 import { Crash, type CrashSwitch } from "./crash-switch.ts";
 import type { MemoryAccount, MemoryBlob } from "./memory-account.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { Dice } from "./retention-dice.ts";
+import { stays } from "./retention-oracle.ts";
+import { InstanceRecords } from "./retention-records.ts";
+import { ChangingSource } from "./retention-source.ts";
 
 /** What makes recovery points: the real engine in memory, or a model of it. */
 export interface Backups {
@@ -45,213 +51,308 @@ export interface Backups {
   attempts(): Promise<number[]>;
 }
 
-/** What a recovery point needs: each file that it leads to, with its content. */
-type Needed = ReadonlyMap<string, string>;
-
 interface Sealed {
-  readonly needed: Needed;
+  /** Each file that it leads to, with its content. */
+  readonly needed: ReadonlyMap<string, string>;
   /** What a restore gives: the content of each blob, by container and name. */
   readonly held: ReadonlyMap<string, string>;
 }
 
-const CONTAINERS = ["raw", "curated"];
-const NAMES = ["a", "a!", "a/b", "a/c", "b", "long".repeat(300)];
+/** Moments at which a purge can die, about. */
+const PURGE_MOMENTS = 40;
+
+/** Rounds in which every point of a history is gone, with any luck. */
+const MOST_ROUNDS = 500;
 
 /** What came about in a history. */
 export interface HistoryOutcome {
+  /** Points that were kept for a reason other than their rule, counted at each decision. */
+  kept: number;
   /** Purges that ended in one go. */
-  readonly purged: number;
+  purged: number;
   /** Purges that died. */
-  readonly deaths: number;
-  readonly objects: number;
+  deaths: number;
+  objects: number;
   /** Backups that died for good. */
-  readonly givenUp: number;
+  givenUp: number;
   /** Purges for which debris had to be swept first. */
-  readonly putOff: number;
+  putOff: number;
+  /** Purges that were taken back, because a restore had pinned the point. */
+  takenBack: number;
+  /** Restores that ended right. */
+  restored: number;
+  /** Restores that came too late. */
+  refused: number;
+  undeleted: number;
 }
 
-const NOTHING_YET: HistoryOutcome = { purged: 0, deaths: 0, objects: 0, givenUp: 0, putOff: 0 };
+const nothingYet = (): HistoryOutcome => ({
+  kept: 0,
+  purged: 0,
+  deaths: 0,
+  objects: 0,
+  givenUp: 0,
+  putOff: 0,
+  takenBack: 0,
+  restored: 0,
+  refused: 0,
+  undeleted: 0,
+});
 
 class History {
   readonly #backups: Backups;
-  readonly #random: () => number;
-  /** By ETag, of all that ever was at the source. */
-  readonly #contents = new Map<string, string>();
-  /** Versions that can come back: `container`, `name` and the blob. */
-  readonly #gone: [string, string, MemoryBlob][] = [];
+  readonly #dice: Dice;
+  readonly #source: ChangingSource;
+  readonly #records: InstanceRecords;
+  /** Points that have to be whole. */
   readonly #sealed = new Map<string, Sealed>();
+  /** Points whose purge has begun because both the decision and the oracle let them go. */
+  readonly #mayGo = new Set<string>();
+  /** Points that a restore reads, by restore. */
+  readonly #reading = new Map<string, string>();
   /** By segment, which never changes. */
   readonly #entries = new Map<string, readonly Entry[]>();
   readonly #manifests = new ManifestCache();
+  readonly #outcome = nothingYet();
   #jobs = 0;
-  #outcome: HistoryOutcome = NOTHING_YET;
 
-  constructor(backups: Backups, random: () => number) {
+  constructor(backups: Backups, seed: number) {
     this.#backups = backups;
-    this.#random = random;
+    this.#dice = new Dice(seed);
+    this.#source = new ChangingSource(backups.source, this.#dice);
+    this.#records = new InstanceRecords(this.#dice);
   }
 
   /** @throws Error when anything is wrong, saying what */
   async run(steps: number): Promise<HistoryOutcome> {
-    for (const name of CONTAINERS) this.#backups.source.createContainer(name);
-    for (let i = 0; i < 4; i++) this.#changeSource();
     for (let step = 0; step < steps; step++) {
-      for (let i = this.#below(4); i > 0; i--) this.#changeSource();
-      if (this.#below(3) > 0) await this.#backup();
-      else await this.#purgeAny();
+      await this.#step();
       await this.#check();
     }
-    // Nothing but what the points need is there when each attempt has been swept, and nothing when all are purged.
-    for (let i = 0; (await this.#backups.attempts()).length > 0; i++) {
-      if (i > steps) throw new Error(`attempts at ${await this.#backups.attempts()} are never swept`);
-      await this.#backup("calm");
-    }
+    await this.#endRestores();
+    await this.#sweepAll();
     await this.#check();
-    await this.#restoreAny();
-    while (this.#sealed.size > 0) {
-      await this.#purgeAny();
+    await this.#restore(this.#dice.pick([...this.#sealed.keys()]));
+    await this.#endRestores();
+    await this.#purgeAll();
+    const left = [...this.#backups.files.keys(), ...this.#records.ids];
+    if (left.length > 0) throw new Error(`left: ${left.join(", ")}`);
+    return { ...this.#outcome, undeleted: this.#records.undeleted };
+  }
+
+  async #step(): Promise<void> {
+    const dice = this.#dice;
+    this.#records.pass();
+    for (let i = dice.below(4); i > 0; i--) this.#source.change();
+    if (dice.oneIn(2)) this.#records.change((id) => this.#hasJournal(id));
+    if (dice.oneIn(4)) await this.#restore(dice.pick(this.#records.ids));
+    if (dice.oneIn(4)) await this.#endRestores();
+    if (dice.below(5) < 3) await this.#backup();
+    else await this.#retain();
+  }
+
+  /** Backs up until nothing that failed attempts have left is there. */
+  async #sweepAll(): Promise<void> {
+    for (let round = 0; (await this.#backups.attempts()).length > 0; round++) {
+      if (round > MOST_ROUNDS) throw new Error(`attempts at ${await this.#backups.attempts()} are never swept`);
+      if (this.#records.resume()) await this.#backup("calm");
+      else {
+        // An instance that can no longer be undeleted has to go before the account can be protected anew.
+        this.#records.unlock();
+        await this.#retain();
+      }
+    }
+  }
+
+  /** The points one after the other in any order, or all at once. */
+  async #purgeAll(): Promise<void> {
+    this.#records.unlock();
+    const isAtOnce = this.#dice.oneIn(2);
+    for (let round = 0; this.#sealed.size > 0 || this.#hasAnyJournal(); round++) {
+      if (round > MOST_ROUNDS) throw new Error(`${[...this.#sealed.keys()]} are never purged`);
+      if (isAtOnce) this.#records.deleteInstanceForGood();
+      else this.#records.deleteForGood();
+      await this.#retain();
       await this.#check();
-    }
-    await this.#finishPurges();
-    if (this.#backups.files.size > 0) throw new Error(`left: ${[...this.#backups.files.keys()].join(", ")}`);
-    return this.#outcome;
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
-
-  #pick<T>(values: readonly T[]): T | undefined {
-    return values[this.#below(values.length)];
-  }
-
-  #changeSource(): void {
-    const { source } = this.#backups;
-    const container = this.#pick(CONTAINERS) ?? "";
-    const blobs = source.containers.get(container);
-    if (blobs === undefined) source.createContainer(container);
-    else if (this.#below(12) > 0) this.#changeBlob();
-    else {
-      for (const [lost, blob] of blobs) this.#gone.push([container, lost, blob]);
-      source.containers.delete(container);
-    }
-  }
-
-  #changeBlob(): void {
-    const { source } = this.#backups;
-    const container = this.#pick([...source.containers.keys()]);
-    if (container === undefined) return;
-    const blobs = source.container(container);
-    const name = this.#pick(NAMES) ?? "";
-    const before = blobs.get(name);
-    const kind = this.#below(8);
-    if (kind < 2 && before !== undefined) {
-      this.#gone.push([container, name, before]);
-      blobs.delete(name);
-    } else if (kind < 5 && this.#gone.length > 0) {
-      // An undelete, or a version that was written over and is now the current one again.
-      const [where, what, blob] = this.#pick(this.#gone) ?? [container, name, before];
-      if (blob !== undefined) source.containers.get(where)?.set(what, blob);
-    } else if (kind === 5 && before !== undefined) {
-      blobs.set(name, { ...before, tier: this.#pick(["Hot", "Cool"]) ?? "Hot" });
-    } else {
-      if (before !== undefined) this.#gone.push([container, name, before]);
-      const { etag, content } = source.write(container, name, `content ${this.#contents.size}`);
-      this.#contents.set(etag, content);
     }
   }
 
   async #backup(mood: "any" | "calm" = "any"): Promise<void> {
+    if (!this.#records.resume()) return;
     const { crash } = this.#backups;
     const id = `job-${this.#jobs++}`;
     await this.#finishPurges();
-    const fate = mood === "calm" ? "calm" : this.#pick(["calm", "goes on", "given up"]);
-    if (fate !== "calm") crash.arm(this.#below(this.#backups.moments));
+    const fate = mood === "calm" ? "calm" : this.#dice.pick(["calm", "goes on", "given up"]);
+    if (fate !== "calm") crash.arm(this.#dice.below(this.#backups.moments));
     if (await this.#dies(() => this.#backups.backup(id))) {
       if (fate === "goes on") {
-        for (let i = this.#below(3); i > 0; i--) this.#changeBlob();
+        for (let i = this.#dice.below(3); i > 0; i--) this.#source.changeBlob();
         await this.#backups.backup(id);
       } else {
         await this.#backups.giveUp(id);
-        this.#outcome = { ...this.#outcome, givenUp: this.#outcome.givenUp + 1 };
+        this.#outcome.givenUp += 1;
       }
     }
-    if (mood === "calm" || this.#below(3) > 0) await this.#backups.sweep();
+    if (mood === "calm" || !this.#dice.oneIn(3)) await this.#backups.sweep();
     for (const point of await listSeals(this.#backups.vault())) {
-      if (!this.#sealed.has(point.id)) this.#sealed.set(point.id, this.#read(point.id));
+      if (this.#sealed.has(point.id)) continue;
+      this.#sealed.set(point.id, this.#read(point.id));
+      this.#records.add(point);
     }
   }
 
-  async #purgeAny(): Promise<void> {
+  /** What the retention job does: decides about all points, and purges what has expired. */
+  async #retain(): Promise<void> {
     await this.#finishPurges();
-    const id = this.#pick([...this.#sealed.keys()]);
-    if (id === undefined) return;
-    if (this.#below(2) > 0) await this.#backups.sweep();
-    if (this.#below(2) === 0) this.#backups.crash.arm(this.#below(40));
+    if (this.#dice.oneIn(3)) this.#records.deleteForGood();
+    if (this.#dice.oneIn(2)) await this.#backups.sweep();
+    for (const [i, id] of this.#dice.shuffle(this.#expired()).entries()) {
+      if (i > 0) await this.#check();
+      if (!(await this.#purge(id))) return;
+    }
+  }
+
+  #expired(): string[] {
+    const { now, terms } = this.#records;
+    const points = this.#records.points();
+    return decideRetention(points, terms, now).flatMap((decision, i) => {
+      const point = points[i];
+      if (point?.id !== decision.id) throw new Error(`the decision about ${point?.id} is about ${decision.id}`);
+      if (stays(point, points, terms, now) !== decision.keep) {
+        throw new Error(`point ${point.id} is ${decision.keep ? "kept" : "let go"}: ${decision.because}`);
+      }
+      if (decision.keep && decision.until === undefined) this.#outcome.kept += 1;
+      return decision.keep ? [] : [point.id];
+    });
+  }
+
+  /** @returns whether the job goes on */
+  async #purge(id: string): Promise<boolean> {
+    this.#mayGo.add(id);
+    if (this.#dice.oneIn(2)) this.#backups.crash.arm(this.#dice.below(PURGE_MOMENTS));
     let progress: PurgeProgress | undefined;
     const died = await this.#dies(async () => {
       progress = await this.#wholePurge(id);
     });
-    if (progress?.state === "put-off") {
-      this.#outcome = { ...this.#outcome, putOff: this.#outcome.putOff + 1 };
-      return;
+    if (died) {
+      this.#outcome.deaths += 1;
+      if (this.#dice.oneIn(2)) await this.#finishPurges();
+      return this.#dice.oneIn(2);
     }
-    if (died) this.#outcome = { ...this.#outcome, deaths: this.#outcome.deaths + 1 };
-    // What has begun is gone for readers; what died before it began has to be there still.
-    if (!this.#backups.files.has(sealPath(id))) this.#sealed.delete(id);
-    await this.#check();
-    if (this.#below(2) === 0) await this.#finishPurges();
+    this.#count(progress);
+    return true;
   }
 
   async #wholePurge(id: string): Promise<PurgeProgress> {
     let progress = await purgeRecoveryPoint(this.#purgeDeps(), id);
     let counts = progress;
-    for (; progress.state === "stopped"; ) {
-      progress = await purgeRecoveryPoint(this.#purgeDeps(), id, this.#below(2) === 0 ? progress.from : undefined);
+    while (progress.state === "stopped") {
+      progress = await purgeRecoveryPoint(this.#purgeDeps(), id, this.#dice.oneIn(2) ? progress.from : undefined);
       counts = { ...progress, ...addCounts(counts, progress) };
-    }
-    if (progress.state === "done") {
-      const { purged, objects } = this.#outcome;
-      this.#outcome = { ...this.#outcome, purged: purged + 1, objects: objects + counts.objects };
     }
     return counts;
   }
 
+  #count(progress: PurgeProgress | undefined): void {
+    if (progress === undefined) return;
+    const { state, objects, undecided } = progress;
+    if (undecided > 0) throw new Error(`a purge could not decide about ${undecided} objects`);
+    if (state === "pinned") this.#outcome.takenBack += 1;
+    if (state === "put-off") this.#outcome.putOff += 1;
+    if (state !== "done") return;
+    this.#outcome.purged += 1;
+    this.#outcome.objects += objects;
+  }
+
   async #finishPurges(): Promise<void> {
-    for (const path of this.#backups.files.keys()) {
-      if (!path.startsWith("purges/")) continue;
-      this.#sealed.delete(path.slice("purges/".length, -".json".length));
-    }
+    if (!this.#hasAnyJournal()) return;
     let progress = await finishPurges(this.#purgeDeps());
     while (progress.state === "stopped") progress = await finishPurges(this.#purgeDeps(), progress.from);
+    await this.#check();
   }
 
   #purgeDeps(): PurgeDeps {
+    const rows = {
+      hasDebris: async (sequence: number) => (await this.#backups.attempts()).includes(sequence),
+      isPinned: async (id: string) => {
+        // A restore comes just now: it sees the journal, and the purge may see its pin before it is removed.
+        const restore = this.#dice.oneIn(8) ? this.#pin(id) : undefined;
+        const isPinned = this.#records.isPinned(id);
+        if (restore !== undefined) this.#look(restore, id);
+        return isPinned;
+      },
+      remove: async (id: string) => this.#records.remove(id),
+    };
     return {
       instance: "lake",
       vault: this.#backups.vault(),
       manifests: this.#manifests,
-      rows: {
-        hasDebris: async (sequence) => (await this.#backups.attempts()).includes(sequence),
-        isPinned: async () => false,
-        remove: async () => undefined,
-      },
-      hasTime: () => this.#below(3) > 0,
+      rows: this.#backups.crash.wrap(rows),
+      hasTime: () => !this.#dice.oneIn(3),
     };
   }
 
   async #dies(run: () => Promise<void>): Promise<boolean> {
     const { crash } = this.#backups;
     let died = false;
+    const { stackTraceLimit } = Error;
+    // The traces of all deaths would be a tenth of the time.
+    Error.stackTraceLimit = 0;
     try {
       await run();
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
       died = true;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
     }
     // What died within a step that carries on all the same has not died.
     crash.disarm();
     return died;
+  }
+
+  #hasJournal(id: string): boolean {
+    return this.#backups.files.has(purgePath(id));
+  }
+
+  #hasAnyJournal(): boolean {
+    for (const path of this.#backups.files.keys()) if (path.startsWith(PURGES_PREFIX)) return true;
+    return false;
+  }
+
+  /** Begins a restore, which goes on until {@link #endRestores}. */
+  async #restore(id: string | undefined): Promise<void> {
+    if (id !== undefined) this.#look(this.#pin(id), id);
+  }
+
+  #pin(id: string): string {
+    const restore = `restore-${this.#jobs++}`;
+    this.#records.pin(restore, id);
+    return restore;
+  }
+
+  /** The second step of a restore: after its pin it looks whether it may read. */
+  #look(restore: string, id: string): void {
+    if (!this.#hasJournal(id) && this.#backups.files.has(sealPath(id))) {
+      this.#reading.set(restore, id);
+    } else {
+      this.#records.unpin(restore);
+      this.#outcome.refused += 1;
+    }
+  }
+
+  async #endRestores(): Promise<void> {
+    for (const [restore, id] of this.#reading) {
+      const { held } = this.#sealed.get(id) ?? {};
+      if (held === undefined) throw new Error(`point ${id} went while it was restored`);
+      const restored = (await this.#backups.restore(id)) ?? held;
+      const isSame =
+        restored.size === held.size && [...held].every(([name, content]) => restored.get(name) === content);
+      if (!isSame) throw new Error(`point ${id} restores ${[...restored.keys()]}, not ${[...held.keys()]}`);
+      this.#records.unpin(restore);
+      this.#outcome.restored += 1;
+    }
+    this.#reading.clear();
   }
 
   /** Reads a new point from its seal down: by hand, because the checks of the real reader would be most of the time. */
@@ -269,7 +370,7 @@ class History {
       keep(`${markersPrefix(seal.job)}${container}`);
       for (const { path } of (JSON.parse(keep(index.path).toString()) as ManifestIndex).segments) {
         for (const { name, etag, birth } of this.#entriesOf(path, keep(path))) {
-          const content = this.#contents.get(etag) ?? `unknown ${etag}`;
+          const content = this.#source.contentOf(etag) ?? `unknown ${etag}`;
           needed.set(objectPath(container, name, etag, birth), content);
           held.set(`${container}/${name}`, content);
         }
@@ -290,33 +391,51 @@ class History {
     return entries;
   }
 
-  async #restoreAny(): Promise<void> {
-    const id = this.#pick([...this.#sealed.keys()]);
-    const restored = id === undefined ? undefined : await this.#backups.restore(id);
-    if (id === undefined || restored === undefined) return;
-    const { held } = this.#sealed.get(id) ?? { held: new Map<string, string>() };
-    const isSame = restored.size === held.size && [...held].every(([name, content]) => restored.get(name) === content);
-    if (!isSame) throw new Error(`point ${id} restores ${[...restored.keys()]}, not ${[...held.keys()]}`);
-  }
-
   async #check(): Promise<void> {
     const { files } = this.#backups;
     const needed = new Set<string>();
     for (const [id, { needed: own }] of this.#sealed) {
-      for (const [path, content] of own) {
-        if (files.get(path)?.content !== content) throw new Error(`point ${id} has lost '${path}'`);
-        needed.add(path);
+      if (!files.has(sealPath(id))) this.#forget(id);
+      else {
+        for (const [path, content] of own) {
+          if (files.get(path)?.content !== content) throw new Error(`point ${id} has lost '${path}'`);
+          needed.add(path);
+        }
       }
     }
-    const hasJournal = [...files.keys()].some((path) => path.startsWith("purges/"));
-    if (hasJournal || (await this.#backups.attempts()).length > 0) return;
+    if (this.#hasAnyJournal()) return;
+    this.#mayGo.clear();
+    for (const id of this.#records.ids) if (!this.#sealed.has(id)) throw new Error(`the row of ${id} is left`);
+    if ((await this.#backups.attempts()).length > 0) return;
     for (const path of files.keys()) if (!needed.has(path)) throw new Error(`nobody needs '${path}'`);
+  }
+
+  #forget(id: string): void {
+    if (!this.#mayGo.has(id)) throw new Error(`point ${id} was to stay and is gone`);
+    if ([...this.#reading.values()].includes(id)) throw new Error(`point ${id} is gone while a restore reads it`);
+    this.#sealed.delete(id);
   }
 }
 
 /** How many histories were right, and what came about in them. */
 export interface Histories extends HistoryOutcome {
-  readonly right: number;
+  right: number;
+}
+
+/**
+ * Runs one history.
+ *
+ * @throws Error when it is wrong, naming its seed
+ */
+export async function runHistory(seed: number, open: () => Promise<Backups>, steps = 6): Promise<HistoryOutcome> {
+  const history = new History(await open(), seed);
+  try {
+    return await history.run(steps);
+  } catch (error) {
+    throw new Error(`the history of seed ${seed} is wrong: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -325,29 +444,15 @@ export interface Histories extends HistoryOutcome {
  * @param firstSeed - the others follow it
  * @throws Error at the first that is wrong, naming its seed
  */
-export async function runHistories(
-  count: number,
-  firstSeed: number,
-  open: () => Promise<Backups>,
-  steps = 6,
-): Promise<Histories> {
-  let seen: Histories = { right: 0, ...NOTHING_YET };
+export async function runHistories(count: number, firstSeed: number, open: () => Promise<Backups>): Promise<Histories> {
+  const seen: Histories = { right: 0, ...nothingYet() };
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-    const history = new History(await open(), seededRandom(seed));
-    let outcome: HistoryOutcome;
-    try {
-      outcome = await history.run(steps);
-    } catch (error) {
-      throw new Error(`the history of seed ${seed} is wrong`, { cause: error });
-    }
-    seen = {
-      right: seen.right + 1,
-      purged: seen.purged + outcome.purged,
-      deaths: seen.deaths + outcome.deaths,
-      objects: seen.objects + outcome.objects,
-      givenUp: seen.givenUp + outcome.givenUp,
-      putOff: seen.putOff + outcome.putOff,
-    };
+    addOutcome(seen, await runHistory(seed, open));
+    seen.right += 1;
   }
   return seen;
+}
+
+export function addOutcome(sum: HistoryOutcome, outcome: HistoryOutcome): void {
+  for (const key of Object.keys(outcome) as (keyof HistoryOutcome)[]) sum[key] += outcome[key];
 }

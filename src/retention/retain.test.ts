@@ -1,0 +1,374 @@
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import { crashPoints } from "../../test/support/crash-points.ts";
+import { Crash } from "../../test/support/crash-switch.ts";
+import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
+import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
+import { VaultError } from "../foundation/errors.ts";
+import type { BackupInstance } from "../instances/contract.ts";
+import { cancelJob } from "../jobs/cancel-job.ts";
+import { beginRestoreActivity } from "../restore/begin-restore.ts";
+import { purgePath, sealPath } from "../vault/names.ts";
+import { purgeExpiredActivity } from "./purge-expired.ts";
+import { purgeRecoveryPoint } from "./purge-recovery-point.ts";
+import { retentionOrchestration } from "./retention-orchestration.ts";
+import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
+
+const DAY_MS = 86_400_000;
+const INSTANCE = "1".repeat(32);
+const VAULT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v";
+
+/** A lake with a recovery point a day; points are kept seven days. */
+async function lakeOf(days: number, { tickMs = 1 } = {}): Promise<{ lake: MemoryLake; points: string[] }> {
+  const lake = new MemoryLake({ tickMs });
+  await lake.protect();
+  await change(lake, { vaultArmId: VAULT_ID });
+  await lake.vaults.put("s", "g|v", {
+    armId: VAULT_ID,
+    name: "v",
+    location: "westeurope",
+    properties: {},
+    createdAt: "2026-01-01T00:00:00.000Z",
+  });
+  await keepFor(lake, "P7D");
+  lake.source.createContainer("raw");
+  lake.source.write("raw", "same", "the same in all points");
+  const points: string[] = [];
+  for (let day = 0; day < days; day++) {
+    lake.source.write("raw", "daily", `of day ${day}`);
+    points.push(await lake.backup(`backup-${day}`));
+    lake.pass(DAY_MS);
+  }
+  return { lake, points };
+}
+
+async function keepFor(lake: MemoryLake, keep: string): Promise<void> {
+  await lake.policies.put(VAULT, "daily", {
+    armId: "/policy",
+    name: "daily",
+    datasourceTypes: [],
+    properties: {},
+    retentionRules: [{ name: "Default", keep }],
+    createdAt: "2026-01-01T00:00:00.000Z",
+  });
+}
+
+async function change(lake: MemoryLake, changes: Partial<BackupInstance>): Promise<void> {
+  const stored = await lake.instances.get(VAULT, "lake");
+  if (stored === undefined) throw new Error("no instance");
+  await lake.instances.put(VAULT, "lake", { ...stored.value, ...changes });
+}
+
+function sealed(lake: MemoryLake, points: readonly string[]): number[] {
+  return points.flatMap((id, day) => (lake.vault.files.has(sealPath(id)) ? [day] : []));
+}
+
+test("what has expired goes, what has not stays, and the rows follow", async ({ expect }) => {
+  const { lake, points } = await lakeOf(10);
+  expect(await lake.retain("one")).toBe("Completed");
+  expect(sealed(lake, points)).toEqual([4, 5, 6, 7, 8, 9]);
+  expect(lake.recoveryPoints.size).toBe(sealed(lake, points).length);
+  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 4, objectsRemoved: 4 });
+  for (const day of sealed(lake, points)) {
+    lake.target.containers.clear();
+    expect(await lake.restore(`restore-${day}`, points[day] ?? "")).toBe("Completed");
+    expect(lake.target.container("raw").get("daily")?.content).toBe(`of day ${day}`);
+  }
+});
+
+test("the newest point stays when all have expired, and all stay when protection is stopped", async ({ expect }) => {
+  const { lake, points } = await lakeOf(5);
+  lake.pass(100 * DAY_MS);
+  await change(lake, { protectionState: "ProtectionStopped" });
+  await lake.retain("stopped");
+  expect(sealed(lake, points)).toEqual([0, 1, 2, 3, 4]);
+  await change(lake, { protectionState: "BackupSchedulesSuspended" });
+  await lake.retain("suspended");
+  expect(sealed(lake, points)).toEqual([4]);
+});
+
+test("a policy that keeps for longer counts for the points that are there", async ({ expect }) => {
+  const { lake, points } = await lakeOf(10);
+  await keepFor(lake, "P1Y");
+  await lake.retain("longer");
+  expect(sealed(lake, points)).toHaveLength(10);
+  await keepFor(lake, "P2D");
+  await lake.retain("shorter");
+  expect(sealed(lake, points)).toEqual([9]);
+});
+
+test("a shorter policy shortens nothing in an immutable vault, nor in one that is not known", async ({ expect }) => {
+  const { lake, points } = await lakeOf(6);
+  const vault = (await lake.vaults.get("s", "g|v"))?.value;
+  if (vault === undefined) throw new Error("no vault");
+  await keepFor(lake, "P1D");
+  const immutable = { securitySettings: { immutabilitySettings: { state: "Unlocked" } } };
+  await lake.vaults.put("s", "g|v", { ...vault, properties: immutable });
+  await lake.retain("immutable");
+  expect(sealed(lake, points)).toHaveLength(6);
+  await lake.vaults.remove("s", "g|v");
+  await lake.retain("unknown");
+  expect(sealed(lake, points)).toHaveLength(6);
+  await lake.vaults.put("s", "g|v", vault);
+  await lake.retain("free");
+  expect(sealed(lake, points)).toEqual([5]);
+});
+
+test("a deleted instance is kept until its time is over; then nothing of it is left", async ({ expect }) => {
+  const { lake, points } = await lakeOf(3);
+  await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+  // What an attempt that failed has copied goes with it.
+  const failed = await lake.requestBackup("failed");
+  lake.source.write("raw", "daily", "of an attempt");
+  await lake.deliverAll(await lake.beginBackup(failed));
+  await lake.jobs.put(VAULT, "failed", { ...(await lake.job("failed")), status: "Failed" });
+  const now = lake.deps.clock().getTime();
+  await change(lake, {
+    protectionState: "SoftDeleted",
+    deletion: {
+      deletedAt: new Date(now).toISOString(),
+      purgeAt: new Date(now + 14 * DAY_MS).toISOString(),
+      activity: "a",
+    },
+  });
+  lake.pass(14 * DAY_MS);
+  await lake.retain("early");
+  expect(sealed(lake, points)).toEqual([0, 1, 2]);
+  lake.pass(2 * 3_600_000);
+  await lake.retain("late");
+  expect([...lake.vault.files.keys()]).toEqual([]);
+  for (const table of [lake.instances, lake.recoveryPoints, lake.attempts, lake.schedules, lake.pins, lake.locks]) {
+    expect(table.size).toBe(0);
+  }
+});
+
+test("with hardly any time, as many executions come to the same", async ({ expect }) => {
+  // No execution has time for a whole point.
+  const { lake, points } = await lakeOf(10, { tickMs: 100_000 });
+  lake.pass(100 * DAY_MS);
+  await lake.retain("one");
+  expect(sealed(lake, points)).toEqual([9]);
+  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 9 });
+  expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toEqual([]);
+});
+
+test("wherever it dies, the next one ends it", async ({ expect }) => {
+  const files = ({ vault }: MemoryLake): string[] => [...vault.files.keys()].sort();
+  const { lake: calm } = await lakeOf(9);
+  await calm.retain("one");
+  const died = await crashPoints(
+    async () => (await lakeOf(9)).lake,
+    (lake) => lake.retain("one"),
+    async (lake, where) => {
+      await lake.jobs.put(VAULT, "one", { ...(await lake.job("one")), status: "Failed" });
+      await lake.retain("two");
+      expect(files(lake), where).toEqual(files(calm));
+      expect(lake.recoveryPoints.size, where).toBe(calm.recoveryPoints.size);
+      expect(lake.locks.size, where).toBe(0);
+    },
+  );
+  expect(died.length).toBeGreaterThan(100);
+});
+
+test("a purge that died is ended by the next backup before it begins", async ({ expect }) => {
+  const { lake, points } = await lakeOf(9);
+  lake.crash.arm(48);
+  await expect(lake.retain("one")).rejects.toThrow(Crash);
+  expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toHaveLength(1);
+  await lake.jobs.put(VAULT, "one", { ...(await lake.job("one")), status: "Failed" });
+  await lake.retain("finishes only what was begun");
+  expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toEqual([]);
+  expect(sealed(lake, points).length).toBeGreaterThan(4);
+});
+
+test("a cancelled retention purges no further point", async ({ expect }) => {
+  const { lake, points } = await lakeOf(10);
+  const ref = await lake.requestJob("one", { kind: "retention" });
+  await cancelJob(
+    { jobs: lake.jobs, orchestrations: { startOnce: noop, raise: noop, state: async () => undefined } },
+    ref,
+  );
+  expect(await purgeExpiredActivity(lake.deps, ref)).toEqual({ done: true });
+  expect(sealed(lake, points)).toHaveLength(10);
+});
+
+async function noop(): Promise<void> {}
+
+test("a retention and a backup keep out of each other's way", async ({ expect }) => {
+  const { lake } = await lakeOf(10);
+  const backup = await lake.requestBackup("at-work");
+  await lake.beginBackup(backup);
+  await expect(lake.retain("one")).rejects.toMatchObject({ code: "instance/busy" });
+});
+
+describe("pins", () => {
+  test("a point that a restore reads stays until the restore has ended", async ({ expect }) => {
+    const { lake, points } = await lakeOf(10);
+    const restore = await lake.requestRestore("restore", points[0] ?? "");
+    const segments = await lake.beginRestore(restore);
+    await lake.retain("one");
+    expect(sealed(lake, points)).toContain(0);
+    expect(sealed(lake, points)).not.toContain(1);
+    await lake.restoreSegments(segments);
+    expect(await lake.endRestore(restore)).toBe("Completed");
+    expect(lake.pins.size).toBe(0);
+    await lake.retain("two");
+    expect(sealed(lake, points)).not.toContain(0);
+  });
+
+  test("a point whose purge has begun is not restored", async ({ expect }) => {
+    const { lake, points } = await lakeOf(2);
+    const [point = ""] = points;
+    await lake.vault.create(purgePath(point), new Uint8Array(), { contentType: "application/json" });
+    const restore = await lake.requestRestore("restore", point);
+    await expect(beginRestoreActivity(lake.deps, restore)).rejects.toMatchObject({ code: "recovery-point/not-found" });
+    expect(lake.target.containers.size).toBe(0);
+  });
+
+  test("however their steps meet, never is a point both read and purged", async ({ expect }) => {
+    const ends = new Map<string, number>();
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.nat(25), async (scheduler, head) => {
+        const { lake, points } = await lakeOf(3);
+        const [point = ""] = points;
+        const ref = await lake.requestRestore("restore", point);
+        const stepped = <T extends object>(port: T): T =>
+          new Proxy(port, {
+            get: (target, property) => {
+              const member: unknown = Reflect.get(target, property, target);
+              if (typeof member !== "function" || property === "list") return member;
+              return (...args: unknown[]) =>
+                scheduler.schedule(Promise.resolve(String(property))).then(() => member.apply(target, args));
+            },
+          });
+        const vault = stepped(lake.vault);
+        const reading = async (): Promise<string> => {
+          for (let step = 0; step < head; step++) await scheduler.schedule(Promise.resolve("waits"));
+          return beginRestoreActivity({ ...lake.deps, pins: stepped(lake.pins), vault: () => vault }, ref).then(
+            () => "reads",
+            (error: { code?: string }) => error.code ?? "failed",
+          );
+        };
+        const restore = reading();
+        const purge = purgeRecoveryPoint(
+          {
+            instance: INSTANCE,
+            vault,
+            manifests: lake.deps.manifests,
+            rows: {
+              hasDebris: async () => false,
+              isPinned: async (id) => {
+                await scheduler.schedule(Promise.resolve("isPinned"));
+                return (await lake.pins.list(INSTANCE, { prefix: id })).records.length > 0;
+              },
+              remove: async () => undefined,
+            },
+          },
+          point,
+        ).then(({ state }) => state);
+        await scheduler.waitFor(Promise.all([restore, purge]));
+        const end = `${await restore} ${await purge}`;
+        ends.set(end, (ends.get(end) ?? 0) + 1);
+        expect(end).not.toBe("reads done");
+        expect(lake.vault.files.has(sealPath(point))).toBe((await purge) === "pinned");
+      }),
+      { numRuns: 200 },
+    );
+    expect([...ends.keys()].sort()).toEqual(expect.arrayContaining(["reads pinned", "recovery-point/not-found done"]));
+  });
+});
+
+describe("the orchestration", () => {
+  const JOB = { vault: "vault", job: "one" };
+  const calm: Activities = {
+    finishPurges: () => ({ done: true }),
+    sweepDebris: () => null,
+    purgeExpired: () => ({ done: true }),
+    endJob: ({ failure }: { failure?: object }) => (failure === undefined ? "Completed" : "Failed"),
+  };
+  const named = (steps: readonly FlowStep[]) => steps.map((step) => (step.kind === "call" ? step.activity : step.kind));
+
+  test("ends what was begun, sweeps, purges, and ends the job", async ({ expect }) => {
+    const { steps, outcome } = await runFlow(retentionOrchestration, JOB, calm);
+    expect(named(steps)).toEqual(["finishPurges", "sweepDebris", "purgeExpired", "endJob"]);
+    expect(outcome).toEqual({ ok: true, value: "Completed" });
+  });
+
+  test("a step that fails for good ends the job, and purges nothing after it", async ({ expect }) => {
+    for (const failing of ["finishPurges", "sweepDebris", "purgeExpired"]) {
+      const fail = (): never => {
+        throw new VaultError("datasource/forbidden", "no");
+      };
+      const { steps, outcome } = await runFlow(retentionOrchestration, JOB, { ...calm, [failing]: fail });
+      expect(named(steps).slice(-2)).toEqual([failing, "endJob"]);
+      expect(outcome).toEqual({ ok: true, value: "Failed" });
+    }
+    expect.assertions(6);
+  });
+});
+
+describe("when it is due", () => {
+  const CALM: RetentionFacts = { expired: 0, begun: 0, goes: false, busyWith: undefined, earlier: [] };
+  test.for([
+    ["nothing has expired", {}, false, "nothing has expired"],
+    ["a point has expired", { expired: 2 }, true, "2 recovery points have expired"],
+    ["a purge was begun", { begun: 1 }, true, "1 purges were begun and not ended"],
+    ["the instance goes", { goes: true }, true, "the instance was deleted and its time is over"],
+    ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
+    ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
+    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is at work"],
+    ["it failed once", { expired: 1, earlier: [{ status: "Failed" }] }, true, "1 recovery points have expired"],
+    [
+      "it failed four times",
+      { expired: 1, earlier: Array.from({ length: 4 }, () => ({ status: "Failed" })) },
+      false,
+      "its retention has failed 4 times today",
+    ],
+  ] as [string, Partial<RetentionFacts>, boolean, string][])("%s", ([, facts, start, because], { expect }) => {
+    expect(decideDueRetention({ ...CALM, ...facts })).toMatchObject({ start, because });
+  });
+
+  test("two ticks at once start one job a day, and none when nothing has expired", async ({ expect }) => {
+    const { lake } = await lakeOf(10);
+    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+    const requested: string[] = [];
+    const tick = () =>
+      startDueRetention({
+        ...lake.deps,
+        busyWith: async () => undefined,
+        requestJob: async (job) => {
+          await lake.jobs.insert(VAULT, job.id, job);
+          requested.push(job.id);
+          return job;
+        },
+      });
+    const started = (await Promise.all([tick(), tick()])).flat();
+    expect(started.map(({ start }) => start)).toContain(true);
+    expect(new Set(requested).size).toBe(1);
+    expect(await tick()).toMatchObject([{ start: false, because: "its retention is at work" }]);
+    await keepFor(lake, "P1Y");
+    expect(await tick()).toMatchObject([{ start: false, because: "nothing has expired" }]);
+  });
+
+  test("one instance that fails holds up none of the others", async ({ expect }) => {
+    const { lake } = await lakeOf(10);
+    await lake.schedules.put("all", `${VAULT}|broken`, { vault: VAULT, instanceName: "broken" });
+    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+    const outcomes = await startDueRetention({
+      ...lake.deps,
+      instances: {
+        ...lake.deps.instances,
+        get: async (partition, row) => {
+          if (row === "broken") throw new Error("no");
+          return lake.instances.get(partition, row);
+        },
+      },
+      busyWith: async () => undefined,
+      requestJob: async (job) => job,
+    });
+    expect(outcomes).toMatchObject([
+      { instanceName: "broken", start: false, because: "failed" },
+      { instanceName: "lake", start: true },
+    ]);
+  });
+});

@@ -18,6 +18,7 @@ import type { Job, JobRef, Orchestrations } from "../jobs/contract.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import type { WorkRecord } from "../jobs/work.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
+import type { Rebuild } from "../rebuild/contract.ts";
 import type { Operation } from "./operation.ts";
 
 export interface ApiRequest {
@@ -69,6 +70,8 @@ export interface ApiDeps {
   readonly accounts: StorageAccounts;
   readonly files: ProtectionFiles;
   readonly orchestrations: Orchestrations;
+  /** Makes rows again from the vault account. */
+  readonly rebuild: Rebuild;
   readonly clock: Clock;
   /** A new UUID at each call. */
   readonly newId: () => string;

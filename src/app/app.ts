@@ -12,6 +12,7 @@ import { BlobProtectionFiles } from "../azure/blob-protection-files.ts";
 import { BlobRestoreTarget } from "../azure/blob-restore-target.ts";
 import { BlobStorageAccounts } from "../azure/blob-storage-accounts.ts";
 import { BlobBackupVault, BlobVaultFiles } from "../azure/blob-vault.ts";
+import { BlobVaultAccount } from "../azure/blob-vault-account.ts";
 import { appCredential } from "../azure/credential.ts";
 import { StateTables } from "../azure/state-tables.ts";
 import { Attempt } from "../backup/attempts.ts";
@@ -36,6 +37,8 @@ import { InstanceLock } from "../jobs/job-lock.ts";
 import { Pin } from "../jobs/pins.ts";
 import { WorkRecord } from "../jobs/work.ts";
 import { PolicyRecord } from "../policies/contract.ts";
+import type { Rebuild } from "../rebuild/contract.ts";
+import { rebuildRows } from "../rebuild/rebuild-rows.ts";
 import type { RestoreTarget } from "../restore/contract.ts";
 import { RESTORE_SETTINGS, type RestoreSettings } from "../restore/restore-segment.ts";
 import type { SweepableVault, VaultFiles } from "../vault/contract.ts";
@@ -48,6 +51,7 @@ export interface App extends ApiTables {
   readonly clock: Clock;
   readonly accounts: StorageAccounts;
   readonly files: ProtectionFiles;
+  readonly rebuild: Rebuild;
   readonly datasource: (instance: BackupInstance) => Datasource;
   readonly vault: (instanceId: string) => VaultFiles;
   readonly backupVault: (instance: BackupInstance) => BackupVault;
@@ -89,12 +93,14 @@ export function composeApp(config: Config, clock: Clock): App {
       : { kind: "identity", blobServiceUri: config.vault.serviceUri, credential },
     clock,
   );
+  const tables = openTables(config.state, credential);
   return {
-    ...openTables(config.state, credential),
+    ...tables,
     config,
     clock,
     accounts: new BlobStorageAccounts(accounts),
     files: new BlobProtectionFiles(vaultAccount),
+    rebuild: (request) => rebuildRows({ ...tables, vaultAccount: new BlobVaultAccount(vaultAccount), clock }, request),
     datasource: ({ datasource }) => new BlobDatasource(accounts.find(datasource.account), datasource.kind),
     vault: (instanceId) => new BlobVaultFiles(vaultAccount, instanceId),
     backupVault: ({ id, datasource }) =>

@@ -10,16 +10,16 @@ import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 const VAULT: Place = { kind: "vault" };
 
-/** The files of one backup instance, in its container in the vault account. */
-export class BlobVaultFiles implements SweepableVault {
+/** The files of one container in the vault account. */
+export class BlobFiles implements SweepableVault {
   protected readonly account: BlobAccount;
   protected readonly containerName: string;
   protected readonly container: ContainerClient;
 
-  constructor(account: BlobAccount, instanceId: string) {
+  constructor(account: BlobAccount, containerName: string) {
     this.account = account;
-    this.containerName = vaultContainerName(instanceId);
-    this.container = account.container(this.containerName);
+    this.containerName = containerName;
+    this.container = account.container(containerName);
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
@@ -67,7 +67,7 @@ export class BlobVaultFiles implements SweepableVault {
         }
       }
     } catch (error) {
-      // An instance without a container has no files yet.
+      // A container that is not there has no files yet.
       if (answerOf(error)?.code === "ContainerNotFound") return;
       throw mapError(error, VAULT);
     }
@@ -82,6 +82,13 @@ export class BlobVaultFiles implements SweepableVault {
       if (failed === undefined) return;
       throw new VaultError("storage/unavailable", `a file cannot be removed (${failed.errorCode ?? failed.status})`);
     });
+  }
+}
+
+/** The files of one backup instance. */
+export class BlobVaultFiles extends BlobFiles {
+  constructor(account: BlobAccount, instanceId: string) {
+    super(account, vaultContainerName(instanceId));
   }
 }
 

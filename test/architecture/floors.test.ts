@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "backup/contract",
     "retention/contract",
   ],
-  rebuild: ["foundation", "vault", "jobs/contract", "instances/contract", "policies/contract", "retention/contract"],
+  rebuild: ["foundation", "vault", "instances", "policies"],
   api: [
     "foundation",
     "vault",

@@ -17,6 +17,7 @@ import { handleArmRequest } from "../../src/api/arm-router.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { StorageAccounts } from "../../src/instances/contract.ts";
 import type { Orchestrations } from "../../src/jobs/contract.ts";
+import { rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
 import { MemoryProtectionFiles } from "./memory-protection-files.ts";
 import { MemoryRecords } from "./memory-records.ts";
 
@@ -124,6 +125,8 @@ export class MemoryApp {
       accounts,
       files,
       orchestrations,
+      rebuild: (request) =>
+        rebuildRows({ ...tables, vaultAccount: files.vaultAccount, clock: () => this.now }, request),
       settings,
       clock: () => this.now,
       newId: () => {

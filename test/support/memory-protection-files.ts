@@ -9,6 +9,7 @@ import {
   vaultKey,
 } from "../../src/instances/contract.ts";
 import type { PolicyRecord } from "../../src/policies/contract.ts";
+import type { VaultAccount } from "../../src/rebuild/contract.ts";
 import type { VaultFile } from "../../src/vault/contract.ts";
 import { INSTANCE_FILE, instanceOfContainer, vaultContainerName } from "../../src/vault/names.ts";
 import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../../src/vault/vault-file.ts";
@@ -24,6 +25,20 @@ export class MemoryProtectionFiles implements ProtectionFiles {
   readonly containers = new Map<string, Map<string, MemoryFile>>();
   /** Writes and removals so far. */
   writes = 0;
+
+  /** The same files, as a rebuild reads them. */
+  get vaultAccount(): VaultAccount {
+    const names = () => [...this.containers.keys()].sort();
+    return {
+      containers: async function* (prefix) {
+        yield* names().filter((name) => name.startsWith(prefix));
+      },
+      files: (container) => ({
+        read: (path) => this.read(container, path),
+        list: (prefix, from) => this.list(container, prefix, from),
+      }),
+    };
+  }
 
   /** Ids of the instances that have a container, ascending. */
   get instances(): string[] {

@@ -1,0 +1,221 @@
+/**
+ * @module
+ * Which rows the documents of a vault account stand for. No row is made of a document that contradicts where it lies.
+ */
+import { VaultError } from "../foundation/errors.ts";
+import {
+  ALL_SCHEDULES,
+  type BackupInstance,
+  backupInstanceId,
+  type RecoveryPoint,
+  recoveryPointOf,
+  type Schedule,
+  scheduleRow,
+  type VaultRecord,
+  vaultKey,
+} from "../instances/contract.ts";
+import { SOFT_DELETE_DAYS, vaultRecordKey } from "../instances/vault-settings.ts";
+import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
+import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
+import type { ContainerChoice, InstanceFile } from "../vault/instance-file.ts";
+import { INSTANCE_FILE, sealPath } from "../vault/names.ts";
+import type { Seal } from "../vault/seal.ts";
+import { type PolicyFile, policyFilePath, VAULT_FILE, type VaultFile } from "../vault/vault-file.ts";
+
+/** A row as it is to be written, and where. */
+export interface WantedRow<T> {
+  readonly partition: string;
+  readonly row: string;
+  readonly value: T;
+  /** What was decided where the document left a doubt. */
+  readonly because?: string;
+}
+
+/** What may stand in the key of a row. */
+const PART = "[^/\\\\#?\\p{Cc}]{1,260}";
+const VAULT_ID = new RegExp(
+  `^/subscriptions/${PART}/resourceGroups/${PART}/providers/Microsoft\\.DataProtection/backupVaults/${PART}$`,
+  "iu",
+);
+const INSTANCE_ID = new RegExp(`^(?<vault>/.+)/backupInstances/(?<name>${PART})$`, "iu");
+
+function corrupt(path: string, problem: string): never {
+  throw new VaultError("format/corrupt", `'${path}' ${problem}`, {
+    hint: "the vault account was changed by something other than Lakevault",
+  });
+}
+
+/** @throws VaultError `format/corrupt` when it tells of another vault than its container */
+export function vaultRowOf(key: string, { formatVersion, resourceId, ...same }: VaultFile): WantedRow<VaultRecord> {
+  if (!VAULT_ID.test(resourceId) || vaultKey(resourceId) !== key) corrupt(VAULT_FILE, `tells of '${resourceId}'`);
+  return { ...vaultRecordKey(resourceId), value: { armId: resourceId, ...same } };
+}
+
+/** @throws VaultError `policy/invalid` when this app does not read it so, `format/corrupt` when it is not for its path */
+export function policyRowOf(key: string, path: string, file: PolicyFile): WantedRow<PolicyRecord> {
+  const { formatVersion, resourceId, ...same } = file;
+  if (policyFilePath(file.name) !== path) corrupt(path, `tells of policy '${file.name}'`);
+  const properties = PolicyProperties.safeParse(file.properties);
+  if (!properties.success) throw new VaultError("policy/invalid", `'${path}' holds no BackupPolicy`);
+  const value = { armId: resourceId, ...same, ...readPolicy(properties.data) };
+  return { partition: key, row: file.name.toLowerCase(), value };
+}
+
+export interface InstancePlace {
+  readonly vaultArmId: string;
+  /** Key of its vault. */
+  readonly vault: string;
+  readonly name: string;
+}
+
+/** @throws VaultError `format/corrupt` when it tells of another instance than its container */
+export function placeOf(id: string, { instance, resourceId, ...file }: InstanceFile): InstancePlace {
+  const { vault: vaultArmId = "", name = "" } = INSTANCE_ID.exec(resourceId)?.groups ?? {};
+  const fits =
+    instance === id &&
+    backupInstanceId(resourceId) === id &&
+    VAULT_ID.test(vaultArmId) &&
+    vaultKey(file.vault ?? vaultArmId) === vaultKey(vaultArmId) &&
+    (file.name ?? name).toLowerCase() === name.toLowerCase();
+  if (!fits) corrupt(INSTANCE_FILE, `tells of '${resourceId}'`);
+  return { vaultArmId: file.vault ?? vaultArmId, vault: vaultKey(vaultArmId), name: file.name ?? name };
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Makes the row of a backup instance. Where the document leaves a doubt, the reading is taken that keeps the data:
+ *
+ * - A deleted instance stays deleted, and can be undeleted for at least as many days as if it were deleted now. Its time may
+ *   have passed while nobody could undelete it.
+ * - One that is deleted without a time, or whose document is of a version that did not tell its policy, is
+ *   `ProtectionStopped`: its points are kept for ever, until somebody puts it under a policy again.
+ *
+ * @param newest - its newest recovery point, which tells what such an older document does not
+ */
+export function instanceRowOf(
+  id: string,
+  file: InstanceFile,
+  newest: RecoveryPoint | undefined,
+  now: Date,
+): WantedRow<BackupInstance> {
+  const { vaultArmId, vault, name } = placeOf(id, file);
+  const {
+    formatVersion,
+    instance,
+    resourceId: armId,
+    vault: _,
+    policy,
+    protectionState,
+    containers,
+    properties,
+    deletion,
+    ...same
+  } = file;
+  const key = { partition: vault, row: name.toLowerCase() };
+  const known = { ...same, id, armId, vaultArmId, name };
+  if (policy === undefined || protectionState === undefined || containers === undefined || properties === undefined) {
+    const policyName = policy ?? newest?.policy ?? UNKNOWN_POLICY;
+    const choice = containers ?? { kind: "chosen", names: newest?.containers ?? [] };
+    const value: BackupInstance = {
+      ...known,
+      policyName,
+      containers: choice,
+      protectionState: "ProtectionStopped",
+      properties: properties ?? wireOf(file, `${vaultArmId}/backupPolicies/${policyName}`, choice),
+    };
+    return {
+      ...key,
+      value,
+      because: `its ${INSTANCE_FILE} is of an older version, which did not tell its policy: protection is stopped, and all points are kept until it is put under a policy`,
+    };
+  }
+
+  const row = { ...known, policyName: policy, containers, properties };
+  if (protectionState !== "SoftDeleted") return { ...key, value: { ...row, protectionState } };
+  if (deletion === undefined) {
+    const because = `its ${INSTANCE_FILE} does not tell until when it can be undeleted: protection is stopped`;
+    return { ...key, value: { ...row, protectionState: "ProtectionStopped" }, because };
+  }
+  const purgeAt = new Date(
+    Math.max(Date.parse(deletion.purgeAt) || 0, now.getTime() + SOFT_DELETE_DAYS.least * DAY_MS),
+  ).toISOString();
+  return {
+    ...key,
+    value: { ...row, protectionState, deletion: { ...deletion, purgeAt } },
+    because: `it is deleted, and can be undeleted until ${purgeAt}`,
+  };
+}
+
+/** No policy is called so, since none may have such a name. */
+const UNKNOWN_POLICY = "(unknown)";
+
+/** The resource as it may have been put. */
+function wireOf(
+  { friendlyName, datasource }: InstanceFile,
+  policyId: string,
+  containers: ContainerChoice,
+): Record<string, unknown> {
+  const { resourceId, account, kind, location } = datasource;
+  const parameters = kind === "blobServices" ? "BlobBackupDatasourceParameters" : "AdlsBlobBackupDatasourceParameters";
+  return {
+    objectType: "BackupInstance",
+    friendlyName,
+    dataSourceInfo: {
+      objectType: "Datasource",
+      datasourceType: datasourceType(kind),
+      resourceID: resourceId,
+      resourceName: account,
+      resourceType: "Microsoft.Storage/storageAccounts",
+      resourceUri: resourceId,
+      ...(location === undefined ? {} : { resourceLocation: location }),
+    },
+    policyInfo: {
+      policyId,
+      policyParameters: {
+        backupDatasourceParametersList: [
+          { objectType: parameters, containersList: containers.kind === "chosen" ? containers.names : [] },
+        ],
+      },
+    },
+  };
+}
+
+/**
+ * Makes the row by which the timer finds an instance. The slots up to the newest one for which a point is sealed are handled;
+ * where none is known, all slots up to now, so that none of the past runs a second time.
+ */
+export function scheduleRowOf(
+  { vault, name }: Pick<InstancePlace, "vault" | "name">,
+  newest: RecoveryPoint | undefined,
+  now: Date,
+): WantedRow<Schedule> {
+  const instanceName = name.toLowerCase();
+  const handledUpTo = newest?.scheduledSlot ?? now.toISOString();
+  return {
+    partition: ALL_SCHEDULES,
+    row: scheduleRow(vault, instanceName),
+    value: { vault, instanceName, handledUpTo },
+  };
+}
+
+/** @throws VaultError `format/corrupt` when it tells of another point than its path */
+export function recoveryPointRowOf(id: string, point: string, seal: Seal): WantedRow<RecoveryPoint> {
+  if (seal.instance !== id || seal.recoveryPoint !== point) {
+    corrupt(sealPath(point), `tells of recovery point '${seal.recoveryPoint}' of instance '${seal.instance}'`);
+  }
+  return { partition: id, row: point, value: recoveryPointOf(seal) };
+}
+
+/** The one that was sealed last; of two with one sequence number, which no calm vault has, the later. */
+export function newestPoint(points: Iterable<RecoveryPoint>): RecoveryPoint | undefined {
+  let newest: RecoveryPoint | undefined;
+  for (const point of points) {
+    const isNewer =
+      newest === undefined ||
+      point.sequence > newest.sequence ||
+      (point.sequence === newest.sequence && point.sealedAt > newest.sealedAt);
+    if (isNewer) newest = point;
+  }
+  return newest;
+}

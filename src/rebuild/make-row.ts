@@ -1,0 +1,39 @@
+import { VaultError } from "../foundation/errors.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import type { RebuildFinding } from "./contract.ts";
+import type { WantedRow } from "./decide-rows.ts";
+
+/**
+ * Makes a row that is not there.
+ *
+ * @param readAgain - reads the document of which it is made. Who removes a thing removes its document before its row, so a
+ *   row that was made of one that is gone by now is taken back
+ */
+export async function makeRow<T>(
+  table: RecordTable<T>,
+  { partition, row, value, because }: WantedRow<T>,
+  readAgain: () => Promise<unknown>,
+): Promise<Pick<RebuildFinding, "outcome" | "because">> {
+  const isKept = (await table.get(partition, row)) !== undefined || !(await table.insert(partition, row, value));
+  if (isKept) return { outcome: "kept" };
+  if ((await readAgain()) !== undefined) return { outcome: "made", ...(because === undefined ? {} : { because }) };
+  const stored = await table.get(partition, row);
+  if (stored !== undefined) await removeUnchanged(table, partition, row, stored.etag);
+  return { outcome: "leftOut", because: "it was removed meanwhile" };
+}
+
+/** @returns whether it is gone; a row that has changed since is somebody's, and stays */
+export async function removeUnchanged<T>(
+  table: RecordTable<T>,
+  partition: string,
+  row: string,
+  etag: string,
+): Promise<boolean> {
+  try {
+    await table.remove(partition, row, etag);
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError && error.code === "storage/conflict") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,317 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { Clock } from "../foundation/clock.ts";
+import { type FailureCode, VaultError } from "../foundation/errors.ts";
+import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
+import {
+  type BackupInstance,
+  type RecoveryPoint,
+  type Schedule,
+  type VaultRecord,
+  vaultKey,
+} from "../instances/contract.ts";
+import type { PolicyRecord } from "../policies/contract.ts";
+import type { VaultFiles } from "../vault/contract.ts";
+import { decodeInstanceFile, type InstanceFile } from "../vault/instance-file.ts";
+import {
+  INSTANCE_FILE,
+  instanceOfContainer,
+  PURGES_PREFIX,
+  recoveryPointOfPurge,
+  recoveryPointOfSeal,
+  SEALS_PREFIX,
+  sealPath,
+  vaultContainerName,
+} from "../vault/names.ts";
+import { decodeSeal } from "../vault/seal.ts";
+import {
+  decodePolicyFile,
+  decodeVaultFile,
+  POLICIES_PREFIX,
+  VAULT_FILE,
+  vaultFilesContainer,
+  vaultOfContainer,
+} from "../vault/vault-file.ts";
+import type { RebuildRequest, RebuildResult, RebuiltKind, VaultAccount } from "./contract.ts";
+import {
+  type InstancePlace,
+  instanceRowOf,
+  newestPoint,
+  placeOf,
+  policyRowOf,
+  recoveryPointRowOf,
+  scheduleRowOf,
+  vaultRowOf,
+} from "./decide-rows.ts";
+import { makeRow, removeUnchanged } from "./make-row.ts";
+import { decodePosition, encodePosition, isAhead, type Position } from "./position.ts";
+import { Tally } from "./tally.ts";
+
+export interface RebuildDeps {
+  readonly vaults: RecordTable<VaultRecord>;
+  readonly policies: RecordTable<PolicyRecord>;
+  readonly instances: RecordTable<BackupInstance>;
+  readonly schedules: RecordTable<Schedule>;
+  readonly recoveryPoints: RecordTable<RecoveryPoint>;
+  readonly vaultAccount: VaultAccount;
+  readonly clock: Clock;
+  readonly settings?: RebuildSettings;
+}
+
+export interface RebuildSettings {
+  /** How long one call works before it tells where to go on, ms; it ends what it has begun. */
+  readonly budgetMs: number;
+  /** Recovery points that are made between two looks at the time. */
+  readonly slice: number;
+}
+
+/** A quarter of the 230 seconds after which the front of a function app gives up on an answer. */
+export const REBUILD_SETTINGS: RebuildSettings = { budgetMs: 55_000, slice: 512 };
+
+/** Findings after which a call ends, so that its answer stays short. */
+const MOST_FINDINGS = 1_000;
+
+/** Documents that are read, and rows that are written, at once. */
+const WIDTH = 32;
+
+/**
+ * Makes the rows of one vault, or of all, again from what the vault account holds: vaults, policies, instances and their
+ * schedules, recovery points. Jobs, operations, locks, attempts and progress are history and not in the vault account.
+ *
+ * Rows that are there stay as they are, with what a scrub or a backup has noted in them: a document is written before its
+ * row, so the row is as new. Only rows of recovery points that have no seal any more go. From the vault account nothing is
+ * ever removed, and nothing is written to it. What cannot be read is told, and everything else is done. A point whose purge
+ * is under way gets no row.
+ *
+ * One call works for about as long as its settings say, and tells where the next one is to go on. A row of an instance
+ * comes after those of its recovery points, so that an instance that is there is whole.
+ *
+ * Safe to run twice and at once, also while backups, purges and callers are at work: rows are only inserted, and one whose
+ * document went meanwhile is taken back.
+ *
+ * @throws VaultError `request/invalid` when the continuation is none
+ */
+export async function rebuildRows(deps: RebuildDeps, request: RebuildRequest): Promise<RebuildResult> {
+  const start = decodePosition(request.continuation);
+  const rebuild = new RowRebuild(deps, request.vaultArmId);
+  const end = await rebuild.run(start);
+  return { ...rebuild.tally.result, ...(end === undefined ? {} : { continuation: encodePosition(end) }) };
+}
+
+type Files = Pick<VaultFiles, "read" | "list">;
+
+/** An instance whose document can be read. */
+interface ToldInstance {
+  readonly id: string;
+  readonly file: InstanceFile;
+  readonly place: InstancePlace;
+  readonly files: Files;
+}
+
+class RowRebuild {
+  readonly tally = new Tally();
+  readonly #deps: RebuildDeps;
+  readonly #settings: RebuildSettings;
+  /** The only vault that is wanted. */
+  readonly #only: { readonly armId: string; readonly key: string } | undefined;
+  readonly #endsAt: number;
+
+  constructor(deps: RebuildDeps, vaultArmId: string | undefined) {
+    this.#deps = deps;
+    this.#settings = deps.settings ?? REBUILD_SETTINGS;
+    this.#only = vaultArmId === undefined ? undefined : { armId: vaultArmId, key: vaultKey(vaultArmId) };
+    this.#endsAt = deps.clock().getTime() + this.#settings.budgetMs;
+  }
+
+  /** @returns where to go on; undefined when all is done */
+  async run(start: Position): Promise<Position | undefined> {
+    if (start.stage === "vaults") {
+      const keys = this.#only === undefined ? await this.#names("vault-", vaultOfContainer) : [this.#only.key];
+      for (const key of keys.filter((key) => key > start.after)) {
+        await this.#vault(key);
+        if (this.#mustEnd()) return { stage: "vaults", after: key };
+      }
+    }
+    const ids = (await this.#names("bi-", instanceOfContainer)).filter((id) => isAhead(id, start));
+    for (let at = 0; at < ids.length; at += WIDTH) {
+      const batch = ids.slice(at, at + WIDTH);
+      const told = await mapBounded(batch, WIDTH, (id) => this.#read(id));
+      for (const [nth, id] of batch.entries()) {
+        const instance = told[nth];
+        if (instance !== undefined && (this.#only === undefined || this.#only.key === instance.place.vault)) {
+          const after = start.stage === "points" && start.instance === id ? start.after : "";
+          const point = await this.#points(instance, after);
+          if (point !== undefined) return { stage: "points", instance: id, after: point };
+          await this.#instance(instance);
+        }
+        if (this.#mustEnd()) return { stage: "instances", after: id };
+      }
+    }
+    return undefined;
+  }
+
+  #mustEnd(): boolean {
+    return this.#deps.clock().getTime() >= this.#endsAt || this.tally.findings >= MOST_FINDINGS;
+  }
+
+  async #names(prefix: string, keyOf: (container: string) => string | undefined): Promise<string[]> {
+    const found: string[] = [];
+    for await (const name of this.#deps.vaultAccount.containers(prefix)) {
+      const key = keyOf(name);
+      if (key !== undefined) found.push(key);
+    }
+    return found.sort();
+  }
+
+  async #vault(key: string): Promise<void> {
+    const files = this.#deps.vaultAccount.files(vaultFilesContainer(key));
+    const read = () => files.read(VAULT_FILE);
+    await this.#orTell("vault", this.#only?.armId ?? vaultFilesContainer(key), async () => {
+      const content = await read();
+      if (content === undefined) throw missing(VAULT_FILE, "put the vault with the settings that it had");
+      const wanted = vaultRowOf(key, decodeVaultFile(VAULT_FILE, content));
+      const made = await makeRow(this.#deps.vaults, wanted, read);
+      this.tally.tell({ kind: "vault", name: wanted.value.armId, ...made });
+    });
+    const paths = await pathsBelow(files, POLICIES_PREFIX);
+    await mapBounded(paths, WIDTH, (path) => this.#policy(key, files, path));
+  }
+
+  async #policy(key: string, files: Files, path: string): Promise<void> {
+    const read = () => files.read(path);
+    await this.#orTell("policy", `${vaultFilesContainer(key)}/${path}`, async () => {
+      const content = await read();
+      if (content === undefined) return;
+      const wanted = policyRowOf(key, path, decodePolicyFile(path, content));
+      const made = await makeRow(this.#deps.policies, wanted, read);
+      this.tally.tell({ kind: "policy", name: wanted.value.armId, ...made });
+    });
+  }
+
+  /** Reads `instance.json`. One that cannot be read may be of any vault, so it is told whichever is wanted. */
+  async #read(id: string): Promise<ToldInstance | undefined> {
+    const container = vaultContainerName(id);
+    const files = this.#deps.vaultAccount.files(container);
+    return await this.#orTell("instance", container, async () => {
+      const content = await files.read(INSTANCE_FILE);
+      if (content !== undefined) {
+        const file = decodeInstanceFile(INSTANCE_FILE, content);
+        return { id, file, place: placeOf(id, file), files };
+      }
+      // A container that is empty is about to be filled or removed.
+      if (await isEmpty(files)) return undefined;
+      throw missing(INSTANCE_FILE, "put the instance again under the name that it had, then rebuild once more");
+    });
+  }
+
+  /** @returns the point after which to go on, when the time is over before all have their rows */
+  async #points({ id, files }: ToldInstance, after: string): Promise<string | undefined> {
+    const rows = new Set<string>();
+    for await (const { row } of listRecords(this.#deps.recoveryPoints, id)) rows.add(row);
+    const sealed = (await sealedPoints(files)).filter((point) => point > after);
+    const purging = new Set((await pathsBelow(files, PURGES_PREFIX)).map(recoveryPointOfPurge));
+
+    for (let at = 0; at < sealed.length; at += this.#settings.slice) {
+      const slice = sealed.slice(at, at + this.#settings.slice);
+      await mapBounded(slice, WIDTH, async (point) => {
+        if (rows.has(point)) this.tally.count("recoveryPoint", "kept");
+        else if (purging.has(point)) {
+          const because = "its purge is under way";
+          this.tally.tell({ kind: "recoveryPoint", name: sealPlace(id, point), outcome: "leftOut", because });
+        } else await this.#point(id, files, point);
+      });
+      const last = slice.at(-1);
+      if (at + slice.length < sealed.length && this.#mustEnd()) return last;
+    }
+    return undefined;
+  }
+
+  async #point(id: string, files: Files, point: string): Promise<void> {
+    const path = sealPath(point);
+    await this.#orTell("recoveryPoint", sealPlace(id, point), async () => {
+      const content = await files.read(path);
+      if (content === undefined) return;
+      const { partition, row, value } = recoveryPointRowOf(id, point, decodeSeal(path, content));
+      const made = await this.#deps.recoveryPoints.insert(partition, row, value);
+      this.tally.count("recoveryPoint", made ? "made" : "kept");
+    });
+  }
+
+  /** Ends an instance whose points all have their rows. */
+  async #instance({ id, file, place, files }: ToldInstance): Promise<void> {
+    const { instances, schedules, clock } = this.#deps;
+    const newest = newestPoint(await this.#sweepPoints(id, files));
+    const read = () => files.read(INSTANCE_FILE);
+
+    const schedule = await makeRow(schedules, scheduleRowOf(place, newest, clock()), read);
+    this.tally.count("schedule", schedule.outcome);
+    const made = await makeRow(instances, instanceRowOf(id, file, newest, clock()), read);
+    this.tally.tell({ kind: "instance", name: file.resourceId, ...made });
+  }
+
+  /**
+   * Removes rows of recovery points that have no seal, also those that were made just before the seal went. The rows are
+   * read before the seals: a seal is written before its row, so a row without one has lost it.
+   *
+   * @returns the others
+   */
+  async #sweepPoints(id: string, files: Files): Promise<RecoveryPoint[]> {
+    const rows: Stored<RecoveryPoint>[] = [];
+    for await (const stored of listRecords(this.#deps.recoveryPoints, id)) rows.push(stored);
+    const sealed = new Set(await sealedPoints(files));
+    const lost = rows.filter(({ row }) => !sealed.has(row));
+    await mapBounded(lost, WIDTH, async ({ row, etag }) => {
+      if (!(await removeUnchanged(this.#deps.recoveryPoints, id, row, etag))) return;
+      this.tally.tell({
+        kind: "recoveryPoint",
+        name: sealPlace(id, row),
+        outcome: "removed",
+        because: "it has no seal",
+      });
+    });
+    return rows.filter(({ row }) => sealed.has(row)).map(({ value }) => value);
+  }
+
+  /** Does it; a document that is not as it should be is told, and the others are done. */
+  async #orTell<T>(kind: RebuiltKind, name: string, read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof VaultError && UNREADABLE.has(error.code))) throw error;
+      const because = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
+      this.tally.tell({ kind, name, outcome: "unreadable", because, code: error.code });
+      return undefined;
+    }
+  }
+}
+
+/** Failures of a document, and not of the way to it. */
+const UNREADABLE: ReadonlySet<string> = new Set<FailureCode>([
+  "format/corrupt",
+  "format/missing",
+  "format/newer-version",
+  "policy/invalid",
+]);
+
+function sealPlace(id: string, point: string): string {
+  return `${vaultContainerName(id)}/${sealPath(point)}`;
+}
+
+function missing(path: string, hint: string): VaultError {
+  return new VaultError("format/missing", `there is no '${path}'`, { hint });
+}
+
+/** Ascending. */
+async function sealedPoints(files: Files): Promise<string[]> {
+  return (await pathsBelow(files, SEALS_PREFIX)).flatMap((path) => recoveryPointOfSeal(path) ?? []).sort();
+}
+
+async function pathsBelow(files: Files, prefix: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { path } of files.list(prefix)) paths.push(path);
+  return paths;
+}
+
+async function isEmpty(files: Files): Promise<boolean> {
+  for await (const _ of files.list("")) return false;
+  return true;
+}

@@ -1,0 +1,36 @@
+import {
+  REBUILD_OUTCOMES,
+  REBUILT_KINDS,
+  type RebuildFinding,
+  type RebuildOutcome,
+  type RebuildResult,
+  type RebuiltKind,
+} from "./contract.ts";
+
+type Counts = Record<RebuiltKind, Record<RebuildOutcome, number>>;
+
+/** Counts what a rebuild does, and keeps what there is to tell of it. */
+export class Tally {
+  readonly #counts = Object.fromEntries(
+    REBUILT_KINDS.map((kind) => [kind, Object.fromEntries(REBUILD_OUTCOMES.map((outcome) => [outcome, 0]))]),
+  ) as Counts;
+  readonly #told: RebuildFinding[] = [];
+
+  get findings(): number {
+    return this.#told.length;
+  }
+
+  count(kind: RebuiltKind, outcome: RebuildOutcome): void {
+    this.#counts[kind][outcome] += 1;
+  }
+
+  /** Counts it, and tells of it by name. */
+  tell(finding: RebuildFinding): void {
+    this.count(finding.kind, finding.outcome);
+    this.#told.push(finding);
+  }
+
+  get result(): RebuildResult {
+    return { counts: this.#counts, findings: this.#told };
+  }
+}

@@ -86,7 +86,7 @@ export interface HistoryOutcome {
   undeleted: number;
 }
 
-const nothingYet = (): HistoryOutcome => ({
+export const nothingYet = (): HistoryOutcome => ({
   kept: 0,
   purged: 0,
   deaths: 0,
@@ -132,7 +132,7 @@ class History {
     await this.#endRestores();
     await this.#sweepAll();
     await this.#check();
-    await this.#restore(this.#dice.pick([...this.#sealed.keys()]));
+    this.#restore(this.#dice.pick([...this.#sealed.keys()]));
     await this.#endRestores();
     await this.#purgeAll();
     const left = [...this.#backups.files.keys(), ...this.#records.ids];
@@ -145,7 +145,7 @@ class History {
     this.#records.pass();
     for (let i = dice.below(4); i > 0; i--) this.#source.change();
     if (dice.oneIn(2)) this.#records.change((id) => this.#hasJournal(id));
-    if (dice.oneIn(4)) await this.#restore(dice.pick(this.#records.ids));
+    if (dice.oneIn(4)) this.#restore(dice.pick(this.#records.ids));
     if (dice.oneIn(4)) await this.#endRestores();
     if (dice.below(5) < 3) await this.#backup();
     else await this.#retain();
@@ -160,6 +160,7 @@ class History {
         // An instance that can no longer be undeleted has to go before the account can be protected anew.
         this.#records.unlock();
         await this.#retain();
+        await this.#endRestores();
       }
     }
   }
@@ -174,6 +175,7 @@ class History {
       else this.#records.deleteForGood();
       await this.#retain();
       await this.#check();
+      await this.#endRestores();
     }
   }
 
@@ -208,6 +210,8 @@ class History {
     if (this.#dice.oneIn(2)) await this.#backups.sweep();
     for (const [i, id] of this.#dice.shuffle(this.#expired()).entries()) {
       if (i > 0) await this.#check();
+      // One that comes after the decision and before the purge: only the purge itself can see its pin.
+      if (this.#dice.oneIn(8)) this.#restore(id);
       if (!(await this.#purge(id))) return;
     }
   }
@@ -239,7 +243,7 @@ class History {
       if (this.#dice.oneIn(2)) await this.#finishPurges();
       return this.#dice.oneIn(2);
     }
-    this.#count(progress);
+    if (progress !== undefined) this.#count(id, progress);
     return true;
   }
 
@@ -253,11 +257,10 @@ class History {
     return counts;
   }
 
-  #count(progress: PurgeProgress | undefined): void {
-    if (progress === undefined) return;
-    const { state, objects, undecided } = progress;
+  #count(id: string, { state, objects, undecided }: PurgeProgress): void {
     if (undecided > 0) throw new Error(`a purge could not decide about ${undecided} objects`);
     if (state === "pinned") this.#outcome.takenBack += 1;
+    if (state === "pinned" && this.#hasJournal(id)) throw new Error(`the purge of ${id} was not taken back`);
     if (state === "put-off") this.#outcome.putOff += 1;
     if (state !== "done") return;
     this.#outcome.purged += 1;
@@ -268,6 +271,7 @@ class History {
     if (!this.#hasAnyJournal()) return;
     let progress = await finishPurges(this.#purgeDeps());
     while (progress.state === "stopped") progress = await finishPurges(this.#purgeDeps(), progress.from);
+    if (progress.state !== "done") throw new Error(`the unfinished purges are ${progress.state}`);
     await this.#check();
   }
 
@@ -321,7 +325,7 @@ class History {
   }
 
   /** Begins a restore, which goes on until {@link #endRestores}. */
-  async #restore(id: string | undefined): Promise<void> {
+  #restore(id: string | undefined): void {
     if (id !== undefined) this.#look(this.#pin(id), id);
   }
 

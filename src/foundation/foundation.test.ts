@@ -1,10 +1,10 @@
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { mapBounded } from "./bounded-pool.ts";
 import { toFailure, VaultError } from "./errors.ts";
 import { failureOfEvent, openOutcome } from "./flow.ts";
 import { deriveId, deriveUuid } from "./ids.ts";
-import { listRecords, updateRecord } from "./records.ts";
+import { listRecords, updateRecord, writeAhead } from "./records.ts";
 
 test("an id is the same for the same parts and another for others", ({ expect }) => {
   expect(deriveUuid("a", "b")).toBe(deriveUuid("a", "b"));
@@ -79,6 +79,71 @@ test("an update that never wins gives up with a retryable conflict", async ({ ex
     return value + 1;
   });
   await expect(update).rejects.toMatchObject({ code: "storage/conflict", retryable: true });
+});
+
+describe("what is written ahead of a row", () => {
+  const table = async (value?: number) => {
+    const records = new MemoryRecords<number>();
+    if (value !== undefined) await records.put("p", "r", value);
+    return records;
+  };
+  const plusOne = (before: number | undefined) => (before ?? 0) + 1;
+
+  test("is there before the row is", async ({ expect }) => {
+    const records = await table();
+    for (const [created, value] of [
+      [true, 1],
+      [false, 2],
+    ]) {
+      const written: [number, number | undefined][] = [];
+      const result = await writeAhead(records, "p", "r", plusOne, async (ahead) => {
+        written.push([ahead, (await records.get("p", "r"))?.value]);
+      });
+      expect(result).toEqual({ created, value });
+      expect(written).toEqual([[value, created ? undefined : 1]]);
+    }
+  });
+
+  test("is written again for the newest row when another writer was faster", async ({ expect }) => {
+    for (const start of [undefined, 5]) {
+      const records = await table(start);
+      const written: number[] = [];
+      const { value, created } = await writeAhead(records, "p", "r", plusOne, async (ahead) => {
+        if (written.push(ahead) === 1) await records.put("p", "r", 10);
+      });
+      expect([value, created, written.at(-1)]).toEqual([11, false, 11]);
+      expect((await records.get("p", "r"))?.value).toBe(11);
+    }
+  });
+
+  test("is about the row that stays when that makes the change impossible", async ({ expect }) => {
+    const records = await table(1);
+    const written: number[] = [];
+    const decide = (before: number | undefined) => {
+      if (before === 10) throw new Error("not from 10");
+      return plusOne(before);
+    };
+    const change = writeAhead(records, "p", "r", decide, async (ahead) => {
+      if (written.push(ahead) === 1) await records.put("p", "r", 10);
+    });
+    await expect(change).rejects.toThrow("not from 10");
+    expect(written).toEqual([2, 10]);
+  });
+
+  test("is not written for a change that is refused at once, and the row stays when it cannot be", async ({
+    expect,
+  }) => {
+    const records = await table(1);
+    const fail = (message: string) => () => {
+      throw new Error(message);
+    };
+    const written: number[] = [];
+    const refused = writeAhead(records, "p", "r", fail("refused"), async (ahead) => void written.push(ahead));
+    await expect(refused).rejects.toThrow("refused");
+    await expect(writeAhead(records, "p", "r", plusOne, async () => fail("full")())).rejects.toThrow("full");
+    expect(written).toEqual([]);
+    expect((await records.get("p", "r"))?.value).toBe(1);
+  });
 });
 
 test("a list is read to its end over all pages", async ({ expect }) => {

@@ -1,0 +1,95 @@
+import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
+import { BlobVaultFiles } from "./blob-vault.ts";
+import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
+import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+
+const VAULT: Place = { kind: "vault" };
+
+/**
+ * Bytes read in one request. A request that moves content is given up when it takes far longer than that should, so a large
+ * object is read in many.
+ */
+const RANGE_BYTES = 32 * 2 ** 20;
+
+/** The files of one backup instance, as a scrub looks at them. */
+export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
+  async look(path: string): Promise<StoredFile | undefined> {
+    return mapping(VAULT, async () => {
+      try {
+        return storedFile(path, await this.container.getBlobClient(path).getProperties());
+      } catch (error) {
+        if (answerOf(error)?.status === 404) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async *listPages(prefix: string, from?: string): AsyncGenerator<readonly StoredFile[], void, undefined> {
+    try {
+      const pages = this.container
+        .listBlobsFlat({ prefix, includeCopy: true, ...(from === undefined ? {} : { startFrom: from }) })
+        .byPage({ maxPageSize: LARGEST_PAGE });
+      for await (const page of pages) {
+        yield page.segment.blobItems.map(({ name, properties }) => storedFile(name, properties));
+      }
+    } catch (error) {
+      // An instance without a container has no files yet.
+      if (answerOf(error)?.code === "ContainerNotFound") return;
+      throw mapError(error, VAULT);
+    }
+  }
+
+  async stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const file = await mapping(VAULT, async () => {
+      try {
+        const { etag, contentLength = 0 } = await this.container.getBlobClient(path).getProperties();
+        return { etag: etag ?? "*", size: contentLength };
+      } catch (error) {
+        if (answerOf(error)?.status === 404) return undefined;
+        throw error;
+      }
+    });
+    return file && this.#ranges(path, file);
+  }
+
+  /** All ranges are of one version: an object that is written over meanwhile is read again by the next attempt. */
+  async *#ranges(
+    path: string,
+    { etag, size }: { readonly etag: string; readonly size: number },
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const blob = this.container.getBlobClient(path);
+    try {
+      for (let from = 0; from < size; from += RANGE_BYTES) {
+        const length = Math.min(RANGE_BYTES, size - from);
+        const { readableStreamBody } = await blob.download(from, length, {
+          conditions: { ifMatch: etag },
+          abortSignal: this.account.whileMoving(length),
+        });
+        for await (const piece of readableStreamBody ?? []) yield Buffer.from(piece);
+      }
+    } catch (error) {
+      throw mapError(error, VAULT);
+    }
+  }
+}
+
+/** What a listing and a look have in common. */
+interface Properties {
+  readonly contentLength?: number | undefined;
+  readonly contentMD5?: Uint8Array | undefined;
+  readonly copyStatus?: string | undefined;
+  readonly accessTier?: string | undefined;
+  readonly createdOn?: Date | undefined;
+  readonly lastModified?: Date | undefined;
+}
+
+function storedFile(path: string, p: Properties): StoredFile {
+  return {
+    path,
+    size: p.contentLength ?? 0,
+    ...md5Of(p.contentMD5),
+    // Someone may have moved it to the archive tier, from which nothing can be restored at once.
+    isWhole: (p.copyStatus === undefined || p.copyStatus === "success") && p.accessTier !== "Archive",
+    writtenAt: new Date(Math.max(p.createdOn?.getTime() ?? 0, p.lastModified?.getTime() ?? 0)),
+  };
+}

@@ -1,0 +1,76 @@
+import { MOST_ALERT_NAMES } from "../alerts/contract.ts";
+import type { FilePosition, FindingKind, PointPosition, ScrubCounts, ScrubState } from "./contract.ts";
+import { addDamage, type Damage, damageFrom, damageOf } from "./damage-runs.ts";
+
+/** Keeps the row of a round small, whatever the paths are. */
+const LONGEST_NAME = 300;
+
+/** A round in memory, between the reading of its row and the writing. */
+export class Round {
+  #state: ScrubState;
+  #settled: ScrubState;
+
+  constructor(state: ScrubState) {
+    this.#state = state;
+    this.#settled = state;
+  }
+
+  get state(): ScrubState {
+    return this.#state;
+  }
+
+  /** As it was at its last move: what was noted since is found again from there. */
+  get settled(): ScrubState {
+    return this.#settled;
+  }
+
+  moveTo(position: PointPosition | FilePosition): void {
+    this.#state = { ...this.#state, position };
+    this.#settled = this.#state;
+  }
+
+  count(more: Partial<ScrubCounts>): void {
+    const counts: Record<string, number> = { ...this.#state.counts };
+    for (const [name, number] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + number;
+    this.#state = { ...this.#state, counts: counts as ScrubCounts };
+  }
+
+  /**
+   * Notes something that is wrong.
+   *
+   * @param until - number of the last point that needs it; absent: no point can be told to be damaged by it
+   */
+  found(kind: FindingKind, name: string, until?: number): void {
+    const { first, damage } = this.#state;
+    this.count({ [kind]: 1 });
+    const names = first[kind];
+    if (names.length < MOST_ALERT_NAMES) {
+      this.#state = { ...this.#state, first: { ...first, [kind]: [...names, shortened(name)] } };
+    }
+    if (until === undefined || kind === "unconfirmed") return;
+    this.#state = { ...this.#state, damage: [...addDamage(damage, kind, until, 1)] };
+  }
+
+  /** Notes that entries may not have been compared, because their segment cannot be read. */
+  leftSegmentUnread(): void {
+    this.#state = { ...this.#state, hasUnreadSegments: true };
+  }
+
+  /** Forgets the damage that only points before this one need. */
+  comesTo(sequence: number): void {
+    this.#state = { ...this.#state, damage: [...damageFrom(this.#state.damage, sequence)] };
+  }
+
+  /** @returns undefined when nothing that this point needs was found wrong */
+  damageOf(sequence: number): Damage | undefined {
+    return damageOf(this.#state.damage, sequence);
+  }
+
+  end(at: Date): void {
+    this.#state = { ...this.#state, damage: [], endedAt: at.toISOString() };
+  }
+}
+
+function shortened(name: string): string {
+  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME).toWellFormed()}…`;
+}

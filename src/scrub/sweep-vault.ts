@@ -1,0 +1,181 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { Clock } from "../foundation/clock.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import type { Job } from "../jobs/contract.ts";
+import { type InstanceLock, LOCK_ROW, releaseLock, takeLock } from "../jobs/job-lock.ts";
+import { ManifestCache } from "../vault/manifest-cache.ts";
+import { CONTENT_PREFIXES } from "../vault/names.ts";
+import type { FilePosition, ScrubSettings, ScrubVault, StoredFile } from "./contract.ts";
+import { decideFiles, type SurePoint, type Verdict } from "./find-debris.ts";
+import {
+  type FoundPoints,
+  listJournals,
+  listSealedIds,
+  readCheckedSeal,
+  unlessDamaged,
+  unlessGone,
+} from "./read-points.ts";
+import type { Round } from "./round.ts";
+
+export interface SweepVaultDeps {
+  readonly vault: ScrubVault;
+  readonly job: Job;
+  readonly jobs: RecordTable<Job>;
+  readonly locks: RecordTable<InstanceLock>;
+  /** Nothing may be removed before its time. */
+  readonly isImmutable: boolean;
+  readonly settings: ScrubSettings;
+  readonly clock: Clock;
+  /** Asked after each batch. */
+  readonly goesOn: () => Promise<boolean>;
+}
+
+/** Files removed in one request at most, and under one taking of the lock. */
+const MOST_REMOVED = 256;
+const MOST_REMOVED_LOCKED = 8 * MOST_REMOVED;
+
+const SEALS_WIDTH = 8;
+
+/**
+ * Looks through the vault from the round's position on for files that no recovery point needs, and removes those that are
+ * older than the safe age. All younger ones may belong to something under way.
+ *
+ * Nothing is removed while anything about the points is uncertain: a seal that cannot be read, a point that has a row and no
+ * seal, two points of one number, no point at all, a purge that was begun and not ended.
+ *
+ * Safe to run twice, and beside all other jobs: what is gone is not listed, and nothing that was once unneeded is needed
+ * again. Objects that no point of their number or later needs can be needed only if such a point is made anew, which takes
+ * the lock that a removal holds, and other seals than those that were decided with.
+ *
+ * Memory: the names of a batch, and what deciding about them takes.
+ *
+ * @returns whether all was looked through
+ */
+export async function sweepVault(deps: SweepVaultDeps, round: Round, found: FoundPoints): Promise<boolean> {
+  const sweep = new Sweep(deps, round, await surePoints(deps.vault, found));
+  for (const prefix of CONTENT_PREFIXES) {
+    if (!(await sweep.run(prefix))) return false;
+  }
+  return true;
+}
+
+/** @returns undefined when nobody can tell what is needed */
+async function surePoints(
+  vault: ScrubVault,
+  { points, unplaced }: FoundPoints,
+): Promise<readonly SurePoint[] | undefined> {
+  const hasTwins = points.some(({ sequence }, i) => points[i + 1]?.sequence === sequence);
+  if (unplaced.length > 0 || hasTwins || points.some(({ isSealed }) => !isSealed)) return undefined;
+  const read = await mapBounded(points, SEALS_WIDTH, (point) =>
+    unlessDamaged(async () => (await unlessGone(() => readCheckedSeal(vault, point))) ?? ("gone" as const)),
+  );
+  const sure: SurePoint[] = [];
+  for (const [i, { id, sequence }] of points.entries()) {
+    const seal = read[i];
+    if (seal === undefined) return undefined;
+    if (seal !== "gone") sure.push({ id, sequence, job: seal.job });
+  }
+  return sure.length === 0 ? undefined : sure;
+}
+
+class Sweep {
+  readonly #deps: SweepVaultDeps;
+  readonly #round: Round;
+  readonly #points: readonly SurePoint[] | undefined;
+  readonly #manifests = new ManifestCache();
+  readonly #writtenBefore: number;
+
+  constructor(deps: SweepVaultDeps, round: Round, points: readonly SurePoint[] | undefined) {
+    this.#deps = deps;
+    this.#round = round;
+    this.#points = points;
+    this.#writtenBefore = deps.clock().getTime() - deps.settings.safeAgeMs;
+  }
+
+  /** @returns whether all below the prefix was looked through */
+  async run(prefix: string): Promise<boolean> {
+    const { after } = this.#position();
+    const isWithin = after.startsWith(prefix);
+    if (after > prefix && !isWithin) return true;
+    const { batchFiles } = this.#deps.settings;
+    let waiting: StoredFile[] = [];
+    const work = async (least: number): Promise<boolean> => {
+      while (waiting.length >= least) {
+        waiting = waiting.slice(await this.#batch(waiting.slice(0, batchFiles)));
+        if (!(await this.#deps.goesOn())) return false;
+      }
+      return true;
+    };
+    for await (const page of this.#deps.vault.listPages(prefix, isWithin ? after : undefined)) {
+      for (const file of page) if (file.path > after) waiting.push(file);
+      if (!(await work(batchFiles))) return false;
+    }
+    return work(1);
+  }
+
+  #position(): FilePosition {
+    const { position } = this.#round.state;
+    if (position.phase !== "files") throw new Error("the vault is swept before all points were checked");
+    return position;
+  }
+
+  /** @returns how many of the files, the first ones, are done; at least one */
+  async #batch(files: readonly StoredFile[]): Promise<number> {
+    const old = files.filter(({ writtenAt }) => writtenAt.getTime() < this.#writtenBefore);
+    const verdicts = old.length === 0 ? new Map<string, Verdict>() : await this.#decide(old);
+    const undone = old[verdicts.size];
+    const done = undone === undefined ? files.length : files.indexOf(undone);
+    const count = (verdict: Verdict): number => [...verdicts.values()].filter((one) => one === verdict).length;
+    const debris = old.filter(({ path }) => verdicts.get(path) === "debris");
+    await this.#removeAll(debris);
+    this.#round.count({
+      files: done,
+      debris: debris.length,
+      undecided: count("undecided"),
+      notUnderstood: count("not-understood"),
+    });
+    this.#round.moveTo({ phase: "files", after: files[done - 1]?.path ?? this.#position().after });
+    return done;
+  }
+
+  async #decide(old: readonly StoredFile[]): Promise<Map<string, Verdict>> {
+    const paths = old.map(({ path }) => path);
+    if (this.#points === undefined) return new Map(paths.map((path) => [path, "undecided"]));
+    const { vault, job } = this.#deps;
+    return decideFiles({ vault, instance: job.instance, manifests: this.#manifests, points: this.#points }, paths);
+  }
+
+  async #removeAll(debris: readonly StoredFile[]): Promise<void> {
+    if (this.#deps.isImmutable) return;
+    for (let from = 0; from < debris.length; from += MOST_REMOVED_LOCKED) {
+      await this.#removeLocked(debris.slice(from, from + MOST_REMOVED_LOCKED));
+    }
+  }
+
+  /** What is not removed, because another job writes or the points have changed, is debris in the next round too. */
+  async #removeLocked(debris: readonly StoredFile[]): Promise<void> {
+    const { job, locks, clock } = this.#deps;
+    if ((await takeLock(this.#deps, job, clock())) !== job.id) return;
+    try {
+      if (!(await this.#isAsDecided())) return;
+      for (let from = 0; from < debris.length; from += MOST_REMOVED) {
+        // A job that was ended from outside has lost the lock, and does not notice.
+        if ((await locks.get(job.instance, LOCK_ROW))?.value.job !== job.id) return;
+        const some = debris.slice(from, from + MOST_REMOVED);
+        await this.#deps.vault.remove(some.map(({ path }) => path));
+        this.#round.count({ removed: some.length, removedBytes: some.reduce((sum, { size }) => sum + size, 0) });
+      }
+    } finally {
+      await releaseLock(locks, job.instance, job.id);
+    }
+  }
+
+  /** Whether the points are exactly those that it was decided with, and none is being purged. */
+  async #isAsDecided(): Promise<boolean> {
+    const { vault } = this.#deps;
+    if ((await listJournals(vault)).length > 0) return false;
+    const known = new Map(this.#points?.map(({ id, sequence }) => [id, sequence]));
+    const now = await listSealedIds(vault);
+    return now.length === known.size && now.every(({ id, sequence }) => known.get(id) === sequence);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * @module
+ * What a scrub builds on when it looks at a vault, in memory and in Blob Storage alike.
+ */
+import { createHash } from "node:crypto";
+import { describe, test } from "vitest";
+import type { ScrubVault, StoredFile } from "../../src/scrub/contract.ts";
+
+const TYPE = { contentType: "text/plain" };
+
+function md5(content: string): string {
+  return createHash("md5").update(content).digest("base64");
+}
+
+async function write(vault: ScrubVault, path: string, content = path): Promise<void> {
+  await vault.create(path, new TextEncoder().encode(content), TYPE);
+}
+
+async function listed(vault: ScrubVault, prefix: string, from?: string): Promise<StoredFile[]> {
+  const found: StoredFile[] = [];
+  for await (const page of vault.listPages(prefix, from)) found.push(...page);
+  return found;
+}
+
+async function text(vault: ScrubVault, path: string): Promise<string | undefined> {
+  const pieces: Uint8Array[] = [];
+  const stream = await vault.stream(path);
+  if (stream === undefined) return undefined;
+  for await (const piece of stream) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+/** @param open - gives an empty vault at each call */
+export function scrubVaultContract(name: string, open: () => Promise<ScrubVault>): void {
+  describe(`${name} as a vault that is scrubbed`, () => {
+    test("tells of a file the same in its listing and alone", async ({ expect }) => {
+      const vault = await open();
+      await write(vault, "data/raw/a/e.1", "content");
+      const [file] = await listed(vault, "data/");
+      expect(file).toMatchObject({ path: "data/raw/a/e.1", size: 7, md5: md5("content"), isWhole: true });
+      expect(file?.writtenAt.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
+      expect(await vault.look("data/raw/a/e.1")).toEqual(file);
+      expect(await vault.look("data/raw/a/e.2")).toBeUndefined();
+    });
+
+    test("lists in UTF-16 order below a prefix, from any path on, whether there is one or not", async ({ expect }) => {
+      const vault = await open();
+      const paths = ["data/B", "data/a", "data/a!", "data/a/1", "data/a0", "data/ä", "data/\uff61"].sort();
+      for (const path of [...paths, "data~/a", "dat", "markers/a"]) await write(vault, path);
+      const names = async (from?: string): Promise<string[]> =>
+        (await listed(vault, "data/", from)).map(({ path }) => path);
+      expect(await names()).toEqual(paths);
+      let tried = 0;
+      for (const [at, path] of paths.entries()) {
+        expect(await names(path), path).toEqual(paths.slice(at));
+        tried += 1;
+      }
+      expect(tried).toBe(7);
+      expect(await names("data/a/")).toEqual(paths.slice(paths.indexOf("data/a/1")));
+      expect(await names("data/~~~")).toEqual(paths.filter((path) => path > "data/~~~"));
+    });
+
+    test("reads a file piece by piece", async ({ expect }) => {
+      const vault = await open();
+      const content = "0123456789".repeat(20_000);
+      await write(vault, "data/large", content);
+      await write(vault, "data/empty", "");
+      expect(await text(vault, "data/large")).toBe(content);
+      expect(await text(vault, "data/empty")).toBe("");
+      expect(await text(vault, "data/none")).toBeUndefined();
+    });
+
+    test("shows no more of a file that was removed", async ({ expect }) => {
+      const vault = await open();
+      for (const path of ["data/a", "data/b"]) await write(vault, path);
+      await vault.remove(["data/a", "data/none"]);
+      expect((await listed(vault, "data/")).map(({ path }) => path)).toEqual(["data/b"]);
+      expect(await vault.look("data/a")).toBeUndefined();
+    });
+  });
+}

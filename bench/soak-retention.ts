@@ -1,4 +1,5 @@
 /**
+ * @module
  * Runs random histories of a vault, far more than the tests do: `--histories` of them from `--seed` on, spread over
  * `--workers` processes. A history that is wrong is told on stderr by its seed, and the others go on.
  */

@@ -3,10 +3,9 @@ import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
 import { type App, composeApp } from "../../src/app/app.ts";
 import { readConfig } from "../../src/app/config.ts";
-import type { BackupInstance } from "../../src/instances/contract.ts";
-import { InstanceFile } from "../../src/vault/instance-file.ts";
+import { type BackupInstance, instanceFileOf } from "../../src/instances/contract.ts";
+import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
 import { INSTANCE_FILE } from "../../src/vault/names.ts";
-import { decodeDocument } from "../../src/vault/version.ts";
 
 let azurite: Azurite;
 let app: App;
@@ -35,14 +34,7 @@ test("the vault explains an instance by itself, and is brought up to date", asyn
   await app.files.ensure({ ...INSTANCE, friendlyName: "before" });
   await app.files.ensure(INSTANCE);
   const content = await app.vault(INSTANCE.id).read(INSTANCE_FILE);
-  expect(decodeDocument(INSTANCE_FILE, InstanceFile, content ?? new Uint8Array())).toEqual({
-    formatVersion: 1,
-    instance: INSTANCE.id,
-    resourceId: INSTANCE.armId,
-    friendlyName: "prodlake",
-    datasource: INSTANCE.datasource,
-    createdAt: INSTANCE.createdAt,
-  });
+  expect(decodeInstanceFile(INSTANCE_FILE, content ?? new Uint8Array())).toEqual(instanceFileOf(INSTANCE));
 });
 
 test("an instance is copied from its datasource into the vault, and restored to another account", async ({

@@ -46,6 +46,21 @@ export async function acceptPut(
   return { status: 201, headers: pollingHeaders(call, operation, place), body };
 }
 
+/**
+ * Answers a call that was done at once, and that Azure answers with an operation to poll.
+ *
+ * @param id - of the operation; absent: a new one
+ */
+export async function acceptDone(
+  call: ApiCall,
+  vault: VaultRecord,
+  instanceName: string | undefined,
+  id = call.deps.newId(),
+): Promise<ApiResponse> {
+  const now = call.deps.clock().toISOString();
+  return await acceptWork(call, vault, { instanceName }, id, now, { kind: "done", endedAt: now });
+}
+
 /** Answers a POST that requested a job. The operation's id is made of the job's, so a repeated POST names the same one. */
 export async function acceptJob(call: ApiCall, vault: VaultRecord, job: Job): Promise<ApiResponse> {
   const work = { kind: "job", job: { vault: job.vault, job: job.id } } as const;
@@ -62,7 +77,7 @@ export async function acceptCancel(call: ApiCall, vault: VaultRecord, job: Job):
 async function acceptWork(
   call: ApiCall,
   vault: VaultRecord,
-  { instanceName }: Job,
+  { instanceName }: { readonly instanceName: string | undefined },
   id: string,
   startedAt: string,
   work: Operation["work"],
@@ -71,7 +86,7 @@ async function acceptWork(
     id,
     vaultArmId: vault.armId,
     location: regionName(vault.location),
-    instanceName,
+    ...(instanceName === undefined ? {} : { instanceName }),
     startedAt,
     work,
   };

@@ -6,6 +6,7 @@
 import type { AccessSettings } from "../access/decide-access.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
+import type { DatasourceClaim } from "../instances/claim-datasource.ts";
 import type {
   BackupInstance,
   ProtectionFiles,
@@ -16,9 +17,11 @@ import type {
 } from "../instances/contract.ts";
 import type { Job, JobRef, Orchestrations } from "../jobs/contract.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
+import type { Pin } from "../jobs/pins.ts";
 import type { WorkRecord } from "../jobs/work.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import type { Rebuild } from "../rebuild/contract.ts";
+import type { VaultFiles } from "../vault/contract.ts";
 import type { Operation } from "./operation.ts";
 
 export interface ApiRequest {
@@ -44,11 +47,13 @@ export interface ApiTables {
   readonly policies: RecordTable<PolicyRecord>;
   readonly instances: RecordTable<BackupInstance>;
   readonly schedules: RecordTable<Schedule>;
+  readonly claims: RecordTable<DatasourceClaim>;
   readonly recoveryPoints: RecordTable<RecoveryPoint>;
   readonly jobs: RecordTable<Job>;
   readonly jobOrder: RecordTable<JobRef>;
   readonly openJobs: RecordTable<JobRef>;
   readonly locks: RecordTable<InstanceLock>;
+  readonly pins: RecordTable<Pin>;
   readonly work: RecordTable<WorkRecord>;
   readonly operations: RecordTable<Operation>;
 }
@@ -69,6 +74,8 @@ export interface ApiDeps {
   readonly tables: ApiTables;
   readonly accounts: StorageAccounts;
   readonly files: ProtectionFiles;
+  /** The files of one instance in the vault account. */
+  readonly vault: (instanceId: string) => Pick<VaultFiles, "list" | "read">;
   readonly orchestrations: Orchestrations;
   /** Makes rows again from the vault account. */
   readonly rebuild: Rebuild;
@@ -102,9 +109,10 @@ export interface ApiCall<Params = unknown> {
   /**
    * Reads the body as JSON.
    *
+   * @param whenEmpty - what stands for a body that is not there, on paths that need none
    * @throws VaultError `request/too-large`, `request/invalid`
    */
-  json(): Promise<unknown>;
+  json(whenEmpty?: unknown): Promise<unknown>;
 }
 
 export type Handler<Params> = (call: ApiCall<Params>) => Promise<ApiResponse>;
@@ -124,6 +132,9 @@ export interface PolicyPath extends VaultPath {
 export interface InstancePath extends VaultPath {
   readonly instance: string;
 }
+
+/** There is nothing to do, and nothing to tell. */
+export const NO_CONTENT: ApiResponse = { status: 204, headers: {} };
 
 export function ok(body: unknown): ApiResponse {
   return { status: 200, headers: {}, body };

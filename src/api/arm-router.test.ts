@@ -69,12 +69,12 @@ describe("paths", () => {
 
 describe("methods", () => {
   test.for([
-    ["DELETE", VAULT_ID, "GET, PUT"],
-    ["POST", VAULT_ID, "GET, PUT"],
+    ["DELETE", `${VAULT_ID}/backupPolicies`, "GET"],
+    ["POST", VAULT_ID, "GET, PUT, PATCH, DELETE"],
     ["GET", `${INSTANCE_ID}/backup`, "POST"],
     ["PUT", `${VAULT_ID}/backupJobs/x`, "GET"],
-    ["OPTIONS", VAULT_ID, "GET, PUT"],
-    ["constructor", VAULT_ID, "GET, PUT"],
+    ["OPTIONS", VAULT_ID, "GET, PUT, PATCH, DELETE"],
+    ["constructor", VAULT_ID, "GET, PUT, PATCH, DELETE"],
     ["POST", "/api/health", "GET"],
   ] as const)("%s is not allowed on %s", async ([method, path, allow], { expect }) => {
     const app = new MemoryApp();

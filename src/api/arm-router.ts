@@ -4,7 +4,7 @@ import type { ApiCall, ApiDeps, ApiRequest, ApiResponse } from "./api-call.ts";
 import { errorDetail, failureForCaller, httpStatus } from "./error-body.ts";
 import { queryOption } from "./lists.ts";
 import { matchPath, readParams } from "./path-template.ts";
-import { HEALTH_PATH, type Method, ROUTES, type Route } from "./routes.ts";
+import { HEALTH_PATH, type Method, OWN_ROOT, ROUTES, type Route } from "./routes.ts";
 
 /** Versions whose requests are understood; members are read alike in all of them. */
 const API_VERSIONS: ReadonlySet<string> = new Set([
@@ -24,6 +24,8 @@ const API_VERSIONS: ReadonlySet<string> = new Set([
   "2026-04-01-preview",
   "2026-06-01",
 ]);
+
+const NEWEST_API_VERSION = "2026-06-01";
 
 /** Longest body, in bytes of UTF-8. */
 const MOST_BODY_BYTES = 1024 * 1024;
@@ -51,13 +53,13 @@ async function answer(deps: ApiDeps, request: ApiRequest): Promise<ApiResponse> 
 
   const call: ApiCall = {
     deps,
-    apiVersion: isOpen ? "" : readApiVersion(query),
+    apiVersion: isOpen ? "" : readApiVersion(query, template.startsWith(`${OWN_ROOT}/`)),
     params: readParams(found.raw),
     query,
     headers: request.headers,
     baseUrl: publicBaseUrl(request),
     path,
-    json: () => readJson(request),
+    json: (whenEmpty) => readJson(request, whenEmpty),
   };
   return await handler(call as ApiCall<never>);
 }
@@ -91,8 +93,9 @@ class MethodNotAllowed extends VaultError {
   }
 }
 
-function readApiVersion(query: URLSearchParams): string {
-  const version = queryOption(query, "api-version");
+/** @param isOwn - of a path that Azure has not: there it may be left out */
+function readApiVersion(query: URLSearchParams, isOwn: boolean): string {
+  const version = queryOption(query, "api-version") ?? (isOwn ? NEWEST_API_VERSION : undefined);
   if (version === undefined || version === "") {
     throw new VaultError("request/api-version-missing", "the query parameter api-version is missing", {
       hint: `send one of ${[...API_VERSIONS].join(", ")}`,
@@ -106,11 +109,12 @@ function readApiVersion(query: URLSearchParams): string {
   return version;
 }
 
-async function readJson(request: ApiRequest): Promise<unknown> {
+async function readJson(request: ApiRequest, whenEmpty: unknown): Promise<unknown> {
   // A body that says it is too large is not even read.
   if (Number(request.headers["content-length"] ?? 0) > MOST_BODY_BYTES) throw tooLarge();
   const text = await request.body();
   if (Buffer.byteLength(text) > MOST_BODY_BYTES) throw tooLarge();
+  if (text.trim() === "" && whenEmpty !== undefined) return whenEmpty;
   if (text.trim() === "") throw new VaultError("request/invalid", "the request has no body");
   try {
     return JSON.parse(text);

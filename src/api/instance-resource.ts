@@ -6,7 +6,7 @@ import { PROVIDER } from "./arm-ids.ts";
 /** @throws VaultError `instance/not-found` */
 export async function requireInstance(deps: ApiDeps, vault: VaultRecord, name: string): Promise<BackupInstance> {
   const stored = await deps.tables.instances.get(vaultKey(vault.armId), name.toLowerCase());
-  if (stored === undefined) {
+  if (stored === undefined || stored.value.protectionState === "SoftDeleted") {
     throw new VaultError("instance/not-found", `there is no backup instance '${name}' in vault '${vault.name}'`);
   }
   return stored.value;
@@ -18,18 +18,23 @@ export async function requireInstance(deps: ApiDeps, vault: VaultRecord, name: s
  * @param isNew - as the answer to the PUT that made it tells it
  */
 export function instanceResource(instance: BackupInstance, isNew = false): object {
-  const protectionState = isNew ? "ConfiguringProtection" : instance.protectionState;
   return {
     id: instance.armId,
     name: instance.name,
     type: `${PROVIDER}/backupVaults/backupInstances`,
     ...(instance.tags === undefined ? {} : { tags: instance.tags }),
-    properties: {
-      ...instance.properties,
-      friendlyName: instance.friendlyName,
-      protectionStatus: { status: protectionState },
-      currentProtectionState: protectionState,
-      provisioningState: isNew ? "Provisioning" : "Succeeded",
-    },
+    properties: shownProperties(instance, isNew),
+  };
+}
+
+/** `properties` of an instance, deleted or not. */
+export function shownProperties(instance: BackupInstance, isNew = false): object {
+  const protectionState = isNew ? "ConfiguringProtection" : instance.protectionState;
+  return {
+    ...instance.properties,
+    friendlyName: instance.friendlyName,
+    protectionStatus: { status: protectionState },
+    currentProtectionState: protectionState,
+    provisioningState: isNew ? "Provisioning" : "Succeeded",
   };
 }

@@ -47,7 +47,11 @@ export function queryOption(query: URLSearchParams, name: string): string | unde
   return undefined;
 }
 
-/** Answers one page of a list that is one partition of a table. */
+/**
+ * Answers one page of a list that is one partition of a table.
+ *
+ * @param resource - undefined for a row that the list leaves out; so a page may have few items, or none
+ */
 export async function listTablePage<T>(
   call: ApiCall,
   table: RecordTable<T>,
@@ -61,5 +65,9 @@ export async function listTablePage<T>(
     ...(prefix === undefined ? {} : { prefix }),
     ...(continuation === undefined ? {} : { continuation }),
   });
-  return listPage(call, page.records.map(resource), page.continuation);
+  return listPage(
+    call,
+    page.records.map(resource).filter((item) => item !== undefined),
+    page.continuation,
+  );
 }

@@ -18,6 +18,8 @@ export const Operation = z.object({
     z.object({ kind: z.literal("cancel"), job: JobRef }),
     /** Was done within its request: the vault, or the instance, is as it was asked for. */
     z.object({ kind: z.literal("put"), endedAt: z.string() }),
+    /** Was done within its request, and has no result. */
+    z.object({ kind: z.literal("done"), endedAt: z.string() }),
   ]),
 });
 export type Operation = Readonly<z.infer<typeof Operation>>;

@@ -2,13 +2,38 @@ import { type ApiResponse, type Handler, ok } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 import type { ParamsOf } from "./path-template.ts";
 import { triggerBackup } from "./serve-backup.ts";
-import { getInstance, listInstances, putInstance, validateForBackup } from "./serve-instances.ts";
+import {
+  getInstance,
+  listInstances,
+  putInstance,
+  validateForBackup,
+  validateForModifyBackup,
+} from "./serve-instances.ts";
 import { getJob, listJobs, triggerCancel } from "./serve-jobs.ts";
 import { getOperationResult, getOperationStatus } from "./serve-operations.ts";
-import { getPolicy, listPolicies, putPolicy } from "./serve-policies.ts";
+import { deletePolicy, getPolicy, listPolicies, putPolicy } from "./serve-policies.ts";
+import {
+  deleteInstance,
+  getDeletedInstance,
+  listDeletedInstances,
+  resumeBackups,
+  resumeProtection,
+  stopProtection,
+  suspendBackups,
+  undeleteInstance,
+} from "./serve-protection.ts";
+import { rebuildVault } from "./serve-rebuild.ts";
 import { getRecoveryPoint, listRecoveryPoints } from "./serve-recovery-points.ts";
 import { triggerRestore, validateRestore } from "./serve-restore.ts";
-import { getVault, listVaultsInGroup, listVaultsInSubscription, putVault } from "./serve-vaults.ts";
+import { triggerRetention } from "./serve-retention.ts";
+import {
+  deleteVault,
+  getVault,
+  listVaultsInGroup,
+  listVaultsInSubscription,
+  patchVault,
+  putVault,
+} from "./serve-vaults.ts";
 
 export type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
@@ -31,6 +56,9 @@ const INSTANCE = `${VAULT}/backupInstances/{instance}` as const;
 /** Answered whoever asks, and without an api-version. */
 export const HEALTH_PATH = "/api/health";
 
+/** Before paths that Azure has not; they need no api-version. */
+export const OWN_ROOT = "/api";
+
 /** Every path that the API answers. */
 export const ROUTES: readonly Route[] = [
   route(HEALTH_PATH, { GET: async () => ok({ status: "ok" }) }),
@@ -39,14 +67,22 @@ export const ROUTES: readonly Route[] = [
 
   route(`${SUBSCRIPTION}/backupVaults`, { GET: listVaultsInSubscription }),
   route(`${GROUP}/backupVaults`, { GET: listVaultsInGroup }),
-  route(VAULT, { GET: getVault, PUT: putVault }),
+  route(VAULT, { GET: getVault, PUT: putVault, PATCH: patchVault, DELETE: deleteVault }),
 
   route(`${VAULT}/backupPolicies`, { GET: listPolicies }),
-  route(`${VAULT}/backupPolicies/{policy}`, { GET: getPolicy, PUT: putPolicy }),
+  route(`${VAULT}/backupPolicies/{policy}`, { GET: getPolicy, PUT: putPolicy, DELETE: deletePolicy }),
 
   route(`${VAULT}/validateForBackup`, { POST: validateForBackup }),
   route(`${VAULT}/backupInstances`, { GET: listInstances }),
-  route(INSTANCE, { GET: getInstance, PUT: putInstance }),
+  route(INSTANCE, { GET: getInstance, PUT: putInstance, DELETE: deleteInstance }),
+  route(`${INSTANCE}/validateForModifyBackup`, { POST: validateForModifyBackup }),
+  route(`${INSTANCE}/stopProtection`, { POST: stopProtection }),
+  route(`${INSTANCE}/suspendBackups`, { POST: suspendBackups }),
+  route(`${INSTANCE}/resumeBackups`, { POST: resumeBackups }),
+  route(`${INSTANCE}/resumeProtection`, { POST: resumeProtection }),
+  route(`${VAULT}/deletedBackupInstances`, { GET: listDeletedInstances }),
+  route(`${VAULT}/deletedBackupInstances/{instance}`, { GET: getDeletedInstance }),
+  route(`${VAULT}/deletedBackupInstances/{instance}/undelete`, { POST: undeleteInstance }),
   route(`${INSTANCE}/backup`, { POST: triggerBackup }),
   route(`${INSTANCE}/validateRestore`, { POST: validateRestore }),
   route(`${INSTANCE}/restore`, { POST: triggerRestore }),
@@ -63,17 +99,36 @@ export const ROUTES: readonly Route[] = [
   route(`${LOCATION}/operationResults/{operation}`, { GET: getOperationResult }),
   route(`${VAULT}/operationResults/{operation}`, { GET: getOperationResult }),
   route(`${INSTANCE}/operationResults/{operation}`, { GET: getOperationResult }),
+
+  route(`${OWN_ROOT}${VAULT}/rebuild`, { POST: rebuildVault }),
+  route(`${OWN_ROOT}${INSTANCE}/retention`, { POST: triggerRetention }),
 ];
 
 /** What can be done here, by the names that Azure roles use. */
 const PROVIDER_OPERATIONS = [
   ["backupVaults/read", "Backup vault", "Gets or lists backup vaults"],
   ["backupVaults/write", "Backup vault", "Creates or changes a backup vault"],
+  ["backupVaults/delete", "Backup vault", "Deletes a backup vault"],
   ["backupVaults/validateForBackup/action", "Backup vault", "Checks whether a datasource can be protected"],
   ["backupVaults/backupPolicies/read", "Backup policy", "Gets or lists backup policies"],
   ["backupVaults/backupPolicies/write", "Backup policy", "Creates or changes a backup policy"],
+  ["backupVaults/backupPolicies/delete", "Backup policy", "Deletes a backup policy"],
   ["backupVaults/backupInstances/read", "Backup instance", "Gets or lists backup instances"],
   ["backupVaults/backupInstances/write", "Backup instance", "Creates or changes a backup instance"],
+  ["backupVaults/backupInstances/delete", "Backup instance", "Deletes a backup instance"],
+  [
+    "backupVaults/backupInstances/validateForModifyBackup/action",
+    "Backup instance",
+    "Checks whether it can be changed",
+  ],
+  ["backupVaults/backupInstances/stopProtection/action", "Backup instance", "Stops protection and keeps all data"],
+  ["backupVaults/backupInstances/suspendBackups/action", "Backup instance", "Pauses scheduled backups"],
+  ["backupVaults/backupInstances/resumeBackups/action", "Backup instance", "Goes on with scheduled backups"],
+  ["backupVaults/backupInstances/resumeProtection/action", "Backup instance", "Protects again what was stopped"],
+  ["backupVaults/backupInstances/retention/action", "Backup instance", "Purges what has expired"],
+  ["backupVaults/deletedBackupInstances/read", "Deleted backup instance", "Gets or lists deleted backup instances"],
+  ["backupVaults/deletedBackupInstances/undelete/action", "Deleted backup instance", "Undeletes a backup instance"],
+  ["backupVaults/rebuild/action", "Backup vault", "Makes the rows of a vault again from its account"],
   ["backupVaults/backupInstances/backup/action", "Backup instance", "Starts a backup on demand"],
   ["backupVaults/backupInstances/validateRestore/action", "Backup instance", "Checks whether a restore can be done"],
   ["backupVaults/backupInstances/restore/action", "Backup instance", "Starts a restore"],

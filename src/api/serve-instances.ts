@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { type VaultRecord, vaultKey } from "../instances/contract.ts";
+import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import { checkInstance, type ProtectInstanceDeps, protectInstance } from "../instances/protect-instance.ts";
 import { InstanceProperties, readInstance, type WantedInstance } from "../instances/read-instance.ts";
-import { acceptPut } from "./accept-operation.ts";
+import { checkNothingShortened } from "../retention/check-lives.ts";
+import { acceptDone, acceptPut } from "./accept-operation.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok, type VaultPath } from "./api-call.ts";
 import { instanceResource, requireInstance } from "./instance-resource.ts";
 import { listTablePage } from "./lists.ts";
@@ -16,8 +17,8 @@ const Instance = z.looseObject({
 const ValidateForBackup = z.looseObject({ backupInstance: InstanceProperties });
 
 function protectDeps({ tables, accounts, files, clock }: ApiDeps): ProtectInstanceDeps {
-  const { instances, policies, schedules } = tables;
-  return { instances, policies, schedules, accounts, files, clock };
+  const { instances, policies, schedules, claims } = tables;
+  return { instances, policies, schedules, claims, accounts, files, clock };
 }
 
 function wantedInstance(
@@ -35,12 +36,39 @@ export async function putInstance(call: ApiCall<InstancePath>): Promise<ApiRespo
   const vault = await requireVault(deps, params);
   const { tags, properties } = readKept(Instance, await call.json(), "instance/invalid");
   const wanted = wantedInstance(call, vault, params.instance, properties);
+  if (isImmutable(vault)) await checkPolicyChange(call, wanted);
   const { instance, created } = await protectInstance(protectDeps(deps), {
     ...wanted,
     ...(tags === undefined ? {} : { tags }),
   });
   if (!created) return ok(instanceResource(instance));
   return await acceptPut(call, vault, instance.name, instanceResource(instance, true));
+}
+
+/**
+ * Refuses another policy for an instance of an immutable vault when its points would go earlier.
+ *
+ * @throws VaultError `vault/immutable`
+ */
+async function checkPolicyChange({ deps }: ApiCall, { vaultArmId, name, policyName }: WantedInstance): Promise<void> {
+  const { instances, policies, recoveryPoints } = deps.tables;
+  const key = vaultKey(vaultArmId);
+  const instance = (await instances.get(key, name.toLowerCase()))?.value;
+  if (instance === undefined || instance.policyName.toLowerCase() === policyName.toLowerCase()) return;
+  const before = (await policies.get(key, instance.policyName.toLowerCase()))?.value.retentionRules;
+  const wanted = (await policies.get(key, policyName.toLowerCase()))?.value.retentionRules;
+  await checkNothingShortened(recoveryPoints, instance, { before, wanted }, deps.clock());
+}
+
+/** Checks all that a PUT to an instance that exists would check, at once; nothing is left to poll. */
+export async function validateForModifyBackup(call: ApiCall<InstancePath>): Promise<ApiResponse> {
+  const vault = await requireVault(call.deps, call.params);
+  const { name } = await requireInstance(call.deps, vault, call.params.instance);
+  const { backupInstance } = readWire(ValidateForBackup, await call.json(), "instance/invalid");
+  const wanted = wantedInstance(call, vault, name, backupInstance);
+  if (isImmutable(vault)) await checkPolicyChange(call, wanted);
+  await checkInstance(protectDeps(call.deps), wanted);
+  return await acceptDone(call, vault, name);
 }
 
 /** Checks all that a PUT would check, at once; nothing is left to poll. */
@@ -60,6 +88,6 @@ export async function getInstance(call: ApiCall<InstancePath>): Promise<ApiRespo
 export async function listInstances(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const vault = await requireVault(call.deps, call.params);
   return await listTablePage(call, call.deps.tables.instances, vaultKey(vault.armId), ({ value }) =>
-    instanceResource(value),
+    value.protectionState === "SoftDeleted" ? undefined : instanceResource(value),
   );
 }

@@ -29,7 +29,7 @@ export async function getOperationStatus(call: ApiCall<OperationPath>): Promise<
   const operation = await requireOperation(call.deps, call.params);
   const job = await jobOf(call.deps, operation);
   const state = stateOf(operation, job);
-  const endedAt = operation.work.kind === "put" ? operation.work.endedAt : job?.endedAt;
+  const endedAt = "endedAt" in operation.work ? operation.work.endedAt : job?.endedAt;
   return ok({
     id: call.path,
     name: operation.id,
@@ -45,6 +45,7 @@ export async function getOperationStatus(call: ApiCall<OperationPath>): Promise<
 export async function getOperationResult(call: ApiCall<OperationPath>): Promise<ApiResponse> {
   const operation = await requireOperation(call.deps, call.params);
   const job = await jobOf(call.deps, operation);
+  if (operation.work.kind === "done") return ok({ objectType: "OperationJobExtendedInfo" });
   if (job === undefined) return ok(await putResult(call.deps, operation));
   const { status, failure } = stateOf(operation, job);
   if (failure !== undefined) {
@@ -102,7 +103,7 @@ function stateOfCancel(job: Job): OperationState {
 }
 
 async function jobOf(deps: ApiDeps, { id, work }: Operation): Promise<Job | undefined> {
-  if (work.kind === "put") return undefined;
+  if (work.kind === "put" || work.kind === "done") return undefined;
   const stored = await deps.tables.jobs.get(work.job.vault, work.job.job);
   if (stored === undefined) throw new VaultError("operation/not-found", `the job of operation '${id}' is gone`);
   return stored.value;

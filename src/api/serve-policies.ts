@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { writeAhead } from "../foundation/records.ts";
-import { vaultKey } from "../instances/contract.ts";
+import { listRecords, writeAhead } from "../foundation/records.ts";
+import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
-import { type ApiCall, type ApiResponse, ok, type PolicyPath, type VaultPath } from "./api-call.ts";
+import { checkNothingShortened } from "../retention/check-lives.ts";
+import { type ApiCall, type ApiResponse, NO_CONTENT, ok, type PolicyPath, type VaultPath } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 import { listTablePage } from "./lists.ts";
 import { readKept } from "./read-wire.ts";
@@ -35,6 +36,7 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
     createdAt: deps.clock().toISOString(),
   };
 
+  await checkRulesChange(call, vault, wanted);
   const decide = (before: PolicyRecord | undefined): PolicyRecord => {
     if (before === undefined) return wanted;
     const dropped = before.datasourceTypes.find((type) => !wanted.datasourceTypes.includes(type));
@@ -59,6 +61,48 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
     (value) => deps.files.ensurePolicy(vault.armId, value),
   );
   return ok(policyResource(policy));
+}
+
+/**
+ * Refuses rules of an immutable vault by which points of any instance would go earlier.
+ *
+ * @throws VaultError `vault/immutable`
+ */
+async function checkRulesChange({ deps }: ApiCall, vault: VaultRecord, wanted: PolicyRecord): Promise<void> {
+  if (!isImmutable(vault)) return;
+  const key = vaultKey(vault.armId);
+  const before = (await deps.tables.policies.get(key, wanted.name.toLowerCase()))?.value;
+  if (before === undefined) return;
+  const rules = { before: before.retentionRules, wanted: wanted.retentionRules };
+  for await (const { value: instance } of listRecords(deps.tables.instances, key)) {
+    if (instance.policyName.toLowerCase() !== wanted.name.toLowerCase()) continue;
+    await checkNothingShortened(deps.tables.recoveryPoints, instance, rules, deps.clock());
+  }
+}
+
+/**
+ * Deletes a policy that no instance is under, also no deleted one.
+ *
+ * Safe to run twice: the second finds nothing to delete.
+ */
+export async function deletePolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const vault = await requireVault(deps, params);
+  const key = vaultKey(vault.armId);
+  const row = params.policy.toLowerCase();
+  if ((await deps.tables.policies.get(key, row)) === undefined) return NO_CONTENT;
+  for await (const { value: instance } of listRecords(deps.tables.instances, key)) {
+    if (instance.policyName.toLowerCase() !== row) continue;
+    throw new VaultError("policy/in-use", `backup instance '${instance.name}' is under policy '${params.policy}'`, {
+      hint:
+        instance.protectionState === "SoftDeleted"
+          ? "it was deleted; its points are kept until its time is over"
+          : "put it under another policy, or delete it",
+    });
+  }
+  await deps.files.removePolicy(vault.armId, params.policy);
+  await deps.tables.policies.remove(key, row);
+  return { status: 200, headers: {} };
 }
 
 export async function getPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {

@@ -18,6 +18,10 @@ test("a PUT makes a vault, and the operation that it names has succeeded", async
     tags: { team: "lakes" },
     properties: {
       storageSettings: [{ datastoreType: "VaultStore", type: "LocallyRedundant" }],
+      securitySettings: {
+        softDeleteSettings: { state: "On", retentionDurationInDays: 14 },
+        immutabilitySettings: { state: "Disabled" },
+      },
       provisioningState: "Provisioning",
     },
   });
@@ -42,7 +46,14 @@ test("a second PUT changes the vault at once, and keeps its place", async ({ exp
     name: "vault1",
     type: "Microsoft.DataProtection/backupVaults",
     location: "westeurope",
-    properties: { storageSettings: [], provisioningState: "Succeeded" },
+    properties: {
+      storageSettings: [],
+      securitySettings: {
+        softDeleteSettings: { state: "On", retentionDurationInDays: 14 },
+        immutabilitySettings: { state: "Disabled" },
+      },
+      provisioningState: "Succeeded",
+    },
   });
   expect(app.tables.vaults.size).toBe(1);
 });

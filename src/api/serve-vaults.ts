@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { writeAhead } from "../foundation/records.ts";
-import type { VaultRecord } from "../instances/contract.ts";
+import { listRecords, writeAhead } from "../foundation/records.ts";
+import { type VaultRecord, vaultKey } from "../instances/contract.ts";
+import { checkVaultChange, readVaultSettings, SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
 import { acceptPut } from "./accept-operation.ts";
 import {
   type ApiCall,
   type ApiResponse,
   type GroupPath,
+  NO_CONTENT,
   ok,
   type SubscriptionPath,
   type VaultPath,
@@ -14,7 +16,7 @@ import {
 import { regionName, vaultArmId, vaultRow } from "./arm-ids.ts";
 import { listTablePage } from "./lists.ts";
 import { readKept } from "./read-wire.ts";
-import { requireVault, vaultResource } from "./vault-resource.ts";
+import { requireVault, vaultNotFound, vaultResource } from "./vault-resource.ts";
 
 const Vault = z.looseObject({
   location: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ]{0,59}$/, "is not the name of an Azure region"),
@@ -24,7 +26,7 @@ const Vault = z.looseObject({
     storageSettings: z
       .array(z.looseObject({ datastoreType: z.string().optional(), type: z.string().optional() }))
       .optional(),
-    securitySettings: z.looseObject({}).optional(),
+    securitySettings: SecuritySettings.optional(),
     featureSettings: z.looseObject({}).optional(),
     monitoringSettings: z.looseObject({}).optional(),
     // Told by the vault, whatever a caller sends.
@@ -51,6 +53,7 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   };
 
   const decide = (before: VaultRecord | undefined): VaultRecord => {
+    readVaultSettings(properties.securitySettings);
     if (before === undefined) return wanted;
     if (regionName(before.location) !== regionName(location)) {
       throw new VaultError(
@@ -58,13 +61,16 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
         `the vault is in '${before.location}', and a vault's location never changes`,
       );
     }
-    return {
+    const changed: VaultRecord = {
       ...wanted,
       armId: before.armId,
       name: before.name,
       location: before.location,
+      properties: withSecurity(asPut, before.properties["securitySettings"], asPut.securitySettings),
       createdAt: before.createdAt,
     };
+    checkVaultChange(settingsOf(before), settingsOf(changed));
+    return changed;
   };
   const { value: vault, created } = await writeAhead(
     deps.tables.vaults,
@@ -76,6 +82,84 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   return created
     ? await acceptPut(call, vault, undefined, vaultResource(vault, "Provisioning"))
     : ok(vaultResource(vault));
+}
+
+/** What protects data stays as it was unless a caller says otherwise, also in a PUT. */
+function withSecurity(
+  properties: object,
+  before: unknown,
+  wanted: SecuritySettings | undefined,
+): VaultRecord["properties"] {
+  const kept = SecuritySettings.safeParse(before).data;
+  if (kept === undefined && wanted === undefined) return { ...properties };
+  const softDeleteSettings = { ...kept?.softDeleteSettings, ...wanted?.softDeleteSettings };
+  return { ...properties, securitySettings: { ...kept, ...wanted, softDeleteSettings } };
+}
+
+const VaultPatch = z.looseObject({
+  tags: z.record(z.string(), z.string()).optional(),
+  identity: z.looseObject({ type: z.string().optional() }).optional(),
+  properties: z
+    .looseObject({
+      securitySettings: SecuritySettings.optional(),
+      featureSettings: z.looseObject({}).optional(),
+      monitoringSettings: z.looseObject({}).optional(),
+    })
+    .optional(),
+});
+
+/** Changes the members of a vault that are given. Safe to run twice: the second changes nothing. */
+export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const { tags, identity, properties = {} } = readKept(VaultPatch, await call.json());
+  const { value: vault } = await writeAhead(
+    deps.tables.vaults,
+    params.subscription.toLowerCase(),
+    vaultRow(params),
+    (before) => {
+      if (before === undefined) throw vaultNotFound(params);
+      const changed: VaultRecord = {
+        ...before,
+        ...(tags === undefined ? {} : { tags }),
+        ...(identity === undefined ? {} : { identity }),
+        properties: withSecurity(
+          { ...before.properties, ...properties },
+          before.properties["securitySettings"],
+          properties.securitySettings,
+        ),
+      };
+      checkVaultChange(settingsOf(before), settingsOf(changed));
+      return changed;
+    },
+    (value) => deps.files.ensureVault(value),
+  );
+  return ok(vaultResource(vault));
+}
+
+/**
+ * Deletes a vault that has no backup instance, also no deleted one, and its policies with it.
+ *
+ * Safe to run twice: the row goes last, and the second finds nothing to delete.
+ */
+export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
+  const { deps, params } = call;
+  const partition = params.subscription.toLowerCase();
+  const vault = (await deps.tables.vaults.get(partition, vaultRow(params)))?.value;
+  if (vault === undefined) return NO_CONTENT;
+  const key = vaultKey(vault.armId);
+  for await (const { value: instance } of listRecords(deps.tables.instances, key)) {
+    const isDeleted = instance.protectionState === "SoftDeleted";
+    throw new VaultError("vault/not-empty", `vault '${vault.name}' has the backup instance '${instance.name}'`, {
+      hint: isDeleted ? `it was deleted, and goes after ${instance.deletion?.purgeAt}` : "delete it first",
+    });
+  }
+  for await (const { row, value: policy } of listRecords(deps.tables.policies, key)) {
+    await deps.files.removePolicy(vault.armId, policy.name);
+    await deps.tables.policies.remove(key, row);
+  }
+  await deps.files.removeVault(vault.armId);
+  await deps.tables.vaults.remove(partition, vaultRow(params));
+  return { status: 200, headers: {} };
 }
 
 export async function getVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {

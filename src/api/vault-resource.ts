@@ -1,15 +1,18 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { VaultRecord } from "../instances/contract.ts";
+import { SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
 import type { ApiDeps, VaultPath } from "./api-call.ts";
 import { PROVIDER, vaultRow } from "./arm-ids.ts";
 
 /** @throws VaultError `vault/not-found` */
 export async function requireVault(deps: ApiDeps, path: VaultPath): Promise<VaultRecord> {
   const stored = await deps.tables.vaults.get(path.subscription.toLowerCase(), vaultRow(path));
-  if (stored === undefined) {
-    throw new VaultError("vault/not-found", `there is no vault '${path.vault}' in resource group '${path.group}'`);
-  }
+  if (stored === undefined) throw vaultNotFound(path);
   return stored.value;
+}
+
+export function vaultNotFound({ vault, group }: VaultPath): VaultError {
+  return new VaultError("vault/not-found", `there is no vault '${vault}' in resource group '${group}'`);
 }
 
 /** A vault as ARM's `BackupVaultResource`. */
@@ -24,6 +27,21 @@ export function vaultResource(
     location: vault.location,
     ...(vault.tags === undefined ? {} : { tags: vault.tags }),
     ...(vault.identity === undefined ? {} : { identity: vault.identity }),
-    properties: { ...vault.properties, provisioningState },
+    properties: { ...vault.properties, securitySettings: shownSecurity(vault), provisioningState },
+  };
+}
+
+/** What counts, also where nobody has said it. */
+function shownSecurity(vault: VaultRecord): object {
+  const { softDelete, immutability } = settingsOf(vault);
+  const asPut = SecuritySettings.safeParse(vault.properties["securitySettings"]).data;
+  return {
+    ...asPut,
+    softDeleteSettings: {
+      state: softDelete.state,
+      retentionDurationInDays: softDelete.days,
+      ...asPut?.softDeleteSettings,
+    },
+    immutabilitySettings: { state: immutability, ...asPut?.immutabilitySettings },
   };
 }

@@ -24,6 +24,7 @@ import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
+import { DatasourceClaim } from "../instances/claim-datasource.ts";
 import {
   BackupInstance,
   type ProtectionFiles,
@@ -58,7 +59,6 @@ export interface App extends ApiTables {
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
   readonly sweepableVault: (instanceId: string) => SweepableVault;
   readonly attempts: RecordTable<Attempt>;
-  readonly pins: RecordTable<Pin>;
   readonly manifests: ManifestCache;
   /** Copies from or into one account, by everything in this process. */
   readonly pool: (account: string) => AdaptivePool;
@@ -153,7 +153,7 @@ function findTarget(accounts: Accounts, name: string): BlobAccount {
 function openTables(
   setting: AccountSetting,
   credential: ReturnType<typeof appCredential>,
-): ApiTables & Pick<App, "attempts" | "pins"> {
+): ApiTables & Pick<App, "attempts"> {
   const tables = new StateTables(
     setting.kind === "key" ? setting : { kind: "identity", tableServiceUri: setting.serviceUri, credential },
   );
@@ -166,6 +166,7 @@ function openTables(
     jobs: tables.open("Jobs", Job),
     jobOrder: tables.open("JobOrder", JobRef),
     openJobs: tables.open("OpenJobs", JobRef),
+    claims: tables.open("Datasources", DatasourceClaim),
     locks: tables.open("Locks", InstanceLock),
     attempts: tables.open("Attempts", Attempt),
     pins: tables.open("Pins", Pin),

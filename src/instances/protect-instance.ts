@@ -3,6 +3,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable, writeAhead } from "../foundation/records.ts";
 import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
+import { type ClaimDeps, checkUnclaimed, claimDatasource } from "./claim-datasource.ts";
 import {
   ALL_SCHEDULES,
   type BackupInstance,
@@ -14,16 +15,16 @@ import {
 } from "./contract.ts";
 import type { WantedInstance } from "./read-instance.ts";
 
-export interface CheckInstanceDeps {
+export interface CheckInstanceDeps extends ClaimDeps {
   readonly instances: RecordTable<BackupInstance>;
   readonly policies: RecordTable<PolicyRecord>;
   readonly accounts: StorageAccounts;
+  readonly clock: Clock;
 }
 
 export interface ProtectInstanceDeps extends CheckInstanceDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly files: ProtectionFiles;
-  readonly clock: Clock;
 }
 
 /** Containers asked for at once. */
@@ -32,7 +33,7 @@ const LOOKING_WIDTH = 8;
 /**
  * Checks that a backup instance can be protected; writes nothing.
  *
- * @throws VaultError `policy/not-found`, `instance/invalid`, `instance/already-protected`,
+ * @throws VaultError `policy/not-found`, `instance/invalid`, `instance/deleted`, `instance/already-protected`,
  *   `datasource/account-unknown`, `datasource/container-not-found`, `datasource/forbidden`
  */
 export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInstance): Promise<void> {
@@ -53,11 +54,20 @@ export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInsta
         hint: "the datasource of an instance never changes; protect another one under another name",
       });
     }
-    if (other.id !== wanted.id && sameDatasource) {
+    if (other.id === wanted.id) refuseDeleted(other);
+    if (other.id !== wanted.id && sameDatasource && other.protectionState !== "SoftDeleted") {
       throw new VaultError("instance/already-protected", `instance '${other.name}' protects '${resourceId}' already`);
     }
   }
+  await checkUnclaimed(deps, vault, wanted, deps.clock());
   await checkContainers(deps.accounts, wanted);
+}
+
+function refuseDeleted({ name, protectionState, deletion }: BackupInstance): void {
+  if (protectionState !== "SoftDeleted") return;
+  throw new VaultError("instance/deleted", `instance '${name}' was deleted and is kept until ${deletion?.purgeAt}`, {
+    hint: "undelete it and resume its protection, or take another name",
+  });
 }
 
 async function checkContainers(accounts: StorageAccounts, { datasource, containers }: WantedInstance): Promise<void> {
@@ -80,9 +90,8 @@ async function checkContainers(accounts: StorageAccounts, { datasource, containe
 /**
  * Protects a datasource, or changes how it is protected, after {@link checkInstance}.
  *
- * The instance's row comes last, so a crash leaves nothing protected that the timer does not know or the vault does not
- * explain. Two instances that are first put at the same moment for one datasource may both pass; each has a container
- * of its own, so neither harms the other.
+ * The claim of the datasource comes first and the instance's row last, so a crash leaves nothing protected that the timer
+ * does not know or the vault does not explain.
  *
  * Safe to run twice: every write ends in the same state.
  *
@@ -94,10 +103,12 @@ export async function protectInstance(
 ): Promise<{ readonly instance: BackupInstance; readonly created: boolean }> {
   await checkInstance(deps, wanted);
   const vault = vaultKey(wanted.vaultArmId);
+  await claimDatasource(deps, vault, wanted, deps.clock());
   const row = wanted.name.toLowerCase();
   const now = deps.clock().toISOString();
   const decide = (before: BackupInstance | undefined): BackupInstance => {
     if (before === undefined) return { ...wanted, protectionState: "ProtectionConfigured", createdAt: now };
+    refuseDeleted(before);
     const samePolicy = before.policyName.toLowerCase() === wanted.policyName.toLowerCase();
     const slotsAfter = samePolicy ? before.slotsAfter : now;
     return {

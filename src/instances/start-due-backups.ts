@@ -77,6 +77,7 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
   const wait = (because: string): DueBackup => ({ start: false, because, schedule, passedOver: [] });
   if (instance === undefined) return wait("there is no such instance");
   if (instance.protectionState === "ConfiguringProtection") return wait("it is not protected yet");
+  if (instance.protectionState === "SoftDeleted") return wait("it was deleted");
   if (policy === undefined) return wait(`there is no policy '${instance.policyName}'`);
   if (policy.backupRule === undefined) return wait("its policy has no schedule");
   const asked = howFar(schedule.asked, askedJob);

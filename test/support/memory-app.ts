@@ -18,6 +18,7 @@ import { VaultError } from "../../src/foundation/errors.ts";
 import type { StorageAccounts } from "../../src/instances/contract.ts";
 import type { Orchestrations } from "../../src/jobs/contract.ts";
 import { rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
+import { vaultContainerName } from "../../src/vault/names.ts";
 import { MemoryProtectionFiles } from "./memory-protection-files.ts";
 import { MemoryRecords } from "./memory-records.ts";
 
@@ -97,7 +98,9 @@ export class MemoryApp {
     jobs: new MemoryRecords(),
     jobOrder: new MemoryRecords(),
     openJobs: new MemoryRecords(),
+    claims: new MemoryRecords(),
     locks: new MemoryRecords(),
+    pins: new MemoryRecords(),
     work: new MemoryRecords(),
     operations: new MemoryRecords(),
   };
@@ -124,6 +127,7 @@ export class MemoryApp {
       tables,
       accounts,
       files,
+      vault: (id) => files.vaultAccount.files(vaultContainerName(id)),
       orchestrations,
       rebuild: (request) =>
         rebuildRows({ ...tables, vaultAccount: files.vaultAccount, clock: () => this.now }, request),
@@ -152,7 +156,12 @@ export class MemoryApp {
       method,
       url,
       headers: options.headers ?? {},
-      body: async () => (typeof options.body === "string" ? options.body : JSON.stringify(options.body ?? "")),
+      body: async () =>
+        typeof options.body === "string"
+          ? options.body
+          : options.body === undefined
+            ? ""
+            : JSON.stringify(options.body),
     });
   }
 

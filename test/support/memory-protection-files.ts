@@ -46,6 +46,12 @@ export class MemoryProtectionFiles implements ProtectionFiles {
     return containers.flatMap((name) => instanceOfContainer(name) ?? []);
   }
 
+  /** `instance.json` of an instance. */
+  document(instanceId: string): unknown {
+    const file = this.containers.get(vaultContainerName(instanceId))?.get(INSTANCE_FILE);
+    return file && JSON.parse(new TextDecoder().decode(file.content));
+  }
+
   async ensure(instance: BackupInstance): Promise<void> {
     this.write(vaultContainerName(instance.id), INSTANCE_FILE, encodeDocument(instanceFileOf(instance)));
   }

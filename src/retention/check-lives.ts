@@ -1,0 +1,83 @@
+/**
+ * @module
+ * Whether a call would shorten the lives of recovery points, which an immutable vault refuses.
+ */
+import { VaultError } from "../foundation/errors.ts";
+import { listRecords, type RecordTable } from "../foundation/records.ts";
+import type { RecoveryPoint } from "../instances/contract.ts";
+import type { RetentionRule } from "../policies/contract.ts";
+import { decideRetention } from "./decide-retention.ts";
+
+type Rules = readonly RetentionRule[] | undefined;
+
+/**
+ * Tells when each point goes when nothing but the rules, and what was promised, keeps it.
+ *
+ * @returns Unix milliseconds; infinite when nobody can tell
+ */
+function endsOf(points: readonly RecoveryPoint[], rules: Rules, now: Date): number[] {
+  const retained = points.map(({ id, sequence, time, tag, promisedUntil }) => ({
+    ...{ id, sequence, tag, time: new Date(time) },
+    promisedUntil: promisedUntil === undefined ? undefined : new Date(promisedUntil),
+  }));
+  const decisions = decideRetention(retained, { rules, protection: "stopped", isImmutable: true }, now);
+  return decisions.map((decision) => {
+    if (!decision.keep) return decision.expiredAt.getTime();
+    return decision.until?.getTime() ?? Number.POSITIVE_INFINITY;
+  });
+}
+
+async function readPoints(table: RecordTable<RecoveryPoint>, instanceId: string): Promise<RecoveryPoint[]> {
+  const points: RecoveryPoint[] = [];
+  for await (const { value } of listRecords(table, instanceId)) points.push(value);
+  return points;
+}
+
+/**
+ * Refuses to delete an instance of an immutable vault while any of its points is to be kept.
+ *
+ * @throws VaultError `vault/immutable`
+ */
+export async function checkNothingKept(
+  recoveryPoints: RecordTable<RecoveryPoint>,
+  instance: { readonly id: string; readonly name: string },
+  rules: Rules,
+  now: Date,
+): Promise<void> {
+  const ends = endsOf(await readPoints(recoveryPoints, instance.id), rules, now);
+  const kept = ends.filter((end) => end > now.getTime());
+  if (kept.length === 0) return;
+  throw new VaultError(
+    "vault/immutable",
+    `the vault is immutable, and ${kept.length} recovery points of '${instance.name}' are to be kept ${untilOf(kept)}`,
+    { hint: "stop its protection instead; it can be deleted when they have expired" },
+  );
+}
+
+/**
+ * Refuses other retention rules for an instance of an immutable vault when any of its points would go earlier.
+ *
+ * @throws VaultError `vault/immutable`
+ */
+export async function checkNothingShortened(
+  recoveryPoints: RecordTable<RecoveryPoint>,
+  instance: { readonly id: string; readonly name: string },
+  { before, wanted }: { readonly before: Rules; readonly wanted: Rules },
+  now: Date,
+): Promise<void> {
+  const points = await readPoints(recoveryPoints, instance.id);
+  const present = endsOf(points, before, now);
+  const later = endsOf(points, wanted, now);
+  const shortened = present.filter((end, i) => end > now.getTime() && (later[i] ?? end) < end);
+  if (shortened.length === 0) return;
+  throw new VaultError(
+    "vault/immutable",
+    `the vault is immutable, and ${shortened.length} recovery points of '${instance.name}' would go earlier than they are to be kept, ${untilOf(shortened)}`,
+    { hint: "use rules that keep for as long or longer" },
+  );
+}
+
+function untilOf(ends: readonly number[]): string {
+  const last = Math.max(...ends);
+  return Number.isFinite(last) ? `until ${new Date(last).toISOString()}` : "for ever";
+}

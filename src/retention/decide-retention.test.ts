@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { stays } from "../../test/support/retention-oracle.ts";
 import { expiryOf, type RetentionRule } from "../policies/contract.ts";
 import { decideRetention, type RetainedPoint, type RetentionTerms } from "./decide-retention.ts";
 
@@ -75,9 +76,17 @@ describe("what is uncertain stays", () => {
   });
 });
 
-test("the newest point goes too when protection is stopped and its time is over", ({ expect }) => {
+test("when nothing but the rules counts, the newest point goes too", ({ expect }) => {
   const decisions = decideRetention([OLD, NEWEST], terms({ protection: "stopped" }), NOW);
   expect(decisions.map(({ keep }) => keep)).toEqual([false, false]);
+});
+
+test("all points of a deleted instance go when it can no longer be undeleted, the newest too", ({ expect }) => {
+  const softDeletedUntil = new Date("2026-01-20T00:00:00Z");
+  const deleted = [OLD, NEWEST].map((one) => ({ ...one, softDeletedUntil }));
+  const keptAt = (now: Date) => decideRetention(deleted, terms(), now).map(({ keep }) => keep);
+  expect(keptAt(new Date(softDeletedUntil.getTime() - 1))).toEqual([true, true]);
+  expect(keptAt(softDeletedUntil)).toEqual([false, false]);
 });
 
 test("a deleted point stays until it can no longer be undeleted, and then goes whatever its rule says", ({
@@ -175,6 +184,24 @@ test("a longer rule never expires more, an immutable vault neither, and time goi
     { numRuns: 600 },
   );
   expect(looked).toBeGreaterThan(200);
+});
+
+test("an oracle that counts day by day says the same", ({ expect }) => {
+  const seen = { stay: 0, go: 0 };
+  fc.assert(
+    fc.property(points, rules, protection, fc.boolean(), moment, (given, drawn, state, isImmutable, now) => {
+      const said = { rules: drawn.short, protection: state, isImmutable };
+      for (const [i, { keep }] of decideRetention(given, said, now).entries()) {
+        const one = given[i];
+        if (one === undefined) throw new Error("there are as many decisions as points");
+        expect(keep).toBe(stays(one, given, said, now));
+        seen[keep ? "stay" : "go"] += 1;
+      }
+    }),
+    { numRuns: 600 },
+  );
+  expect(seen.stay).toBeGreaterThan(1_000);
+  expect(seen.go).toBeGreaterThan(200);
 });
 
 test("a protected instance keeps a point for ever, whatever expires", ({ expect }) => {

@@ -20,7 +20,11 @@ export interface RetainedPoint {
 export interface RetentionTerms {
   /** Of the policy in force; undefined: it cannot be read. */
   readonly rules: readonly RetentionRule[] | undefined;
-  /** `kept-for-ever`: protection was stopped and the data is kept until someone says otherwise. */
+  /**
+   * `protected`: the newest point is kept whatever its age, also while backups are suspended. `kept-for-ever`: protection
+   * was stopped, and all points are kept until someone says otherwise. `stopped`: nothing but rules and promises counts, as
+   * for the question how long they keep a point.
+   */
   readonly protection: "protected" | "stopped" | "kept-for-ever";
   /** The vault lets no life be shortened. */
   readonly isImmutable: boolean;

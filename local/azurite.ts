@@ -34,6 +34,8 @@ export interface AzuriteOptions {
   readonly ports?: { readonly blob: number; readonly queue: number; readonly table: number };
   /** Is told of each request that was answered: a line of the common log format, in the order of the answers. */
   readonly onRequest?: (line: string) => void;
+  /** Arguments for Node. */
+  readonly nodeArguments?: readonly string[];
 }
 
 export interface AzuriteAccount {
@@ -83,7 +85,11 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
       cwd: folder,
       env: { ...process.env, AZURITE_ACCOUNTS: [...keys].map(([name, key]) => `${name}:${key}`).join(";") },
       // The channel closes when this process ends, be it by SIGKILL; Azurite then saves and ends as on SIGTERM.
-      execArgv: ["--import", "data:text/javascript,process.once('disconnect',()=>process.kill(process.pid,'SIGTERM'))"],
+      execArgv: [
+        "--import",
+        "data:text/javascript,process.once('disconnect',()=>process.kill(process.pid,'SIGTERM'))",
+        ...(options.nodeArguments ?? []),
+      ],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       // An interrupt at the terminal is for this process to pass on, in its own order.
       detached: true,

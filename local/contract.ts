@@ -68,8 +68,8 @@ export interface Invoker {
 /** The host's time; tests move it. Timers may be longer than 2^31 ms. */
 export interface HostClock {
   now(): Date;
-  /** Calls back once, not before `at`; returns how to call it off. */
-  callAt(at: Date, callback: () => void): () => void;
+  /** Calls back once, not before `at`; returns how to call it off. Whoever moves the clock waits for what it calls. */
+  callAt(at: Date, callback: () => void | Promise<void>): () => void;
 }
 
 export interface HostLog {

@@ -3,28 +3,23 @@
  * Queue triggers.
  *
  * Two things differ from the real host, both so that a developer does not wait: an idle queue is asked every
- * {@link IDLE_POLL_MS}, and every {@link RESTING_POLL_MS} when it has been idle for long, where the real host slows down to
- * a minute; and a message is leased for {@link LEASE_MS}, renewed while its function runs, where the real host leases for
- * ten minutes, so that a message whose host was killed is back within seconds. Delivery is at least once either way, and
- * at no promised time.
+ * {@link IDLE_POLL_MS}, and at once for what this host itself put there, where the real host slows down to a minute; and a
+ * message is leased for {@link LEASE_MS}, renewed while its function runs, where the real host leases for ten minutes, so
+ * that a message whose host was killed is back within seconds. Delivery is at least once either way, and at no promised
+ * time.
  */
 
-import type { DequeuedMessageItem, QueueClient } from "@azure/storage-queue";
-import type { HostLog, InvocationResponse, TypedData } from "../contract.ts";
+import type { DequeuedMessageItem } from "@azure/storage-queue";
+import type { HostClock, HostLog, InvocationResponse, TypedData } from "../contract.ts";
 import type { QueueConfig } from "./host-config.ts";
 import { statusOf } from "./storage-error.ts";
 
-/** How often a queue is asked that had messages lately. */
-export const IDLE_POLL_MS = 100;
-const FIRST_IDLE_POLL_MS = 10;
-
-/** How often any other queue is asked: half a dozen queues asked ten times a second keep a tenth of a core busy. */
-export const RESTING_POLL_MS = 500;
-const RESTING_AFTER_MS = 10_000;
+/** How often an idle queue is asked: a dozen queues asked ten times a second would keep a fifth of a core busy. */
+export const IDLE_POLL_MS = 500;
 
 /** How long a message is hidden from others between two renewals. */
 export const LEASE_MS = 20_000;
-const RENEW_MS = 5_000;
+export const RENEW_MS = 5_000;
 
 /** The pause after an error, so that a store that is gone does not fill the log. */
 const ERROR_PAUSE_MS = 2_000;
@@ -32,11 +27,30 @@ const ERROR_PAUSE_MS = 2_000;
 /** The most messages the service gives at once. */
 const MAX_FETCH = 32;
 
+/** The part of a `QueueClient` that a listener needs. */
+export interface ListenedQueue {
+  readonly name: string;
+  createIfNotExists(): Promise<unknown>;
+  receiveMessages(options: {
+    readonly numberOfMessages: number;
+    readonly visibilityTimeout: number;
+  }): Promise<{ readonly receivedMessageItems: readonly DequeuedMessageItem[] }>;
+  updateMessage(
+    messageId: string,
+    popReceipt: string,
+    message: undefined,
+    visibilityTimeout: number,
+  ): Promise<{ readonly popReceipt?: string }>;
+  deleteMessage(messageId: string, popReceipt: string): Promise<unknown>;
+  sendMessage(messageText: string): Promise<unknown>;
+}
+
 export interface QueueListenerOptions {
   readonly functionName: string;
-  readonly queue: QueueClient;
-  readonly poisonQueue: QueueClient;
+  readonly queue: ListenedQueue;
+  readonly poisonQueue: ListenedQueue;
   readonly config: QueueConfig;
+  readonly clock: HostClock;
   /** Is told when a message has gone to the poison queue. */
   readonly onPoisoned: () => void;
   readonly invoke: (triggerData: TypedData, metadata: Record<string, TypedData>) => Promise<InvocationResponse>;
@@ -80,9 +94,7 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
   };
 
   const listen = async (): Promise<void> => {
-    const mostMs = Math.max(config.maxPollingIntervalMs, FIRST_IDLE_POLL_MS);
-    let idleMs = FIRST_IDLE_POLL_MS;
-    let lastReceivedAt = performance.now();
+    const idleMs = Math.min(config.maxPollingIntervalMs, IDLE_POLL_MS);
     let isFailing = false;
     while (!isStopped) {
       if (underWay.size > config.newBatchThreshold) {
@@ -93,14 +105,7 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
         const received = await fetch();
         if (isFailing) log.info(`queue '${queue.name}' answers again`);
         isFailing = false;
-        if (received > 0) {
-          idleMs = FIRST_IDLE_POLL_MS;
-          lastReceivedAt = performance.now();
-        } else {
-          const limitMs = performance.now() - lastReceivedAt < RESTING_AFTER_MS ? IDLE_POLL_MS : RESTING_POLL_MS;
-          idleMs = Math.min(idleMs * 2, limitMs, mostMs);
-          await bell.wait(idleMs);
-        }
+        if (received === 0) await bell.wait(idleMs);
       } catch (error) {
         if (isStopped) return;
         if (statusOf(error) === 404) {
@@ -134,7 +139,7 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
 /** Runs the function for one message, and deletes, returns or poisons the message by how that ended. */
 async function handleMessage(options: QueueListenerOptions, message: DequeuedMessageItem): Promise<void> {
   const { queue, config, log } = options;
-  const lease = keepLease(queue, message, log);
+  const lease = keepLease(options, message);
   try {
     const text = decodeMessage(message.messageText, config.messageEncoding);
     if (text === undefined) {
@@ -191,7 +196,7 @@ async function moveToPoison(
 
 /** Lets a message go that has meanwhile been deleted or leased by another. */
 async function ifStillOurs(
-  queue: QueueClient,
+  queue: ListenedQueue,
   log: HostLog,
   message: DequeuedMessageItem,
   act: () => Promise<void>,
@@ -209,28 +214,37 @@ interface Lease {
   end(): Promise<string>;
 }
 
-function keepLease(queue: QueueClient, message: DequeuedMessageItem, log: HostLog): Lease {
+function keepLease({ queue, clock, log }: QueueListenerOptions, message: DequeuedMessageItem): Lease {
   let receipt = message.popReceipt;
   let renewing: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    // A second renewal beside a slow first one would show a receipt that the first makes void, and lose the lease.
-    renewing ??= (async () => {
-      try {
-        const renewed = await queue.updateMessage(message.messageId, receipt, undefined, LEASE_MS / 1000);
-        receipt = renewed.popReceipt ?? receipt;
-      } catch (error) {
-        log.warn(
-          `the lease of message ${message.messageId} of queue '${queue.name}' was not renewed: ${describe(error)}`,
-        );
-        if (statusOf(error) !== undefined) clearInterval(timer);
-      } finally {
-        renewing = undefined;
-      }
-    })();
-  }, RENEW_MS);
+  let isOver = false;
+  let callOff: () => void;
+
+  const renew = async (): Promise<void> => {
+    try {
+      const renewed = await queue.updateMessage(message.messageId, receipt, undefined, LEASE_MS / 1000);
+      receipt = renewed.popReceipt ?? receipt;
+    } catch (error) {
+      log.warn(
+        `the lease of message ${message.messageId} of queue '${queue.name}' was not renewed: ${describe(error)}`,
+      );
+      if (statusOf(error) !== undefined) isOver = true;
+    }
+  };
+  const waitFrom = (begun: Date): void => {
+    callOff = clock.callAt(new Date(begun.getTime() + RENEW_MS), () => {
+      const now = clock.now();
+      // The next waits for this one: beside a slow renewal, another would show a receipt that the first makes void.
+      renewing = renew().then(() => {
+        if (!isOver) waitFrom(now);
+      });
+    });
+  };
+  waitFrom(clock.now());
   return {
     end: async () => {
-      clearInterval(timer);
+      isOver = true;
+      callOff();
       await renewing;
       return receipt;
     },

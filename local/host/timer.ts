@@ -65,7 +65,7 @@ export function openTimer(options: TimerOptions): Timer {
       log.warn(`timer '${name}' has no next run: its schedule never comes round`);
       return;
     }
-    cancelWait = clock.callAt(next, () => void queueRun().then(wait));
+    cancelWait = clock.callAt(next, () => queueRun().then(wait));
   };
 
   /** One run at a time: each waits for the one before it. */

@@ -90,6 +90,7 @@ function openListeners(options: TriggerOptions, listeners: Map<string, QueueList
       poisonQueue: options.storage.queue(connectionString, `${queueName}-poison`),
       onPoisoned: () => wake(connectionString, `${queueName}-poison`),
       config: options.config.queues,
+      clock: options.clock,
       invoke: (triggerData, triggerMetadata) => options.executions.invoke(name, { triggerData, triggerMetadata }),
       log: options.log.category(`Function.${name}`),
     });

@@ -4,16 +4,21 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { MovableTime } from "./movable-time.ts";
 
 /** How long a host may take to be ready on a busy machine; alone it takes less than a second. */
 const START_TIMEOUT_MS = 60_000;
 
 const STOP_TIMEOUT_MS = 30_000;
+
+/** How long a line of the log may keep a test waiting. */
+const LINE_TIMEOUT_MS = 30_000;
 
 export interface TestHostOptions {
   /** Folder of the app. */
@@ -24,6 +29,8 @@ export interface TestHostOptions {
   readonly arguments?: readonly string[];
   /** Folder for keys, to be shared by several hosts; otherwise one that ends with the host. */
   readonly stateFolder?: string;
+  /** The time that host and app follow; the machine's by default. Timers that a move made due run once, as after a sleep. */
+  readonly time?: MovableTime;
 }
 
 export interface TestHost {
@@ -34,6 +41,8 @@ export interface TestHost {
   readonly startedInMs: number;
   /** All that host and app have printed, line by line. */
   readonly output: readonly string[];
+  /** Waits for the next line that is printed and matches. @throws Error with the last lines, when none comes in time */
+  nextLine(pattern: RegExp): Promise<string>;
   /** The process id of the worker that runs the app now. */
   workerPid(): number;
   /** Kills host and worker at once, as a power failure would. */
@@ -61,19 +70,32 @@ export class TestHostEnded extends Error {
 export async function startTestHost(options: TestHostOptions): Promise<TestHost> {
   const stateFolder = options.stateFolder ?? (await mkdtemp(join(tmpdir(), "test-host-")));
   const begunAt = performance.now();
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const { time } = options;
+  const main = fileURLToPath(new URL(time === undefined ? "../main.ts" : "movable-host.ts", import.meta.url));
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(
     process.execPath,
     [
-      ...["--disable-warning=ExperimentalWarning", main, "--port", "0"],
+      ...["--disable-warning=ExperimentalWarning", ...(time === undefined ? [] : [time.nodeArgument])],
+      ...[main, "--port", "0"],
       ...["--script-root", options.app, "--state", stateFolder, ...(options.arguments ?? [])],
     ],
-    { env: { PATH, HOME, ...options.settings }, stdio: ["ignore", "pipe", "pipe"] },
+    {
+      env: {
+        ...{ PATH, HOME },
+        ...(time === undefined ? {} : { languageWorkers__node__arguments: time.nodeArgument }),
+        ...options.settings,
+      },
+      stdio: ["ignore", "pipe", "pipe", ...(time === undefined ? [] : (["ipc"] as const))],
+    },
   );
+  const forgetTime = time?.onMove((moment) => tellOfMove(child, moment));
   const output: string[] = [];
+  const lines: Lines = new EventEmitter();
+  lines.on("line", (line) => output.push(line));
   const ended = new Promise<number | null>((resolve) => {
     child.once("exit", async (status) => {
+      forgetTime?.();
       if (options.stateFolder === undefined) await rm(stateFolder, { recursive: true, force: true });
       resolve(status);
     });
@@ -81,7 +103,7 @@ export async function startTestHost(options: TestHostOptions): Promise<TestHost>
 
   let baseUrl: string;
   try {
-    baseUrl = await waitForAddress(child, output, ended);
+    baseUrl = await waitForAddress(child, lines, output, ended);
   } catch (error) {
     child.kill("SIGKILL");
     await ended;
@@ -100,6 +122,7 @@ export async function startTestHost(options: TestHostOptions): Promise<TestHost>
     pid: child.pid ?? 0,
     startedInMs,
     output,
+    nextLine: (pattern) => nextLine(lines, output, pattern),
     workerPid,
     kill: async () => {
       const worker = workerPid();
@@ -117,7 +140,46 @@ export async function startTestHost(options: TestHostOptions): Promise<TestHost>
   };
 }
 
-async function waitForAddress(child: ChildProcess, output: string[], ended: Promise<number | null>): Promise<string> {
+/** Waits until the host has come to rest; one that is gone is at rest. */
+async function tellOfMove(child: ChildProcess, moment: "moving" | "moved"): Promise<void> {
+  if (!child.connected) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      child.off("message", done).off("exit", done);
+      resolve();
+    };
+    child.on("message", done).on("exit", done);
+    child.send(moment, () => undefined);
+  });
+}
+
+type Lines = EventEmitter<{ line: [string] }>;
+
+async function nextLine(lines: Lines, output: readonly string[], pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const look = (line: string): void => {
+      if (!pattern.test(line)) return;
+      end();
+      resolve(line);
+    };
+    const impatience = setTimeout(() => {
+      end();
+      reject(new Error(`no line came that matches ${pattern}; the last were:\n${output.slice(-20).join("\n")}`));
+    }, LINE_TIMEOUT_MS);
+    const end = (): void => {
+      clearTimeout(impatience);
+      lines.off("line", look);
+    };
+    lines.on("line", look);
+  });
+}
+
+async function waitForAddress(
+  child: ChildProcess,
+  lines: Lines,
+  output: readonly string[],
+  ended: Promise<number | null>,
+): Promise<string> {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("the host was started without pipes");
   return new Promise((resolve, reject) => {
@@ -127,7 +189,7 @@ async function waitForAddress(child: ChildProcess, output: string[], ended: Prom
     );
     for (const stream of [stdout, stderr]) {
       createInterface(stream).on("line", (line) => {
-        output.push(line);
+        lines.emit("line", line);
         const address = /^listening on (\S+)$/.exec(line)?.[1];
         if (address === undefined) return;
         clearTimeout(impatience);

@@ -9,6 +9,7 @@ import { QueueServiceClient } from "@azure/storage-queue";
 import { startAzurite } from "../../../local/azurite.ts";
 import { type ArmClient, openArmClient } from "../../../local/demo/arm-client.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../../local/lakevault.ts";
+import type { MovableTime } from "../../../local/testing/movable-time.ts";
 import { startTestHost, type TestHost } from "../../../local/testing/test-host.ts";
 
 const APP = fileURLToPath(new URL("../../..", import.meta.url));
@@ -21,6 +22,8 @@ export interface Estate {
   blobs(account: AccountName): BlobServiceClient;
   /** The queues of the app's state account. */
   readonly queues: QueueServiceClient;
+  /** Waits for the next line of the host's log that matches; undefined where the host is not ours. */
+  readonly nextLine: ((pattern: RegExp) => Promise<string>) | undefined;
   /** Kills host and app at once and starts them again; undefined where the host is not ours. */
   readonly killAndRestart: (() => Promise<void>) | undefined;
   close(): Promise<void>;
@@ -29,17 +32,24 @@ export interface Estate {
 /** Whether the tests run against a host of somebody else's. */
 export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
 
-/** @param changes - app settings of the test's own; a host of somebody else's keeps its settings */
-export async function openEstate(changes: Readonly<Record<string, string>> = {}): Promise<Estate> {
-  return GIVEN_URL === undefined ? ownEstate(changes) : givenEstate(GIVEN_URL);
+/**
+ * @param changes - app settings of the test's own; a host of somebody else's keeps its settings
+ * @param time - what host, app and storage tell as the time; a host of somebody else's keeps the machine's
+ */
+export async function openEstate(changes: Readonly<Record<string, string>> = {}, time?: MovableTime): Promise<Estate> {
+  return GIVEN_URL === undefined ? ownEstate(changes, time) : givenEstate(GIVEN_URL);
 }
 
-async function ownEstate(changes: Readonly<Record<string, string>>): Promise<Estate> {
-  const azurite = await startAzurite({ accounts: LOCAL_ACCOUNTS });
+async function ownEstate(changes: Readonly<Record<string, string>>, time: MovableTime | undefined): Promise<Estate> {
+  const azurite = await startAzurite({
+    accounts: LOCAL_ACCOUNTS,
+    ...(time !== undefined && { nodeArguments: [time.nodeArgument] }),
+  });
   const settings = { ...lakevaultSettings(azurite), ...changes };
+  const hostOptions = { app: APP, settings, ...(time !== undefined && { time }) };
   let host: TestHost;
   try {
-    host = await startTestHost({ app: APP, settings });
+    host = await startTestHost(hostOptions);
   } catch (error) {
     await azurite.stop();
     throw error;
@@ -54,9 +64,10 @@ async function ownEstate(changes: Readonly<Record<string, string>>): Promise<Est
     },
     blobs: (account) => BlobServiceClient.fromConnectionString(connection(account)),
     queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
+    nextLine: (pattern) => host.nextLine(pattern),
     killAndRestart: async () => {
       await host.kill();
-      host = await startTestHost({ app: APP, settings });
+      host = await startTestHost(hostOptions);
     },
     close: async () => {
       await host.stop();
@@ -77,6 +88,7 @@ async function givenEstate(baseUrl: string): Promise<Estate> {
     api: openArmClient(baseUrl),
     blobs: (account) => BlobServiceClient.fromConnectionString(connection(account)),
     queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
+    nextLine: undefined,
     killAndRestart: undefined,
     close: async () => undefined,
   };

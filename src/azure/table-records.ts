@@ -31,7 +31,7 @@ interface Entity extends Record<string, unknown> {
   readonly rowKey?: string;
 }
 
-/** Records in one table of Azure Table Storage. The table is made when it is first used. */
+/** Records in one table of Azure Table Storage. The table is made when it is first used, and again when it was removed. */
 export class TableRecords<T> implements RecordTable<T> {
   readonly #table: TableClient;
   readonly #schema: z.ZodType<T>;
@@ -118,15 +118,27 @@ export class TableRecords<T> implements RecordTable<T> {
 
   async #request<R>(request: () => Promise<R>): Promise<R> {
     return mapping(STATE, async () => {
-      this.#ready ??= this.#table.createTable();
+      await this.#makeTable();
       try {
-        await this.#ready;
+        return await request();
       } catch (error) {
+        // "The table specified does not exist.": somebody has removed it, and a rebuild is to fill it again.
+        if (answerOf(error)?.code !== "TableNotFound") throw error;
         this.#ready = undefined;
-        throw error;
+        await this.#makeTable();
+        return await request();
       }
-      return request();
     });
+  }
+
+  async #makeTable(): Promise<void> {
+    this.#ready ??= this.#table.createTable();
+    try {
+      await this.#ready;
+    } catch (error) {
+      this.#ready = undefined;
+      throw error;
+    }
   }
 
   #entity(partition: string, row: string, value: T): { partitionKey: string; rowKey: string } & Chunks {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { type EstateVault, estate, RebuildWorld } from "../../test/support/rebuild-estate.ts";
+import { VaultError } from "../foundation/errors.ts";
 import { ALL_SCHEDULES, BackupInstance, scheduleRow, VaultRecord, vaultKey } from "../instances/contract.ts";
 import { PolicyRecord } from "../policies/contract.ts";
 import { INSTANCE_FILE, purgePath, sealPath, vaultContainerName } from "../vault/names.ts";
@@ -309,6 +310,28 @@ describe("a document that cannot be read", () => {
     world.files.write(CONTAINER, INSTANCE_FILE, new TextEncoder().encode("{"));
     await world.rebuild();
     await world.files.ensure(FIRST.row);
+    await world.rebuild();
+    expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
+  });
+
+  test("may be a row: it stays, is told, and all else is made", async ({ expect }) => {
+    const world = await RebuildWorld.of(SAMPLE);
+    await world.lose();
+    const { list } = world.recoveryPoints;
+    world.recoveryPoints.list = async (partition, options) => {
+      if (partition === FIRST.row.id) throw new VaultError("format/corrupt", "row 'x' is not JSON");
+      return await list.call(world.recoveryPoints, partition, options);
+    };
+    expect(findings(await world.rebuild(), "unreadable")).toEqual([
+      {
+        kind: "instance",
+        name: FIRST.row.armId,
+        outcome: "unreadable",
+        code: "format/corrupt",
+        because: "row 'x' is not JSON",
+      },
+    ]);
+    world.recoveryPoints.list = list;
     await world.rebuild();
     expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
   });

@@ -139,9 +139,8 @@ class RowRebuild {
         const instance = told[nth];
         if (instance !== undefined && (this.#only === undefined || this.#only.key === instance.place.vault)) {
           const after = start.stage === "points" && start.instance === id ? start.after : "";
-          const point = await this.#points(instance, after);
+          const point = await this.#instance(instance, after);
           if (point !== undefined) return { stage: "points", instance: id, after: point };
-          await this.#instance(instance);
         }
         if (this.#mustEnd()) return { stage: "instances", after: id };
       }
@@ -203,7 +202,16 @@ class RowRebuild {
     });
   }
 
-  /** @returns the point after which to go on, when the time is over before all have their rows */
+  /** @returns the recovery point after which to go on, when the time is over before it is done */
+  async #instance(instance: ToldInstance, after: string): Promise<string | undefined> {
+    return await this.#orTell("instance", instance.file.resourceId, async () => {
+      const point = await this.#points(instance, after);
+      if (point === undefined) await this.#end(instance);
+      return point;
+    });
+  }
+
+  /** @returns the recovery point after which to go on, when the time is over before all have their rows */
   async #points({ id, files }: ToldInstance, after: string): Promise<string | undefined> {
     const rows = new Set<string>();
     for await (const { row } of listRecords(this.#deps.recoveryPoints, id)) rows.add(row);
@@ -237,7 +245,7 @@ class RowRebuild {
   }
 
   /** Ends an instance whose points all have their rows. */
-  async #instance({ id, file, place, files }: ToldInstance): Promise<void> {
+  async #end({ id, file, place, files }: ToldInstance): Promise<void> {
     const { instances, schedules, clock } = this.#deps;
     const newest = newestPoint(await this.#sweepPoints(id, files));
     const read = () => files.read(INSTANCE_FILE);

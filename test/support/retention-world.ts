@@ -347,6 +347,8 @@ class History {
 
   async #endRestores(): Promise<void> {
     for (const [restore, id] of this.#reading) {
+      // The engine restores only now, and would be refused while a purge that died can still be taken back.
+      if (this.#hasJournal(id)) await this.#finishPurges();
       const { held } = this.#sealed.get(id) ?? {};
       if (held === undefined) throw new Error(`point ${id} went while it was restored`);
       const restored = (await this.#backups.restore(id)) ?? held;

@@ -87,9 +87,10 @@ const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
  *
  * Pins need no lock, because each side first writes and then looks: a restore writes its pin, and reads the point only
  * when it then finds no journal of it and its seal in place; a purge writes its journal, and removes the seal only when it
- * then finds no pin. So at least one of the two sees the other. A purge that sees a pin takes its journal back. A restore
- * that sees a journal gives up and removes its pin; it never looks again under the same pin. Once the seal is gone nobody
- * begins to read the point, and pins are not asked for any more.
+ * then finds no pin. So at least one of the two sees the other. A purge that sees a pin takes its journal back; were there
+ * a second execution that had asked before the pin was there, it would go on without one, so none may overlap. A restore
+ * that sees a journal gives up and removes its pin. Once the seal is gone nobody begins to read the point, and pins are not
+ * asked for any more.
  *
  * Safe to run twice, and to go on after a death at any moment: the neighbours cannot change meanwhile, what is gone is
  * passed over, and a container's index goes after all that it names. A point that is neither sealed nor in a journal is

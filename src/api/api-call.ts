@@ -4,6 +4,7 @@
  * at its edge, and tests write them down.
  */
 import type { AccessSettings } from "../access/decide-access.ts";
+import type { Alert } from "../alerts/contract.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { DatasourceClaim } from "../instances/claim-datasource.ts";
@@ -21,6 +22,7 @@ import type { Pin } from "../jobs/pins.ts";
 import type { WorkRecord } from "../jobs/work.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import type { Rebuild } from "../rebuild/contract.ts";
+import type { ScrubState } from "../scrub/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Operation } from "./operation.ts";
 
@@ -55,6 +57,8 @@ export interface ApiTables {
   readonly locks: RecordTable<InstanceLock>;
   readonly pins: RecordTable<Pin>;
   readonly work: RecordTable<WorkRecord>;
+  readonly scrubs: RecordTable<ScrubState>;
+  readonly alerts: RecordTable<Alert>;
   readonly operations: RecordTable<Operation>;
 }
 

@@ -26,6 +26,7 @@ import { rebuildVault } from "./serve-rebuild.ts";
 import { getRecoveryPoint, listRecoveryPoints } from "./serve-recovery-points.ts";
 import { triggerRestore, validateRestore } from "./serve-restore.ts";
 import { triggerRetention } from "./serve-retention.ts";
+import { listAlerts, triggerScrub } from "./serve-scrub.ts";
 import {
   deleteVault,
   getVault,
@@ -101,7 +102,9 @@ export const ROUTES: readonly Route[] = [
   route(`${INSTANCE}/operationResults/{operation}`, { GET: getOperationResult }),
 
   route(`${OWN_ROOT}${VAULT}/rebuild`, { POST: rebuildVault }),
+  route(`${OWN_ROOT}${VAULT}/alerts`, { GET: listAlerts }),
   route(`${OWN_ROOT}${INSTANCE}/retention`, { POST: triggerRetention }),
+  route(`${OWN_ROOT}${INSTANCE}/scrub`, { POST: triggerScrub }),
 ];
 
 /** What can be done here, by the names that Azure roles use. */
@@ -128,6 +131,8 @@ const PROVIDER_OPERATIONS = [
   ["backupVaults/backupInstances/retention/action", "Backup instance", "Purges what has expired"],
   ["backupVaults/deletedBackupInstances/read", "Deleted backup instance", "Gets or lists deleted backup instances"],
   ["backupVaults/deletedBackupInstances/undelete/action", "Deleted backup instance", "Undeletes a backup instance"],
+  ["backupVaults/backupInstances/scrub/action", "Backup instance", "Compares the vault with its manifests"],
+  ["backupVaults/alerts/read", "Alert", "Lists alerts"],
   ["backupVaults/rebuild/action", "Backup vault", "Makes the rows of a vault again from its account"],
   ["backupVaults/backupInstances/backup/action", "Backup instance", "Starts a backup on demand"],
   ["backupVaults/backupInstances/validateRestore/action", "Backup instance", "Checks whether a restore can be done"],

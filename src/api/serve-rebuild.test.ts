@@ -1,21 +1,8 @@
 import { test } from "vitest";
+import { refusalOf } from "../../test/support/arm-answers.ts";
 import { MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
-import type { ApiCall, VaultPath } from "./api-call.ts";
-import { vaultPathOf } from "./arm-ids.ts";
-import { rebuildVault } from "./serve-rebuild.ts";
 
-function call(app: MemoryApp, query: Readonly<Record<string, string>> = {}): ApiCall<VaultPath> {
-  return {
-    deps: app.deps,
-    params: vaultPathOf(VAULT_ID),
-    query: new URLSearchParams(query),
-    headers: {},
-    apiVersion: "",
-    baseUrl: "http://localhost:7071",
-    path: `/api${VAULT_ID}/rebuild`,
-    json: async () => ({}),
-  };
-}
+const REBUILD = `/api${VAULT_ID}/rebuild`;
 
 test("a vault that a client has made is rebuilt from its documents alone", async ({ expect }) => {
   const before = new MemoryApp();
@@ -24,7 +11,7 @@ test("a vault that a client has made is rebuilt from its documents alone", async
   for (const [name, files] of before.files.containers) app.files.containers.set(name, files);
   expect((await app.call("GET", VAULT_ID)).status).toBe(404);
 
-  const { status, body } = await rebuildVault(call(app));
+  const { status, body } = await app.call("POST", REBUILD);
   expect(status).toBe(200);
   expect(body).toMatchObject({
     counts: { vault: { made: 1 }, policy: { made: 1 }, instance: { made: 1 }, schedule: { made: 1 } },
@@ -34,10 +21,11 @@ test("a vault that a client has made is rebuilt from its documents alone", async
   for (const table of ["vaults", "policies", "instances"] as const) {
     expect(app.tables[table].dump(), table).toEqual(before.tables[table].dump());
   }
+  expect((await app.call("GET", VAULT_ID)).body).toEqual((await before.call("GET", VAULT_ID)).body);
 });
 
 test("a vault of which nothing is known is told as unreadable", async ({ expect }) => {
-  const { status, body } = await rebuildVault(call(new MemoryApp()));
+  const { status, body } = await new MemoryApp().call("POST", REBUILD);
   expect(status).toBe(200);
   expect(body).toMatchObject({
     counts: { vault: { made: 0, unreadable: 1 } },
@@ -47,8 +35,7 @@ test("a vault of which nothing is known is told as unreadable", async ({ expect 
 
 test("a continuation that no rebuild has answered is refused", async ({ expect }) => {
   for (const continuation of ["", "x", "vaults:".padEnd(5_000, "0")]) {
-    await expect(rebuildVault(call(new MemoryApp(), { continuation }))).rejects.toMatchObject({
-      code: "request/invalid",
-    });
+    const refused = await new MemoryApp().call("POST", REBUILD, { query: { continuation } });
+    expect(refusalOf(refused)[2], continuation.slice(0, 10)).toBe("request/invalid");
   }
 });

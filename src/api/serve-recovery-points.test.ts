@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
 import { itemsOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.ts";
-import { INSTANCE_ID, MemoryApp } from "../../test/support/memory-app.ts";
+import { INSTANCE_ID, MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
 import { backupInstanceId, type RecoveryPoint } from "../instances/contract.ts";
@@ -80,12 +80,38 @@ test("a point with warnings is partial, and one whose tag no rule has never expi
   );
   const properties = itemsOf<{ properties: object }>(await app.call("GET", LIST)).map((item) => item.properties);
   expect(properties).toMatchObject([
-    { recoveryPointState: "Completed" },
+    // The policy in force counts, whichever made it.
+    { recoveryPointState: "Completed", expiryTime: "2026-02-02T02:00:01.000Z" },
     { recoveryPointState: "Completed" },
     { recoveryPointState: "Partial", expiryTime: "2026-01-31T02:00:01.000Z" },
   ]);
-  expect(properties[0]).not.toHaveProperty("expiryTime");
   expect(properties[1]).not.toHaveProperty("expiryTime");
+});
+
+test("a damaged point is partial, and says what a scrub has found", async ({ expect }) => {
+  const damage = { foundAt: "2026-03-01T00:00:00.000Z", missing: 1, altered: 2, manifests: 0 };
+  const app = await withPoints(pointOf(0, { damage }));
+  const [point] = itemsOf<{ properties: object }>(await app.call("GET", LIST));
+  expect(point?.properties).toMatchObject({
+    recoveryPointState: "Partial",
+    recoveryPointDataStoresDetails: [{ metaData: expect.stringContaining(JSON.stringify({ damage }).slice(1, -1)) }],
+  });
+});
+
+test("an immutable vault tells the later of rule and promise, and a stopped instance tells no end", async ({
+  expect,
+}) => {
+  const app = await withPoints(pointOf(0, { promisedUntil: "2029-01-01T00:00:00.000Z" }));
+  const expiry = async () => {
+    const [point] = itemsOf<{ properties: { expiryTime?: string } }>(await app.call("GET", LIST));
+    return point?.properties.expiryTime;
+  };
+  expect(await expiry()).toBe("2026-01-31T02:00:01.000Z");
+  const security = { immutabilitySettings: { state: "Unlocked" } };
+  await app.call("PATCH", VAULT_ID, { body: { properties: { securitySettings: security } } });
+  expect(await expiry()).toBe("2029-01-01T00:00:00.000Z");
+  await app.call("POST", `${INSTANCE_ID}/stopProtection`);
+  expect(await expiry()).toBeUndefined();
 });
 
 test("recovery points are listed newest first, page by page", async ({ expect }) => {

@@ -1,9 +1,15 @@
-import { DateTime, Duration } from "luxon";
+import { DateTime } from "luxon";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
 import { listRecords } from "../foundation/records.ts";
-import { type BackupInstance, type RecoveryPoint, vaultKey } from "../instances/contract.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import {
+  type BackupInstance,
+  isImmutable,
+  type RecoveryPoint,
+  type VaultRecord,
+  vaultKey,
+} from "../instances/contract.ts";
+import { endsOf } from "../retention/check-lives.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 import { findRecoveryPoint } from "./check-restore.ts";
@@ -33,8 +39,8 @@ export async function listRecoveryPoints(call: ApiCall<InstancePath>): Promise<A
   const page = points.slice(0, PAGE_SIZE);
   const last = page.at(-1);
   const next = points.length > PAGE_SIZE && last !== undefined ? sortKey(last) : undefined;
-  const resource = await recoveryPointResource(deps, instance);
-  return listPage(call, await Promise.all(page.map(resource)), next);
+  const resource = await recoveryPointResource(deps, vault, instance);
+  return listPage(call, page.map(resource), next);
 }
 
 /** Ascends with time; recovery points of one moment are told apart by id. */
@@ -47,7 +53,7 @@ export async function getRecoveryPoint(call: ApiCall<RecoveryPointPath>): Promis
   const vault = await requireVault(deps, params);
   const instance = await requireInstance(deps, vault, params.instance);
   const point = await findRecoveryPoint(deps.tables.recoveryPoints, instance, params.recoveryPoint);
-  return ok(await (await recoveryPointResource(deps, instance))(point));
+  return ok((await recoveryPointResource(deps, vault, instance))(point));
 }
 
 /**
@@ -74,22 +80,23 @@ export function readRange(filter: string): { readonly from: number; readonly unt
   return { from, until };
 }
 
-/** Tells recovery points as ARM's `AzureBackupRecoveryPointResource`; each policy is read once. */
+/** Tells recovery points as ARM's `AzureBackupRecoveryPointResource`, which live as the policy in force says. */
 async function recoveryPointResource(
   deps: ApiDeps,
+  vault: VaultRecord,
   instance: BackupInstance,
-): Promise<(point: RecoveryPoint) => Promise<object>> {
-  const policies = new Map<string, Promise<PolicyRecord | undefined>>();
-  const policyOf = (name: string): Promise<PolicyRecord | undefined> => {
-    const row = name.toLowerCase();
-    const known =
-      policies.get(row) ?? deps.tables.policies.get(vaultKey(instance.vaultArmId), row).then((stored) => stored?.value);
-    policies.set(row, known);
-    return known;
+): Promise<(point: RecoveryPoint) => object> {
+  const stored = await deps.tables.policies.get(vaultKey(vault.armId), instance.policyName.toLowerCase());
+  const now = deps.clock();
+  const expiryOf = (point: RecoveryPoint): string | undefined => {
+    // Nothing goes while protection is stopped.
+    if (instance.protectionState === "ProtectionStopped") return undefined;
+    const [end = Number.POSITIVE_INFINITY] = endsOf([point], stored?.value.retentionRules, isImmutable(vault), now);
+    return Number.isFinite(end) ? new Date(end).toISOString() : undefined;
   };
 
-  return async (point) => {
-    const expiryTime = expiry(point, await policyOf(point.policy));
+  return (point) => {
+    const expiryTime = expiryOf(point);
     return {
       id: `${instance.armId}/recoveryPoints/${point.id}`,
       name: point.id,
@@ -99,7 +106,7 @@ async function recoveryPointResource(
         recoveryPointId: point.id,
         recoveryPointTime: point.time,
         recoveryPointType: "Discrete",
-        recoveryPointState: point.warnings > 0 ? "Partial" : "Completed",
+        recoveryPointState: point.warnings > 0 || point.damage !== undefined ? "Partial" : "Completed",
         friendlyName: point.id,
         policyName: point.policy,
         retentionTagName: point.tag,
@@ -118,6 +125,7 @@ async function recoveryPointResource(
               entries: point.entries,
               bytes: point.bytes,
               warnings: point.warnings,
+              ...(point.damage === undefined ? {} : { damage: point.damage }),
               job: point.job,
             }),
           },
@@ -125,12 +133,4 @@ async function recoveryPointResource(
       },
     };
   };
-}
-
-/** @returns undefined when no retention rule has the point's tag: such a point stays */
-function expiry(point: RecoveryPoint, policy: PolicyRecord | undefined): string | undefined {
-  const rule = policy?.retentionRules.find(({ name }) => name === point.tag);
-  if (rule === undefined) return undefined;
-  const expiresAt = DateTime.fromISO(point.time, { zone: "utc" }).plus(Duration.fromISO(rule.keep));
-  return expiresAt.toISO() ?? undefined;
 }

@@ -3,6 +3,7 @@
  * Where everything is put together: settings in, capabilities with their adapters out. Nothing is made before it is
  * asked for, so that the app loads fast and a wrong setting is told by the first function that runs.
  */
+import { Alert } from "../alerts/contract.ts";
 import type { ApiTables } from "../api/api-call.ts";
 import { Operation } from "../api/operation.ts";
 import { Accounts } from "../azure/accounts.ts";
@@ -10,6 +11,7 @@ import { BlobAccount } from "../azure/blob-account.ts";
 import { BlobDatasource } from "../azure/blob-datasource.ts";
 import { BlobProtectionFiles } from "../azure/blob-protection-files.ts";
 import { BlobRestoreTarget } from "../azure/blob-restore-target.ts";
+import { BlobScrubVault } from "../azure/blob-scrub-vault.ts";
 import { BlobStorageAccounts } from "../azure/blob-storage-accounts.ts";
 import { BlobBackupVault, BlobVaultFiles } from "../azure/blob-vault.ts";
 import { BlobVaultAccount } from "../azure/blob-vault-account.ts";
@@ -27,6 +29,8 @@ import type { RecordTable } from "../foundation/records.ts";
 import { DatasourceClaim } from "../instances/claim-datasource.ts";
 import {
   BackupInstance,
+  findVault,
+  isImmutable,
   type ProtectionFiles,
   RecoveryPoint,
   Schedule,
@@ -42,6 +46,7 @@ import type { Rebuild } from "../rebuild/contract.ts";
 import { rebuildRows } from "../rebuild/rebuild-rows.ts";
 import type { RestoreTarget } from "../restore/contract.ts";
 import { RESTORE_SETTINGS, type RestoreSettings } from "../restore/restore-segment.ts";
+import { type ScrubSettings, ScrubState, type ScrubVault } from "../scrub/contract.ts";
 import type { SweepableVault, VaultFiles } from "../vault/contract.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
@@ -58,6 +63,9 @@ export interface App extends ApiTables {
   readonly backupVault: (instance: BackupInstance) => BackupVault;
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
   readonly sweepableVault: (instanceId: string) => SweepableVault;
+  readonly scrubVault: (instanceId: string) => ScrubVault;
+  readonly isImmutable: (instance: BackupInstance) => Promise<boolean>;
+  readonly scrubSettings: ScrubSettings;
   readonly attempts: RecordTable<Attempt>;
   readonly manifests: ManifestCache;
   /** Copies from or into one account, by everything in this process. */
@@ -108,6 +116,9 @@ export function composeApp(config: Config, clock: Clock): App {
     target: ({ target }, instanceId) =>
       new BlobRestoreTarget(findTarget(accounts, target.account), vaultAccount, instanceId),
     sweepableVault: (instanceId) => new BlobVaultFiles(vaultAccount, instanceId),
+    scrubVault: (instanceId) => new BlobScrubVault(vaultAccount, instanceId),
+    isImmutable: async ({ vaultArmId }) => isImmutable(await findVault(tables.vaults, vaultArmId)),
+    scrubSettings: config.scrub,
     manifests: new ManifestCache(),
     pool: poolsOf(config.copyWidth, clock),
     planSettings: { ...PLAN_SETTINGS, rangeNames: config.rangeNames },
@@ -171,6 +182,8 @@ function openTables(
     attempts: tables.open("Attempts", Attempt),
     pins: tables.open("Pins", Pin),
     work: tables.open("Work", WorkRecord),
+    scrubs: tables.open("Scrubs", ScrubState),
+    alerts: tables.open("Alerts", Alert),
     operations: tables.open("Operations", Operation),
   };
 }

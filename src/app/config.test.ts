@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
+import { SCRUB_SETTINGS } from "../scrub/contract.ts";
 import { readConfig } from "./config.ts";
 
 const KEY = "c2VjcmV0";
@@ -42,6 +43,7 @@ test("on this machine accounts are reached by their connection strings", ({ expe
     rangeNames: 50_000,
     segmentEntries: 20_000,
     pieceBudgetMs: 240_000,
+    scrub: SCRUB_SETTINGS,
   });
 });
 

@@ -7,6 +7,7 @@ import { ACCESS_MODES, type AccessSettings } from "../access/decide-access.ts";
 import { DEFAULT_MOST_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
 import { PLAN_SETTINGS } from "../backup/cut-container.ts";
 import { RANGE_SETTINGS } from "../backup/work-range.ts";
+import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/contract.ts";
 import { SEGMENT_ENTRIES } from "../vault/segment.ts";
 
 /** An account by its connection string, or by the address of a service that the app's identity may use. */
@@ -36,10 +37,13 @@ export interface Config {
   /** Entries of a new segment. */
   readonly segmentEntries: number;
   readonly pieceBudgetMs: number;
+  readonly scrub: ScrubSettings;
 }
 
 /** Each copy in flight takes some 100 KiB of the process; small ones end in some 20 ms. */
 const DEFAULT_COPY_WIDTH = 64;
+
+const DAY_MS = 86_400_000;
 
 const ACCOUNT_PREFIX = "VaultAccount__";
 
@@ -74,6 +78,9 @@ const Settings = z.object({
   VaultRangeNames: number(1_000, 1_000_000, PLAN_SETTINGS.rangeNames),
   VaultSegmentEntries: number(1_000, 50_000, SEGMENT_ENTRIES),
   VaultPieceBudgetSeconds: number(1, 480, RANGE_SETTINGS.budgetMs / 1_000),
+  VaultScrubDays: number(1, 3_650, SCRUB_SETTINGS.everyDays),
+  VaultScrubRereadPercent: number(0, 100, 100 * SCRUB_SETTINGS.rereadShare),
+  VaultScrubSafeAgeDays: number(2, 3_650, SCRUB_SETTINGS.safeAgeMs / DAY_MS),
 });
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -114,6 +121,13 @@ export function readConfig(environment: Environment): Config {
     rangeNames: s.VaultRangeNames,
     segmentEntries: s.VaultSegmentEntries,
     pieceBudgetMs: s.VaultPieceBudgetSeconds * 1_000,
+    scrub: {
+      ...SCRUB_SETTINGS,
+      budgetMs: s.VaultPieceBudgetSeconds * 1_000,
+      everyDays: s.VaultScrubDays,
+      rereadShare: s.VaultScrubRereadPercent / 100,
+      safeAgeMs: s.VaultScrubSafeAgeDays * DAY_MS,
+    },
   };
 }
 

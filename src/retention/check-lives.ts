@@ -11,16 +11,16 @@ import { decideRetention } from "./decide-retention.ts";
 type Rules = readonly RetentionRule[] | undefined;
 
 /**
- * Tells when each point goes when nothing but the rules, and what was promised, keeps it.
+ * Tells when each point goes when nothing but the rules keeps it and, in an immutable vault, what was promised.
  *
  * @returns Unix milliseconds; infinite when nobody can tell
  */
-function endsOf(points: readonly RecoveryPoint[], rules: Rules, now: Date): number[] {
+export function endsOf(points: readonly RecoveryPoint[], rules: Rules, isImmutable: boolean, now: Date): number[] {
   const retained = points.map(({ id, sequence, time, tag, promisedUntil }) => ({
     ...{ id, sequence, tag, time: new Date(time) },
     promisedUntil: promisedUntil === undefined ? undefined : new Date(promisedUntil),
   }));
-  const decisions = decideRetention(retained, { rules, protection: "stopped", isImmutable: true }, now);
+  const decisions = decideRetention(retained, { rules, protection: "stopped", isImmutable }, now);
   return decisions.map((decision) => {
     if (!decision.keep) return decision.expiredAt.getTime();
     return decision.until?.getTime() ?? Number.POSITIVE_INFINITY;
@@ -44,7 +44,7 @@ export async function checkNothingKept(
   rules: Rules,
   now: Date,
 ): Promise<void> {
-  const ends = endsOf(await readPoints(recoveryPoints, instance.id), rules, now);
+  const ends = endsOf(await readPoints(recoveryPoints, instance.id), rules, true, now);
   const kept = ends.filter((end) => end > now.getTime());
   if (kept.length === 0) return;
   throw new VaultError(
@@ -66,8 +66,8 @@ export async function checkNothingShortened(
   now: Date,
 ): Promise<void> {
   const points = await readPoints(recoveryPoints, instance.id);
-  const present = endsOf(points, before, now);
-  const later = endsOf(points, wanted, now);
+  const present = endsOf(points, before, true, now);
+  const later = endsOf(points, wanted, true, now);
   const shortened = present.filter((end, i) => end > now.getTime() && (later[i] ?? end) < end);
   if (shortened.length === 0) return;
   throw new VaultError(

@@ -37,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "restore/contract",
     "rebuild",
     "retention",
+    "scrub",
     "alerts",
   ],
   azure: [

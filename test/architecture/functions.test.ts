@@ -6,6 +6,7 @@ import * as backup from "../../src/backup/contract.ts";
 import { endJob } from "../../src/jobs/end-job.ts";
 import * as restore from "../../src/restore/contract.ts";
 import * as retention from "../../src/retention/contract.ts";
+import * as scrub from "../../src/scrub/contract.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const registry = new Registry();
@@ -45,14 +46,14 @@ test("every file of functions is loaded with the app", ({ expect }) => {
 });
 
 test("every activity and orchestration that the capabilities name is registered", ({ expect }) => {
-  const contracts = [backup, restore, retention].flatMap((contract) => Object.values(contract) as unknown[]);
+  const contracts = [backup, restore, retention, scrub].flatMap((contract) => Object.values(contract) as unknown[]);
   const named = [...contracts, endJob].flatMap((member) =>
     typeof member === "object" && member !== null && "name" in member && "parse" in member ? [String(member.name)] : [],
   );
   expect(triggers("activityTrigger").map(({ name }) => name)).toEqual(expect.arrayContaining(named));
-  expect(named).toHaveLength(12);
-  expect(triggers("activityTrigger")).toHaveLength(12);
-  expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore", "retention"]);
+  expect(named).toHaveLength(13);
+  expect(triggers("activityTrigger")).toHaveLength(13);
+  expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore", "retention", "scrub"]);
 });
 
 test("every queue has a function, and another for what that one gives up", ({ expect }) => {
@@ -96,5 +97,6 @@ test("backups are looked for every minute, what has expired every hour", ({ expe
   expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
     ["retentionScheduler", "0 23 * * * *"],
     ["scheduler", "0 * * * * *"],
+    ["scrubScheduler", "0 41 * * * *"],
   ]);
 });

@@ -102,6 +102,8 @@ export class MemoryApp {
     locks: new MemoryRecords(),
     pins: new MemoryRecords(),
     work: new MemoryRecords(),
+    scrubs: new MemoryRecords(),
+    alerts: new MemoryRecords(),
     operations: new MemoryRecords(),
   };
   readonly accounts = new MemoryStorageAccounts();

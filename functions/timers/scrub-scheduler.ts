@@ -1,0 +1,9 @@
+import { app } from "@azure/functions";
+import { input } from "durable-functions";
+import { runScrub } from "../../src/app/run-scrub.ts";
+
+app.timer("scrubScheduler", {
+  schedule: "0 41 * * * *",
+  extraInputs: [input.durableClient()],
+  handler: (_timer, context) => runScrub(context),
+});

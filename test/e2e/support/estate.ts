@@ -4,6 +4,7 @@
  * host, started here; with `LAKEVAULT_E2E_URL` a host that somebody else runs, see `test/e2e/README.md`.
  */
 import { fileURLToPath } from "node:url";
+import { TableServiceClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { QueueServiceClient } from "@azure/storage-queue";
 import { startAzurite } from "../../../local/azurite.ts";
@@ -22,6 +23,8 @@ export interface Estate {
   blobs(account: AccountName): BlobServiceClient;
   /** The queues of the app's state account. */
   readonly queues: QueueServiceClient;
+  /** The tables of the app's state account, which also holds those of the host. */
+  readonly tables: TableServiceClient;
   /** Waits for the next line of the host's log that matches; undefined where the host is not ours. */
   readonly nextLine: ((pattern: RegExp) => Promise<string>) | undefined;
   /** Kills host and app at once and starts them again; undefined where the host is not ours. */
@@ -64,6 +67,7 @@ async function ownEstate(changes: Readonly<Record<string, string>>, time: Movabl
     },
     blobs: (account) => BlobServiceClient.fromConnectionString(connection(account)),
     queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
+    tables: tableService(connection("vaultstate")),
     nextLine: (pattern) => host.nextLine(pattern),
     killAndRestart: async () => {
       await host.kill();
@@ -88,8 +92,13 @@ async function givenEstate(baseUrl: string): Promise<Estate> {
     api: openArmClient(baseUrl),
     blobs: (account) => BlobServiceClient.fromConnectionString(connection(account)),
     queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
+    tables: tableService(connection("vaultstate")),
     nextLine: undefined,
     killAndRestart: undefined,
     close: async () => undefined,
   };
+}
+
+function tableService(connectionString: string): TableServiceClient {
+  return TableServiceClient.fromConnectionString(connectionString, { allowInsecureConnection: true });
 }

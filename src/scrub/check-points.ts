@@ -235,20 +235,32 @@ class PointCheck {
     return "done";
   }
 
-  /** The objects of a segment that no earlier point had, ascending by path. */
-  async #wanted(index: ManifestIndex, entries: readonly Entry[], base: Base): Promise<WantedObject[]> {
-    const before = new EntryLookup(this.#vault, base.segments, index.order);
-    const mayBeUncompared = this.#round.state.hasUnreadSegments;
-    const wanted: WantedObject[] = [];
-    for (const entry of entries) {
-      const { name, etag, birth } = entry;
-      if (entry.type === "directory") continue;
-      const isNew = birth > base.sequence;
-      // Where a segment of an earlier point cannot be read, nobody has compared what it names.
-      if (!isNew && !(mayBeUncompared && (await unlessDamaged(() => isFound(before, entry))) !== true)) continue;
-      wanted.push({ path: objectPath(index.container, name, etag, birth), entry });
+  /** The objects of a segment that were not compared with an earlier point, ascending by path. */
+  async #wanted({ container }: ManifestIndex, entries: readonly Entry[], base: Base): Promise<WantedObject[]> {
+    const blobs = entries.filter(({ type }) => type !== "directory");
+    const wanted = blobs.filter(({ birth }) => birth > base.sequence);
+    if (this.#round.state.hasUnreadSegments && wanted.length < blobs.length) {
+      wanted.push(...(await this.#unread(container, new Set(blobs.filter(({ birth }) => birth <= base.sequence)))));
     }
-    return wanted.sort((a, b) => (a.path < b.path ? -1 : 1));
+    return wanted
+      .map((entry) => ({ path: objectPath(container, entry.name, entry.etag, entry.birth), entry }))
+      .sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  /** Of entries that earlier points have too, those that could be read in none of them, and so nobody has compared. */
+  async #unread(container: string, entries: Set<Entry>): Promise<ReadonlySet<Entry>> {
+    for (const point of this.#earlier) {
+      const some = [...entries].filter(({ birth }) => birth <= point.sequence);
+      if (some.length === 0) break;
+      const seal = await this.#sealOf(point);
+      const index = seal && (await unlessDamaged(() => readCheckedIndex(this.#vault, seal, container)));
+      if (index === undefined) continue;
+      const lookup = new EntryLookup(this.#vault, index.segments, index.order);
+      for (const entry of some) {
+        if ((await unlessDamaged(() => isFound(lookup, entry))) === true) entries.delete(entry);
+      }
+    }
+    return entries;
   }
 
   /** @returns false when the point was purged meanwhile, and nothing of it is noted */

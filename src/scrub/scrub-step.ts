@@ -4,7 +4,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance, RecoveryPoint } from "../instances/contract.ts";
 import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
-import type { InstanceLock } from "../jobs/job-lock.ts";
+import { type InstanceLock, releaseLock } from "../jobs/job-lock.ts";
 import { checkPoints } from "./check-points.ts";
 import {
   FINDING_KINDS,
@@ -49,6 +49,8 @@ export async function scrubStepActivity(deps: ScrubDeps, ref: JobRef): Promise<{
   if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
   if (job.status !== "InProgress" || job.request.kind !== "scrub") return { isDone: true };
 
+  // An execution that died as it removed debris may have left it.
+  await releaseLock(deps.locks, job.instance, job.id);
   const vault = deps.scrubVault(job.instance);
   const found = await findPoints(vault, deps.recoveryPoints, job.instance);
   const before = await deps.scrubs.get(job.instance, SCRUB_ROW);

@@ -377,6 +377,38 @@ describe("a document that cannot be read", () => {
   });
 });
 
+test("what cannot be read is told once, in however many calls", async ({ expect }) => {
+  const world = await RebuildWorld.of(SAMPLE);
+  await world.lose();
+  world.settings = { budgetMs: 0, slice: 1 };
+  const damaged = SAMPLE.flatMap(({ instances }) =>
+    instances.flatMap(({ row, points: [point] }, nth) => {
+      const container = vaultContainerName(row.id);
+      return nth === 0 ? [[container, INSTANCE_FILE]] : [[container, sealPath(point?.id ?? "")]];
+    }),
+  );
+  for (const [container = "", path = ""] of damaged) world.files.write(container, path, new Uint8Array());
+  const answers = await world.rebuild();
+  expect(answers.length).toBeGreaterThan(damaged.length);
+  expect(findings(answers, "unreadable")).toHaveLength(damaged.length);
+  expect(sum(answers, "recoveryPoint")).toMatchObject({ made: world.recoveryPoints.size, kept: 0 });
+});
+
+test("an answer stays short, however much there is to tell", async ({ expect }) => {
+  const world = await RebuildWorld.of(SAMPLE);
+  await world.lose();
+  world.settings = { budgetMs: 3_600_000, slice: 64 };
+  const damaged = Array.from({ length: 2_500 }, (_, n) => n.toString(16).padStart(32, "0"));
+  for (const id of damaged) world.files.write(CONTAINER, sealPath(id), new TextEncoder().encode("{"));
+  const answers = await world.rebuild();
+  expect(answers.length).toBeGreaterThan(2);
+  for (const { findings } of answers) expect(findings.length).toBeLessThan(1_100);
+  expect(findings(answers, "unreadable").map(({ name }) => name)).toEqual(
+    damaged.map((id) => `${CONTAINER}/${sealPath(id)}`),
+  );
+  expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
+});
+
 test("a continuation that is none is refused", async ({ expect }) => {
   const world = await RebuildWorld.of(SAMPLE);
   for (const continuation of ["", "vaults:", "instances:x", "points:0", `vaults:${KEY}:${KEY}`]) {

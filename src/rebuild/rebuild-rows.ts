@@ -134,9 +134,9 @@ class RowRebuild {
     const ids = (await this.#names("bi-", instanceOfContainer)).filter((id) => isAhead(id, start));
     for (let at = 0; at < ids.length; at += WIDTH) {
       const batch = ids.slice(at, at + WIDTH);
-      const told = await mapBounded(batch, WIDTH, (id) => this.#read(id));
+      const contents = await mapBounded(batch, WIDTH, (id) => this.#filesOf(id).read(INSTANCE_FILE));
       for (const [nth, id] of batch.entries()) {
-        const instance = told[nth];
+        const instance = await this.#told(id, contents[nth]);
         if (instance !== undefined && (this.#only === undefined || this.#only.key === instance.place.vault)) {
           const after = start.stage === "points" && start.instance === id ? start.after : "";
           const point = await this.#instance(instance, after);
@@ -186,12 +186,18 @@ class RowRebuild {
     });
   }
 
-  /** Reads `instance.json`. One that cannot be read may be of any vault, so it is told whichever is wanted. */
-  async #read(id: string): Promise<ToldInstance | undefined> {
-    const container = vaultContainerName(id);
-    const files = this.#deps.vaultAccount.files(container);
-    return await this.#orTell("instance", container, async () => {
-      const content = await files.read(INSTANCE_FILE);
+  #filesOf(instance: string): Files {
+    return this.#deps.vaultAccount.files(vaultContainerName(instance));
+  }
+
+  /**
+   * What an instance's document says. One that cannot be read may be of any vault, so it is told whichever is wanted.
+   *
+   * @param content - of `instance.json`
+   */
+  async #told(id: string, content: Uint8Array | undefined): Promise<ToldInstance | undefined> {
+    const files = this.#filesOf(id);
+    return await this.#orTell("instance", vaultContainerName(id), async () => {
       if (content !== undefined) {
         const file = decodeInstanceFile(INSTANCE_FILE, content);
         return { id, file, place: placeOf(id, file), files };

@@ -3,6 +3,7 @@
  * Where everything is put together: settings in, capabilities with their adapters out. Nothing is made before it is
  * asked for, so that the app loads fast and a wrong setting is told by the first function that runs.
  */
+import { randomUUID } from "node:crypto";
 import { Alert } from "../alerts/contract.ts";
 import type { ApiTables } from "../api/api-call.ts";
 import { Operation } from "../api/operation.ts";
@@ -55,6 +56,8 @@ import { type AccountSetting, type Config, readConfig } from "./config.ts";
 export interface App extends ApiTables {
   readonly config: Config;
   readonly clock: Clock;
+  /** A new UUID at each call. */
+  readonly newId: () => string;
   readonly accounts: StorageAccounts;
   readonly files: ProtectionFiles;
   readonly rebuild: Rebuild;
@@ -106,6 +109,7 @@ export function composeApp(config: Config, clock: Clock): App {
     ...tables,
     config,
     clock,
+    newId: randomUUID,
     accounts: new BlobStorageAccounts(accounts),
     files: new BlobProtectionFiles(vaultAccount),
     rebuild: (request) => rebuildRows({ ...tables, vaultAccount: new BlobVaultAccount(vaultAccount), clock }, request),

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { HttpRequest, HttpResponseInit, InvocationContext } from "@azure/functions";
 import { handleArmRequest } from "../api/arm-router.ts";
 import { cleanError } from "../azure/clean-error.ts";
@@ -13,7 +12,6 @@ export async function serveApi(request: HttpRequest, context: InvocationContext)
       tables: composed,
       ...composed,
       orchestrations: orchestrationsOf(context),
-      newId: randomUUID,
       settings: {
         access: config.access,
         retryAfterSeconds: config.retryAfterSeconds,

@@ -71,6 +71,7 @@ async function runJob(world: MemoryJobs, request: Job["request"], moment: Moment
     return NO_TOTALS;
   };
   const own: Record<string, () => Promise<unknown>> = {
+    finishPurges: async () => ({ done: true }),
     beginBackup: begin,
     beginRestore: begin,
     planRanges: plan,

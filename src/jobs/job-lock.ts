@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import type { RecordTable } from "../foundation/records.ts";
+import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import { isOpen, type Job } from "./contract.ts";
 
 /** One writing job at a time per backup instance. Partition: instance id; row: {@link LOCK_ROW}. */
@@ -9,6 +9,8 @@ export const InstanceLock = z.object({
   job: z.string(),
   /** ISO 8601 UTC. */
   since: z.string(),
+  /** The execution of the job that may write; an older one that still goes on finds another here, and stops. */
+  execution: z.string().optional(),
 });
 export type InstanceLock = Readonly<z.infer<typeof InstanceLock>>;
 
@@ -51,6 +53,29 @@ export async function holdLock(
   throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${job.instanceName}'`, {
     hint: "wait until that job has ended, then start this one again",
   });
+}
+
+/**
+ * Makes an execution the one that may write for the job that holds the lock: deliveries come at least once, so an earlier
+ * execution of the same step may not have ended.
+ *
+ * @param execution - a new id
+ * @returns tells whether it is still the one; asked before each thing that cannot be undone
+ * @throws VaultError `storage/conflict` (retryable) when the job does not hold the lock
+ */
+export async function fenceLock(
+  locks: RecordTable<InstanceLock>,
+  job: Pick<Job, "id" | "instance">,
+  execution: string,
+): Promise<() => Promise<boolean>> {
+  const held = await updateRecord(locks, job.instance, LOCK_ROW, (lock) =>
+    lock.job === job.id ? { ...lock, execution } : lock,
+  );
+  if (held?.execution !== execution) throw new VaultError("storage/conflict", `job '${job.id}' has lost its lock`);
+  return async () => {
+    const lock = (await locks.get(job.instance, LOCK_ROW))?.value;
+    return lock?.job === job.id && lock.execution === execution;
+  };
 }
 
 /**

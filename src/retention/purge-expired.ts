@@ -10,7 +10,7 @@ import {
   scheduleRow,
 } from "../instances/contract.ts";
 import type { Job, JobRef } from "../jobs/contract.ts";
-import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
+import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { isPinned } from "../jobs/pins.ts";
 import type { SweepableVault } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
@@ -29,6 +29,8 @@ export interface RetentionDeps extends ReadRetentionDeps {
   readonly vault: (instanceId: string) => SweepableVault;
   readonly manifests: ManifestCache;
   readonly clock: Clock;
+  /** A new id at each call. */
+  readonly newId: () => string;
   readonly settings: { readonly budgetMs: number };
 }
 
@@ -37,15 +39,16 @@ const DONE: PurgeEnd = { done: true };
 /**
  * Takes the instance's lock and ends the purges that were begun and not ended.
  *
- * Safe to run twice: the lock is taken again by the same job, and a purge goes on wherever it is.
+ * Safe to run twice: the lock is taken again by the same job, a purge goes on wherever it is, and of two executions at once
+ * the older one can remove nothing more.
  *
  * @throws VaultError `instance/busy`, and what `purgeRecoveryPoint` throws: then the job must not go on
  */
 export async function finishPurgesActivity(deps: RetentionDeps, input: PurgeInput): Promise<PurgeEnd> {
   const job = await openJob(deps, input);
   if (job === undefined) return DONE;
-  await holdLock(deps, job, deps.clock());
-  const progress = await finishPurges(purgeDeps(deps, job.instance, timerOf(deps)), input.from);
+  const vault = await fencedVault(deps, job);
+  const progress = await finishPurges(purgeDeps(deps, job.instance, vault, timerOf(deps)), input.from);
   // Debris puts off only what was not begun, and that has no journal.
   return progress.state === "stopped" ? endOf(progress.from) : DONE;
 }
@@ -63,10 +66,9 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const job = await openJob(deps, input);
   const instance = job && (await deps.instances.get(job.vault, job.instanceName))?.value;
   if (job === undefined || instance === undefined) return DONE;
-  await holdLock(deps, job, deps.clock());
-
+  const vault = await fencedVault(deps, job);
   const hasTime = timerOf(deps);
-  const purging = purgeDeps(deps, instance.id, hasTime);
+  const purging = purgeDeps(deps, instance.id, vault, hasTime);
   const decided = await readRetention(deps, instance, job.vault);
   let kept = decided.length;
   for (const { point, decision } of decided) {
@@ -80,7 +82,7 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   }
   const end = goesAt(instance);
   if (kept > 0 || end === undefined || end > deps.clock()) return DONE;
-  return (await removeInstance(deps, job, instance, hasTime)) ? DONE : endOf(undefined);
+  return (await removeInstance({ ...deps, vault: () => vault }, job, instance, hasTime)) ? DONE : endOf(undefined);
 }
 
 function endOf(from: PurgePosition | undefined): PurgeEnd {
@@ -103,10 +105,32 @@ function timerOf({ clock, settings }: RetentionDeps): () => boolean {
   return () => clock().getTime() < stopAt;
 }
 
-function purgeDeps(deps: RetentionDeps, instance: string, hasTime: () => boolean): PurgeDeps {
+/**
+ * Takes the instance's lock, and gives a vault from which nothing can be removed any more when another execution of the job
+ * has taken over: deliveries come at least once, and a worker that was given up may go on.
+ *
+ * @throws VaultError `instance/busy`
+ */
+async function fencedVault(deps: RetentionDeps, job: Job): Promise<SweepableVault> {
+  await holdLock(deps, job, deps.clock());
+  const isCurrent = await fenceLock(deps.locks, job, deps.newId());
+  const vault = deps.vault(job.instance);
+  return {
+    read: (path) => vault.read(path),
+    create: (path, content, options) => vault.create(path, content, options),
+    list: (prefix, from) => vault.list(prefix, from),
+    remove: async (paths) => {
+      if (!(await isCurrent()))
+        throw new VaultError("storage/conflict", "another execution of the job goes on with this");
+      await vault.remove(paths);
+    },
+  };
+}
+
+function purgeDeps(deps: RetentionDeps, instance: string, vault: SweepableVault, hasTime: () => boolean): PurgeDeps {
   return {
     instance,
-    vault: deps.vault(instance),
+    vault,
     manifests: deps.manifests,
     rows: {
       hasDebris: async (sequence) =>

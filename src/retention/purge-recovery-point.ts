@@ -83,7 +83,8 @@ const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
  * when it was born after the previous sealed point and the next one does not have it. With the last point of an instance
  * goes all that its points and attempts have put into the vault.
  *
- * The caller holds the instance's lock, so that no two executions overlap, and has swept debris.
+ * The caller holds the instance's lock, gives a vault from which only its newest execution can remove, so that no two
+ * overlap, and has swept debris.
  *
  * Pins need no lock, because each side first writes and then looks: a restore writes its pin, and reads the point only
  * when it then finds no journal of it and its seal in place; a purge writes its journal, and removes the seal only when it

@@ -83,6 +83,7 @@ export class MemoryLake {
   readonly events: string[] = [];
   readonly #options: LakeOptions;
   readonly #pool: AdaptivePool;
+  #executions = 0;
   #now = Date.parse("2026-01-01T00:00:00.000Z");
 
   constructor(options: LakeOptions = {}) {
@@ -124,6 +125,7 @@ export class MemoryLake {
         },
       }),
       target: () => this.crash.wrap(new MemoryTarget(this.target, this.vault)),
+      newId: () => `execution-${this.#executions++}`,
       clock: () => {
         this.#now += tickMs;
         return new Date(this.#now);

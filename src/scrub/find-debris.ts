@@ -88,7 +88,7 @@ async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promis
     if (one.claims.length === 0 && asked.size === MOST_SEGMENTS) break;
     asked.set(place.ref.path, one);
     one.claims.push({ path, ...place.object });
-    // Keeps the order of the paths; replaced below.
+    // Until its segment was read.
     verdicts.set(path, "undecided");
   }
   for (const { ref, order, claims } of asked.values()) {
@@ -98,7 +98,9 @@ async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promis
         const entry = await lookup.find(name);
         return entry?.etag === etag && entry.birth === birth;
       });
-      verdicts.set(path, isNamed === undefined ? "undecided" : isNamed ? "needed" : "debris");
+      // What one reading of the segment could not tell, none can.
+      if (isNamed === undefined) break;
+      verdicts.set(path, isNamed ? "needed" : "debris");
     }
   }
   return verdicts;

@@ -81,10 +81,15 @@ export async function listSealedIds(vault: Files): Promise<SealedId[]> {
     const id = recoveryPointOfSeal(path);
     if (id === undefined) continue;
     const noted = metadata[SEQUENCE_METADATA];
-    const sequence = noted === undefined ? (await unlessDamaged(() => readSeal(vault, id)))?.sequence : Number(noted);
+    const sequence = noted === undefined ? await readSequence(vault, id) : Number(noted);
     found.push({ id, sequence: Number.isSafeInteger(sequence) && Number(sequence) > 0 ? sequence : undefined });
   }
   return found;
+}
+
+/** For a seal whose metadata was lost, as when a vault was copied by a tool that drops it. */
+async function readSequence(vault: Files, id: string): Promise<number | undefined> {
+  return (await unlessGone(() => unlessDamaged(() => readSeal(vault, id))))?.sequence;
 }
 
 /** Whatever lies there counts: when in doubt a purge is under way. */

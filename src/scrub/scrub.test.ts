@@ -158,6 +158,25 @@ describe("what is missing or altered is found, told, and marks exactly the point
   }
 });
 
+test("a seal without its metadata is placed by what it says, and one that says nothing by its row", async ({
+  expect,
+}) => {
+  const world = await threePoints();
+  for (const id of ["one", "two"]) {
+    const file = world.vault.files.get(sealPath(id));
+    if (file !== undefined) world.vault.files.set(sealPath(id), { ...file, metadata: {} });
+  }
+  expect((await world.scrub()).counts).toMatchObject({ points: 3, objects: 12, manifests: 0 });
+  flip(world, sealPath("two"), 0);
+  await world.scrub();
+  expect(world.marks()).toEqual({ two: [0, 0, 1] });
+  // Neither row nor number: told, and nothing is removed while it is so.
+  await world.estate.recoveryPoints.remove(INSTANCE, "two");
+  put(world, "markers/failed/raw");
+  expect((await world.scrub()).counts).toMatchObject({ manifests: 1, debris: 0, removed: 0 });
+  expect(world.openAlerts()).toEqual({ "scrub.manifests-damaged": 1 });
+});
+
 test("a later round that finds a point whole takes back its mark and resolves the alert", async ({ expect }) => {
   const world = await threePoints();
   const path = objectPath("raw", "a", "a1", 1);
@@ -227,6 +246,17 @@ test("an object that is younger than all points stays, and what is not understoo
     put(world, path);
   const before = world.paths();
   expect((await world.scrub()).counts).toMatchObject({ debris: 0, notUnderstood: strange.length });
+  expect(world.paths()).toEqual(before);
+});
+
+test("debris goes also where more segments tell of it than are read at once", async ({ expect }) => {
+  const world = new ScrubWorld();
+  await world.protect();
+  const names = Array.from({ length: 600 }, (_, n) => `n${String(n).padStart(3, "0")}`);
+  await world.point("one", 1, { raw: { segments: names.map((name) => [blob(name, "e", 1)]) } });
+  const before = world.paths();
+  for (const name of names) put(world, objectPath("raw", name, "debris", 1));
+  expect((await world.scrub()).counts).toMatchObject({ debris: 600, removed: 600, segments: 600 });
   expect(world.paths()).toEqual(before);
 });
 

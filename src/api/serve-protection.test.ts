@@ -7,6 +7,7 @@ import {
   MemoryApp,
   POLICY_ID,
   policyBody,
+  SUBSCRIPTION,
   VAULT_ID,
   vaultBody,
 } from "../../test/support/memory-app.ts";
@@ -272,6 +273,41 @@ describe("the vault", () => {
     expect((await app.call("DELETE", VAULT_ID)).status).toBe(204);
     expect(app.tables.policies.size + app.tables.vaults.size).toBe(0);
     expect(app.files.containers.size).toBe(0);
+  });
+});
+
+describe("when the tables are lost", () => {
+  test("a PUT does not free a vault of what it has promised", async ({ expect }) => {
+    const app = await protectedApp({ immutabilitySettings: { state: "Locked" } });
+    for (const { row } of (await app.tables.vaults.list(SUBSCRIPTION)).records) {
+      await app.tables.vaults.remove(SUBSCRIPTION, row);
+    }
+    const body = {
+      location: "westeurope",
+      properties: { securitySettings: { immutabilitySettings: { state: "Disabled" } } },
+    };
+    expect(refusalOf(await app.call("PUT", VAULT_ID, { body }))[2]).toBe("vault/immutable");
+    expect((await app.call("GET", VAULT_ID)).body).toMatchObject({
+      properties: { securitySettings: { immutabilitySettings: { state: "Locked" } } },
+    });
+  });
+
+  test("nor does one when its document cannot be read", async ({ expect }) => {
+    const app = await protectedApp({ immutabilitySettings: { state: "Locked" } });
+    for (const { row } of (await app.tables.vaults.list(SUBSCRIPTION)).records) {
+      await app.tables.vaults.remove(SUBSCRIPTION, row);
+    }
+    app.files.write(`vault-${KEY}`, "vault.json", new TextEncoder().encode("{"));
+    const effects = app.effects;
+    expect(refusalOf(await app.call("PUT", VAULT_ID, { body: vaultBody() }))[2]).toBe("format/corrupt");
+    expect(app.effects).toBe(effects);
+  });
+
+  test("a vault with instances that have no rows is not deleted", async ({ expect }) => {
+    const app = await protectedApp();
+    await app.tables.instances.remove(KEY, ROW);
+    expect(refusalOf(await app.call("DELETE", VAULT_ID))[2]).toBe("vault/not-empty");
+    expect(await stateOf(app)).toBe("ProtectionConfigured");
   });
 });
 

@@ -52,6 +52,7 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
     createdAt: deps.clock().toISOString(),
   };
 
+  await recoverLost(call);
   const decide = (before: VaultRecord | undefined): VaultRecord => {
     readVaultSettings(properties.securitySettings);
     if (before === undefined) return wanted;
@@ -82,6 +83,24 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   return created
     ? await acceptPut(call, vault, undefined, vaultResource(vault, "Provisioning"))
     : ok(vaultResource(vault));
+}
+
+/**
+ * Makes the row of a vault again when it has none: with its row its promises would be lost, such as to be locked.
+ *
+ * @throws VaultError `format/corrupt`, `format/newer-version` when the vault account tells of the vault in a way that cannot
+ *   be read
+ */
+async function recoverLost({ deps, params }: ApiCall<VaultPath>): Promise<void> {
+  const known = await deps.tables.vaults.get(params.subscription.toLowerCase(), vaultRow(params));
+  if (known !== undefined) return;
+  const { findings } = await deps.rebuild({ vaultArmId: vaultArmId(params), isVaultOnly: true });
+  const lost = findings.find(({ kind, outcome }) => kind === "vault" && outcome === "unreadable");
+  // A vault that was never there has no document either.
+  if (lost === undefined || lost.code === "format/missing") return;
+  throw new VaultError(lost.code ?? "format/corrupt", `what the vault account tells of the vault: ${lost.because}`, {
+    hint: "nothing is changed, because nobody can tell what the vault has promised",
+  });
 }
 
 /** What protects data stays as it was unless a caller says otherwise, also in a PUT. */
@@ -147,6 +166,13 @@ export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse
   const vault = (await deps.tables.vaults.get(partition, vaultRow(params)))?.value;
   if (vault === undefined) return NO_CONTENT;
   const key = vaultKey(vault.armId);
+  // Instances whose rows were lost count too.
+  const { continuation } = await deps.rebuild({ vaultArmId: vault.armId });
+  if (continuation !== undefined) {
+    throw new VaultError("vault/not-empty", `vault '${vault.name}' has more in the vault account than it has rows`, {
+      hint: "make its rows again, by rebuild",
+    });
+  }
   for await (const { value: instance } of listRecords(deps.tables.instances, key)) {
     const isDeleted = instance.protectionState === "SoftDeleted";
     throw new VaultError("vault/not-empty", `vault '${vault.name}' has the backup instance '${instance.name}'`, {

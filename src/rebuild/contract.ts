@@ -44,6 +44,8 @@ export type RebuildCounts = Readonly<Record<RebuiltKind, Readonly<Record<Rebuild
 export interface RebuildRequest {
   /** ARM id of one vault; absent: all that the vault account tells of. */
   readonly vaultArmId?: string;
+  /** Ends after the vault and its policies. */
+  readonly isVaultOnly?: boolean;
   /** As the call before has answered; absent at the first. */
   readonly continuation?: string;
 }

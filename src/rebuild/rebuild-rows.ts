@@ -93,7 +93,7 @@ const WIDTH = 32;
 export async function rebuildRows(deps: RebuildDeps, request: RebuildRequest): Promise<RebuildResult> {
   const start = decodePosition(request.continuation);
   const rebuild = new RowRebuild(deps, request.vaultArmId);
-  const end = await rebuild.run(start);
+  const end = await rebuild.run(start, request.isVaultOnly === true);
   return { ...rebuild.tally.result, ...(end === undefined ? {} : { continuation: encodePosition(end) }) };
 }
 
@@ -123,7 +123,7 @@ class RowRebuild {
   }
 
   /** @returns where to go on; undefined when all is done */
-  async run(start: Position): Promise<Position | undefined> {
+  async run(start: Position, isVaultOnly: boolean): Promise<Position | undefined> {
     if (start.stage === "vaults") {
       const keys = this.#only === undefined ? await this.#names("vault-", vaultOfContainer) : [this.#only.key];
       for (const key of keys.filter((key) => key > start.after)) {
@@ -131,6 +131,7 @@ class RowRebuild {
         if (this.#mustEnd()) return { stage: "vaults", after: key };
       }
     }
+    if (isVaultOnly) return undefined;
     const ids = (await this.#names("bi-", instanceOfContainer)).filter((id) => isAhead(id, start));
     for (let at = 0; at < ids.length; at += WIDTH) {
       const batch = ids.slice(at, at + WIDTH);

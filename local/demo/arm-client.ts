@@ -55,7 +55,7 @@ export interface ArmClient {
   /** @throws ArmError when the answer is no success */
   request(method: "GET" | "PUT" | "POST", path: string, body?: unknown): Promise<ArmAnswer>;
   /** Sends a request and waits for the end of the operation that it began. @returns the body of its result */
-  run(method: "PUT" | "POST", path: string, body: unknown): Promise<unknown>;
+  run(method: "PUT" | "POST" | "DELETE", path: string, body: unknown): Promise<unknown>;
   /** Sends a POST that starts a job. @returns the job's path, at once */
   startJob(path: string, body: unknown): Promise<string>;
   /** Waits until a job has ended. */

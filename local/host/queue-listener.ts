@@ -75,37 +75,41 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
   let loop: Promise<void> | undefined;
   const bell = openBell();
 
-  const fetch = async (): Promise<number> => {
+  const isFull = (): boolean => underWay.size > config.newBatchThreshold;
+
+  /** @returns whether the queue may have more for now */
+  const fetch = async (): Promise<boolean> => {
     const room = config.batchSize + config.newBatchThreshold - underWay.size;
+    const numberOfMessages = Math.min(config.batchSize, room, MAX_FETCH);
     const { receivedMessageItems } = await queue.receiveMessages({
-      numberOfMessages: Math.min(config.batchSize, room, MAX_FETCH),
+      numberOfMessages,
       visibilityTimeout: LEASE_MS / 1000,
     });
     for (const message of receivedMessageItems) {
       const work = handleMessage(options, message)
         .catch((error: unknown) => log.error(`queue '${queue.name}': ${describe(error)}`))
-        .finally(() => {
+        .then((end) => {
+          if (isFull() || end === "given back") bell.ring();
           underWay.delete(work);
-          bell.ring();
         });
       underWay.add(work);
     }
-    return receivedMessageItems.length;
+    return receivedMessageItems.length === numberOfMessages;
   };
 
   const listen = async (): Promise<void> => {
     const idleMs = Math.min(config.maxPollingIntervalMs, IDLE_POLL_MS);
     let isFailing = false;
     while (!isStopped) {
-      if (underWay.size > config.newBatchThreshold) {
+      if (isFull()) {
         await bell.wait(RENEW_MS);
         continue;
       }
       try {
-        const received = await fetch();
+        const mayHaveMore = await fetch();
         if (isFailing) log.info(`queue '${queue.name}' answers again`);
         isFailing = false;
-        if (received === 0) await bell.wait(idleMs);
+        if (!mayHaveMore) await bell.wait(idleMs);
       } catch (error) {
         if (isStopped) return;
         if (statusOf(error) === 404) {
@@ -136,19 +140,22 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
   };
 }
 
-/** Runs the function for one message, and deletes, returns or poisons the message by how that ended. */
-async function handleMessage(options: QueueListenerOptions, message: DequeuedMessageItem): Promise<void> {
+/** Runs the function for one message, and deletes, gives back or poisons the message by how that ended. */
+async function handleMessage(
+  options: QueueListenerOptions,
+  message: DequeuedMessageItem,
+): Promise<"gone" | "given back"> {
   const { queue, config, log } = options;
   const lease = keepLease(options, message);
   try {
     const text = decodeMessage(message.messageText, config.messageEncoding);
     if (text === undefined) {
       await moveToPoison(options, lease, message, "it is not base64 (extensions.queues.messageEncoding of host.json)");
-      return;
+      return "gone";
     }
     if (message.dequeueCount > config.maxDequeueCount) {
       await moveToPoison(options, lease, message, `it was delivered ${message.dequeueCount} times`);
-      return;
+      return "gone";
     }
     const response = await options.invoke({ string: text }, triggerMetadata(message, text));
     if (response.ok) {
@@ -167,7 +174,9 @@ async function handleMessage(options: QueueListenerOptions, message: DequeuedMes
         const hiddenS = Math.ceil(config.visibilityTimeoutMs / 1000);
         await queue.updateMessage(message.messageId, await lease.end(), undefined, hiddenS);
       });
+      return "given back";
     }
+    return "gone";
   } finally {
     await lease.end();
   }

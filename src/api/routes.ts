@@ -26,6 +26,7 @@ import { rebuildVault } from "./serve-rebuild.ts";
 import { getRecoveryPoint, listRecoveryPoints } from "./serve-recovery-points.ts";
 import { triggerRestore, validateRestore } from "./serve-restore.ts";
 import { triggerRetention } from "./serve-retention.ts";
+import { getSchedule } from "./serve-schedule.ts";
 import { listAlerts, triggerScrub } from "./serve-scrub.ts";
 import {
   deleteVault,
@@ -103,6 +104,7 @@ export const ROUTES: readonly Route[] = [
 
   route(`${OWN_ROOT}${VAULT}/rebuild`, { POST: rebuildVault }),
   route(`${OWN_ROOT}${VAULT}/alerts`, { GET: listAlerts }),
+  route(`${OWN_ROOT}${INSTANCE}/schedule`, { GET: getSchedule }),
   route(`${OWN_ROOT}${INSTANCE}/retention`, { POST: triggerRetention }),
   route(`${OWN_ROOT}${INSTANCE}/scrub`, { POST: triggerScrub }),
 ];
@@ -131,6 +133,7 @@ const PROVIDER_OPERATIONS = [
   ["backupVaults/backupInstances/retention/action", "Backup instance", "Purges what has expired"],
   ["backupVaults/deletedBackupInstances/read", "Deleted backup instance", "Gets or lists deleted backup instances"],
   ["backupVaults/deletedBackupInstances/undelete/action", "Deleted backup instance", "Undeletes a backup instance"],
+  ["backupVaults/backupInstances/schedule/read", "Backup instance", "Gets the slots of a backup instance"],
   ["backupVaults/backupInstances/scrub/action", "Backup instance", "Compares the vault with its manifests"],
   ["backupVaults/alerts/read", "Alert", "Lists alerts"],
   ["backupVaults/rebuild/action", "Backup vault", "Makes the rows of a vault again from its account"],

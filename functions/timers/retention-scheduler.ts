@@ -1,6 +1,6 @@
 import { app } from "@azure/functions";
 import { input } from "durable-functions";
-import { runRetention } from "../../src/app/run-retention.ts";
+import { runRetention } from "../../src/app/run-management.ts";
 
 // Once a day is enough for an instance, and it sees to that; more often, because a backup may be at work.
 app.timer("retentionScheduler", {

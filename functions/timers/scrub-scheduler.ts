@@ -1,6 +1,6 @@
 import { app } from "@azure/functions";
 import { input } from "durable-functions";
-import { runScrub } from "../../src/app/run-scrub.ts";
+import { runScrub } from "../../src/app/run-management.ts";
 
 app.timer("scrubScheduler", {
   schedule: "0 41 * * * *",

@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { vaultKey } from "../instances/contract.ts";
+import { managementJob, vaultKey } from "../instances/contract.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { readRetention } from "../retention/read-retention.ts";
-import { retentionJob } from "../retention/start-due-retention.ts";
 import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
@@ -38,7 +37,7 @@ export async function triggerRetention(call: ApiCall<InstancePath>): Promise<Api
       hint: "wait until that job has ended",
     });
   }
-  const wanted = retentionJob(instance, { id, vault: key, requestedBy: "user", now: deps.clock() });
+  const wanted = managementJob(instance, "retention", { id, vault: key, requestedBy: "user", now: deps.clock() });
   const job = await requestJob({ ...deps.tables, orchestrations: deps.orchestrations }, wanted);
   return await acceptJob(call, vault, job);
 }

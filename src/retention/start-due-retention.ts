@@ -1,7 +1,14 @@
 import type { Clock } from "../foundation/clock.ts";
 import { deriveUuid } from "../foundation/ids.ts";
-import { listRecords, type RecordTable } from "../foundation/records.ts";
-import { ALL_SCHEDULES, type BackupInstance, type Schedule } from "../instances/contract.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import {
+  type BackupInstance,
+  managementJob,
+  type Schedule,
+  type Started,
+  type StartedFor,
+  startForInstances,
+} from "../instances/contract.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
 import type { SweepableVault } from "../vault/contract.ts";
 import { listPurges } from "./purge-recovery-point.ts";
@@ -17,13 +24,6 @@ export interface StartDueRetentionDeps extends ReadRetentionDeps {
   /** The unfinished job that holds the instance's lock. */
   readonly busyWith: (vault: string, instanceId: string) => Promise<string | undefined>;
 }
-
-/** What became of one instance at one tick. */
-export type DueRetention = Pick<Schedule, "vault" | "instanceName"> &
-  (
-    | { readonly start: true; readonly job: Job }
-    | { readonly start: false; readonly because: string; readonly error?: unknown }
-  );
 
 /** How many jobs a day try to purge an instance: others may have been cancelled, or have failed. */
 const MOST_A_DAY = 4;
@@ -67,49 +67,17 @@ export function retentionJobId(instanceId: string, day: string, attempt: number)
   return deriveUuid("retention", instanceId, day, String(attempt));
 }
 
-/** @param id - of the job, made of what asks for it */
-export function retentionJob(
-  instance: BackupInstance,
-  { id, vault, requestedBy, now }: Pick<Job, "id" | "vault" | "requestedBy"> & { readonly now: Date },
-): Job {
-  return {
-    id,
-    vault,
-    instanceName: instance.name.toLowerCase(),
-    instance: instance.id,
-    status: "InProgress",
-    requestedBy,
-    request: { kind: "retention" },
-    startedAt: now.toISOString(),
-    policyName: instance.policyName,
-  };
-}
-
 /**
  * Starts the retention of every instance that has something to purge, in all vaults, and tells why of the others it has
- * not. One instance that fails holds up none of the others.
+ * not.
  *
  * Safe to run twice, and at once: the job's id is made of the instance, the day and the attempt.
  */
-export async function startDueRetention(deps: StartDueRetentionDeps): Promise<DueRetention[]> {
-  const outcomes: DueRetention[] = [];
-  for await (const { value: schedule } of listRecords(deps.schedules, ALL_SCHEDULES)) {
-    const { vault, instanceName } = schedule;
-    try {
-      outcomes.push({ vault, instanceName, ...(await startWhenDue(deps, schedule)) });
-    } catch (error) {
-      outcomes.push({ vault, instanceName, start: false, because: "failed", error });
-    }
-  }
-  return outcomes;
+export async function startDueRetention(deps: StartDueRetentionDeps): Promise<StartedFor[]> {
+  return startForInstances(deps, (instance, vault) => startWhenDue(deps, instance, vault));
 }
 
-async function startWhenDue(
-  deps: StartDueRetentionDeps,
-  { vault, instanceName }: Schedule,
-): Promise<{ readonly start: true; readonly job: Job } | { readonly start: false; readonly because: string }> {
-  const instance = (await deps.instances.get(vault, instanceName))?.value;
-  if (instance === undefined) return { start: false, because: "there is no such instance" };
+async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstance, vault: string): Promise<Started> {
   const now = deps.clock();
   const day = now.toISOString().slice(0, 10);
   const decided = await readRetention(deps, instance, vault);
@@ -123,7 +91,7 @@ async function startWhenDue(
   });
   if (!decision.start) return decision;
   const id = retentionJobId(instance.id, day, decision.attempt);
-  const job = await deps.requestJob(retentionJob(instance, { id, vault, requestedBy: "schedule", now }));
+  const job = await deps.requestJob(managementJob(instance, "retention", { id, vault, requestedBy: "schedule", now }));
   return { start: true, job };
 }
 

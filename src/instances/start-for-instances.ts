@@ -1,0 +1,55 @@
+import { listRecords, type RecordTable } from "../foundation/records.ts";
+import type { Job } from "../jobs/contract.ts";
+import type { BackupInstance } from "./contract.ts";
+import { ALL_SCHEDULES, type Schedule } from "./schedules.ts";
+
+/** Whether a job was started for an instance, and why not. */
+export type Started =
+  | { readonly start: true; readonly job: Job }
+  | { readonly start: false; readonly because: string; readonly error?: unknown };
+
+export type StartedFor = Pick<Schedule, "vault" | "instanceName"> & Started;
+
+/**
+ * Starts a job for each instance that wants one, in all vaults, deleted ones too, and tells why of the others it has not. One
+ * that fails holds up none of the others.
+ *
+ * @param start - with the instance and the key of its vault
+ */
+export async function startForInstances(
+  deps: { readonly schedules: RecordTable<Schedule>; readonly instances: RecordTable<BackupInstance> },
+  start: (instance: BackupInstance, vault: string) => Promise<Started>,
+): Promise<StartedFor[]> {
+  const outcomes: StartedFor[] = [];
+  for await (const { value } of listRecords(deps.schedules, ALL_SCHEDULES)) {
+    const { vault, instanceName } = value;
+    try {
+      const instance = (await deps.instances.get(vault, instanceName))?.value;
+      const started: Started =
+        instance === undefined ? { start: false, because: "there is no such instance" } : await start(instance, vault);
+      outcomes.push({ vault, instanceName, ...started });
+    } catch (error) {
+      outcomes.push({ vault, instanceName, start: false, because: "failed", error });
+    }
+  }
+  return outcomes;
+}
+
+/** A job that looks after an instance. @param id - made of what asks for it */
+export function managementJob(
+  instance: BackupInstance,
+  kind: "retention" | "scrub",
+  { id, vault, requestedBy, now }: Pick<Job, "id" | "vault" | "requestedBy"> & { readonly now: Date },
+): Job {
+  return {
+    id,
+    vault,
+    instanceName: instance.name.toLowerCase(),
+    instance: instance.id,
+    status: "InProgress",
+    requestedBy,
+    request: { kind },
+    startedAt: now.toISOString(),
+    policyName: instance.policyName,
+  };
+}

@@ -125,8 +125,9 @@ export async function purgeRecoveryPoint(
 }
 
 /**
- * Ends the purges that were begun and not ended. Runs before any other writing job of the instance, under its lock. One
- * whose point was pinned before its seal went is taken back, and the others are ended all the same.
+ * Ends the purges that were begun and not ended. Runs before any other writing job of the instance, under its lock. While the
+ * seal of a point is there nothing of it has gone, and the purge is taken back: the policy may keep the point for longer by
+ * now, its protection may have been stopped, a restore may read it. Who still wants it purged decides so anew.
  *
  * Safe to run twice, as {@link purgeRecoveryPoint} is.
  *
@@ -136,6 +137,10 @@ export async function purgeRecoveryPoint(
 export async function finishPurges(deps: PurgeDeps, from?: PurgePosition): Promise<PurgeProgress> {
   let counts = NOTHING;
   for (const recoveryPoint of await listPurges(deps.vault)) {
+    if ((await deps.vault.read(sealPath(recoveryPoint))) !== undefined) {
+      await deps.vault.remove([purgePath(recoveryPoint)]);
+      continue;
+    }
     const progress = await purgeRecoveryPoint(
       deps,
       recoveryPoint,

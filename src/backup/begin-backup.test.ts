@@ -1,6 +1,7 @@
 import { test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
 import { SEQUENCE_METADATA } from "../vault/seal.ts";
 import { beginBackupActivity } from "./begin-backup.ts";
 
@@ -17,6 +18,18 @@ test("a second job of the instance is refused while the first works", async ({ e
   await lake.beginBackup(one);
   await expect(beginBackupActivity(lake.deps, two)).rejects.toMatchObject({ code: "instance/busy" });
   await lake.beginBackup(one);
+});
+
+test("a scrub that holds the lock for a moment makes a backup try again, and does not fail it", async ({ expect }) => {
+  const lake = await lakeWith(["raw"]);
+  const scrub = await lake.requestJob("scrub", { kind: "scrub" });
+  await lake.locks.put("1".repeat(32), LOCK_ROW, { job: scrub.job, since: "" });
+  const ref = await lake.requestBackup("one");
+  const refused = await beginBackupActivity(lake.deps, ref).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "storage/conflict", retryable: true });
+  expect(await busyWith(lake.deps, "vault", "1".repeat(32))).toBeUndefined();
+  await lake.jobs.put("vault", "scrub", { ...(await lake.job("scrub")), status: "Completed" });
+  expect(await beginBackupActivity(lake.deps, ref)).toMatchObject({ begun: true });
 });
 
 test("all containers are taken by rule, without the excluded", async ({ expect }) => {

@@ -33,7 +33,7 @@ export async function takeLock(
     const held = await deps.locks.get(job.instance, LOCK_ROW);
     if (held === undefined) continue;
     const { job: holder } = held.value;
-    if (holder === job.id || (await busyWith(deps, job.vault, job.instance)) !== undefined) return holder;
+    if (holder === job.id || (await holderOf(deps, job.vault, job.instance)) !== undefined) return holder;
     await releaseLock(deps.locks, job.instance, holder);
   }
 }
@@ -41,7 +41,7 @@ export async function takeLock(
 /**
  * Takes the lock of a backup instance for a job, or says who has it. Safe to run twice, as {@link takeLock} is.
  *
- * @throws VaultError `instance/busy`
+ * @throws VaultError `instance/busy`; `storage/conflict` (retryable) while a scrub holds it, which it does for a moment only
  */
 export async function holdLock(
   deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
@@ -50,6 +50,12 @@ export async function holdLock(
 ): Promise<void> {
   const holder = await takeLock(deps, job, now);
   if (holder === job.id) return;
+  if ((await deps.jobs.get(job.vault, holder))?.value.request.kind === "scrub") {
+    throw new VaultError(
+      "storage/conflict",
+      `scrub '${holder}' is just removing what '${job.instanceName}' does not need`,
+    );
+  }
   throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${job.instanceName}'`, {
     hint: "wait until that job has ended, then start this one again",
   });
@@ -79,7 +85,8 @@ export async function fenceLock(
 }
 
 /**
- * Tells which unfinished job holds the lock of a backup instance. A lock that an ended job left behind is no one's.
+ * Tells which unfinished job keeps others from working on a backup instance. A scrub does not: it holds the lock for a moment
+ * now and then, and whoever begins meanwhile tries again.
  *
  * @returns undefined when the instance is free
  */
@@ -88,10 +95,20 @@ export async function busyWith(
   vault: string,
   instanceId: string,
 ): Promise<string | undefined> {
+  const holder = await holderOf(deps, vault, instanceId);
+  return holder?.request.kind === "scrub" ? undefined : holder?.id;
+}
+
+/** The unfinished job that holds the lock of a backup instance. A lock that an ended job left behind is no one's. */
+async function holderOf(
+  deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
+  vault: string,
+  instanceId: string,
+): Promise<Job | undefined> {
   const lock = await deps.locks.get(instanceId, LOCK_ROW);
   if (lock === undefined) return undefined;
-  const holder = await deps.jobs.get(vault, lock.value.job);
-  return holder !== undefined && isOpen(holder.value) ? holder.value.id : undefined;
+  const holder = (await deps.jobs.get(vault, lock.value.job))?.value;
+  return holder !== undefined && isOpen(holder) ? holder : undefined;
 }
 
 /** Gives the lock back. Safe to run twice: another job's lock is left alone. */

@@ -25,6 +25,10 @@ export interface RetentionDeps extends ReadRetentionDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly attempts: RecordTable<Attempt>;
   readonly locks: RecordTable<InstanceLock>;
+  /** Partition: instance id. */
+  readonly scrubs: RecordTable<unknown>;
+  /** Partition: vault key; rows begin with the instance id. */
+  readonly alerts: RecordTable<unknown>;
   readonly files: Pick<ProtectionFiles, "remove">;
   readonly vault: (instanceId: string) => SweepableVault;
   readonly manifests: ManifestCache;
@@ -194,9 +198,10 @@ async function removeInstance(
     await vault.remove(paths);
   }
   await deps.files.remove(id);
-  for (const table of [deps.recoveryPoints, deps.attempts, deps.pins] as readonly RecordTable<unknown>[]) {
+  for (const table of [deps.recoveryPoints, deps.attempts, deps.pins, deps.scrubs] as readonly RecordTable<unknown>[]) {
     for await (const { row } of listRecords(table, id)) await table.remove(id, row);
   }
+  for await (const { row } of listRecords(deps.alerts, job.vault, `${id}|`)) await deps.alerts.remove(job.vault, row);
   await deps.schedules.remove(ALL_SCHEDULES, scheduleRow(job.vault, name.toLowerCase()));
   await deps.instances.remove(job.vault, name.toLowerCase());
   return true;

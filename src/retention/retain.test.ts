@@ -117,6 +117,8 @@ test("a shorter policy shortens nothing in an immutable vault, nor in one that i
 test("a deleted instance is kept until its time is over; then nothing of it is left", async ({ expect }) => {
   const { lake, points } = await lakeOf(3);
   await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+  await lake.scrubs.put(INSTANCE, "round", {});
+  await lake.alerts.put(VAULT, `${INSTANCE}|scrub.objects-missing|x`, {});
   // What an attempt that failed has copied goes with it.
   const failed = await lake.requestBackup("failed");
   lake.source.write("raw", "daily", "of an attempt");
@@ -137,7 +139,8 @@ test("a deleted instance is kept until its time is over; then nothing of it is l
   lake.pass(2 * 3_600_000);
   await lake.retain("late");
   expect([...lake.vault.files.keys()]).toEqual([]);
-  for (const table of [lake.instances, lake.recoveryPoints, lake.attempts, lake.schedules, lake.pins, lake.locks]) {
+  const { instances, recoveryPoints, attempts, schedules, pins, locks, scrubs, alerts } = lake;
+  for (const table of [instances, recoveryPoints, attempts, schedules, pins, locks, scrubs, alerts]) {
     expect(table.size).toBe(0);
   }
 });

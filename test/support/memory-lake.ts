@@ -80,6 +80,8 @@ export class MemoryLake {
   readonly pins = new MemoryRecords<Pin>();
   readonly vaults = new MemoryRecords<VaultRecord>();
   readonly schedules = new MemoryRecords<Schedule>();
+  readonly scrubs = new MemoryRecords<unknown>();
+  readonly alerts = new MemoryRecords<unknown>();
   readonly events: string[] = [];
   readonly #options: LakeOptions;
   readonly #pool: AdaptivePool;
@@ -108,6 +110,8 @@ export class MemoryLake {
       pins: this.#wrap(this.pins),
       vaults: this.#wrap(this.vaults),
       schedules: this.#wrap(this.schedules),
+      scrubs: this.#wrap(this.scrubs),
+      alerts: this.#wrap(this.alerts),
     };
     const { pageSize, settings, planSettings, tickMs = 1 } = this.#options;
     return {

@@ -1,3 +1,4 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { Job } from "../jobs/contract.ts";
 import type { BackupInstance } from "./contract.ts";
@@ -7,6 +8,9 @@ import { ALL_SCHEDULES, type Schedule } from "./schedules.ts";
 export type Started =
   | { readonly start: true; readonly job: Job }
   | { readonly start: false; readonly because: string; readonly error?: unknown };
+
+/** Instances looked at at once. */
+const LOOKING_WIDTH = 8;
 
 export type StartedFor = Pick<Schedule, "vault" | "instanceName"> & Started;
 
@@ -20,19 +24,18 @@ export async function startForInstances(
   deps: { readonly schedules: RecordTable<Schedule>; readonly instances: RecordTable<BackupInstance> },
   start: (instance: BackupInstance, vault: string) => Promise<Started>,
 ): Promise<StartedFor[]> {
-  const outcomes: StartedFor[] = [];
-  for await (const { value } of listRecords(deps.schedules, ALL_SCHEDULES)) {
-    const { vault, instanceName } = value;
+  const schedules: Schedule[] = [];
+  for await (const { value } of listRecords(deps.schedules, ALL_SCHEDULES)) schedules.push(value);
+  return mapBounded(schedules, LOOKING_WIDTH, async ({ vault, instanceName }): Promise<StartedFor> => {
     try {
       const instance = (await deps.instances.get(vault, instanceName))?.value;
       const started: Started =
         instance === undefined ? { start: false, because: "there is no such instance" } : await start(instance, vault);
-      outcomes.push({ vault, instanceName, ...started });
+      return { vault, instanceName, ...started };
     } catch (error) {
-      outcomes.push({ vault, instanceName, start: false, because: "failed", error });
+      return { vault, instanceName, start: false, because: "failed", error };
     }
-  }
-  return outcomes;
+  });
 }
 
 /** A job that looks after an instance. @param id - made of what asks for it */

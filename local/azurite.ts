@@ -88,6 +88,9 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
       execArgv: [
         "--import",
         "data:text/javascript,process.once('disconnect',()=>process.kill(process.pid,'SIGTERM'))",
+        ...(options.folder === undefined
+          ? ["--disable-warning=ExperimentalWarning", "--import", new URL("azurite-in-memory.ts", import.meta.url).href]
+          : []),
         ...(options.nodeArguments ?? []),
       ],
       stdio: ["ignore", "pipe", "pipe", "ipc"],

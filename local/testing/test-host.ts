@@ -18,7 +18,7 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 
 /** How long a line of the log may keep a test waiting. */
-const LINE_TIMEOUT_MS = 30_000;
+const LINE_TIMEOUT_MS = 60_000;
 
 export interface TestHostOptions {
   /** Folder of the app. */

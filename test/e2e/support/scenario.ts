@@ -46,10 +46,10 @@ export class Scenario {
   }
 
   /** Creates vault, policy and backup instance; the containers must be there. */
-  async protect(interval?: string): Promise<void> {
+  async protect(interval?: string, policy: object = policyBody(interval)): Promise<void> {
     const { api } = this.estate;
     await api.run("PUT", this.vault, VAULT_BODY);
-    await api.run("PUT", this.policy, policyBody(interval));
+    await api.run("PUT", this.policy, policy);
     await api.run("PUT", this.instance, this.instanceBody());
   }
 

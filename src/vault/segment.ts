@@ -47,7 +47,10 @@ export function sha256Of(content: Uint8Array): string {
  * Level 1: the levels from 4 up take two to four times as long and save 1 to 4 %, because most of what is left of a packed
  * entry are its ETag and MD5, which no level makes shorter (docs/performance.md). The largest memory level is the fastest.
  */
-const GZIP = { level: 1, memLevel: 9, chunkSize: 2 ** 20 };
+const GZIP = { level: 1, memLevel: 9 };
+
+/** Room for packed text, bytes: as much as it can need, so that small segments do not take a megabyte each until the next collection. */
+const LARGEST_CHUNK = 2 ** 20;
 
 /**
  * Entries that wait to be written, in listing order. They are held as the bytes that a segment is packed from: strings and
@@ -83,7 +86,10 @@ export class SegmentBuilder {
    */
   async take(count: number): Promise<EncodedSegment> {
     const end = this.#endOf(count - 1);
-    const content = await gzipAsync(this.#text.subarray(0, end), GZIP);
+    const content = await gzipAsync(this.#text.subarray(0, end), {
+      ...GZIP,
+      chunkSize: Math.min(end + 64, LARGEST_CHUNK),
+    });
     const segment = {
       content,
       sha256: sha256Of(content),

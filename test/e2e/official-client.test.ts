@@ -18,7 +18,7 @@ const API_VERSION = "2026-03-01";
 const VAULT = `${GROUP}/providers/Microsoft.DataProtection/backupVaults/official`;
 
 test.skipIf(GIVEN_URL !== undefined)(
-  "Azure's own client creates vault, policy and instance over https, with its own polling",
+  "Azure's own client creates and deletes over https, with its own polling",
   async ({ expect }) => {
     const folder = await mkdtemp(join(tmpdir(), "official-client-"));
     const { cert, key } = makeSelfSigned(new Date());
@@ -54,6 +54,15 @@ test.skipIf(GIVEN_URL !== undefined)(
 
       const missing = client.resources.getById(withoutSlash(`${VAULT}/backupPolicies/none`), API_VERSION);
       await expect(missing).rejects.toMatchObject({ statusCode: 404, code: "ResourceNotFound" });
+
+      const polled = { updateIntervalInMs: 50 };
+      const security = { softDeleteSettings: { state: "On", retentionDurationInDays: 30 } };
+      const change = { properties: { securitySettings: security } };
+      const changed = await client.resources.updateById(withoutSlash(VAULT), API_VERSION, change, polled);
+      expect(changed).toMatchObject({ properties: { securitySettings: security } });
+      await client.resources.deleteById(withoutSlash(`${VAULT}/backupInstances/lake`), API_VERSION, polled);
+      const deleted = await client.resources.getById(withoutSlash(`${VAULT}/deletedBackupInstances/lake`), API_VERSION);
+      expect(deleted).toMatchObject({ properties: { objectType: "DeletedBackupInstance" } });
     } finally {
       await host.stop();
       await azurite.stop();

@@ -74,8 +74,14 @@ export class BlobFiles implements SweepableVault {
   }
 
   async remove(paths: readonly string[]): Promise<void> {
-    if (paths.length === 0) return;
+    const [first, ...others] = paths;
+    if (first === undefined) return;
     await mapping(VAULT, async () => {
+      // A batch of one costs more than the one.
+      if (others.length === 0) {
+        await this.container.getBlobClient(first).deleteIfExists();
+        return;
+      }
       const blobs = paths.map((path) => this.container.getBlobClient(path));
       const { subResponses } = await this.account.service.getBlobBatchClient().deleteBlobs(blobs);
       const failed = subResponses.find(({ status, errorCode }) => status >= 300 && errorCode !== "BlobNotFound");

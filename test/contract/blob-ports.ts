@@ -154,6 +154,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await left("data/c")).toEqual(paths.slice(3));
       await vault.remove(paths.slice(0, 3));
       await vault.remove(paths.slice(0, 2));
+      await vault.remove(paths.slice(0, 1));
       await vault.remove([]);
       expect(await left()).toEqual(["data/c"]);
     });

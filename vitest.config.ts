@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 // Three projects by what they need: nothing, Azurite, or the whole app on a host.
 export default defineConfig({
   test: {
+    // Most of the time of end-to-end tests is waiting, and by default one of two processors would do nothing.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
@@ -38,7 +40,6 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],

@@ -17,7 +17,13 @@ import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
 import type { PurgeEnd, PurgeInput, PurgePosition } from "./contract.ts";
-import { finishPurges, type PurgeCounts, type PurgeDeps, purgeRecoveryPoint } from "./purge-recovery-point.ts";
+import {
+  finishPurges,
+  listPurges,
+  type PurgeCounts,
+  type PurgeDeps,
+  purgeRecoveryPoint,
+} from "./purge-recovery-point.ts";
 import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface RetentionDeps extends ReadRetentionDeps {
@@ -73,13 +79,19 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const vault = await fencedVault(deps, job);
   const hasTime = timerOf(deps);
   const purging = purgeDeps(deps, instance.id, vault, hasTime);
+  // A point that the execution before had no time for has no seal any more: nothing decides about it again.
+  if ((await listPurges(vault)).length > 0) {
+    const rest = await finishPurges(purging, input.from);
+    await count(deps, input, rest, rest.state);
+    if (rest.state === "stopped") return endOf(rest.from);
+  }
   const decided = await readRetention(deps, instance, job.vault);
+  const expired = decided.filter(({ decision }) => !decision.keep);
   let kept = decided.length;
-  for (const { point, decision } of decided) {
-    if (decision.keep) continue;
-    if (!hasTime() || !(await isWanted(deps, input))) return endOf(undefined);
-    const from = input.from?.recoveryPoint === point.id ? input.from : undefined;
-    const progress = await purgeRecoveryPoint(purging, point.id, from);
+  for (const [i, { point }] of expired.entries()) {
+    // Each execution purges something, or it might never end.
+    if ((i > 0 && !hasTime()) || !(await isWanted(deps, input))) return endOf(undefined);
+    const progress = await purgeRecoveryPoint(purging, point.id);
     await count(deps, input, progress, progress.state);
     if (progress.state === "stopped") return endOf(progress.from);
     if (progress.state === "done") kept -= 1;

@@ -155,6 +155,37 @@ test("with hardly any time, as many executions come to the same", async ({ expec
   expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toEqual([]);
 });
 
+test("a point that no execution has time for is purged in several, before the next one", async ({ expect }) => {
+  const lake = new MemoryLake({
+    tickMs: 100_000,
+    settings: { segmentSizes: { usual: 2, largest: 4, small: 1 } },
+  });
+  await lake.protect();
+  await keepFor(lake, "P7D");
+  await change(lake, { vaultArmId: VAULT_ID });
+  await lake.vaults.put("s", "g|v", { armId: VAULT_ID, name: "v", location: "x", properties: {}, createdAt: "" });
+  lake.source.createContainer("raw");
+  const points: string[] = [];
+  for (let day = 0; day < 3; day++) {
+    for (let n = 0; n < 20; n++) lake.source.write("raw", `blob ${n}`, `of day ${day}`);
+    points.push(await lake.backup(`backup-${day}`));
+  }
+  lake.pass(100 * DAY_MS);
+  const ref = await lake.requestJob("one", { kind: "retention" });
+  await finishPurgesActivity(lake.deps, ref);
+  let executions = 0;
+  let end = await purgeExpiredActivity(lake.deps, ref);
+  for (; !end.done; executions++) {
+    end = await purgeExpiredActivity(lake.deps, { ...ref, ...(end.from === undefined ? {} : { from: end.from }) });
+  }
+  expect(executions).toBeGreaterThan(6);
+  expect(sealed(lake, points)).toEqual([2]);
+  const paths = [...lake.vault.files.keys()];
+  expect(paths.filter((path) => path.startsWith("purges/"))).toEqual([]);
+  expect(paths.filter((path) => path.startsWith("data/"))).toHaveLength(20);
+  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 2, objectsRemoved: 40 });
+});
+
 test("wherever it dies, the next one ends it", async ({ expect }) => {
   const files = ({ vault }: MemoryLake): string[] => [...vault.files.keys()].sort();
   const { lake: calm } = await lakeOf(9);

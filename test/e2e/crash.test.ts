@@ -13,7 +13,7 @@ afterAll(async () => {
   await estate?.close();
 });
 
-const BLOBS = 3_000;
+const BLOBS = 1_500;
 
 test.skipIf(GIVEN_URL !== undefined)(
   "a host that is killed in the middle of a backup and again in the middle of a restore loses nothing",

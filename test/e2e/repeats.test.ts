@@ -88,8 +88,8 @@ test("repeated queue messages of a backup and of a restore change nothing", asyn
   expect(await lake.state("restored")).toEqual(await lake.state("prodlake"));
 
   const before = [await fingerprint("vault"), await fingerprint("restored"), await lake.recoveryPoints()];
-  await send("container-copy", { vault, job: backupJob, container, range: 0, piece: 0 });
-  await send("marker-checks", { vault, job: backupJob, container });
+  await send("container-copy", { vault, job: backupJob, container, range: "000000", piece: 0 });
+  await send("marker-checks", { vault, job: backupJob, container, group: 0 });
   await send("container-restore", { vault, job: restoreJob, container, segment: 0 });
   for (const queue of ["container-copy", "marker-checks", "container-restore"]) await waitUntilEmpty(queue);
   expect([await fingerprint("vault"), await fingerprint("restored"), await lake.recoveryPoints()]).toEqual(before);
@@ -98,7 +98,7 @@ test("repeated queue messages of a backup and of a restore change nothing", asyn
 test("a message that ends in the poison queue fails its job visibly, and the instance is free again", async ({
   expect,
 }) => {
-  const lake = await protectedLake(2_500);
+  const lake = await protectedLake(1_000);
   const [container = ""] = lake.containers;
   const vault = await vaultKeyOf(lake);
   const backup = await lake.startBackup();

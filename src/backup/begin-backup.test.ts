@@ -2,6 +2,7 @@ import { test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
+import { type PolicyProperties, readPolicy } from "../policies/read-policy.ts";
 import { SEQUENCE_METADATA } from "../vault/seal.ts";
 import { beginBackupActivity } from "./begin-backup.ts";
 
@@ -30,6 +31,28 @@ test("a scrub that holds the lock for a moment makes a backup try again, and doe
   expect(await busyWith(lake.deps, "vault", "1".repeat(32))).toBeUndefined();
   await lake.jobs.put("vault", "scrub", { ...(await lake.job("scrub")), status: "Completed" });
   expect(await beginBackupActivity(lake.deps, ref)).toMatchObject({ begun: true });
+});
+
+test("under a policy without a schedule a point gets the tag of the default rule, whatever it is called", async ({
+  expect,
+}) => {
+  const lake = await lakeWith(["raw"]);
+  const vaultStore = { dataStoreType: "VaultStore" };
+  const lifecycles = [
+    { deleteAfter: { objectType: "AbsoluteDeleteOption", duration: "P30D" }, sourceDataStore: vaultStore },
+  ];
+  const properties: PolicyProperties = {
+    objectType: "BackupPolicy",
+    datasourceTypes: ["Microsoft.Storage/storageAccounts/blobServices"],
+    policyRules: [{ name: "Monthly", objectType: "AzureRetentionRule", isDefault: true, lifecycles }],
+  };
+  const read = readPolicy(properties);
+  await lake.policies.put("vault", "daily", { armId: "/p", name: "daily", properties, createdAt: "", ...read });
+  await lake.backup("one");
+  expect(await lake.job("one")).toMatchObject({
+    tag: "Monthly",
+    promisedUntil: expect.stringContaining("2026-01-31T"),
+  });
 });
 
 test("all containers are taken by rule, without the excluded", async ({ expect }) => {

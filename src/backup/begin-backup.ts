@@ -5,7 +5,7 @@ import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance, ContainerChoice } from "../instances/contract.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
 import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
-import { decideTag, expiryOf, type PolicyRecord } from "../policies/contract.ts";
+import { decideTag, expiryOf, type PolicyRecord, type TaggingCriterion } from "../policies/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { readSeal } from "../vault/read-manifest.ts";
@@ -68,6 +68,12 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   return { begun: true, containers: settled?.containers ?? containers };
 }
 
+function taggingOf(policy: PolicyRecord | undefined): readonly TaggingCriterion[] {
+  const { backupRule, defaultTag } = policy ?? {};
+  if (backupRule !== undefined) return backupRule.tagging;
+  return defaultTag === undefined ? [] : [{ tag: defaultTag, priority: 0, isDefault: true, criteria: [] }];
+}
+
 /** Settles under which rule the point comes, and until when that rule keeps it at the least. */
 function retentionOf(
   job: Job,
@@ -77,7 +83,7 @@ function retentionOf(
 ): Pick<Job, "tag" | "promisedUntil" | "scheduledSlot"> {
   const { slot, tag: asked } = job.request as BackupRequest;
   const isScheduled = job.requestedBy === "schedule";
-  const { tag } = decideTag(policy?.backupRule?.tagging ?? [], {
+  const { tag } = decideTag(taggingOf(policy), {
     slot: new Date(slot),
     zone: policy?.backupRule?.intervals[0]?.zone ?? "UTC",
     earlierSlot: earlierSlot === undefined ? undefined : new Date(earlierSlot),

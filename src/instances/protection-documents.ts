@@ -30,6 +30,6 @@ export function vaultFileOf({ armId, ...same }: VaultRecord): VaultFile {
 
 /** What can be read from `properties` again is left out: how it is kept in a row may change with the app. */
 export function policyFileOf(row: PolicyRecord): PolicyFile {
-  const { armId, datasourceTypes, backupRule, retentionRules, ...same } = row;
+  const { armId, datasourceTypes, backupRule, defaultTag, retentionRules, ...same } = row;
   return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<PolicyFile, typeof same>) };
 }

@@ -43,6 +43,8 @@ export const PolicyRecord = z.object({
       tagging: z.array(TaggingCriterion),
     })
     .optional(),
+  /** Name of the default retention rule, where no scheduled rule tells the default tag. */
+  defaultTag: z.string().optional(),
   /** Names of the retention rules, and how long each keeps, ISO 8601 duration. */
   retentionRules: z.array(z.object({ name: z.string(), keep: z.string() })),
   createdAt: z.string(),

@@ -54,7 +54,7 @@ export type PolicyProperties = Readonly<z.infer<typeof PolicyProperties>>;
  */
 export function readPolicy(
   properties: PolicyProperties,
-): Pick<PolicyRecord, "datasourceTypes" | "backupRule" | "retentionRules"> {
+): Pick<PolicyRecord, "datasourceTypes" | "backupRule" | "defaultTag" | "retentionRules"> {
   if (properties.objectType !== "BackupPolicy") invalid(`objectType is '${properties.objectType}', not 'BackupPolicy'`);
   const datasourceTypes = properties.datasourceTypes.map((type) => {
     const kind = datasourceKind(type);
@@ -77,7 +77,9 @@ export function readPolicy(
   return {
     datasourceTypes,
     retentionRules,
-    ...(backupRule === undefined ? {} : { backupRule: readBackupRule(backupRule, retentionRules) }),
+    ...(backupRule === undefined
+      ? { defaultTag: retention.find(({ isDefault }) => isDefault === true)?.name }
+      : { backupRule: readBackupRule(backupRule, retentionRules) }),
   };
 }
 

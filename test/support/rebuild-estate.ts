@@ -86,6 +86,7 @@ const vaultParts = fc.record({
 });
 
 const policyParts = fc.record({
+  hasSchedule: fc.boolean(),
   name: azureName,
   options: fc.constantFrom(
     {},
@@ -139,8 +140,10 @@ const vault: fc.Arbitrary<EstateVault> = fc
     const armId = `/subscriptions/${SUBSCRIPTION}/resourceGroups/${group}/providers/Microsoft.DataProtection/backupVaults/${parts.name}`;
     return {
       row: { armId, ...parts, ...more },
-      policies: policies.map(({ options, more, ...same }) => {
-        const properties = PolicyProperties.parse((policyBody(options) as { readonly properties: unknown }).properties);
+      policies: policies.map(({ options, more, hasSchedule, ...same }) => {
+        const body = PolicyProperties.parse((policyBody(options) as { readonly properties: unknown }).properties);
+        const policyRules = body.policyRules.filter((rule) => hasSchedule || rule.objectType !== "AzureBackupRule");
+        const properties = { ...body, policyRules };
         const policyId = `${armId}/backupPolicies/${same.name}`;
         return { armId: policyId, ...same, ...more, properties, ...readPolicy(properties) };
       }),

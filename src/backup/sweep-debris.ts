@@ -1,7 +1,7 @@
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
-import type { SweepableVault } from "../vault/contract.ts";
+import { MOST_REMOVED, type SweepableVault } from "../vault/contract.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import {
@@ -24,9 +24,6 @@ export interface SweepDeps {
   readonly clock: Clock;
   readonly settings: { readonly budgetMs: number };
 }
-
-/** Files removed in one request at most. */
-const MOST_REMOVED = 256;
 
 /** Files looked at between two looks at the clock. */
 const LOOK_EVERY = 1_000;

@@ -12,7 +12,7 @@ import {
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { isPinned } from "../jobs/pins.ts";
-import type { SweepableVault } from "../vault/contract.ts";
+import { MOST_REMOVED, type SweepableVault } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
@@ -179,9 +179,6 @@ async function count(
     counts: Object.fromEntries(Object.entries(come).map(([name, more]) => [name, (job.counts?.[name] ?? 0) + more])),
   }));
 }
-
-/** Files removed in one request at most. */
-const MOST_REMOVED = 256;
 
 /**
  * Removes what is left of a deleted instance that has no recovery point any more: what failed attempts copied, its rows,

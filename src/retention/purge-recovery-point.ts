@@ -1,6 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { SweepableVault } from "../vault/contract.ts";
+import { MOST_REMOVED, type SweepableVault } from "../vault/contract.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
@@ -67,9 +67,6 @@ export interface PurgeProgress extends PurgeCounts {
   readonly state: "done" | "stopped" | "put-off" | "pinned";
   readonly from?: PurgePosition;
 }
-
-/** Files removed in one request at most. */
-const MOST_REMOVED = 256;
 
 /** Requests under way at once; each takes the service tenths of a second. */
 const REMOVING_WIDTH = 8;

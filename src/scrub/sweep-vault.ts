@@ -3,6 +3,7 @@ import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { Job } from "../jobs/contract.ts";
 import { type InstanceLock, LOCK_ROW, releaseLock, takeLock } from "../jobs/job-lock.ts";
+import { MOST_REMOVED } from "../vault/contract.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
 import type { FilePosition, ScrubSettings, ScrubVault, StoredFile } from "./contract.ts";
@@ -30,8 +31,7 @@ export interface SweepVaultDeps {
   readonly goesOn: () => Promise<boolean>;
 }
 
-/** Files removed in one request at most, and under one taking of the lock. */
-const MOST_REMOVED = 256;
+/** Files removed under one taking of the lock at most. */
 const MOST_REMOVED_LOCKED = 8 * MOST_REMOVED;
 
 const SEALS_WIDTH = 8;

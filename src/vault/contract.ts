@@ -24,8 +24,11 @@ export interface VaultFiles {
   list(prefix: string, from?: string): AsyncIterable<VaultFile>;
 }
 
+/** Files removed in one request at most: the most that a blob batch takes. */
+export const MOST_REMOVED = 256;
+
 /** A vault from which files go. */
 export interface SweepableVault extends VaultFiles {
-  /** Removes files, all in one request; those that are gone are fine. At most 256. */
+  /** Removes files, all in one request; those that are gone are fine. At most {@link MOST_REMOVED}. */
   remove(paths: readonly string[]): Promise<void>;
 }

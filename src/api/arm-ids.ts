@@ -6,11 +6,6 @@ export function vaultArmId({ subscription, group, vault }: VaultPath): string {
   return `/subscriptions/${subscription}/resourceGroups/${group}/providers/${PROVIDER}/backupVaults/${vault}`;
 }
 
-/** Row of a vault in its subscription's partition. */
-export function vaultRow({ group, vault }: Pick<VaultPath, "group" | "vault">): string {
-  return `${group}|${vault}`.toLowerCase();
-}
-
 /** @returns the subscription, resource group and name in the ARM id of a vault */
 export function vaultPathOf(armId: string): VaultPath {
   const [, , subscription = "", , group = "", , , , vault = ""] = armId.split("/");

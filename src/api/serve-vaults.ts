@@ -1,8 +1,14 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
-import { type VaultRecord, vaultKey } from "../instances/contract.ts";
-import { checkVaultChange, readVaultSettings, SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
+import { findVault, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import {
+  checkVaultChange,
+  readVaultSettings,
+  SecuritySettings,
+  settingsOf,
+  vaultRecordKey,
+} from "../instances/vault-settings.ts";
 import { acceptPut } from "./accept-operation.ts";
 import {
   type ApiCall,
@@ -13,7 +19,7 @@ import {
   type SubscriptionPath,
   type VaultPath,
 } from "./api-call.ts";
-import { regionName, vaultArmId, vaultRow } from "./arm-ids.ts";
+import { regionName, vaultArmId } from "./arm-ids.ts";
 import { listTablePage } from "./lists.ts";
 import { readKept } from "./read-wire.ts";
 import { requireVault, vaultNotFound, vaultResource } from "./vault-resource.ts";
@@ -73,12 +79,9 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
     checkVaultChange(settingsOf(before), settingsOf(changed));
     return changed;
   };
-  const { value: vault, created } = await writeAhead(
-    deps.tables.vaults,
-    params.subscription.toLowerCase(),
-    vaultRow(params),
-    decide,
-    (value) => deps.files.ensureVault(value),
+  const { partition, row } = vaultRecordKey(wanted.armId);
+  const { value: vault, created } = await writeAhead(deps.tables.vaults, partition, row, decide, (value) =>
+    deps.files.ensureVault(value),
   );
   return created
     ? await acceptPut(call, vault, undefined, vaultResource(vault, "Provisioning"))
@@ -92,9 +95,9 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
  *   be read
  */
 async function recoverLost({ deps, params }: ApiCall<VaultPath>): Promise<void> {
-  const known = await deps.tables.vaults.get(params.subscription.toLowerCase(), vaultRow(params));
-  if (known !== undefined) return;
-  const { findings } = await deps.rebuild({ vaultArmId: vaultArmId(params), isVaultOnly: true });
+  const armId = vaultArmId(params);
+  if ((await findVault(deps.tables.vaults, armId)) !== undefined) return;
+  const { findings } = await deps.rebuild({ vaultArmId: armId, isVaultOnly: true });
   const lost = findings.find(({ kind, outcome }) => kind === "vault" && outcome === "unreadable");
   // A vault that was never there has no document either.
   if (lost === undefined || lost.code === "format/missing") return;
@@ -131,10 +134,11 @@ const VaultPatch = z.looseObject({
 export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const { tags, identity, properties = {} } = readKept(VaultPatch, await call.json());
+  const { partition, row } = vaultRecordKey(vaultArmId(params));
   const { value: vault } = await writeAhead(
     deps.tables.vaults,
-    params.subscription.toLowerCase(),
-    vaultRow(params),
+    partition,
+    row,
     (before) => {
       if (before === undefined) throw vaultNotFound(params);
       const changed: VaultRecord = {
@@ -162,8 +166,7 @@ export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse>
  */
 export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
-  const partition = params.subscription.toLowerCase();
-  const vault = (await deps.tables.vaults.get(partition, vaultRow(params)))?.value;
+  const vault = await findVault(deps.tables.vaults, vaultArmId(params));
   if (vault === undefined) return NO_CONTENT;
   const key = vaultKey(vault.armId);
   // Instances whose rows were lost count too.
@@ -184,7 +187,8 @@ export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse
     await deps.tables.policies.remove(key, row);
   }
   await deps.files.removeVault(vault.armId);
-  await deps.tables.vaults.remove(partition, vaultRow(params));
+  const { partition, row } = vaultRecordKey(vault.armId);
+  await deps.tables.vaults.remove(partition, row);
   return { status: 200, headers: {} };
 }
 

@@ -1,14 +1,14 @@
 import { VaultError } from "../foundation/errors.ts";
-import type { VaultRecord } from "../instances/contract.ts";
+import { findVault, type VaultRecord } from "../instances/contract.ts";
 import { SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
 import type { ApiDeps, VaultPath } from "./api-call.ts";
-import { PROVIDER, vaultRow } from "./arm-ids.ts";
+import { PROVIDER, vaultArmId } from "./arm-ids.ts";
 
 /** @throws VaultError `vault/not-found` */
 export async function requireVault(deps: ApiDeps, path: VaultPath): Promise<VaultRecord> {
-  const stored = await deps.tables.vaults.get(path.subscription.toLowerCase(), vaultRow(path));
-  if (stored === undefined) throw vaultNotFound(path);
-  return stored.value;
+  const vault = await findVault(deps.tables.vaults, vaultArmId(path));
+  if (vault === undefined) throw vaultNotFound(path);
+  return vault;
 }
 
 export function vaultNotFound({ vault, group }: VaultPath): VaultError {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
-import { type BackupInstance, vaultKey } from "../instances/contract.ts";
+import { type BackupInstance, jobFor, vaultKey } from "../instances/contract.ts";
 import type { BackupRequest, Job } from "../jobs/contract.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { requestJob } from "../jobs/request-job.ts";
@@ -41,12 +41,7 @@ export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiRes
   const request: BackupRequest = { kind: "backup", slot: now, rule: ruleName, ...(tag === undefined ? {} : { tag }) };
   const id = jobIdOnDemand(call, instance, ["backup", ruleName, tag ?? ""]);
   const isNew = (await deps.tables.jobs.get(key, id)) === undefined;
-  const holder = isNew ? await busyWith(deps.tables, key, instance.id) : undefined;
-  if (holder !== undefined) {
-    throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, {
-      hint: "wait until that job has ended",
-    });
-  }
+  if (isNew) await requireFree(call, instance);
   const job = await requestJob(
     { ...deps.tables, orchestrations: deps.orchestrations },
     jobOnDemand(instance, id, request, now),
@@ -85,15 +80,26 @@ export function jobIdOnDemand(call: ApiCall, instance: BackupInstance, request: 
 }
 
 export function jobOnDemand(instance: BackupInstance, id: string, request: Job["request"], now: string): Job {
-  return {
+  return jobFor(instance, {
     id,
     vault: vaultKey(instance.vaultArmId),
-    instanceName: instance.name.toLowerCase(),
-    instance: instance.id,
-    status: "InProgress",
     requestedBy: "user",
     request,
     startedAt: now,
-    policyName: instance.policyName,
-  };
+  });
+}
+
+/**
+ * Refuses what cannot go on beside a job that writes.
+ *
+ * @throws VaultError `instance/busy`
+ */
+export async function requireFree(
+  { deps }: ApiCall,
+  instance: BackupInstance,
+  hint = "wait until that job has ended",
+): Promise<void> {
+  const holder = await busyWith(deps.tables, vaultKey(instance.vaultArmId), instance.id);
+  if (holder === undefined) return;
+  throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, { hint });
 }

@@ -15,13 +15,13 @@ import {
 import { claimDatasource } from "../instances/claim-datasource.ts";
 import { type BackupInstance, isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import { settingsOf } from "../instances/vault-settings.ts";
-import { busyWith } from "../jobs/job-lock.ts";
 import { checkNothingKept } from "../retention/check-lives.ts";
 import { acceptDone } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, NO_CONTENT, ok, type VaultPath } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 import { requireInstance, shownProperties } from "./instance-resource.ts";
 import { listTablePage } from "./lists.ts";
+import { requireFree } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 type Served = (call: ApiCall<InstancePath>) => Promise<ApiResponse>;
@@ -77,12 +77,7 @@ export async function deleteInstance(call: ApiCall<InstancePath>): Promise<ApiRe
   const key = vaultKey(vault.armId);
   const instance = (await deps.tables.instances.get(key, params.instance.toLowerCase()))?.value;
   if (instance === undefined || instance.protectionState === "SoftDeleted") return NO_CONTENT;
-  const holder = await busyWith(deps.tables, key, instance.id);
-  if (holder !== undefined) {
-    throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, {
-      hint: "cancel that job, or wait until it has ended",
-    });
-  }
+  await requireFree(call, instance, "cancel that job, or wait until it has ended");
   const now = deps.clock();
   if (isImmutable(vault)) {
     const policy = (await deps.tables.policies.get(key, instance.policyName.toLowerCase()))?.value;

@@ -1,14 +1,12 @@
 import { z } from "zod";
-import { VaultError } from "../foundation/errors.ts";
-import { managementJob, vaultKey } from "../instances/contract.ts";
-import { busyWith } from "../jobs/job-lock.ts";
+import { vaultKey } from "../instances/contract.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { readRetention } from "../retention/read-retention.ts";
 import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
 import { readWire } from "./read-wire.ts";
-import { jobIdOnDemand } from "./serve-backup.ts";
+import { jobIdOnDemand, jobOnDemand, requireFree } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 const TriggerRetention = z.looseObject({ dryRun: z.boolean().optional() });
@@ -31,13 +29,8 @@ export async function triggerRetention(call: ApiCall<InstancePath>): Promise<Api
   }
   const id = jobIdOnDemand(call, instance, ["retention"]);
   const isNew = (await deps.tables.jobs.get(key, id)) === undefined;
-  const holder = isNew ? await busyWith(deps.tables, key, instance.id) : undefined;
-  if (holder !== undefined) {
-    throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, {
-      hint: "wait until that job has ended",
-    });
-  }
-  const wanted = managementJob(instance, "retention", { id, vault: key, requestedBy: "user", now: deps.clock() });
+  if (isNew) await requireFree(call, instance);
+  const wanted = jobOnDemand(instance, id, { kind: "retention" }, deps.clock().toISOString());
   const job = await requestJob({ ...deps.tables, orchestrations: deps.orchestrations }, wanted);
   return await acceptJob(call, vault, job);
 }

@@ -1,12 +1,12 @@
 import { VaultError } from "../foundation/errors.ts";
-import { managementJob, vaultKey } from "../instances/contract.ts";
+import { vaultKey } from "../instances/contract.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { scrubAtWork } from "../scrub/start-due-scrub.ts";
 import { acceptJob } from "./accept-operation.ts";
 import type { ApiCall, ApiResponse, InstancePath, VaultPath } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
 import { listTablePage } from "./lists.ts";
-import { jobIdOnDemand } from "./serve-backup.ts";
+import { jobIdOnDemand, jobOnDemand } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 /**
@@ -26,7 +26,7 @@ export async function triggerScrub(call: ApiCall<InstancePath>): Promise<ApiResp
       hint: "wait until that job has ended, or cancel it",
     });
   }
-  const wanted = managementJob(instance, "scrub", { id, vault: key, requestedBy: "user", now: deps.clock() });
+  const wanted = jobOnDemand(instance, id, { kind: "scrub" }, deps.clock().toISOString());
   const job = await requestJob({ ...deps.tables, orchestrations: deps.orchestrations }, wanted);
   return await acceptJob(call, vault, job);
 }

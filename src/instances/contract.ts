@@ -137,9 +137,9 @@ export {
   PROTECTION_STATES,
   type ProtectionState,
 } from "../vault/instance-file.ts";
+export { jobFor } from "./job-for.ts";
 export { instanceFileOf, policyFileOf, vaultFileOf } from "./protection-documents.ts";
-
 export { recoveryPointOf } from "./recovery-point-of.ts";
 export { ALL_SCHEDULES, MOST_PASSED_OVER, PassedOver, Schedule, scheduleRow } from "./schedules.ts";
-export { managementJob, type Started, type StartedFor, startForInstances } from "./start-for-instances.ts";
+export { type Started, type StartedFor, startForInstances } from "./start-for-instances.ts";
 export { findVault, isImmutable } from "./vault-settings.ts";

@@ -37,22 +37,3 @@ export async function startForInstances(
     }
   });
 }
-
-/** A job that looks after an instance. @param id - made of what asks for it */
-export function managementJob(
-  instance: BackupInstance,
-  kind: "retention" | "scrub",
-  { id, vault, requestedBy, now }: Pick<Job, "id" | "vault" | "requestedBy"> & { readonly now: Date },
-): Job {
-  return {
-    id,
-    vault,
-    instanceName: instance.name.toLowerCase(),
-    instance: instance.id,
-    status: "InProgress",
-    requestedBy,
-    request: { kind },
-    startedAt: now.toISOString(),
-    policyName: instance.policyName,
-  };
-}

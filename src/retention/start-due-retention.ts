@@ -3,7 +3,7 @@ import { deriveUuid } from "../foundation/ids.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import {
   type BackupInstance,
-  managementJob,
+  jobFor,
   type Schedule,
   type Started,
   type StartedFor,
@@ -91,8 +91,10 @@ async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstanc
   });
   if (!decision.start) return decision;
   const id = retentionJobId(instance.id, day, decision.attempt);
-  const job = await deps.requestJob(managementJob(instance, "retention", { id, vault, requestedBy: "schedule", now }));
-  return { start: true, job };
+  const request = { kind: "retention" } as const;
+  const startedAt = now.toISOString();
+  const job = jobFor(instance, { id, vault, requestedBy: "schedule", request, startedAt });
+  return { start: true, job: await deps.requestJob(job) };
 }
 
 async function jobsOf(deps: StartDueRetentionDeps, vault: string, instanceId: string, day: string): Promise<Job[]> {

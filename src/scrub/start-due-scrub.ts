@@ -3,7 +3,7 @@ import { deriveUuid } from "../foundation/ids.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import {
   type BackupInstance,
-  managementJob,
+  jobFor,
   type Schedule,
   type Started,
   type StartedFor,
@@ -52,6 +52,7 @@ async function startWhenDue(deps: StartDueScrubDeps, instance: BackupInstance, v
   if ((await scrubAtWork(deps, vault, instance.id)) !== undefined) return { start: false, because: "it is at work" };
   const id = deriveUuid("scrub", instance.id, now.toISOString().slice(0, 10));
   if ((await deps.jobs.get(vault, id)) !== undefined) return { start: false, because: "it was started today" };
-  const job = managementJob(instance, "scrub", { id, vault, requestedBy: "schedule", now });
+  const request = { kind: "scrub" } as const;
+  const job = jobFor(instance, { id, vault, requestedBy: "schedule", request, startedAt: now.toISOString() });
   return { start: true, job: await deps.requestJob(job) };
 }

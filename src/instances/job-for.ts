@@ -1,0 +1,20 @@
+import type { Job } from "../jobs/contract.ts";
+import type { BackupInstance } from "./contract.ts";
+
+/**
+ * A job of an instance that is about to be requested.
+ *
+ * @param asked - its id is made of what asks for it, or new; `vault` is the key of the instance's vault
+ */
+export function jobFor(
+  instance: BackupInstance,
+  asked: Pick<Job, "id" | "vault" | "requestedBy" | "request" | "startedAt">,
+): Job {
+  return {
+    ...asked,
+    instanceName: instance.name.toLowerCase(),
+    instance: instance.id,
+    status: "InProgress",
+    policyName: instance.policyName,
+  };
+}

@@ -7,6 +7,7 @@ import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { RecoveryPoint } from "../instances/contract.ts";
 import type { RetentionRule } from "../policies/contract.ts";
 import { decideRetention } from "./decide-retention.ts";
+import { retainedPoint } from "./read-retention.ts";
 
 type Rules = readonly RetentionRule[] | undefined;
 
@@ -16,11 +17,7 @@ type Rules = readonly RetentionRule[] | undefined;
  * @returns Unix milliseconds; infinite when nobody can tell
  */
 export function endsOf(points: readonly RecoveryPoint[], rules: Rules, isImmutable: boolean, now: Date): number[] {
-  const retained = points.map(({ id, sequence, time, tag, promisedUntil }) => ({
-    ...{ id, sequence, tag, time: new Date(time) },
-    promisedUntil: promisedUntil === undefined ? undefined : new Date(promisedUntil),
-  }));
-  const decisions = decideRetention(retained, { rules, protection: "stopped", isImmutable }, now);
+  const decisions = decideRetention(points.map(retainedPoint), { rules, protection: "stopped", isImmutable }, now);
   return decisions.map((decision) => {
     if (!decision.keep) return decision.expiredAt.getTime();
     return decision.until?.getTime() ?? Number.POSITIVE_INFINITY;

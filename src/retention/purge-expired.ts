@@ -86,6 +86,10 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
     if (rest.state === "stopped") return endOf(rest.from);
   }
   const decided = await readRetention(deps, instance, job.vault);
+  for (const { point, decision, hasRow } of decided) {
+    // Inserted, because whoever has made the point may be about to write more of it.
+    if (decision.keep && !hasRow) await deps.recoveryPoints.insert(instance.id, point.id, point);
+  }
   const expired = decided.filter(({ decision }) => !decision.keep);
   let kept = decided.length;
   for (const [i, { point }] of expired.entries()) {

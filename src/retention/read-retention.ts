@@ -35,12 +35,14 @@ export interface ReadRetentionDeps {
 export interface DecidedPoint {
   readonly point: RecoveryPoint;
   readonly decision: RetentionDecision;
+  /** False: a crash kept it from being written. */
+  readonly hasRow: boolean;
 }
 
 /**
- * Decides about all recovery points of an instance, by ascending sequence.
+ * Decides about all recovery points of an instance, by ascending sequence; changes nothing.
  *
- * Which points there are is read from the vault itself; a row that a crash kept from being written is written.
+ * Which points there are is read from the vault itself; what a row does not tell is read from the seal.
  *
  * @param vaultKey - partition of the instance's policies
  * @throws VaultError `format/corrupt`, `format/newer-version` when a point without a row has a seal that cannot be read
@@ -50,22 +52,12 @@ export async function readRetention(
   instance: BackupInstance,
   vaultKey: string,
 ): Promise<DecidedPoint[]> {
-  const points = await readPoints(deps, instance);
+  const { points, rows } = await readPoints(deps, instance);
   const policy = (await deps.policies.get(vaultKey, instance.policyName.toLowerCase()))?.value;
   const pinned = await pinnedPoints(deps, instance.id);
   const softDeletedUntil = goesAt(instance);
   const decisions = decideRetention(
-    points.map(
-      (point): RetainedPoint => ({
-        id: point.id,
-        sequence: point.sequence,
-        time: new Date(point.time),
-        tag: point.tag,
-        promisedUntil: point.promisedUntil === undefined ? undefined : new Date(point.promisedUntil),
-        isPinned: pinned.has(point.id),
-        softDeletedUntil,
-      }),
-    ),
+    points.map((point) => ({ ...retainedPoint(point), isPinned: pinned.has(point.id), softDeletedUntil })),
     {
       rules: policy?.retentionRules,
       protection: protectionOf(instance),
@@ -75,24 +67,30 @@ export async function readRetention(
   );
   return points.flatMap((point, i) => {
     const decision = decisions[i];
-    return decision === undefined ? [] : [{ point, decision }];
+    return decision === undefined ? [] : [{ point, decision, hasRow: rows.has(point.id) }];
   });
 }
 
-async function readPoints(deps: ReadRetentionDeps, { id }: BackupInstance): Promise<RecoveryPoint[]> {
+/** What the row of a recovery point tells of how long it is kept. */
+export function retainedPoint({ id, sequence, time, tag, promisedUntil }: RecoveryPoint): RetainedPoint {
+  return {
+    ...{ id, sequence, tag, time: new Date(time) },
+    promisedUntil: promisedUntil === undefined ? undefined : new Date(promisedUntil),
+  };
+}
+
+async function readPoints(
+  deps: ReadRetentionDeps,
+  { id }: BackupInstance,
+): Promise<{ readonly points: readonly RecoveryPoint[]; readonly rows: ReadonlyMap<string, RecoveryPoint> }> {
   const rows = new Map<string, RecoveryPoint>();
   for await (const { row, value } of listRecords(deps.recoveryPoints, id)) rows.set(row, value);
   const vault = deps.vault(id);
   const points: RecoveryPoint[] = [];
   for (const sealed of await listSeals(vault)) {
-    let point = rows.get(sealed.id);
-    if (point === undefined) {
-      point = recoveryPointOf(await readSeal(vault, sealed.id));
-      await deps.recoveryPoints.put(id, sealed.id, point);
-    }
-    points.push(point);
+    points.push(rows.get(sealed.id) ?? recoveryPointOf(await readSeal(vault, sealed.id)));
   }
-  return points.sort((a, b) => a.sequence - b.sequence);
+  return { points: points.sort((a, b) => a.sequence - b.sequence), rows };
 }
 
 /** What the clocks of two machines may differ by: nothing goes at the very moment until which it could be undeleted. */

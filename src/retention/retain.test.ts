@@ -11,6 +11,7 @@ import { beginRestoreActivity } from "../restore/begin-restore.ts";
 import { purgePath, sealPath } from "../vault/names.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "./purge-expired.ts";
 import { purgeRecoveryPoint } from "./purge-recovery-point.ts";
+import { readRetention } from "./read-retention.ts";
 import { retentionOrchestration } from "./retention-orchestration.ts";
 import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
 
@@ -85,6 +86,21 @@ test("the newest point stays when all have expired, and all stay when protection
   await change(lake, { protectionState: "BackupSchedulesSuspended" });
   await lake.retain("suspended");
   expect(sealed(lake, points)).toEqual([4]);
+});
+
+test("to decide changes nothing; a retention writes the row that a sealed point lacks", async ({ expect }) => {
+  const { lake, points } = await lakeOf(3);
+  const [, lost = ""] = points;
+  const row = (await lake.recoveryPoints.get(INSTANCE, lost))?.value;
+  await lake.recoveryPoints.remove(INSTANCE, lost);
+  const instance = (await lake.instances.get(VAULT, "lake"))?.value;
+  if (row === undefined || instance === undefined) throw new Error("no point, or no instance");
+  const decided = await readRetention(lake.deps, instance, VAULT);
+  expect(decided.map(({ point }) => point.id)).toEqual(points);
+  expect(await lake.recoveryPoints.get(INSTANCE, lost)).toBeUndefined();
+  await lake.retain("one");
+  const { totals, ...told } = row;
+  expect((await lake.recoveryPoints.get(INSTANCE, lost))?.value).toEqual(told);
 });
 
 test("a policy that keeps for longer counts for the points that are there", async ({ expect }) => {

@@ -4,6 +4,7 @@ import { Crash } from "../../test/support/crash-switch.ts";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
 import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
+import { workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { objectPath, sealPath, vaultMarkerPath } from "../vault/names.ts";
@@ -239,6 +240,24 @@ test("segments that grow are split, and those that shrink are joined", async ({ 
   const shrunk = await readIndex(lake.vault, await readSeal(lake.vault, await lake.backup("three")), "raw");
   expect(shrunk?.entries).toBe(16);
   expect(shrunk?.segments.length).toBeLessThan(8);
+});
+
+test.for([
+  ["within a segment", "n0065"],
+  ["at the first name of a segment", "n004"],
+  ["at the last name of a segment", "n007"],
+] as const)("a range that is cut %s takes over no more than its own names", async ([, at], { expect }) => {
+  const lake = await lakeOf(20);
+  const first = await lake.backup("one");
+  const segments = (await readIndex(lake.vault, await readSeal(lake.vault, first), "raw"))?.segments ?? [];
+  expect(segments.slice(1, 2)).toMatchObject([{ first: "n004", last: "n007" }]);
+  const ref = await lake.requestBackup("two");
+  await lake.work.insert("two", workRows.plan("raw"), { kind: "plan", container: "raw", parts: 2, cuts: [at] });
+  await lake.deliverAll(await lake.beginBackup(ref));
+  await lake.seal(ref);
+  const point = (await lake.job("two")).recoveryPoint?.id ?? "";
+  expect(await entriesOf(lake, point, "raw")).toEqual(await entriesOf(lake, first, "raw"));
+  expect((await lake.job("two")).totals).toMatchObject({ listed: 20, unchanged: 20, copied: 0, removed: 0 });
 });
 
 test("a piece that runs out of time leaves the rest to the next, which goes on where it stopped", async ({

@@ -45,6 +45,20 @@ test("the first of the month is the first that succeeded, not the first that was
   expect(after("2026-02-03T02:00:00Z", "2026-02-03T02:00:00Z")).toBe("Monthly");
 });
 
+test.for([
+  ["2026-01-01T00:00:00.000Z", "2025-12-31T23:59:59.999Z", "Yearly"],
+  ["2026-02-01T00:00:00.000Z", "2026-01-31T23:59:59.999Z", "Monthly"],
+  ["2026-02-15T00:00:00.000Z", "2026-02-14T23:59:59.999Z", "Weekly"],
+  ["2026-02-10T00:00:00.000Z", "2026-02-09T23:59:59.999Z", "Daily"],
+  // One at the very first moment has been the first.
+  ["2026-01-01T00:15:00.000Z", "2026-01-01T00:00:00.000Z", "Default"],
+  ["2026-02-28T00:00:00.000Z", "2026-02-01T00:00:00.000Z", "Weekly"],
+  ["2026-02-21T00:00:00.000Z", "2026-02-15T00:00:00.000Z", "Daily"],
+  ["2026-02-10T00:15:00.000Z", "2026-02-10T00:00:00.000Z", "Default"],
+] as const)("at the very change, a backup at %s after one at %s is tagged '%s'", ([slot, before, tag], { expect }) => {
+  expect(decideTag(LADDER, backup(slot, { earlierSlot: new Date(before) })).tag).toBe(tag);
+});
+
 test("months and days begin in the policy's time zone", ({ expect }) => {
   const at = (zone: string) =>
     decideTag(LADDER, backup("2026-01-31T23:30:00Z", { zone, earlierSlot: new Date("2026-01-31T22:30:00Z") })).tag;

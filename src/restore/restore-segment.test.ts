@@ -264,3 +264,22 @@ test("a segment notes how far it is, all attempts together, and leaves no note w
   }
   expect(seen).toEqual([undefined, 4, 8, undefined]);
 });
+
+test("a blob of another length is not taken for restored where no MD5 tells", async ({ expect }) => {
+  const world = await RestoreWorld.of(
+    { raw: blobs(6) },
+    {
+      target: (target) => ({
+        ...copiesThrough((_, copyNow) => copyNow())(target),
+        async *listPages(container, from) {
+          for await (const page of target.listPages(container, from)) {
+            yield page.map(({ md5: _, ...blob }) => blob);
+          }
+        },
+      }),
+    },
+  );
+  await world.begin();
+  world.target.write("raw", "n003", "longer than it was");
+  await expect(world.deliverAll()).rejects.toMatchObject({ code: "restore/target-changed" });
+});

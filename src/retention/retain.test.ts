@@ -161,6 +161,57 @@ test("a deleted instance is kept until its time is over; then nothing of it is l
   }
 });
 
+test("a deleted instance for which a point was sealed meanwhile is not removed", async ({ expect }) => {
+  const { lake, points } = await lakeOf(1);
+  const [point = ""] = points;
+  const now = lake.deps.clock().getTime();
+  const purgeAt = new Date(now - DAY_MS).toISOString();
+  await change(lake, {
+    protectionState: "SoftDeleted",
+    deletion: { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" },
+  });
+  const seal = lake.vault.files.get(sealPath(point));
+  if (seal === undefined) throw new Error("nothing was sealed");
+  const { deps } = lake;
+  let looks = 0;
+  const instances: typeof deps.instances = {
+    ...deps.instances,
+    get: async (partition, row) => {
+      // The second look is the one before the removal.
+      if (++looks === 2) lake.vault.files.set(sealPath("late"), seal);
+      return lake.instances.get(partition, row);
+    },
+  };
+  const ref = await lake.requestJob("late", { kind: "retention" });
+  expect(await purgeExpiredActivity({ ...deps, instances }, ref)).toEqual({ done: true });
+  expect(looks).toBe(2);
+  expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
+  expect([...lake.vault.files.keys()]).toEqual([sealPath("late")]);
+});
+
+test("an instance that is undeleted before its removal stays", async ({ expect }) => {
+  const { lake } = await lakeOf(1);
+  const now = lake.deps.clock().getTime();
+  const purgeAt = new Date(now - DAY_MS).toISOString();
+  const deletion = { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" };
+  await change(lake, { protectionState: "SoftDeleted", deletion });
+  const { deps } = lake;
+  let looks = 0;
+  const instances: typeof deps.instances = {
+    ...deps.instances,
+    get: async (partition, row) => {
+      const stored = await lake.instances.get(partition, row);
+      if (++looks !== 2 || stored === undefined) return stored;
+      const { deletion: _, ...value } = stored.value;
+      return { ...stored, value: { ...value, protectionState: "ProtectionStopped" } };
+    },
+  };
+  const ref = await lake.requestJob("late", { kind: "retention" });
+  expect(await purgeExpiredActivity({ ...deps, instances }, ref)).toEqual({ done: true });
+  expect(looks).toBe(2);
+  expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
+});
+
 test("with hardly any time, as many executions come to the same", async ({ expect }) => {
   // No execution has time for a whole point.
   const { lake, points } = await lakeOf(10, { tickMs: 100_000 });

@@ -42,7 +42,10 @@ const listings = fc
     order: fc.constantFrom(...LISTING_ORDERS),
     before: fc.uniqueArray(blob(name), { selector: (each) => each.name, maxLength: 30 }),
     now: fc.uniqueArray(blob(name), { selector: (each) => each.name, maxLength: 15 }),
-    fate: fc.array(fc.constantFrom("kept", "kept", "kept", "removed", "relabelled"), { minLength: 30, maxLength: 30 }),
+    fate: fc.array(fc.constantFrom("kept", "kept", "kept", "removed", "relabelled", "rewritten"), {
+      minLength: 30,
+      maxLength: 30,
+    }),
     relabelled: fc.record(labels, { requiredKeys: [] }),
   })
   .map(({ order, before, now, fate, relabelled }) => {
@@ -51,6 +54,7 @@ const listings = fc
     for (const [i, each] of before.entries()) {
       if (fate[i] === "kept") byName.set(each.name, each);
       if (fate[i] === "relabelled") byName.set(each.name, { ...each, ...relabelled });
+      if (fate[i] === "rewritten") byName.set(each.name, { ...each, etag: `${each.etag}x`, size: each.size + 1 });
     }
     for (const each of now) if (!before.some((other) => other.name === each.name)) byName.set(each.name, each);
     const sorted = <T extends { readonly name: string }>(all: Iterable<T>): T[] =>
@@ -152,6 +156,29 @@ test("a version that is relabelled keeps its birth and the MD5 of its object", (
   const now = { ...listed, md5: "of the source", tier: "Cool", tags: { k: "v" } };
   expect(changeOf({ ...entry, tier: "Hot", owner: "o" }, now)?.kind).toBe("relabelled");
   expect(relabel({ ...entry, tier: "Hot", owner: "o" }, now)).toEqual({ ...entry, tier: "Cool", tags: { k: "v" } });
+});
+
+test.for(["plain", 'with "quotes"', "with a back\\slash", "with a line\nfeed"])(
+  "a new version under a name %j is written anew, and the same one under it is not",
+  (name, { expect }) => {
+    const before = { ...entry, name };
+    expect(changeOf(before, { ...listed, name, etag: "0x2" })?.kind).toBe("written");
+    expect(changeOf(before, { ...listed, name })?.kind).toBe("unchanged");
+    expect(changeOf(before, { ...listed, name: `${name}2` })?.kind).toBe("written");
+    expect(changeOf({ ...before, tags: { a: "1" } }, { ...listed, name, tags: { a: "1" } })?.kind).toBe("unchanged");
+    expect(changeOf({ ...before, tags: { a: "1" } }, { ...listed, name, tags: { a: "2" } })?.kind).toBe("relabelled");
+    expect(changeOf({ ...before, tags: { a: "1" } }, { ...listed, name, tags: { b: "1" } })?.kind).toBe("relabelled");
+    expect(changeOf({ ...before, tags: { a: "1", b: "2" } }, { ...listed, name, tags: { a: "1" } })?.kind).toBe(
+      "relabelled",
+    );
+  },
+);
+
+test("a label that is gone is gone from the entry, and not there without a value", ({ expect }) => {
+  const labelled = { ...entry, tier: "Cool", tags: { a: "1" }, owner: "o", group: "g", permissions: "p", acl: "a" };
+  expect(Object.keys(relabel(labelled, {}))).toEqual(Object.keys(entry));
+  const { md5: _, ...withoutMd5 } = listed;
+  expect(Object.keys(entryOf(withoutMd5, 1))).not.toContain("md5");
 });
 
 test("a line that must be parsed and is damaged is found", ({ expect }) => {

@@ -44,7 +44,11 @@ describe("the neighbours of a point", () => {
   test("cannot be told while two points have one number", ({ expect }) => {
     for (const id of ["a", "c", "x"]) {
       expect(() => neighboursOf(point(id, 2), [point("a", 3), point("b", 3), point("c", 9)]), id).toThrow(
-        expect.objectContaining({ code: "format/corrupt", message: expect.stringContaining("number 3") }),
+        expect.objectContaining({
+          code: "format/corrupt",
+          message: expect.stringContaining("number 3"),
+          hint: expect.any(String),
+        }),
       );
     }
     expect.assertions(3);
@@ -75,7 +79,7 @@ describe("of one container", () => {
     ["neither neighbour has", index("x"), index("y"), ["a", "b", "c"], ["y"]],
     ["the previous has not", index("a", "b"), index("y"), ["c"], ["y"]],
     ["the next has not", index("x"), index("b", "c", "y"), ["a"], ["y"]],
-    ["nobody has, when both share all", index("a", "b"), index("c"), [], []],
+    ["nobody has, when both share all", index("a", "b"), index("c", "y"), [], []],
     ["there are, when there is no previous", undefined, index("c", "y"), ["a", "b"], ["y"]],
     ["there are, when there is no next", index("c"), undefined, ["a", "b"], []],
   ] as const)(
@@ -132,6 +136,14 @@ describe("the plan", () => {
       segmentsRead: 0,
       mostObjects: 5,
     });
+  });
+
+  test("of the first and of the newest point looks at the one neighbour that there is", async ({ expect }) => {
+    const vault = await vaultOfThree();
+    const counts = { segments: 2, segmentsRemoved: 1, segmentsRead: 2, mostObjects: 1 };
+    expect(await planPurge(deps(vault), "one")).toMatchObject({ previous: undefined, next: "two", ...counts });
+    const newest = { previous: "two", next: undefined, ...counts, segmentsRead: 1 };
+    expect(await planPurge(deps(vault), "three")).toMatchObject(newest);
   });
 
   test("of a point that is not sealed is none", async ({ expect }) => {

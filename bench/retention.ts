@@ -7,7 +7,7 @@
  */
 import { planPurge } from "../src/retention/plan-purge.ts";
 import { type PurgeProgress, purgeRecoveryPoint } from "../src/retention/purge-recovery-point.ts";
-import type { SweepableVault, VaultFile, WriteOptions } from "../src/vault/contract.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../src/vault/contract.ts";
 import { decodeEntry, type EntryLine, encodeEntry } from "../src/vault/entry.ts";
 import { listSeals } from "../src/vault/list-seals.ts";
 import { ManifestCache } from "../src/vault/manifest-cache.ts";
@@ -61,14 +61,19 @@ class CountingVault implements SweepableVault {
     this.calls += 1;
     for (const path of [...this.#files.keys()].filter((name) => name.startsWith(prefix) && name >= from).sort()) {
       const file = this.#files.get(path);
-      if (file !== undefined) yield { path, size: file.content.length, metadata: file.metadata };
+      if (file === undefined) continue;
+      yield { path, size: file.content.length, metadata: file.metadata, etag: path, writtenAt: new Date(0) };
     }
   }
 
-  async remove(paths: readonly string[]): Promise<void> {
+  /** Nothing is ever written over. */
+  async remove(files: readonly Removal[]): Promise<readonly string[]> {
     this.calls += 1;
-    this.removed.push(...paths);
-    for (const path of paths) this.#files.delete(path);
+    for (const { path } of files) {
+      this.removed.push(path);
+      this.#files.delete(path);
+    }
+    return [];
   }
 
   /** @returns what an action cost */

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../src/backup/contract.ts";
 import { copyVersion } from "../src/backup/copy-version.ts";
 import { AdaptivePool } from "../src/foundation/adaptive-pool.ts";
-import type { VaultFile } from "../src/vault/contract.ts";
+import type { Removal, VaultFile } from "../src/vault/contract.ts";
 import { ManifestCache } from "../src/vault/manifest-cache.ts";
 import { readIndex, readSeal } from "../src/vault/read-manifest.ts";
 import { MemoryLake } from "../test/support/memory-lake.ts";
@@ -71,12 +71,14 @@ class FolderVault implements BackupVault {
     const names = await readdir(folder, { recursive: true }).catch(() => []);
     for (const name of names.sort()) {
       const file = await stat(join(folder, name));
-      if (file.isFile()) yield { path: `${prefix}${name}`, size: file.size, metadata: {} };
+      const [path, etag] = [`${prefix}${name}`, String(file.mtimeMs)];
+      if (file.isFile()) yield { path, size: file.size, metadata: {}, etag, writtenAt: file.mtime };
     }
   }
 
-  async remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) await rm(join(this.#folder, path), { force: true });
+  async remove(files: readonly Removal[]): Promise<readonly string[]> {
+    for (const { path } of files) await rm(join(this.#folder, path), { force: true });
+    return [];
   }
 
   async copyObject(version: SourceVersion): Promise<CopyOutcome> {

@@ -1,6 +1,6 @@
 import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
 import { BlobVaultFiles } from "./blob-vault.ts";
-import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
+import { LARGEST_PAGE, md5Of, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 const VAULT: Place = { kind: "vault" };
@@ -81,6 +81,7 @@ interface Properties {
   readonly accessTier?: string | undefined;
   readonly createdOn?: Date | undefined;
   readonly lastModified?: Date | undefined;
+  readonly etag?: string | undefined;
 }
 
 function storedFile(path: string, p: Properties): StoredFile {
@@ -91,5 +92,6 @@ function storedFile(path: string, p: Properties): StoredFile {
     // Someone may have moved it to the archive tier, from which nothing can be restored at once.
     isWhole: (p.copyStatus === undefined || p.copyStatus === "success") && p.accessTier !== "Archive",
     writtenAt: new Date(Math.max(p.createdOn?.getTime() ?? 0, p.lastModified?.getTime() ?? 0)),
+    etag: unquoted(p.etag ?? ""),
   };
 }

@@ -1,11 +1,11 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/contract.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
-import { LARGEST_PAGE } from "./listed-blobs.ts";
+import { LARGEST_PAGE, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 const VAULT: Place = { kind: "vault" };
@@ -63,7 +63,8 @@ export class BlobFiles implements SweepableVault {
         .byPage({ maxPageSize: LARGEST_PAGE });
       for await (const page of pages) {
         for (const { name, properties, metadata } of page.segment.blobItems) {
-          yield { path: name, size: properties.contentLength ?? 0, metadata: metadata ?? {} };
+          const { contentLength: size = 0, etag, lastModified: writtenAt } = properties;
+          yield { path: name, size, metadata: metadata ?? {}, etag: unquoted(etag), writtenAt };
         }
       }
     } catch (error) {
@@ -73,22 +74,60 @@ export class BlobFiles implements SweepableVault {
     }
   }
 
-  async remove(paths: readonly string[]): Promise<void> {
-    const [first, ...others] = paths;
-    if (first === undefined) return;
-    await mapping(VAULT, async () => {
-      // A batch of one costs more than the one.
-      if (others.length === 0) {
-        await this.container.getBlobClient(first).deleteIfExists();
-        return;
-      }
-      const blobs = paths.map((path) => this.container.getBlobClient(path));
-      const { subResponses } = await this.account.service.getBlobBatchClient().deleteBlobs(blobs);
-      const failed = subResponses.find(({ status, errorCode }) => status >= 300 && errorCode !== "BlobNotFound");
-      if (failed === undefined) return;
-      throw new VaultError("storage/unavailable", `a file cannot be removed (${failed.errorCode ?? failed.status})`);
-    });
+  async remove(files: readonly Removal[]): Promise<readonly string[]> {
+    const [first] = files;
+    if (first === undefined) return [];
+    // A batch of one costs more than the one.
+    const refused = await mapping(VAULT, () => (files.length === 1 ? this.#removeOne(first) : this.#removeAll(files)));
+    const changed: string[] = [];
+    for (const path of refused) {
+      // A condition may fail for want of the file, too.
+      if (await mapping(VAULT, () => this.container.getBlobClient(path).exists())) changed.push(path);
+    }
+    return changed;
   }
+
+  /** @returns the path, when the condition does not hold */
+  async #removeOne(file: Removal): Promise<string[]> {
+    try {
+      await this.container.getBlobClient(file.path).delete({ conditions: conditionOf(file) });
+      return [];
+    } catch (error) {
+      const status = answerOf(error)?.status;
+      if (status === 404) return [];
+      if (status === 412) return [file.path];
+      throw error;
+    }
+  }
+
+  /**
+   * Each request within a batch has conditions of its own.
+   *
+   * @returns paths of which the condition does not hold
+   * @see https://learn.microsoft.com/rest/api/storageservices/blob-batch
+   */
+  async #removeAll(files: readonly Removal[]): Promise<string[]> {
+    const client = this.account.service.getBlobBatchClient();
+    const batch = client.createBatch();
+    for (const file of files) {
+      await batch.deleteBlob(this.container.getBlobClient(file.path), { conditions: conditionOf(file) });
+    }
+    const { subResponses } = await client.submitBatch(batch);
+    const refused: string[] = [];
+    for (const [i, file] of files.entries()) {
+      const { status, errorCode } = subResponses[i] ?? { status: 0 };
+      if (status >= 200 && status < 300) continue;
+      if (status === 412) refused.push(file.path);
+      else if (errorCode !== "BlobNotFound") {
+        throw new VaultError("storage/unavailable", `a file cannot be removed (${errorCode ?? status})`);
+      }
+    }
+    return refused;
+  }
+}
+
+function conditionOf(file: Removal): { readonly ifMatch: string } | { readonly ifUnmodifiedSince: Date } {
+  return file.etag === undefined ? { ifUnmodifiedSince: file.writtenUntil } : { ifMatch: quoted(file.etag) };
 }
 
 /** The files of one backup instance. */

@@ -50,6 +50,24 @@ test("what a failed attempt copied and the next point does not hold is removed o
   expect(lake.target.container("raw").size).toBe(4);
 });
 
+test("what was written anew since the sweep has listed it stays", async ({ expect }) => {
+  const lake = await failedOnce();
+  const ref = await sealed(lake);
+  const debris = objectPath("raw", "b", "0x3", 1);
+  expect(objects(lake)).toContain(debris);
+  const { vault } = lake;
+  const remove = vault.remove.bind(vault);
+  vault.remove = async (files) => {
+    const held = vault.files.get(debris);
+    if (held !== undefined) vault.files.set(debris, { ...held });
+    return remove(files);
+  };
+  await lake.sweep(ref);
+  expect(objects(lake)).toContain(debris);
+  expect(objects(lake)).toHaveLength(5);
+  expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
+});
+
 test("nothing is removed before a point with the number of the failed attempt is sealed", async ({ expect }) => {
   const lake = await failedOnce();
   const before = [...lake.vault.files.keys()];

@@ -1,7 +1,7 @@
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
-import { MOST_REMOVED, type SweepableVault } from "../vault/contract.ts";
+import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import {
@@ -37,8 +37,8 @@ const LOOK_EVERY = 1_000;
  * be needed, because later points take them from its manifest. While no point, or more than one, has the number,
  * everything stays.
  *
- * Safe to run twice, and beside later backups, which give other births: what is gone is passed over, and an attempt is
- * crossed out last.
+ * Safe to run twice, and beside later backups, which give other births: what is gone is passed over, what was written anew
+ * since it was listed stays, and an attempt is crossed out last.
  *
  * @returns where to go on when the time is over; null when there is nothing left
  */
@@ -123,15 +123,15 @@ class Sweep {
     from: string | undefined,
     isDebris: (path: string) => Promise<boolean>,
   ): Promise<string | undefined> {
-    const debris: string[] = [];
-    const removeAll = async (): Promise<void> => this.#vault.remove(debris.splice(0));
-    for await (const { path } of this.#vault.list(prefix, from)) {
+    const debris: Removal[] = [];
+    const removeAll = (): Promise<unknown> => this.#vault.remove(debris.splice(0));
+    for await (const { path, etag } of this.#vault.list(prefix, from)) {
       this.#looked += 1;
       if (this.#looked % LOOK_EVERY === 0 && !this.#hasTime()) {
         await removeAll();
         return path;
       }
-      if (await isDebris(path)) debris.push(path);
+      if (await isDebris(path)) debris.push({ path, etag });
       if (debris.length === MOST_REMOVED) await removeAll();
     }
     await removeAll();

@@ -12,7 +12,7 @@ import {
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { isPinned } from "../jobs/pins.ts";
-import { MOST_REMOVED, type SweepableVault } from "../vault/contract.ts";
+import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
@@ -139,10 +139,10 @@ async function fencedVault(deps: RetentionDeps, job: Job): Promise<SweepableVaul
     read: (path) => vault.read(path),
     create: (path, content, options) => vault.create(path, content, options),
     list: (prefix, from) => vault.list(prefix, from),
-    remove: async (paths) => {
+    remove: async (files) => {
       if (!(await isCurrent()))
         throw new VaultError("storage/conflict", "another execution of the job goes on with this");
-      await vault.remove(paths);
+      return vault.remove(files);
     },
   };
 }
@@ -166,7 +166,7 @@ function purgeDeps(deps: RetentionDeps, instance: string, vault: SweepableVault,
 async function count(
   deps: Pick<RetentionDeps, "jobs">,
   ref: JobRef,
-  { objects, objectBytes, segments, undecided }: PurgeCounts,
+  { objects, objectBytes, segments, undecided, changed }: PurgeCounts,
   state: "done" | "stopped" | "put-off" | "pinned",
 ): Promise<void> {
   const come = {
@@ -177,6 +177,7 @@ async function count(
     bytesRemoved: objectBytes,
     segmentsRemoved: segments,
     undecided,
+    filesChanged: changed,
   };
   await updateRecord(deps.jobs, ref.vault, ref.job, (job) => ({
     ...job,
@@ -201,14 +202,14 @@ async function removeInstance(
   const now = (await deps.instances.get(job.vault, name.toLowerCase()))?.value;
   if (now?.deletion === undefined || (await listSeals(vault)).length > 0) return true;
   for (const prefix of CONTENT_PREFIXES) {
-    const paths: string[] = [];
-    for await (const { path } of vault.list(prefix)) {
-      paths.push(path);
-      if (paths.length < MOST_REMOVED) continue;
-      await vault.remove(paths.splice(0));
+    const files: Removal[] = [];
+    for await (const { path, etag } of vault.list(prefix)) {
+      files.push({ path, etag });
+      if (files.length < MOST_REMOVED) continue;
+      await vault.remove(files.splice(0));
       if (!hasTime()) return false;
     }
-    await vault.remove(paths);
+    await vault.remove(files);
   }
   await deps.files.remove(id);
   for (const table of [deps.recoveryPoints, deps.attempts, deps.pins, deps.scrubs] as readonly RecordTable<unknown>[]) {

@@ -3,6 +3,7 @@ import { crashPoints } from "../../test/support/crash-points.ts";
 import { CrashSwitch } from "../../test/support/crash-switch.ts";
 import { MemoryAccount, MemoryVault } from "../../test/support/memory-account.ts";
 import { entry, writePoint } from "../../test/support/written-points.ts";
+import type { Removal } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
@@ -196,7 +197,7 @@ test("objects go in batches of 256, and a purge without time goes on where it st
   const batches: number[] = [];
   const given = deps(world, { hasTime: () => false });
   const vault = { ...given.vault, read: given.vault.read, create: given.vault.create, list: given.vault.list };
-  const remove = (some: readonly string[]) => {
+  const remove = (some: readonly Removal[]) => {
     batches.push(some.length);
     return given.vault.remove(some);
   };
@@ -211,6 +212,92 @@ test("objects go in batches of 256, and a purge without time goes on where it st
   await wholePurge(limited, "one");
   expect(objects(world)).toEqual([objectPath("raw", "n0000", "e", 1)]);
   expect(Math.max(...batches)).toBe(256);
+});
+
+describe("a file that was written anew", () => {
+  /** Writes a file of the vault over. */
+  const renew = async (vault: MemoryVault, path: string): Promise<void> => {
+    vault.files.delete(path);
+    await vault.create(path, new TextEncoder().encode("new"), { contentType: "text/plain" });
+  };
+
+  /** Lets something happen just before a removal that names the path is carried out. */
+  const whenRemoved = (given: PurgeDeps, wanted: string, happen: () => Promise<void>): PurgeDeps => {
+    const { read, create, list, remove } = given.vault;
+    const removeLate = async (files: readonly Removal[]): Promise<readonly string[]> => {
+      if (files.some(({ path }) => path === wanted)) await happen();
+      return remove(files);
+    };
+    return { ...given, vault: { read, create, list, remove: removeLate } };
+  };
+
+  test("is not removed by a request that was made before, whatever it is", async ({ expect }) => {
+    const calm = await threePoints();
+    const all = paths(calm);
+    const late: Removal[] = [];
+    const { read, create, list, remove } = deps(calm).vault;
+    const noted = async (files: readonly Removal[]): Promise<readonly string[]> => {
+      late.push(...files);
+      return remove(files);
+    };
+    await purgeRecoveryPoint({ ...deps(calm), vault: { read, create, list, remove: noted } }, "three");
+    const gone = all.filter((path) => !calm.vault.files.has(path));
+    expect(late.map(({ path }) => path).sort()).toEqual([...gone, purgePath("three")].sort());
+
+    // The newest point is gone, so the next one has its number, and what did not change has the same names.
+    for (const path of gone) await renew(calm.vault, path);
+    expect((await calm.vault.remove(late)).toSorted()).toEqual(gone);
+    for (const path of gone) expect(calm.vault.files.has(path), path).toBe(true);
+    expect(gone.filter((path) => path.startsWith("data"))).toHaveLength(2);
+  });
+
+  test("stays and is counted, and the purge comes to its end", async ({ expect }) => {
+    const calm = await threePoints();
+    await purgeRecoveryPoint(deps(calm), "two");
+    const tried: string[] = [];
+    for (const path of [...OBJECTS_OF_TWO_ALONE, "manifests/two/old/index.json", "markers/job-two/raw"]) {
+      const world = await threePoints();
+      const given = whenRemoved(deps(world), path, () => renew(world.vault, path));
+      const progress = await purgeRecoveryPoint(given, "two");
+      const isObject = path.startsWith("data");
+      expect(progress, path).toMatchObject({ state: "done", changed: 1, objects: isObject ? 1 : 2 });
+      expect(paths(world), path).toEqual([...paths(calm), path].sort());
+      tried.push(path);
+    }
+    expect(tried).toHaveLength(4);
+  });
+
+  test("of the last point stays too", async ({ expect }) => {
+    const world = emptyWorld("one");
+    await writePoint(world.vault, "one", 1, { raw: { segments: [[entry("a", "a1", 1), entry("b", "b1", 1)]] } });
+    const path = objectPath("raw", "a", "a1", 1);
+    const given = whenRemoved(deps(world), path, () => renew(world.vault, path));
+    expect(await purgeRecoveryPoint(given, "one")).toMatchObject({ state: "done", changed: 1, objects: 1 });
+    expect(paths(world)).toEqual([path]);
+  });
+
+  test("is the seal or the journal: the purge stops, and goes on in the next execution", async ({ expect }) => {
+    const tried: string[] = [];
+    for (const path of [sealPath("two"), purgePath("two")]) {
+      const world = await threePoints();
+      const copy = async (): Promise<void> => {
+        const file = world.vault.files.get(path);
+        world.vault.files.delete(path);
+        await world.vault.create(path, Buffer.from(file?.content ?? "", "latin1"), {
+          contentType: "application/json",
+          metadata: file?.metadata ?? {},
+        });
+      };
+      await expect(purgeRecoveryPoint(whenRemoved(deps(world), path, copy), "two"), path).rejects.toMatchObject({
+        code: "storage/conflict",
+      });
+      expect(world.vault.files.has(path), path).toBe(true);
+      expect(await purgeRecoveryPoint(deps(world), "two")).toMatchObject({ state: "done", changed: 0 });
+      expect(world.vault.files.has(path), path).toBe(false);
+      tried.push(path);
+    }
+    expect(tried).toHaveLength(2);
+  });
 });
 
 describe("neighbours of another kind", () => {
@@ -314,7 +401,7 @@ describe("what cannot be decided stays", () => {
     const world = await threePoints();
     world.crash.arm(40);
     await expect(purgeRecoveryPoint(deps(world), "two")).rejects.toThrow("crashed");
-    await world.vault.remove([sealPath("one"), sealPath("three"), sealPath("two")]);
+    for (const path of [sealPath("one"), sealPath("three"), sealPath("two")]) world.vault.files.delete(path);
     const before = paths(world);
     await expect(finishPurges(deps(world))).rejects.toMatchObject({ code: "format/missing" });
     expect(paths(world)).toEqual(before);
@@ -323,7 +410,7 @@ describe("what cannot be decided stays", () => {
   test("a journal that cannot be read: nothing is touched", async ({ expect }) => {
     const world = await threePoints();
     await world.vault.create(purgePath("two"), new TextEncoder().encode("{"), { contentType: "x" });
-    await world.vault.remove([sealPath("two")]);
+    world.vault.files.delete(sealPath("two"));
     const before = paths(world);
     await expect(finishPurges(deps(world))).rejects.toMatchObject({ code: "format/corrupt" });
     expect(paths(world)).toEqual(before);
@@ -361,6 +448,7 @@ describe("pins", () => {
       segments: 0,
       segmentsRead: 0,
       undecided: 0,
+      changed: 0,
     });
     expect(paths(world)).toEqual(before);
     expect([...world.rows]).toEqual(["one", "two", "three"]);
@@ -422,7 +510,7 @@ describe("pins", () => {
       const journal = journalOf(await readSeal(world.vault, id), false);
       await world.vault.create(purgePath(id), encodeJournal(journal), { contentType: "x" });
     }
-    await world.vault.remove([sealPath("two")]);
+    world.vault.files.delete(sealPath("two"));
     expect(await finishPurges(deps(world))).toMatchObject({ state: "done", objects: 2 });
     expect(await listPurges(world.vault)).toEqual([]);
     expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["one", "three"]);

@@ -1,6 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
-import { MOST_REMOVED, type SweepableVault } from "../vault/contract.ts";
+import { MOST_REMOVED, type Removal, type SweepableVault, type VaultFile } from "../vault/contract.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
@@ -55,6 +55,8 @@ export interface PurgeCounts {
   readonly segmentsRead: number;
   /** Objects and whole segments of which nobody can tell whether they are needed, because a manifest is damaged. They stay. */
   readonly undecided: number;
+  /** Files that were written anew since the purge began. They stay, and are not counted above; what nobody needs of them is debris. */
+  readonly changed: number;
 }
 
 /** What one execution came to. */
@@ -73,6 +75,9 @@ const REMOVING_WIDTH = 8;
 
 /** Files that wait to be removed. */
 const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
+
+/** The vault account tells times to the second, and may compare them more finely. */
+const TIME_GRAIN_MS = 1_000;
 
 /**
  * Removes a recovery point and all that only it needs: writes the journal, asks for pins, then removes the seal, container
@@ -93,6 +98,10 @@ const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
  * Safe to run twice, and to go on after a death at any moment: the neighbours cannot change meanwhile, what is gone is
  * passed over, and a container's index goes after all that it names. A point that is neither sealed nor in a journal is
  * gone.
+ *
+ * A removal may be carried out long after it was asked for, when the number and even the objects' names are those of a new
+ * point. So seal and journal go only as they were listed, and what the manifests name only when it was written before the
+ * journal: all of the purged point was, and nothing of a later one.
  *
  * Memory: a container's index and those of its neighbours, and four segments.
  *
@@ -133,9 +142,9 @@ export async function purgeRecoveryPoint(
  */
 export async function finishPurges(deps: PurgeDeps, from?: PurgePosition): Promise<PurgeProgress> {
   let counts = NOTHING;
-  for (const recoveryPoint of await listPurges(deps.vault)) {
+  for (const { recoveryPoint, file } of await listJournalFiles(deps.vault)) {
     if ((await deps.vault.read(sealPath(recoveryPoint))) !== undefined) {
-      await deps.vault.remove([purgePath(recoveryPoint)]);
+      await removeAsSeen(deps.vault, file);
       continue;
     }
     const progress = await purgeRecoveryPoint(
@@ -151,15 +160,39 @@ export async function finishPurges(deps: PurgeDeps, from?: PurgePosition): Promi
 
 /** Recovery points whose purge was begun and not ended: none of them may be read any more. */
 export async function listPurges(vault: Pick<SweepableVault, "list">): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { path } of vault.list(PURGES_PREFIX)) {
-    const recoveryPoint = recoveryPointOfPurge(path);
-    if (recoveryPoint !== undefined) found.push(recoveryPoint);
+  return (await listJournalFiles(vault)).map(({ recoveryPoint }) => recoveryPoint);
+}
+
+async function listJournalFiles(
+  vault: Pick<SweepableVault, "list">,
+): Promise<{ readonly recoveryPoint: string; readonly file: VaultFile }[]> {
+  const found = [];
+  for await (const file of vault.list(PURGES_PREFIX)) {
+    const recoveryPoint = recoveryPointOfPurge(file.path);
+    if (recoveryPoint !== undefined) found.push({ recoveryPoint, file });
   }
   return found;
 }
 
-const NOTHING: PurgeCounts = { objects: 0, objectBytes: 0, segments: 0, segmentsRead: 0, undecided: 0 };
+async function fileAt(vault: Pick<SweepableVault, "list">, path: string): Promise<VaultFile | undefined> {
+  for await (const file of vault.list(path)) return file.path === path ? file : undefined;
+  return undefined;
+}
+
+/** @throws VaultError `storage/conflict` (retryable) when the file was written anew meanwhile */
+async function removeAsSeen(vault: SweepableVault, { path, etag }: VaultFile): Promise<void> {
+  const changed = await vault.remove([{ path, etag }]);
+  if (changed.length > 0) throw new VaultError("storage/conflict", `'${path}' was changed by another`);
+}
+
+const NOTHING: PurgeCounts = {
+  objects: 0,
+  objectBytes: 0,
+  segments: 0,
+  segmentsRead: 0,
+  undecided: 0,
+  changed: 0,
+};
 
 /** Adds up what several executions came to. */
 export function addCounts(a: PurgeCounts, b: PurgeCounts): PurgeCounts {
@@ -169,6 +202,7 @@ export function addCounts(a: PurgeCounts, b: PurgeCounts): PurgeCounts {
     segments: a.segments + b.segments,
     segmentsRead: a.segmentsRead + b.segmentsRead,
     undecided: a.undecided + b.undecided,
+    changed: a.changed + b.changed,
   };
 }
 
@@ -184,12 +218,17 @@ async function writeJournal(vault: SweepableVault, recoveryPointId: string, isLa
   return journal;
 }
 
+/** A file that goes, and what it counts as when it has gone. */
+type Garbage = Removal & { readonly counts?: Partial<PurgeCounts> };
+
 /** One execution of the purge of one recovery point. */
 class Purge {
   readonly #deps: PurgeDeps;
   readonly #vault: SweepableVault;
   readonly #hasTime: () => boolean;
-  readonly #garbage: string[] = [];
+  readonly #garbage: Garbage[] = [];
+  /** What the manifests name goes when it was written up to this moment. */
+  #writtenUntil = new Date(0);
   #counts = NOTHING;
 
   constructor(deps: PurgeDeps) {
@@ -200,8 +239,13 @@ class Purge {
 
   async run(journal: PurgeJournal, from: PurgePosition | undefined): Promise<PurgeProgress> {
     const { recoveryPoint: id, sequence, job } = journal;
-    if (await this.#isTakenBack(id)) return { state: "pinned", ...NOTHING };
-    await this.#vault.remove([sealPath(id)]);
+    const file = await fileAt(this.#vault, purgePath(id));
+    if (file === undefined)
+      throw new VaultError("storage/conflict", `another execution has ended the purge of '${id}'`);
+    this.#writtenUntil = new Date(file.writtenAt.getTime() + TIME_GRAIN_MS);
+    if (await this.#isTakenBack(id, file)) return { state: "pinned", ...NOTHING };
+    const seal = await fileAt(this.#vault, sealPath(id));
+    if (seal !== undefined) await removeAsSeen(this.#vault, seal);
     const neighbours = neighboursOf({ id, sequence }, await listSeals(this.#vault));
     const isLast = neighbours.previous === undefined && neighbours.next === undefined;
     if (isLast && !journal.isLast) {
@@ -218,15 +262,15 @@ class Purge {
       if (!(await this.#removeAllUnder(prefix))) return { state: "stopped", ...this.#counts };
     }
     await this.#deps.rows.remove(id);
-    await this.#vault.remove([purgePath(id)]);
+    await removeAsSeen(this.#vault, file);
     return { state: "done", ...this.#counts };
   }
 
   /** Takes the journal back while the point is still sealed and a restore reads it. @returns whether it did */
-  async #isTakenBack(id: string): Promise<boolean> {
+  async #isTakenBack(id: string, journal: VaultFile): Promise<boolean> {
     const isSealed = (await this.#vault.read(sealPath(id))) !== undefined;
     if (!isSealed || !(await this.#deps.rows.isPinned(id))) return false;
-    await this.#vault.remove([purgePath(id)]);
+    await removeAsSeen(this.#vault, journal);
     return true;
   }
 
@@ -252,7 +296,8 @@ class Purge {
       });
       if (segment !== undefined) return { recoveryPoint: journal.recoveryPoint, container: name, segment };
       await this.#segments(own);
-      await this.#vault.remove([index.path]);
+      this.#garbage.push({ path: index.path, writtenUntil: this.#writtenUntil });
+      await this.#removeGarbage();
       const following = journal.containers[i + 1]?.name;
       if (following !== undefined && !this.#hasTime()) {
         return { recoveryPoint: journal.recoveryPoint, container: following, segment: 0 };
@@ -313,28 +358,32 @@ class Purge {
   }
 
   async #removeObject(container: string, { name, etag, birth, size }: Entry): Promise<void> {
-    this.#count({ objects: 1, objectBytes: size });
-    this.#garbage.push(objectPath(container, name, etag, birth));
+    const path = objectPath(container, name, etag, birth);
+    this.#garbage.push({ path, writtenUntil: this.#writtenUntil, counts: { objects: 1, objectBytes: size } });
     if (this.#garbage.length === MOST_WAITING) await this.#removeGarbage();
   }
 
   async #removeGarbage(): Promise<void> {
-    const requests: string[][] = [];
+    const requests: Garbage[][] = [];
     while (this.#garbage.length > 0) requests.push(this.#garbage.splice(0, MOST_REMOVED));
-    await mapBounded(requests, REMOVING_WIDTH, (paths) => this.#vault.remove(paths));
+    await mapBounded(requests, REMOVING_WIDTH, async (files) => {
+      const changed = new Set(await this.#vault.remove(files.map(({ counts: _, ...file }) => file)));
+      for (const { path, counts } of files) this.#count(changed.has(path) ? { changed: 1 } : (counts ?? {}));
+    });
   }
 
   async #segments(own: readonly SegmentRef[]): Promise<void> {
-    this.#count({ segments: own.length });
-    for (const { path } of own) this.#garbage.push(path);
+    for (const { path } of own) {
+      this.#garbage.push({ path, writtenUntil: this.#writtenUntil, counts: { segments: 1 } });
+    }
     await this.#removeGarbage();
   }
 
   /** @returns whether there was time for all */
   async #removeAllUnder(prefix: string): Promise<boolean> {
-    for await (const { path, size } of this.#vault.list(prefix)) {
-      this.#garbage.push(path);
-      if (prefix.startsWith("data")) this.#count({ objects: 1, objectBytes: size });
+    for await (const { path, size, etag } of this.#vault.list(prefix)) {
+      const isObject = prefix.startsWith("data");
+      this.#garbage.push({ path, etag, ...(isObject ? { counts: { objects: 1, objectBytes: size } } : {}) });
       if (this.#garbage.length < MOST_WAITING) continue;
       await this.#removeGarbage();
       if (!this.#hasTime()) return false;

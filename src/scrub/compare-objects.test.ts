@@ -14,6 +14,7 @@ const file = (changes: Partial<StoredFile> = {}): StoredFile => ({
   md5: "right",
   isWhole: true,
   writtenAt: new Date(0),
+  etag: "0x1",
   ...changes,
 });
 const { md5: _, ...withoutMd5 } = file();

@@ -19,6 +19,8 @@ export interface StoredFile {
   readonly isWhole: boolean;
   /** The later of its creation and its last change. */
   readonly writtenAt: Date;
+  /** Changes with every write; opaque. */
+  readonly etag: string;
 }
 
 /** The vault as a scrub reads it. */

@@ -8,7 +8,7 @@ import { emptyEstate, INSTANCE, ScrubWorld } from "../../test/support/scrub-worl
 import { entry } from "../../test/support/written-points.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import { purgeRecoveryPoint } from "../retention/purge-recovery-point.ts";
-import type { VaultFile } from "../vault/contract.ts";
+import type { Removal, VaultFile } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { indexPath, objectPath, purgePath, sealPath } from "../vault/names.ts";
@@ -540,15 +540,39 @@ describe("at whatever moment of a round", () => {
       yield* super.list(prefix, from);
     }
 
-    override async remove(paths: readonly string[]): Promise<void> {
+    override async remove(files: readonly Removal[]): Promise<readonly string[]> {
       await this.#pass();
-      return super.remove(paths);
+      return super.remove(files);
     }
 
     async #pass(): Promise<void> {
       if (this.#left-- === 0) await this.#event();
     }
   }
+
+  test("debris that was written anew since it was listed stays, and is not counted as removed", async ({ expect }) => {
+    let kept = 0;
+    let moments = 0;
+    for (let moment = 0, happened = true; happened; moment++) {
+      const world = await threePoints();
+      const path = objectPath("raw", "b", "b9", 2);
+      put(world, path);
+      const vault = new EventfulVault(world.vault, moment, async () => {
+        // Some time after its listing, or before.
+        if (world.vault.files.has(path)) put(world, path);
+      });
+      const ref = await world.request();
+      const deps = { ...world.deps, scrubVault: () => vault };
+      for (let isDone = false; !isDone; ) ({ isDone } = await scrubStepActivity(deps, ref));
+      happened = vault.happened;
+      const isThere = world.vault.files.has(path);
+      expect((await world.state()).counts, String(moment)).toMatchObject({ debris: 1, removed: isThere ? 0 : 1 });
+      if (isThere) kept += 1;
+      moments += 1;
+    }
+    expect(kept).toBeGreaterThan(2);
+    expect(moments).toBeGreaterThan(kept + 2);
+  });
 
   const events: readonly [string, (world: ScrubWorld) => Promise<void>][] = [
     ...["one", "two", "three"].map((id): [string, (world: ScrubWorld) => Promise<void>] => [

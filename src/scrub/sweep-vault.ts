@@ -152,7 +152,10 @@ class Sweep {
     }
   }
 
-  /** What is not removed, because another job writes or the points have changed, is debris in the next round too. */
+  /**
+   * What is not removed, because another job writes, the points have changed or the file itself has, is looked at again in
+   * the next round.
+   */
   async #removeLocked(debris: readonly StoredFile[]): Promise<void> {
     const { job, locks, clock } = this.#deps;
     if ((await takeLock(this.#deps, job, clock())) !== job.id) return;
@@ -162,8 +165,9 @@ class Sweep {
         // A job that was ended from outside has lost the lock, and does not notice.
         if ((await locks.get(job.instance, LOCK_ROW))?.value.job !== job.id) return;
         const some = debris.slice(from, from + MOST_REMOVED);
-        await this.#deps.vault.remove(some.map(({ path }) => path));
-        this.#round.count({ removed: some.length, removedBytes: some.reduce((sum, { size }) => sum + size, 0) });
+        const changed = new Set(await this.#deps.vault.remove(some.map(({ path, etag }) => ({ path, etag }))));
+        const removed = some.filter(({ path }) => !changed.has(path));
+        this.#round.count({ removed: removed.length, removedBytes: removed.reduce((sum, { size }) => sum + size, 0) });
       }
     } finally {
       await releaseLock(locks, job.instance, job.id);

@@ -8,7 +8,24 @@ export interface VaultFile {
   readonly path: string;
   readonly size: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Changes with every write; opaque. */
+  readonly etag: string;
+  /** By the clock of the vault account, to the second. */
+  readonly writtenAt: Date;
 }
+
+/**
+ * A file to be removed, with what the decision was made on. It goes only while that still holds: a request that is carried
+ * out late must not remove what somebody else has written meanwhile under the same path.
+ *
+ * - `etag`: this very version, as a listing or a look had it.
+ * - `writtenUntil`: whatever was written up to this moment, by the clock of the vault account; for a file of which only a
+ *   manifest was read.
+ */
+export type Removal = { readonly path: string } & (
+  | { readonly etag: string; readonly writtenUntil?: never }
+  | { readonly writtenUntil: Date; readonly etag?: never }
+);
 
 export interface WriteOptions {
   readonly contentType: string;
@@ -29,6 +46,10 @@ export const MOST_REMOVED = 256;
 
 /** A vault from which files go. */
 export interface SweepableVault extends VaultFiles {
-  /** Removes files, all in one request; those that are gone are fine. At most {@link MOST_REMOVED}. */
-  remove(paths: readonly string[]): Promise<void>;
+  /**
+   * Removes files, all in one request; those that are gone are fine. At most {@link MOST_REMOVED}.
+   *
+   * @returns paths of files that were not removed, because they are not what the decision was made on any more
+   */
+  remove(files: readonly Removal[]): Promise<readonly string[]>;
 }

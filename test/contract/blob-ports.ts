@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
 import type { BackupVault, Datasource, ListedBlob } from "../../src/backup/contract.ts";
 import type { RestoreTarget } from "../../src/restore/contract.ts";
-import type { SweepableVault } from "../../src/vault/contract.ts";
+import type { SweepableVault, VaultFile } from "../../src/vault/contract.ts";
 
 /** An estate of which a test may do what it likes. */
 export interface BlobEstate {
@@ -40,6 +40,16 @@ async function lookAt({ datasource, container }: BlobEstate, name: string): Prom
   const blob = await datasource.look(container, name);
   if (blob === undefined) throw new Error(`there is no blob '${name}'`);
   return blob;
+}
+
+async function filesOf(vault: BackupVault, prefix: string): Promise<VaultFile[]> {
+  const found: VaultFile[] = [];
+  for await (const file of vault.list(prefix)) found.push(file);
+  return found;
+}
+
+async function write(vault: BackupVault, path: string, content: string): Promise<void> {
+  await vault.create(path, new TextEncoder().encode(content), { contentType: "text/plain" });
 }
 
 async function text(vault: BackupVault, path: string): Promise<string | undefined> {
@@ -133,15 +143,15 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       for (const path of ["seals/2", "seals/10", "sealsx/1", "other"]) {
         await vault.create(path, new TextEncoder().encode(path), { contentType: "text/plain", metadata: { of: path } });
       }
-      const found = [];
-      for await (const file of vault.list("seals/")) found.push(file);
-      expect(found).toEqual([
+      const found = await filesOf(vault, "seals/");
+      expect(found).toMatchObject([
         { path: "seals/10", size: 8, metadata: { of: "seals/10" } },
         { path: "seals/2", size: 7, metadata: { of: "seals/2" } },
       ]);
+      expect(new Set(found.map(({ etag }) => etag)).size).toBe(2);
     });
 
-    test("lists files from a path on, and removes files as often as is asked", async ({ expect }) => {
+    test("lists files from a path on", async ({ expect }) => {
       const { vault } = await open();
       const paths = ["data/a", "data/a b+c%", "data/b/ä", "data/c"];
       const left = async (from?: string): Promise<string[]> => {
@@ -152,11 +162,48 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       for (const path of paths) await vault.create(path, new TextEncoder().encode(path), { contentType: "text/plain" });
       expect(await left("data/b")).toEqual(paths.slice(2));
       expect(await left("data/c")).toEqual(paths.slice(3));
-      await vault.remove(paths.slice(0, 3));
-      await vault.remove(paths.slice(0, 2));
-      await vault.remove(paths.slice(0, 1));
-      await vault.remove([]);
-      expect(await left()).toEqual(["data/c"]);
+    });
+
+    test("removes files as often as is asked, one or many at once", async ({ expect }) => {
+      const { vault } = await open();
+      const paths = ["data/a", "data/a b+c%", "data/b/ä", "data/c"];
+      for (const path of paths) await write(vault, path, path);
+      const seen = await filesOf(vault, "data/");
+      for (const some of [seen.slice(0, 3), seen.slice(0, 2), seen.slice(0, 1), []]) {
+        expect(await vault.remove(some.map(({ path, etag }) => ({ path, etag })))).toEqual([]);
+      }
+      expect((await filesOf(vault, "data/")).map(({ path }) => path)).toEqual(["data/c"]);
+      const writtenUntil = seen[0]?.writtenAt ?? new Date(0);
+      expect(await vault.remove(paths.slice(0, 2).map((path) => ({ path, writtenUntil })))).toEqual([]);
+    });
+
+    test("does not remove what was written anew since it was seen, and says so", async ({ expect }) => {
+      const { vault } = await open();
+      for (const path of ["data/a", "data/b", "data/c"]) await write(vault, path, "old");
+      const seen = await filesOf(vault, "data/");
+      const removals = seen.map(({ path, etag }) => ({ path, etag }));
+      const again = ["data/a", "data/b"];
+      await vault.remove(removals.slice(0, 2));
+      for (const path of again) await write(vault, path, "new");
+
+      expect(await vault.remove(removals.slice(0, 1))).toEqual(["data/a"]);
+      expect(await vault.remove(removals)).toEqual(again);
+      expect((await filesOf(vault, "data/")).map(({ path }) => path)).toEqual(again);
+      for (const path of again) expect(await text(vault, path)).toBe("new");
+    });
+
+    test("removes by age what was written up to a moment, and nothing else", async ({ expect }) => {
+      const { vault } = await open();
+      for (const path of ["data/a", "data/b"]) await write(vault, path, "old");
+      const seen = await filesOf(vault, "data/");
+      const upTo = (path: string, msBefore: number) => {
+        const writtenAt = seen.find((file) => file.path === path)?.writtenAt.getTime() ?? 0;
+        return { path, writtenUntil: new Date(writtenAt - msBefore) };
+      };
+      expect(await vault.remove([upTo("data/a", 1_000)])).toEqual(["data/a"]);
+      expect(await vault.remove([upTo("data/a", 0), upTo("data/b", 1_000)])).toEqual(["data/b"]);
+      expect(await vault.remove([upTo("data/b", 0)])).toEqual([]);
+      expect(await filesOf(vault, "data/")).toEqual([]);
     });
 
     test("copies a version once", async ({ expect }) => {

@@ -15,7 +15,7 @@ import type {
 } from "../../src/backup/contract.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../../src/restore/contract.ts";
-import type { SweepableVault, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";
 import { nameComparator } from "../../src/vault/listing-order.ts";
@@ -160,13 +160,23 @@ export class MemoryVault implements BackupVault, SweepableVault {
 
   async *list(prefix: string, from = ""): AsyncGenerator<VaultFile> {
     for (const path of [...this.files.keys()].filter((name) => name.startsWith(prefix) && name >= from).sort()) {
-      const { content, metadata = {} } = this.files.get(path) as MemoryBlob;
-      yield { path, size: content.length, metadata };
+      const file = this.files.get(path);
+      if (file === undefined) continue;
+      yield { path, size: file.content.length, metadata: file.metadata ?? {}, ...stampOf(file) };
     }
   }
 
-  async remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) this.files.delete(path);
+  async remove(files: readonly Removal[]): Promise<readonly string[]> {
+    const changed: string[] = [];
+    for (const { path, etag, writtenUntil } of files) {
+      const file = this.files.get(path);
+      if (file === undefined) continue;
+      const stamp = stampOf(file);
+      const holds = etag === undefined ? stamp.writtenAt <= writtenUntil : stamp.etag === etag;
+      if (holds) this.files.delete(path);
+      else changed.push(path);
+    }
+    return changed;
   }
 
   async copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome> {
@@ -194,9 +204,32 @@ export class MemoryVault implements BackupVault, SweepableVault {
   }
 
   #put(path: string, blob: MemoryBlob): void {
-    this.files.set(path, blob);
+    // Each write is another thing, also when it is a copy of the same blob.
+    const file = { ...blob };
     this.written.push(path);
+    stampOf(file, new Date(LONG_AGO.getTime() + this.written.length * 10_000));
+    this.files.set(path, file);
   }
+}
+
+const LONG_AGO = new Date("2026-01-01T00:00:00.000Z");
+
+type Stamp = Pick<VaultFile, "etag" | "writtenAt">;
+
+const stamps = new WeakMap<MemoryBlob, Stamp>();
+let stamped = 0;
+
+/**
+ * ETag and time of a file of a vault; what a test puts there by itself gets them when it is first looked at. Between two
+ * writes there are ten seconds, so that none is within the grain of another.
+ */
+export function stampOf(file: MemoryBlob, writtenAt = LONG_AGO): Stamp {
+  const known = stamps.get(file);
+  if (known !== undefined) return known;
+  stamped += 1;
+  const stamp = { etag: `0xF${stamped}`, writtenAt };
+  stamps.set(file, stamp);
+  return stamp;
 }
 
 const emptyBlob: MemoryBlob = { content: "", etag: "0x0", modified: "2026-01-01T00:00:00.000Z" };

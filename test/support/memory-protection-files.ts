@@ -91,7 +91,8 @@ export class MemoryProtectionFiles implements ProtectionFiles {
   async *list(container: string, prefix: string, from = ""): AsyncGenerator<VaultFile> {
     const files = [...(this.containers.get(container) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [path, { content, metadata }] of files) {
-      if (path.startsWith(prefix) && path >= from) yield { path, size: content.length, metadata };
+      if (!path.startsWith(prefix) || path < from) continue;
+      yield { path, size: content.length, metadata, etag: String(this.writes), writtenAt: new Date(0) };
     }
   }
 

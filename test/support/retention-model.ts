@@ -224,7 +224,7 @@ export class ModelBackups implements Backups {
 
   /** An attempt before may have written it from what was at the source then. */
   async #createAnew(vault: SweepableVault, path: string, content: Uint8Array): Promise<void> {
-    await vault.remove([path]);
+    for await (const file of vault.list(path)) await vault.remove([{ path: file.path, etag: file.etag }]);
     await vault.create(path, content, { contentType: "application/json" });
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ScrubVault, StoredFile } from "../../src/scrub/contract.ts";
-import type { VaultFile, WriteOptions } from "../../src/vault/contract.ts";
-import type { MemoryVault } from "./memory-account.ts";
+import type { Removal, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+import { type MemoryVault, stampOf } from "./memory-account.ts";
 
 const LONG_AGO = new Date("2026-01-01T00:00:00.000Z");
 
@@ -31,8 +31,8 @@ export class MemoryScrubVault implements ScrubVault {
     return this.#vault.list(prefix, from);
   }
 
-  remove(paths: readonly string[]): Promise<void> {
-    return this.#vault.remove(paths);
+  remove(files: readonly Removal[]): Promise<readonly string[]> {
+    return this.#vault.remove(files);
   }
 
   async look(path: string): Promise<StoredFile | undefined> {
@@ -44,6 +44,7 @@ export class MemoryScrubVault implements ScrubVault {
       md5: file.claimedMd5 ?? createHash("md5").update(file.content, "latin1").digest("base64"),
       isWhole: !this.halfCopied.has(path),
       writtenAt: this.writtenAt.get(path) ?? LONG_AGO,
+      etag: stampOf(file).etag,
     };
   }
 

@@ -51,3 +51,27 @@ test("a marker that was removed or forged proves nothing", async ({ expect }) =>
   await expect(lake.deliver(check)).rejects.toMatchObject({ code: "marker/not-replicated" });
   expect(lake.events).toEqual([]);
 });
+
+test("the root container, in which no name has a slash, is backed up and restored", async ({ expect }) => {
+  const lake = new MemoryLake();
+  await lake.protect();
+  for (const container of ["$root", "$web"]) {
+    lake.source.createContainer(container);
+    lake.source.write(container, "index.html", container);
+  }
+  const job = "0f3b1c52-7a64-5e0d-9d3f-2b8a6c1e4d70";
+  lake.source.write("$root", ".lakevault-notes", "a user's");
+  const messages = await lake.beginBackup(await lake.requestBackup(job));
+  expect([...lake.source.container("$root").keys()].sort()).toEqual([
+    `.lakevault-${job}`,
+    ".lakevault-notes",
+    "index.html",
+  ]);
+  await lake.deliverAll(messages);
+  expect(lake.events.toSorted()).toEqual(["replicated._root", "replicated._web"]);
+  expect(await lake.seal({ vault: "vault", job })).toBe("Completed");
+  expect([...lake.source.container("$root").keys()].sort()).toEqual([".lakevault-notes", "index.html"]);
+  const point = (await lake.job(job)).recoveryPoint?.id ?? "";
+  expect(await lake.restore("two", point)).toBe("Completed");
+  expect([...lake.target.container("$root").keys()].sort()).toEqual([".lakevault-notes", "index.html"]);
+});

@@ -41,7 +41,7 @@ export async function writeMarkersActivity(deps: MarkersDeps, ref: JobRef): Prom
   const { job, instance } = under;
   const datasource = deps.datasource(instance);
   await mapBounded(job.containers, MARKER_WIDTH, (container) =>
-    datasource.writeMarker(container, sourceMarkerName(job.id), markerContent(job, container)),
+    datasource.writeMarker(container, sourceMarkerName(container, job.id), markerContent(job, container)),
   );
   return null;
 }
@@ -57,7 +57,7 @@ export async function removeMarkersActivity(deps: MarkersDeps, ref: JobRef): Pro
   if (job?.containers === undefined || instance === undefined) return null;
   const datasource = deps.datasource(instance);
   await mapBounded(job.containers, MARKER_WIDTH, (container) =>
-    datasource.removeMarker(container, sourceMarkerName(job.id)),
+    datasource.removeMarker(container, sourceMarkerName(container, job.id)),
   );
   return null;
 }
@@ -88,7 +88,7 @@ export async function checkMarker(deps: CheckMarkerDeps, message: MarkerCheckMes
 
   const vault = deps.vault(instance);
   const path = vaultMarkerPath(job.id, container);
-  const outcome = await vault.copyMarker(container, sourceMarkerName(job.id), path);
+  const outcome = await vault.copyMarker(container, sourceMarkerName(container, job.id), path);
   const arrived = outcome.kind === "copied" ? await vault.read(path) : undefined;
   if (arrived === undefined || new TextDecoder().decode(arrived) !== markerContent(job, container)) {
     throw new VaultError("marker/not-replicated", `the marker of container '${container}' did not arrive`, {

@@ -19,7 +19,7 @@ import { type Entry, type EntryLine, headOf } from "../vault/entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { separator } from "../vault/name-space.ts";
-import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
+import { isSourceMarker } from "../vault/names.ts";
 import { readSegmentLines } from "../vault/read-manifest.ts";
 import { joinWarnings, MOST_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
@@ -351,7 +351,7 @@ class PieceOfRange {
 
     for (;;) {
       const { blobs, atEnd, pageEnded } = await listing.take(until);
-      const listed = blobs.filter(({ name }) => !name.startsWith(SOURCE_MARKER_PREFIX));
+      const listed = blobs.filter((blob) => !isSourceMarker(this.#message.container, blob));
       const comparison = compareListing(listed, before, next, atEnd ? "end" : "last-listed", this.#compare);
       this.#names += listed.length;
       if (isKept && !comparison.isClean) {

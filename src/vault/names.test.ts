@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import { isAddressable, objectPath, recoveryPointOfSeal, sealPath, segmentPath } from "./names.ts";
+import {
+  isAddressable,
+  isSourceMarker,
+  jobOfMarker,
+  objectPath,
+  recoveryPointOfSeal,
+  sealPath,
+  segmentPath,
+  sourceMarkerName,
+} from "./names.ts";
 
 test("an object's name says container, blob, version and birth", ({ expect }) => {
   expect(objectPath("raw", "a/b.csv", "0x8DA", 7)).toBe("data/raw/a/b.csv/0x8DA.7");
@@ -60,4 +69,37 @@ test("two attempts with different bytes write different segments", ({ expect }) 
     "manifests/rp/raw/00000-000003-aaaaaaaaaaaaaaaa.ndjson.gz",
   );
   expect(segmentPath("rp", "raw", "00000", 3, sha("b"))).not.toBe(segmentPath("rp", "raw", "00000", 3, sha("a")));
+});
+
+const JOB = "0f3b1c52-7a64-5e0d-9d3f-2b8a6c1e4d70";
+
+test("a marker has a name that its container allows, and is known by it", ({ expect }) => {
+  expect(sourceMarkerName("raw", JOB)).toBe(`.lakevault/${JOB}`);
+  expect(sourceMarkerName("$web", JOB)).toBe(`.lakevault/${JOB}`);
+  expect(sourceMarkerName("$root", JOB)).toBe(`.lakevault-${JOB}`);
+  for (const container of ["raw", "$web", "$root"]) {
+    const name = sourceMarkerName(container, JOB);
+    expect(isSourceMarker(container, { name })).toBe(true);
+    expect(jobOfMarker(container, name)).toBe(JOB);
+  }
+  // Azurite lets such a name be written, and an older version may have done so.
+  expect(isSourceMarker("$root", { name: `.lakevault/${JOB}` })).toBe(true);
+});
+
+test.for([
+  ["raw", ".lakevault", undefined],
+  ["raw", ".lakevault", "append"],
+  ["raw", ".lakevaults/x", undefined],
+  ["raw", `.lakevault-${JOB}`, undefined],
+  ["raw", "a/.lakevault/x", undefined],
+  ["$root", ".lakevault-notes", undefined],
+  ["$root", `.lakevault-${JOB}x`, undefined],
+] as const)("in '%s' the blob '%s' of type %s is a user's", ([container, name, type], { expect }) => {
+  expect(isSourceMarker(container, { name, type })).toBe(false);
+});
+
+test("the directory that a marker makes is no user's", ({ expect }) => {
+  expect(isSourceMarker("raw", { name: ".lakevault", type: "directory" })).toBe(true);
+  expect(isSourceMarker("raw", { name: ".lakevault/kept", type: "directory" })).toBe(true);
+  expect(jobOfMarker("raw", ".lakevault/kept")).toBeUndefined();
 });

@@ -27,11 +27,48 @@ export function instanceOfContainer(name: string): string | undefined {
 
 export const INSTANCE_FILE = "instance.json";
 
-/** Everything below it in a source container is Lakevault's own and never backed up. */
-export const SOURCE_MARKER_PREFIX = ".lakevault/";
+/** The directory that a marker makes in an account with a hierarchical namespace. */
+export const SOURCE_MARKER_DIRECTORY = ".lakevault";
 
-export function sourceMarkerName(jobId: string): string {
-  return `${SOURCE_MARKER_PREFIX}${jobId}`;
+/** Everything below it in a source container is Lakevault's own and never backed up. */
+export const SOURCE_MARKER_PREFIX = `${SOURCE_MARKER_DIRECTORY}/`;
+
+/**
+ * The container of blobs that are addressed without one. No name in it may have a slash.
+ *
+ * @see https://learn.microsoft.com/rest/api/storageservices/working-with-the-root-container
+ */
+export const ROOT_CONTAINER = "$root";
+
+/** How the names of markers begin in {@link ROOT_CONTAINER}; only with the id of a job after it is a name ours. */
+const ROOT_MARKER_PREFIX = `${SOURCE_MARKER_DIRECTORY}-`;
+const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** How the names of all markers in a source container begin. */
+export function sourceMarkerPrefix(container: string): string {
+  return container === ROOT_CONTAINER ? ROOT_MARKER_PREFIX : SOURCE_MARKER_PREFIX;
+}
+
+export function sourceMarkerName(container: string, jobId: string): string {
+  return `${sourceMarkerPrefix(container)}${jobId}`;
+}
+
+/** Tells whether what a source container holds is Lakevault's own: it is never backed up. */
+export function isSourceMarker(
+  container: string,
+  { name, type }: { readonly name: string; readonly type?: string | undefined },
+): boolean {
+  if (!name.startsWith(SOURCE_MARKER_DIRECTORY)) return false;
+  if (name.startsWith(SOURCE_MARKER_PREFIX)) return true;
+  if (name === SOURCE_MARKER_DIRECTORY) return type === "directory";
+  return container === ROOT_CONTAINER && jobOfMarker(container, name) !== undefined;
+}
+
+/** @returns the job whose marker has this name; undefined when it is no marker's */
+export function jobOfMarker(container: string, name: string): string | undefined {
+  const prefix = sourceMarkerPrefix(container);
+  const job = name.startsWith(prefix) ? name.slice(prefix.length) : "";
+  return JOB_ID.test(job) ? job : undefined;
 }
 
 export function markersPrefix(jobId: string): string {

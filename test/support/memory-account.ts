@@ -19,7 +19,7 @@ import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src
 import type { Entry } from "../../src/vault/entry.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";
 import { nameComparator } from "../../src/vault/listing-order.ts";
-import { SOURCE_MARKER_PREFIX } from "../../src/vault/names.ts";
+import { isSourceMarker, ROOT_CONTAINER } from "../../src/vault/names.ts";
 
 export interface MemoryBlob {
   readonly content: string;
@@ -51,6 +51,8 @@ export class MemoryAccount {
 
   /** Writes a blob as a new version. */
   write(container: string, name: string, content: string, fields: Partial<MemoryBlob> = {}): MemoryBlob {
+    // Azurite takes such a name, the service does not.
+    if (container === ROOT_CONTAINER && name.includes("/")) throw new Error(`'${name}' is no name in ${container}`);
     this.#writes += 1;
     const blob = { content, modified: "2026-01-01T00:00:00.000Z", ...fields, etag: fields.etag ?? `0x${this.#writes}` };
     this.container(container).set(name, blob);
@@ -198,7 +200,7 @@ export class MemoryVault implements BackupVault, SweepableVault {
   async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
     const blob = this.source.container(container).get(name);
     if (blob === undefined) return { kind: "gone" };
-    if (!name.startsWith(SOURCE_MARKER_PREFIX)) throw new Error(`'${name}' is no marker`);
+    if (!isSourceMarker(container, { name })) throw new Error(`'${name}' is no marker`);
     this.#put(path, blob);
     return { kind: "copied", movedBytes: blob.content.length };
   }

@@ -66,6 +66,7 @@ const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
   "storage/conflict": { status: 409, code: "StorageConflict" },
   "storage/throttled": { status: 503, code: "ServerBusy" },
   "storage/unavailable": { status: 503, code: "ServiceUnavailable" },
+  "internal/out-of-time": { status: 503, code: "ServiceUnavailable" },
   "internal/unexpected": { status: 500, code: "InternalServerError" },
 };
 

@@ -1,5 +1,6 @@
 import type { InvocationContext } from "@azure/functions";
 import { cleanError } from "../azure/clean-error.ts";
+import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import type { StartedFor } from "../instances/contract.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { requestJob } from "../jobs/request-job.ts";
@@ -12,12 +13,14 @@ import { orchestrationsOf } from "./serve-queue.ts";
 export async function runRetention(context: InvocationContext): Promise<void> {
   const { sweepableVault: vault, ...deps } = app();
   const orchestrations = orchestrationsOf(context);
-  const started = await startDueRetention({
-    ...deps,
-    vault,
-    requestJob: (job) => requestJob({ ...deps, orchestrations }, job),
-    busyWith: (key, instanceId) => busyWith(deps, key, instanceId),
-  });
+  const started = await withinTime(FUNCTION_TIME_MS, () =>
+    startDueRetention({
+      ...deps,
+      vault,
+      requestJob: (job) => requestJob({ ...deps, orchestrations }, job),
+      busyWith: (key, instanceId) => busyWith(deps, key, instanceId),
+    }),
+  );
   tell(context, "retention", started);
 }
 
@@ -26,7 +29,10 @@ export async function runScrub(context: InvocationContext): Promise<void> {
   const deps = app();
   const orchestrations = orchestrationsOf(context);
   const requesting = { ...deps, orchestrations };
-  tell(context, "scrub", await startDueScrubs({ ...deps, requestJob: (job) => requestJob(requesting, job) }));
+  const started = await withinTime(FUNCTION_TIME_MS, () =>
+    startDueScrubs({ ...deps, requestJob: (job) => requestJob(requesting, job) }),
+  );
+  tell(context, "scrub", started);
 }
 
 function tell(context: InvocationContext, what: string, started: readonly StartedFor[]): void {

@@ -1,5 +1,6 @@
 import type { InvocationContext } from "@azure/functions";
 import { cleanError } from "../azure/clean-error.ts";
+import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { startDueBackups } from "../instances/start-due-backups.ts";
 import type { Orchestrations } from "../jobs/contract.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
@@ -16,7 +17,9 @@ import { orchestrationsOf } from "./serve-queue.ts";
  */
 export async function runScheduler(context: InvocationContext): Promise<void> {
   const deps = { ...app(), orchestrations: orchestrationsOf(context) };
-  const done = await Promise.allSettled([keepGoing(deps, context), startDue(deps, context)]);
+  const done = await withinTime(FUNCTION_TIME_MS, () =>
+    Promise.allSettled([keepGoing(deps, context), startDue(deps, context)]),
+  );
   for (const result of done) {
     if (result.status === "rejected") throw cleanError(result.reason);
   }

@@ -1,5 +1,6 @@
 import type { InvocationContext } from "@azure/functions";
 import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
+import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { toFailure, VaultError } from "../foundation/errors.ts";
 import type { Activity, Outcome } from "../foundation/flow.ts";
 
@@ -15,7 +16,8 @@ export function serveActivity<In, Out>(
 ): (input: unknown, context: InvocationContext) => Promise<Outcome<Out>> {
   return async (input, context) => {
     try {
-      return { ok: true, value: await body(activity.parse(input), context) };
+      const value = await withinTime(FUNCTION_TIME_MS, () => body(activity.parse(input), context));
+      return { ok: true, value };
     } catch (error) {
       const told = toFailure(error);
       const failure = { ...told, message: withoutSecrets(told.message) };

@@ -8,6 +8,7 @@ import { getClient } from "durable-functions";
 import type { z } from "zod";
 import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
 import { DurableOrchestrations } from "../azure/durable-orchestrations.ts";
+import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { type Failure, toFailure, VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
 import { type JobKind, JobRef, type Orchestrations, orchestrationId } from "../jobs/contract.ts";
@@ -32,7 +33,7 @@ export function serveQueue<Message extends JobRef>(
   return async (entry, context) => {
     const message = schema.parse(entry);
     try {
-      await body(message, context);
+      await withinTime(FUNCTION_TIME_MS, () => body(message, context));
     } catch (error) {
       const isLasting = error instanceof VaultError && !error.retryable;
       if (!isLasting) context.error(`message of job '${message.job}'`, cleanError(error));

@@ -13,13 +13,14 @@ import {
   type PipelineLike,
   type RequestPolicy,
   type RequestPolicyFactory,
-  RestError,
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
   type UserDelegationKey,
 } from "@azure/storage-blob";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { outsideTime } from "./function-time.ts";
+import { PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
 
 /** How an account is reached: with its key (Azurite, tests), or with the app's identity (Azure). */
 export type AccountAccess =
@@ -35,27 +36,26 @@ export interface CopySource {
 /**
  * How often a request is tried.
  *
- * - `patient`: again after what passes in a moment. The SDK's policy does so after 500, 503 and a broken connection, the
- *   first time at once; it reads no Retry-After.
+ * - `patient`: again after what passes in a moment, as `request-tries.ts` says.
  * - `once`: for requests under an {@link AdaptivePool}, which must see that a service is busy: a throttled account is not
  *   helped by a hundred requests that each wait on their own.
  */
 export type Tries = "patient" | "once";
 
-const PIPELINES: Readonly<Record<Tries, StoragePipelineOptions>> = {
-  patient: { retryOptions: { maxTries: 4, retryDelayInMs: 500, maxRetryDelayInMs: 4_000 } },
-  once: { retryOptions: { maxTries: 1 } },
-};
+/** The SDK's own policy is no use: see `request-tries.ts`. */
+const NO_RETRIES: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
 
 export interface BlobAccountOptions {
-  /** How long an answer may take, ms; a request that moves content has a second more for each MiB. */
+  /** How long an answer may take, ms; a request that moves content has half a second more for each MiB. */
   readonly answerMs?: number;
+  /** How long a patient request is tried again, ms. */
+  readonly patienceMs?: number;
   /** How long one block is tried again, ms. */
   readonly blockPatienceMs?: number;
 }
 
-const ANSWER_MS = 60_000;
-const SLOWEST_BYTES_PER_MS = 2 ** 20 / 1_000;
+/** The longest blob that one request copies, 256 MiB, so has 158 s: see `function-time.ts`. */
+const SLOWEST_BYTES_PER_MS = 2 ** 21 / 1_000;
 
 /** Blocks that are copied into one account at once, by all copies of large blobs in this process together. */
 const MOST_BLOCKS_AT_ONCE = 32;
@@ -84,14 +84,15 @@ export class BlobAccount {
   readonly #onceService: BlobServiceClient;
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
-  readonly #answerMs: number;
+  readonly #tries: TrySettings;
   readonly #signatures = new Map<string, Kept<string>>();
   #delegation: Kept<UserDelegationKey> | undefined;
 
   /** @throws Error when the connection string is none; it does not quote it */
   constructor(access: AccountAccess, clock: Clock, options: BlobAccountOptions = {}) {
     this.#clock = clock;
-    this.#answerMs = options.answerMs ?? ANSWER_MS;
+    const { answerMs = PATIENT.answerMs, patienceMs = PATIENT.patienceMs } = options;
+    this.#tries = { ...PATIENT, answerMs, patienceMs };
     const { url, credential } = endpointOf(access);
     this.#credential = credential;
     this.service = new BlobServiceClient(url, this.#pipeline("patient"));
@@ -126,12 +127,14 @@ export class BlobAccount {
 
   /** Ends a request that moves this many bytes within the service, when it takes so long that it must have hung. */
   whileMoving(bytes: number): AbortSignal {
-    return AbortSignal.timeout(Math.ceil(this.#answerMs + bytes / SLOWEST_BYTES_PER_MS));
+    return AbortSignal.timeout(Math.ceil(this.#tries.answerMs + bytes / SLOWEST_BYTES_PER_MS));
   }
 
   #pipeline(tries: Tries): PipelineLike {
-    const pipeline = newPipeline(this.#credential, PIPELINES[tries]);
-    pipeline.factories.push(new InjectorPolicyFactory(this.#answerMs));
+    const pipeline = newPipeline(this.#credential, NO_RETRIES);
+    pipeline.factories.push(
+      new InjectorPolicyFactory(tries === "patient" ? this.#tries : { ...this.#tries, patienceMs: 0 }),
+    );
     return pipeline;
   }
 
@@ -183,9 +186,8 @@ export class BlobAccount {
   /** One key signs for all containers; it lives as long as the last signature that it may make. */
   #delegationKey(now: number): Promise<UserDelegationKey> {
     if (this.#delegation !== undefined && this.#delegation.until > now) return this.#delegation.value;
-    const value = this.service.getUserDelegationKey(
-      new Date(now - SIGNATURE_SKEW_MS),
-      new Date(now + 2 * SIGNATURE_LIFE_MS),
+    const value = outsideTime(() =>
+      this.service.getUserDelegationKey(new Date(now - SIGNATURE_SKEW_MS), new Date(now + 2 * SIGNATURE_LIFE_MS)),
     );
     this.#delegation = { value, until: now + SIGNATURE_LIFE_MS };
     value.catch(() => {
@@ -207,37 +209,21 @@ function endpointOf(access: AccountAccess): {
 }
 
 /**
- * Ends every try that gets no answer. The SDK itself waits for ever on a connection that is dead without a sign, such as
- * one that a gateway forgot: its `tryTimeoutInMs` only tells the service when to give up.
- *
- * The SDK runs factories of this class name inside its retries, so that a hung try is followed by another; others run
- * around them.
+ * Tries requests as `request-tries.ts` says. The SDK runs factories of this class name after its own policy of retries, and
+ * signs what they send; others run around them.
  *
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-blob/src/Pipeline.ts `isInjectorPolicyFactory`
  */
 class InjectorPolicyFactory implements RequestPolicyFactory {
-  readonly #answerMs: number;
+  readonly #settings: TrySettings;
 
-  constructor(answerMs: number) {
-    this.#answerMs = answerMs;
+  constructor(settings: TrySettings) {
+    this.#settings = settings;
   }
 
   create(next: RequestPolicy): RequestPolicy {
     return {
-      sendRequest: async (request) => {
-        const given = request.abortSignal;
-        const signal = given ?? AbortSignal.timeout(this.#answerMs);
-        request.abortSignal = signal;
-        try {
-          return await next.sendRequest(request);
-        } catch (error) {
-          if (signal.aborted) throw new RestError("the service did not answer in time", { code: "ETIMEDOUT" });
-          throw error;
-        } finally {
-          // The next try of the same request has a time of its own.
-          Object.assign(request, { abortSignal: given });
-        }
-      },
+      sendRequest: (request) => tryRequest(request as Tried, () => next.sendRequest(request), this.#settings),
     };
   }
 }

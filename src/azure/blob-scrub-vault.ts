@@ -1,7 +1,12 @@
+import { RestError } from "@azure/storage-blob";
+import { VaultError } from "../foundation/errors.ts";
 import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
 import { BlobVaultFiles } from "./blob-vault.ts";
+import { cleanError } from "./clean-error.ts";
 import { LARGEST_PAGE, md5Of, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { readPart } from "./read-content.ts";
+import { ANSWER_CUT } from "./request-tries.ts";
 
 const VAULT: Place = { kind: "vault" };
 
@@ -42,8 +47,10 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
   async stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined> {
     const file = await mapping(VAULT, async () => {
       try {
-        const { etag, contentLength = 0 } = await this.container.getBlobClient(path).getProperties();
-        return { etag: etag ?? "*", size: contentLength };
+        const { etag = "*", contentLength } = await this.container.getBlobClient(path).getProperties();
+        // Taken for an empty one, an object that is whole would count as altered.
+        if (contentLength === undefined) throw new RestError(`'${path}' came without its length`, { code: ANSWER_CUT });
+        return { etag, size: contentLength };
       } catch (error) {
         if (answerOf(error)?.status === 404) return undefined;
         throw error;
@@ -61,14 +68,14 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
     try {
       for (let from = 0; from < size; from += RANGE_BYTES) {
         const length = Math.min(RANGE_BYTES, size - from);
-        const { readableStreamBody } = await blob.download(from, length, {
-          conditions: { ifMatch: etag },
-          abortSignal: this.account.whileMoving(length),
-        });
-        for await (const piece of readableStreamBody ?? []) yield Buffer.from(piece);
+        yield* readPart(blob, { etag, from, length, signal: (bytes) => this.account.whileMoving(bytes) });
       }
     } catch (error) {
-      throw mapError(error, VAULT);
+      // "The condition specified using HTTP conditional header(s) is not met."
+      if (answerOf(error)?.status !== 412) throw mapError(error, VAULT);
+      throw new VaultError("storage/conflict", `'${path}' was written over while it was read`, {
+        cause: cleanError(error),
+      });
     }
   }
 }

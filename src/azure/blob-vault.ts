@@ -7,6 +7,7 @@ import type { BlobAccount } from "./blob-account.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
 import { LARGEST_PAGE, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { readWhole } from "./read-content.ts";
 
 const VAULT: Place = { kind: "vault" };
 
@@ -23,17 +24,7 @@ export class BlobFiles implements SweepableVault {
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
-    return mapping(VAULT, async () => {
-      try {
-        const { readableStreamBody } = await this.container.getBlobClient(path).download();
-        const chunks: Buffer[] = [];
-        for await (const chunk of readableStreamBody ?? []) chunks.push(Buffer.from(chunk));
-        return Buffer.concat(chunks);
-      } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
-        throw error;
-      }
-    });
+    return mapping(VAULT, () => readWhole(this.container.getBlobClient(path)));
   }
 
   async create(path: string, content: Uint8Array, options: WriteOptions): Promise<boolean> {

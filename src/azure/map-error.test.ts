@@ -50,6 +50,8 @@ test.for([
     "the vault account refuses the app's identity (AuthorizationFailure)",
   ],
   [401, undefined, STATE, "storage/unavailable", "the state account refuses the app's identity (status 401)"],
+  [200, "PARSE_ERROR", STATE, "storage/unavailable", "an answer of the state account cannot be read"],
+  [undefined, "ANSWER_CUT", VAULT, "storage/unavailable", "the vault account cannot be reached (ANSWER_CUT)"],
   [503, "ServerBusy", VAULT, "storage/throttled", "the vault account is asked for more than it can do (ServerBusy)"],
   [
     500,

@@ -50,7 +50,7 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after for the header without milliseconds */
-function retryAfterOf(header: (name: string) => string | undefined): number | undefined {
+export function retryAfterOf(header: (name: string) => string | undefined): number | undefined {
   const text = header("retry-after");
   const ms = Number(header("retry-after-ms") ?? header("x-ms-retry-after-ms") ?? Number(text) * 1_000);
   // A moment is told by the service's clock, so it is compared with what that clock says.
@@ -121,6 +121,9 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
     case "ServerBusy":
     case "OperationTimedOut":
       return throttled(place, said, options);
+    // 'Error "..." occurred while parsing the response body': the SDK could not read the answer, whatever its status.
+    case "PARSE_ERROR":
+      return new VaultError("storage/unavailable", `an answer of ${nameOf(place)} cannot be read`, options);
   }
   switch (status) {
     // "This request is not authorized to perform this operation (using this permission)." and its relatives

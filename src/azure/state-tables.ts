@@ -1,6 +1,7 @@
-import { TableClient } from "@azure/data-tables";
+import { TableClient, type TableServiceClientOptions } from "@azure/data-tables";
 import type { TokenCredential } from "@azure/identity";
 import type { z } from "zod";
+import { PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
 import { TableRecords } from "./table-records.ts";
 
 /** Where the app keeps its state. */
@@ -11,9 +12,14 @@ export type StateAccess =
 /** Opens the app's tables; each is made when it is first used. */
 export class StateTables {
   readonly #access: StateAccess;
+  readonly #options: TableServiceClientOptions;
 
-  constructor(access: StateAccess) {
+  constructor(access: StateAccess, tries: TrySettings = PATIENT) {
     this.#access = access;
+    this.#options = {
+      retryOptions: { maxRetries: 0 },
+      additionalPolicies: [{ position: "perRetry", policy: triesPolicy(tries) }],
+    };
   }
 
   /** @param name - letters and digits; the tables of the app begin alike, so that they stand together in an account */
@@ -24,11 +30,21 @@ export class StateTables {
 
   #client(table: string): TableClient {
     if (this.#access.kind === "identity") {
-      return new TableClient(this.#access.tableServiceUri, table, this.#access.credential);
+      return new TableClient(this.#access.tableServiceUri, table, this.#access.credential, this.#options);
     }
     const { connectionString } = this.#access;
     // Only an emulator is reached without TLS, and its connection string says so.
     const allowInsecureConnection = /(^|;)DefaultEndpointsProtocol=http(;|$)/i.test(connectionString);
-    return TableClient.fromConnectionString(connectionString, table, { allowInsecureConnection });
+    return TableClient.fromConnectionString(connectionString, table, { ...this.#options, allowInsecureConnection });
   }
+}
+
+type Policy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
+
+/** Tries requests as `request-tries.ts` says, after the SDK has signed them. */
+function triesPolicy(settings: TrySettings): Policy {
+  return {
+    name: "lakevaultTries",
+    sendRequest: (request, next) => tryRequest(request as Tried, () => next(request), settings),
+  };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { odata, type TableClient } from "@azure/data-tables";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
@@ -23,15 +24,28 @@ const LARGEST_PAGE = 1_000;
 
 const STATE: Place = { kind: "state" };
 
-/** An entity as it is stored: the value's JSON in the properties `d0`, `d1` and so on. */
-type Chunks = Record<string, string>;
+/**
+ * An entity as it is stored: the value's JSON in the properties `d0`, `d1` and so on, and in `writer` an id that is new at
+ * each write.
+ */
+type Properties = Record<string, string>;
 
 interface Entity extends Record<string, unknown> {
   readonly etag: string;
   readonly rowKey?: string;
+  /** Rows of earlier versions have none. */
+  readonly writer?: string;
 }
 
-/** Records in one table of Azure Table Storage. The table is made when it is first used, and again when it was removed. */
+type NewEntity = Properties & { partitionKey: string; rowKey: string; writer: string };
+
+/**
+ * Records in one table of Azure Table Storage. The table is made when it is first used, and again when it was removed.
+ *
+ * The answer to a write may be lost after the service has carried it out; the request is then tried again, and meets its
+ * own row. So before a row counts as another's, its writer is looked at: `insert` says no, and `replace` that somebody was
+ * faster, only when it was somebody else.
+ */
 export class TableRecords<T> implements RecordTable<T> {
   readonly #table: TableClient;
   readonly #schema: z.ZodType<T>;
@@ -55,13 +69,14 @@ export class TableRecords<T> implements RecordTable<T> {
 
   async insert(partition: string, row: string, value: T): Promise<boolean> {
     return this.#request(async () => {
+      const entity = this.#entity(partition, row, value);
       try {
-        await this.#table.createEntity(this.#entity(partition, row, value));
+        await this.#table.createEntity(entity);
         return true;
       } catch (error) {
         // EntityAlreadyExists: "The specified entity already exists."
         // Another 409, such as TableBeingDeleted, is no sign that the row is there.
-        if (answerOf(error)?.code === "EntityAlreadyExists") return false;
+        if (answerOf(error)?.code === "EntityAlreadyExists") return this.#wasWrittenAs(entity);
         throw error;
       }
     });
@@ -73,11 +88,13 @@ export class TableRecords<T> implements RecordTable<T> {
 
   async replace(partition: string, row: string, value: T, etag: string): Promise<void> {
     await this.#request(async () => {
+      const entity = this.#entity(partition, row, value);
       try {
-        await this.#table.updateEntity(this.#entity(partition, row, value), "Replace", { etag });
+        await this.#table.updateEntity(entity, "Replace", { etag });
       } catch (error) {
         // UpdateConditionNotSatisfied (412): the row has another etag. ResourceNotFound (404): it is gone.
         const status = answerOf(error)?.status;
+        if (status === 412 && (await this.#wasWrittenAs(entity))) return;
         throw status === 412 || status === 404 ? this.#conflict(row) : error;
       }
     });
@@ -116,6 +133,16 @@ export class TableRecords<T> implements RecordTable<T> {
     });
   }
 
+  /** Whether the row that is there was written by this very write. */
+  async #wasWrittenAs({ partitionKey, rowKey, writer }: NewEntity): Promise<boolean> {
+    try {
+      return (await this.#table.getEntity<Entity>(partitionKey, rowKey)).writer === writer;
+    } catch (error) {
+      if (answerOf(error)?.status === 404) return false;
+      throw error;
+    }
+  }
+
   async #request<R>(request: () => Promise<R>): Promise<R> {
     return mapping(STATE, async () => {
       await this.#makeTable();
@@ -141,7 +168,7 @@ export class TableRecords<T> implements RecordTable<T> {
     }
   }
 
-  #entity(partition: string, row: string, value: T): { partitionKey: string; rowKey: string } & Chunks {
+  #entity(partition: string, row: string, value: T): NewEntity {
     const json = asciiJson(value);
     if (json.length > LONGEST_JSON) {
       throw new VaultError(
@@ -156,6 +183,7 @@ export class TableRecords<T> implements RecordTable<T> {
     }
     return {
       ...Object.fromEntries(chunksOf(json).map((chunk, n) => [`d${n}`, chunk])),
+      writer: randomUUID(),
       partitionKey: partition,
       rowKey: row,
     };

@@ -63,6 +63,7 @@ export const FAILURES = {
   "storage/conflict": { retryable: true, mendedBy: "developer" },
   "storage/throttled": { retryable: true, mendedBy: "operator" },
   "storage/unavailable": { retryable: true, mendedBy: "operator" },
+  "internal/out-of-time": { retryable: true, mendedBy: "operator" },
   "internal/unexpected": { retryable: true, mendedBy: "developer" },
 } as const satisfies Record<string, FailureKind>;
 

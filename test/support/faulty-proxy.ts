@@ -1,4 +1,4 @@
-import { createServer, request, type ServerResponse } from "node:http";
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
@@ -8,15 +8,20 @@ import type { AddressInfo } from "node:net";
  * - `error`: 500; the request does not arrive
  * - `reset`: the connection breaks before the request arrives
  * - `lost`: the request is carried out, and the connection breaks before the answer arrives
+ * - `cut`: the request is carried out, and the connection breaks in the middle of the answer's body, or before the answer
+ *   when it has none
+ * - `truncated`: the request is carried out, and the first half of the answer's body comes as if it were all
  * - `hang`: nothing ever comes back
  */
-export type Fault = "busy" | "error" | "reset" | "lost" | "hang";
+export type Fault = "busy" | "error" | "reset" | "lost" | "cut" | "truncated" | "hang";
 
 export interface FaultyProxy {
   /** Where to send requests instead of the target, without a slash at the end. */
   readonly origin: string;
   /** Decides about each request as it comes in; undefined: nothing goes wrong. */
   fault: (method: string, url: URL) => Fault | undefined;
+  /** How long a request is held up before it goes on its way, ms, in addition. */
+  delay: (method: string, url: URL) => number;
   /** Headers of a `busy` answer. */
   busyHeaders: Readonly<Record<string, string>>;
   /** How often each fault happened. */
@@ -27,9 +32,17 @@ export interface FaultyProxy {
 /** Stands between an SDK and Azurite, and lets a test break what comes by. */
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const { hostname, port } = new URL(target);
+  // As the SDKs' own, so that a new connection for each request does not cost more than all faults together.
+  const agent = new Agent({ keepAlive: true });
   const server = createServer((incoming, outgoing) => {
     const { method = "GET", url = "/" } = incoming;
-    const fault = proxy.fault(method, new URL(url, target));
+    const asked = new URL(url, target);
+    const ms = proxy.delay(method, asked);
+    if (ms > 0) setTimeout(() => serve(incoming, outgoing, proxy.fault(method, asked)), ms);
+    else serve(incoming, outgoing, proxy.fault(method, asked));
+  });
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse, fault: Fault | undefined): void => {
+    const { method = "GET", url = "/" } = incoming;
     if (fault !== undefined) proxy.faults.set(fault, (proxy.faults.get(fault) ?? 0) + 1);
     switch (fault) {
       case "busy":
@@ -44,32 +57,70 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       case "hang":
         return;
       case "lost":
+      case "cut":
+      case "truncated":
       case undefined:
         break;
     }
-    const forwarded = request({ hostname, port, method, path: url, headers: incoming.rawHeaders }, (answer) => {
-      if (fault === "lost") {
-        answer.resume().once("end", () => incoming.socket.resetAndDestroy());
-        return;
+    const forwarded = request({ hostname, port, method, path: url, headers: incoming.rawHeaders, agent }, (answer) => {
+      switch (fault) {
+        case "lost":
+          answer.resume().once("end", () => incoming.socket.resetAndDestroy());
+          return;
+        case "cut":
+        case "truncated":
+          void buffered(answer).then((body) => sendHalf(answer, body, incoming, outgoing, fault));
+          return;
+        default:
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(outgoing);
       }
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
     });
     forwarded.on("error", () => outgoing.destroy());
     incoming.pipe(forwarded);
-  });
+  };
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const proxy: FaultyProxy = {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     fault: () => undefined,
+    delay: () => 0,
     busyHeaders: {},
     faults: new Map(),
     stop: async () => {
       server.closeAllConnections();
+      agent.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };
   return proxy;
+}
+
+async function buffered(answer: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of answer) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+/** Also without a length of its own, a body that is cut must not look as if it were whole. */
+function sendHalf(
+  answer: IncomingMessage,
+  body: Buffer,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  fault: "cut" | "truncated",
+): void {
+  const half = body.subarray(0, Math.floor(body.length / 2));
+  const { "content-length": length, "transfer-encoding": _, ...headers } = answer.headers;
+  if (fault === "truncated") {
+    outgoing.writeHead(answer.statusCode ?? 502, headers);
+    outgoing.end(half);
+  } else if (body.length === 0) {
+    incoming.socket.resetAndDestroy();
+  } else {
+    outgoing.writeHead(answer.statusCode ?? 502, length === undefined ? headers : answer.headers);
+    // What is written must be on its way before the connection breaks.
+    outgoing.write(half, () => setImmediate(() => incoming.socket.destroy()));
+  }
 }
 
 function refuse(

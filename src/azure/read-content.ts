@@ -1,0 +1,92 @@
+/**
+ * @module
+ * Reads the content of blobs. A body that is cut is gone on with at the byte where it stopped, and only while the blob is
+ * still the same: the SDK's own stream takes a broken connection for a wish of the caller and gives up, whatever its
+ * `maxRetryRequests` says.
+ *
+ * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-blob/src/utils/RetriableReadableStream.ts `sourceAbortedHandler`
+ */
+import { type BlobClient, isRestError, RestError } from "@azure/storage-blob";
+import { VaultError } from "../foundation/errors.ts";
+import { outOfTime, timeLeftMs } from "./function-time.ts";
+import { answerOf } from "./map-error.ts";
+import { ANSWER_CUT } from "./request-tries.ts";
+
+/** Bodies that break off one after the other without one more byte, after which the account counts as unavailable. */
+const MOST_CUTS_IN_A_ROW = 5;
+const FIRST_BACK_OFF_MS = 50;
+
+/** How often a blob that is replaced while it is read is read from its beginning. */
+const MOST_VERSIONS = 3;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A part of one version of a blob. */
+export interface Part {
+  /** Of the version; absent: whichever is there when the reading begins. */
+  readonly etag?: string;
+  /** First byte. */
+  readonly from: number;
+  /** Bytes; absent: to the end. */
+  readonly length?: number;
+  /** Ends a request that takes too long for this many bytes; absent: each has the time of an answer. */
+  readonly signal?: (bytes: number) => AbortSignal;
+}
+
+/**
+ * Reads a part of a blob, piece by piece.
+ *
+ * @throws RestError as the service refuses, 412 (ConditionNotMet) when the blob is another version by now; without a status
+ *   when it breaks off again and again
+ */
+export async function* readPart(blob: BlobClient, part: Part): AsyncGenerator<Uint8Array, void, undefined> {
+  let { etag, length } = part;
+  let read = 0;
+  for (let cuts = 0; length === undefined || read < length; ) {
+    const before = read;
+    const signal = length === undefined ? undefined : part.signal?.(length - read);
+    try {
+      const answer = await blob.download(part.from + read, length === undefined ? undefined : length - read, {
+        maxRetryRequests: 0,
+        ...(etag === undefined ? {} : { conditions: { ifMatch: etag } }),
+        ...(signal === undefined ? {} : { abortSignal: signal }),
+      });
+      etag ??= answer.etag;
+      length ??= answer.contentLength;
+      for await (const piece of answer.readableStreamBody ?? []) {
+        const bytes = Buffer.from(piece);
+        read += bytes.length;
+        yield bytes;
+      }
+      if (length === undefined || read < length) throw new Error("the body is shorter than its length");
+    } catch (error) {
+      // A request that had no answer was tried again already; what is left is about bodies.
+      if (isRestError(error) || error instanceof VaultError) throw error;
+      if (timeLeftMs() <= 0) throw outOfTime();
+      cuts = read > before ? 0 : cuts + 1;
+      if (cuts > MOST_CUTS_IN_A_ROW) {
+        throw new RestError("the connection broke again and again before the end of the content", { code: ANSWER_CUT });
+      }
+      await pause(Math.random() * FIRST_BACK_OFF_MS * 2 ** cuts);
+    }
+  }
+}
+
+/**
+ * Reads the whole content of a blob, all of one version.
+ *
+ * @returns undefined when there is no such blob
+ */
+export async function readWhole(blob: BlobClient): Promise<Uint8Array | undefined> {
+  for (let version = 1; ; version++) {
+    const pieces: Uint8Array[] = [];
+    try {
+      for await (const piece of readPart(blob, { from: 0 })) pieces.push(piece);
+      return Buffer.concat(pieces);
+    } catch (error) {
+      const status = answerOf(error)?.status;
+      if (status === 404) return undefined;
+      if (status !== 412 || version === MOST_VERSIONS) throw error;
+    }
+  }
+}

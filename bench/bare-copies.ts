@@ -4,7 +4,7 @@
  * compared, recorded or verified.
  */
 import { type ContainerClient, ContainerSASPermissions } from "@azure/storage-blob";
-import { COPY_LIMITS } from "../src/azure/copy-blob.ts";
+import { COPY_LIMITS } from "../src/azure/copy-request.ts";
 import { mapBounded } from "../src/foundation/bounded-pool.ts";
 import { type Run, type SideBySide, WIDTH } from "./side-by-side.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { Accounts } from "./accounts.ts";
 import { BlobAccount } from "./blob-account.ts";
 
@@ -73,11 +73,64 @@ test("an identity shows a token and puts nothing in the URL", async ({ expect })
 test("a signature for one snapshot is for that snapshot alone", async ({ expect }) => {
   const account = new BlobAccount({ kind: "key", connectionString: connectionString("prodlake") }, () => new Date());
   const blob = account.container("in").getBlobClient("log");
-  const query = new URL(await account.signedUrl(blob, "2026-01-01T00:00:00.0000000Z")).searchParams;
+  const query = new URL(await account.signedUrl(blob, 5, "2026-01-01T00:00:00.0000000Z")).searchParams;
   expect([query.get("snapshot"), query.get("sr"), query.get("sp")]).toEqual([
     "2026-01-01T00:00:00.0000000Z",
     "bs",
     "r",
   ]);
-  expect(new URL(await account.signedUrl(blob)).searchParams.get("sr")).toBe("b");
+  expect(new URL(await account.signedUrl(blob, 5)).searchParams.get("sr")).toBe("b");
+});
+
+describe("a signature for an asynchronous copy", () => {
+  const HOUR_MS = 3_600_000;
+  const MIB = 2 ** 20;
+  const now = new Date("2026-01-01T12:00:00Z");
+
+  test("lasts as long as the blob's size may need, and at most as long as a key can sign for", async ({ expect }) => {
+    const account = new BlobAccount({ kind: "key", connectionString: connectionString("prodlake") }, () => now);
+    const blob = account.container("in").getBlobClient("disk");
+    const hours = async (bytes: number): Promise<number> => {
+      const until = new URL(await account.signedUrl(blob, bytes)).searchParams.get("se");
+      return Math.round((Date.parse(until ?? "") - now.getTime()) / HOUR_MS);
+    };
+    expect(await hours(0)).toBe(2);
+    expect(await hours(36_000 * MIB)).toBe(12);
+    expect(await hours(8 * 2 ** 40)).toBe(6 * 24);
+  });
+
+  test("never ends after the user delegation key that made it, of which one serves many", async ({ expect }) => {
+    let clock = now.getTime();
+    const blobServiceUri = "https://prodlake.blob.core.windows.net";
+    const account = new BlobAccount(
+      { kind: "identity", blobServiceUri, credential: CREDENTIAL },
+      () => new Date(clock),
+    );
+    const keys: { from: number; until: number }[] = [];
+    account.service.getUserDelegationKey = async (from, until) => {
+      const [signedStartsOn, signedExpiresOn] = [from as Date, until as Date];
+      keys.push({ from: signedStartsOn.getTime(), until: signedExpiresOn.getTime() });
+      const signedBy = { signedObjectId: "o", signedTenantId: "t", signedService: "b", signedVersion: "2024-11-04" };
+      return { ...signedBy, signedStartsOn, signedExpiresOn, value: "a2V5" } as never;
+    };
+    const blob = account.container("in").getBlobClient("disk");
+    let signed = 0;
+    for (const [hours, bytes] of [
+      [0, 0],
+      [1, 0],
+      [100, 8 * 2 ** 40],
+      [101, 0],
+      [160, 8 * 2 ** 40],
+      [170, 0],
+    ] as const) {
+      clock = now.getTime() + hours * HOUR_MS;
+      const query = new URL(await account.signedUrl(blob, bytes)).searchParams;
+      const key = keys.at(-1);
+      expect(Date.parse(query.get("se") ?? ""), String(hours)).toBeLessThanOrEqual(key?.until ?? 0);
+      expect((key?.until ?? 0) - (key?.from ?? 0)).toBeLessThan(7 * 24 * HOUR_MS);
+      signed += 1;
+    }
+    expect(signed).toBe(6);
+    expect(keys).toHaveLength(3);
+  });
 });

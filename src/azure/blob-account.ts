@@ -67,6 +67,12 @@ const MINUTE_MS = 60_000;
 /** Clocks of two machines differ; a signature that begins a little before now is taken by both. */
 const SIGNATURE_SKEW_MS = 5 * MINUTE_MS;
 const SIGNATURE_LIFE_MS = 120 * MINUTE_MS;
+/** Asynchronous copies are best effort; a slow one moves a MiB a second. */
+const BACKGROUND_BYTES_PER_MS = 2 ** 20 / 1_000;
+/** The longest life of a signature: the key that makes it lives a little longer, and at most seven days. */
+const LONGEST_SIGNATURE_MS = 6 * 24 * 60 * MINUTE_MS;
+/** @see https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key */
+const DELEGATION_LIFE_MS = 7 * 24 * 60 * MINUTE_MS - 2 * SIGNATURE_SKEW_MS;
 /** A signature that is handed out is good for at least this long. */
 const SIGNATURE_REST_MS = 60 * MINUTE_MS;
 
@@ -86,6 +92,7 @@ export class BlobAccount {
   readonly #clock: Clock;
   readonly #tries: TrySettings;
   readonly #signatures = new Map<string, Kept<string>>();
+  /** `until`: when it expires. */
   #delegation: Kept<UserDelegationKey> | undefined;
 
   /** @throws Error when the connection string is none; it does not quote it */
@@ -148,14 +155,23 @@ export class BlobAccount {
     return { url: blob.url, authorization: { scheme: "Bearer", value: token.token } };
   }
 
-  /** For the asynchronous copy, which takes only a signature: read-only, for this blob or snapshot, for two hours. */
-  async signedUrl(blob: BlobClient, snapshot?: string): Promise<string> {
-    const signature = await this.#sign({
+  get now(): Date {
+    return this.#clock();
+  }
+
+  /**
+   * For the asynchronous copy, which takes only a signature: read-only, for this blob or snapshot, for two hours and as long
+   * again as a slow copy of so many bytes takes, because the service reads the source with it up to the end of the copy.
+   */
+  async signedUrl(blob: BlobClient, bytes: number, snapshot?: string): Promise<string> {
+    const lifeMs = Math.min(SIGNATURE_LIFE_MS + Math.ceil(bytes / BACKGROUND_BYTES_PER_MS), LONGEST_SIGNATURE_MS);
+    const what = {
       containerName: blob.containerName,
       blobName: blob.name,
       permissions: BlobSASPermissions.parse("r"),
       ...(snapshot === undefined ? {} : { snapshotTime: snapshot }),
-    });
+    };
+    const signature = await this.#sign(what, lifeMs);
     return `${blob.url}?${snapshot === undefined ? "" : `snapshot=${encodeURIComponent(snapshot)}&`}${signature}`;
   }
 
@@ -169,27 +185,31 @@ export class BlobAccount {
     return value;
   }
 
-  async #sign(what: Omit<BlobSASSignatureValues, "startsOn" | "expiresOn">): Promise<string> {
+  async #sign(
+    what: Omit<BlobSASSignatureValues, "startsOn" | "expiresOn">,
+    lifeMs = SIGNATURE_LIFE_MS,
+  ): Promise<string> {
     const now = this.#clock().getTime();
     const values = {
       ...what,
       startsOn: new Date(now - SIGNATURE_SKEW_MS),
-      expiresOn: new Date(now + SIGNATURE_LIFE_MS),
+      expiresOn: new Date(now + lifeMs),
     };
     const signed =
       this.#credential instanceof StorageSharedKeyCredential
         ? generateBlobSASQueryParameters(values, this.#credential)
-        : generateBlobSASQueryParameters(values, await this.#delegationKey(now), this.name);
+        : generateBlobSASQueryParameters(values, await this.#delegationKey(now, lifeMs), this.name);
     return signed.toString();
   }
 
-  /** One key signs for all containers; it lives as long as the last signature that it may make. */
-  #delegationKey(now: number): Promise<UserDelegationKey> {
-    if (this.#delegation !== undefined && this.#delegation.until > now) return this.#delegation.value;
+  /** One key signs for all containers, as long as what it signs ends before it does. */
+  #delegationKey(now: number, lifeMs: number): Promise<UserDelegationKey> {
+    if (this.#delegation !== undefined && this.#delegation.until >= now + lifeMs) return this.#delegation.value;
+    const until = now + DELEGATION_LIFE_MS;
     const value = outsideTime(() =>
-      this.service.getUserDelegationKey(new Date(now - SIGNATURE_SKEW_MS), new Date(now + 2 * SIGNATURE_LIFE_MS)),
+      this.service.getUserDelegationKey(new Date(now - SIGNATURE_SKEW_MS), new Date(until)),
     );
-    this.#delegation = { value, until: now + SIGNATURE_LIFE_MS };
+    this.#delegation = { value, until };
     value.catch(() => {
       this.#delegation = undefined;
     });

@@ -1,17 +1,15 @@
-import { VaultError } from "../foundation/errors.ts";
 import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../restore/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
-import { COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
+import { copyBlob } from "./copy-blob.ts";
+import { COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { copyUntilWhole } from "./settle-copy.ts";
 
 /** Metadata of a container that a restore made: the job's id. Metadata names are lower case on the wire. */
 const JOB_METADATA = "lakevaultjob";
-
-/** How often a blob that an earlier attempt left half is replaced in one call. */
-const RENEWALS = 3;
 
 /** A storage account that a restore writes to, from the vault container of one instance. */
 export class BlobRestoreTarget implements RestoreTarget {
@@ -64,29 +62,19 @@ export class BlobRestoreTarget implements RestoreTarget {
       ...(entry.tier === undefined ? {} : { tier: entry.tier }),
       ...(entry.tags === undefined ? {} : { tags: entry.tags }),
     };
-    for (let renewed = 0; renewed < RENEWALS; renewed++) {
-      const result = await copyBlob(request, this.#limits);
-      switch (result.kind) {
-        case "copied":
-        case "unfinished":
-          return { kind: result.kind };
-        case "exists": {
-          const end = await mapping(this.#place, () => waitForCopy(request, this.#limits));
-          if (end === "pending") return { kind: "unfinished" };
-          if (end.status === "success") return { kind: "exists" };
-          await mapping(this.#place, () =>
-            this.#account.container(container, "once").getBlobClient(entry.name).deleteIfExists(),
-          );
-          break;
-        }
-        case "gone":
-        case "changed":
-          return { kind: "missing" };
-        case "unreadable":
-          return { kind: "unreadable", message: result.message };
-      }
+    // A blob of another length is not ours to remove: the listing afterwards tells that the target was changed.
+    const result = await copyUntilWhole(request, this.#limits, copyBlob, ({ status }) => status === "success");
+    switch (result.kind) {
+      case "copied":
+        return { kind: result.wasThere === true ? "exists" : "copied" };
+      case "unfinished":
+        return { kind: "unfinished" };
+      case "gone":
+      case "changed":
+        return { kind: "missing" };
+      case "unreadable":
+        return { kind: "unreadable", message: result.message };
     }
-    throw new VaultError("storage/unavailable", `'${entry.name}' does not become whole in '${container}'`);
   }
 
   /** With a hierarchical namespace the blob so marked is a directory; a flat account keeps it as other tools do. */

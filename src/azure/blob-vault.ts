@@ -4,10 +4,12 @@ import { VaultError } from "../foundation/errors.ts";
 import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
-import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest, copyBlob, waitForCopy } from "./copy-blob.ts";
+import { copyBlob } from "./copy-blob.ts";
+import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { LARGEST_PAGE, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 import { readWhole } from "./read-content.ts";
+import { type CopyEnd, copyUntilWhole } from "./settle-copy.ts";
 
 const VAULT: Place = { kind: "vault" };
 
@@ -128,8 +130,8 @@ export class BlobVaultFiles extends BlobFiles {
   }
 }
 
-/** How often an object that is not whole is removed and copied anew in one call. */
-const RENEWALS = 3;
+/** How often a marker is looked at and copied, when others copy it at the same time. */
+const MARKER_TRIES = 5;
 
 export interface BlobBackupVaultOptions {
   /** Access tier of objects; absent: the vault account's default. */
@@ -160,36 +162,43 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       etag: version.etag,
       goesOn,
       ...(version.type === undefined ? {} : { type: version.type }),
+      ...(version.orLater === undefined
+        ? {}
+        : { orLater: { since: new Date(version.orLater.since), nameOf: version.orLater.pathOf } }),
       ...(this.#tier === undefined ? {} : { tier: this.#tier }),
     };
-    for (let renewed = 0; renewed < RENEWALS; renewed++) {
-      const result = await copyBlob(request, this.#limits);
-      if (result.kind === "copied") return { ...result, movedBytes: version.size };
-      if (result.kind !== "exists") return result;
-      const found = await this.#lookIfWhole(request);
-      if (found !== "broken") return found;
-      await mapping(VAULT, () =>
-        this.account.container(this.containerName, "once").getBlobClient(path).deleteIfExists(),
-      );
-    }
-    throw new VaultError("storage/unavailable", `object '${path}' does not become whole`);
+    // The object's name says its version, so length and copy status are all that can differ.
+    const isWhole = ({ status, size }: CopyEnd): boolean => status === "success" && size === request.size;
+    const result = await copyUntilWhole(request, this.#limits, copyBlob, isWhole);
+    if (result.kind !== "copied") return result;
+    const { wasThere, ...copied } = result;
+    return { ...copied, movedBytes: wasThere === true ? 0 : (copied.version?.size ?? version.size) };
   }
 
   async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
-    const from = this.#sourceBlob(container, name);
-    // Every marker is far below the size that one request copies.
-    const result = await copyBlob({ from, to: this.#vaultBlob(path), size: 0, overwrite: true, tries: "patient" });
-    if (result.kind === "exists") throw new VaultError("storage/conflict", `marker '${path}' cannot be written over`);
-    return result.kind === "copied" ? { kind: "copied", movedBytes: 0 } : result;
+    const [from, to] = [this.#sourceBlob(container, name), this.#vaultBlob(path)];
+    for (let tried = 0; tried < MARKER_TRIES; tried++) {
+      const over = await this.#etagAt(path);
+      // Every marker is far below the size that one request copies.
+      const request: CopyRequest = { from, to, size: 0, tries: "patient", ...(over === undefined ? {} : { over }) };
+      const result = await copyBlob(request);
+      if (result.kind === "copied") return { kind: "copied", movedBytes: 0 };
+      if (result.kind === "gone" || result.kind === "unreadable") return result;
+      // Another execution has copied it since it was looked at, or written it anew.
+    }
+    throw new VaultError("storage/conflict", `marker '${path}' cannot be written over`);
   }
 
-  /** The object's name says its version, so length and copy status are all that can differ. */
-  async #lookIfWhole(request: CopyRequest): Promise<CopyOutcome | "broken"> {
-    const end = await mapping(VAULT, () => waitForCopy(request, this.#limits));
-    if (end === "pending") return { kind: "unfinished" };
-    const { status, size, md5 } = end;
-    if (status !== "success" || size !== request.size) return "broken";
-    return { kind: "copied", movedBytes: 0, ...(md5 === undefined ? {} : { md5 }) };
+  /** @returns with quotes; undefined when there is no such file */
+  async #etagAt(path: string): Promise<string | undefined> {
+    return mapping(VAULT, async () => {
+      try {
+        return (await this.container.getBlobClient(path).getProperties()).etag;
+      } catch (error) {
+        if (answerOf(error)?.status === 404) return undefined;
+        throw error;
+      }
+    });
   }
 
   #sourceBlob(container: string, name: string): BlobPlace {

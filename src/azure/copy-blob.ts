@@ -14,76 +14,25 @@
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
  */
 import { createHash } from "node:crypto";
-import type { BlobClient, BlobItem, BlobProperties, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import type { BlobProperties, BlockBlobClient } from "@azure/storage-blob";
 import { isPressure } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
-import { VaultError } from "../foundation/errors.ts";
-import type { Entry } from "../vault/entry.ts";
-import type { BlobAccount, Tries } from "./blob-account.ts";
+import { copyInBackground } from "./copy-in-background.ts";
+import {
+  COPY_LIMITS,
+  type CopyLimits,
+  type CopyRequest,
+  type CopyResult,
+  ifUnchanged,
+  MOST_BLOCKS,
+  newBlobOf,
+  ONLY_IF_FREE,
+  sourceOf,
+  tierAndTags,
+} from "./copy-request.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
+import { listSource, metadataOf } from "./listed-source.ts";
 import { answerOf, mapError, type Place, type ServiceAnswer } from "./map-error.ts";
-
-export interface BlobPlace {
-  readonly account: BlobAccount;
-  readonly container: string;
-  readonly name: string;
-  /** How errors name the account. */
-  readonly place: Place;
-}
-
-export interface CopyRequest {
-  readonly from: BlobPlace;
-  readonly to: BlobPlace;
-  /** Length of the source's content, bytes. */
-  readonly size: number;
-  /** Absent: a block blob. */
-  readonly type?: Entry["type"];
-  /** The source's version, unquoted. Absent: the source never changes. */
-  readonly etag?: string;
-  /** Access tier of the new blob, for block blobs only; absent: the account's default. */
-  readonly tier?: string;
-  readonly tags?: Readonly<Record<string, string>>;
-  /** Writes over a blob that has the name; for blobs of one request only. */
-  readonly overwrite?: true;
-  /** Absent: `once`. */
-  readonly tries?: Tries;
-  /** Asked between blocks, and while an asynchronous copy is waited for; absent: always. */
-  readonly goesOn?: () => boolean;
-}
-
-export type CopyResult =
-  /** `md5`: of the content, base64, where the service worked it out. */
-  | { readonly kind: "copied"; readonly md5?: string }
-  /** A blob has the name already; nothing was written. */
-  | { readonly kind: "exists" }
-  /** `goesOn` said no; another attempt goes on from here. */
-  | { readonly kind: "unfinished" }
-  /** The source is not the wanted version any more. */
-  | { readonly kind: "changed" }
-  | { readonly kind: "gone" }
-  | { readonly kind: "unreadable"; readonly code: string; readonly message: string };
-
-/** Sizes and widths of the ladder; tests take small ones. */
-export interface CopyLimits {
-  /** Longest blob that one synchronous request copies, bytes. */
-  readonly wholeBytes: number;
-  /** Usual length of a block, bytes; longer where a blob would have more than {@link MOST_BLOCKS}. */
-  readonly blockBytes: number;
-  /** Blocks of one blob copied at once; those of all blobs together are limited by the account. */
-  readonly blockWidth: number;
-  /** Time between two looks at an asynchronous copy. */
-  readonly pollMs: number;
-}
-
-const MIB = 2 ** 20;
-const MOST_BLOCKS = 50_000;
-
-export const COPY_LIMITS: CopyLimits = {
-  wholeBytes: 256 * MIB,
-  blockBytes: 64 * MIB,
-  blockWidth: 8,
-  pollMs: 2_000,
-};
 
 /**
  * Copies a blob with its content, properties and metadata, to a name that is free unless the request says otherwise.
@@ -99,32 +48,10 @@ export async function copyBlob(request: CopyRequest, limits: CopyLimits = COPY_L
   }
 }
 
-function containerOf({ account, container }: BlobPlace, { tries = "once" }: CopyRequest): ContainerClient {
-  return account.container(container, tries);
-}
-
-function sourceOf(request: CopyRequest): BlobClient {
-  return containerOf(request.from, request).getBlobClient(request.from.name);
-}
-
-function newBlobOf(request: CopyRequest): BlockBlobClient {
-  return containerOf(request.to, request).getBlockBlobClient(request.to.name);
-}
-
-const ONLY_IF_FREE = { ifNoneMatch: "*" } as const;
-
-function ifUnchanged({ etag }: CopyRequest): { readonly ifMatch?: string } {
-  return etag === undefined ? {} : { ifMatch: quoted(etag) };
-}
-
-function tierAndTags({ tier, tags }: CopyRequest): { readonly tier?: string; readonly tags?: Record<string, string> } {
-  return { ...(tier === undefined ? {} : { tier }), ...(tags === undefined ? {} : { tags: { ...tags } }) };
-}
-
 async function copyWhole(request: CopyRequest): Promise<CopyResult> {
   const { url, authorization } = await request.from.account.copySource(sourceOf(request));
   const { contentMD5 } = await newBlobOf(request).syncCopyFromURL(url, {
-    conditions: request.overwrite === true ? {} : { ...ONLY_IF_FREE },
+    conditions: request.over === undefined ? { ...ONLY_IF_FREE } : { ifMatch: request.over },
     sourceConditions: ifUnchanged(request),
     abortSignal: request.to.account.whileMoving(request.size),
     ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
@@ -144,8 +71,8 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   const source = sourceOf(request);
   // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
   const blob = request.to.account.pinnedTo(quoted(unquoted(properties.etag)), newBlobOf(request));
-  const version = versionMark(request, properties.etag);
   const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MOST_BLOCKS));
+  const version = versionMark(request, properties.etag, blockBytes);
   const blocks = Array.from({ length: Math.ceil(request.size / blockBytes) }, (_, n) => n);
   const goesOn = request.goesOn ?? (() => true);
   let isCutOff = false;
@@ -189,9 +116,12 @@ function underPressure(request: CopyRequest, copyBlock: () => Promise<void>): Pr
   });
 }
 
-/** Part of a block's id: a block that has it holds bytes of this version of this source, whoever copied it and when. */
-function versionMark({ from }: CopyRequest, etag: string): string {
-  const source = JSON.stringify([from.account.name, from.container, from.name, unquoted(etag)]);
+/**
+ * Part of a block's id: a block that has it holds bytes of this version of this source, whoever copied it and when. Its
+ * length counts too, so that nobody who cuts the blob otherwise replaces a block that another is about to commit.
+ */
+function versionMark({ from }: CopyRequest, etag: string, blockBytes: number): string {
+  const source = JSON.stringify([from.account.name, from.container, from.name, unquoted(etag), blockBytes]);
   return createHash("sha256").update(source).digest("hex").slice(0, 32);
 }
 
@@ -220,133 +150,6 @@ function headersOf(p: BlobProperties): Record<string, string | Uint8Array> {
   return Object.fromEntries(
     Object.entries(headers).filter((pair): pair is [string, string | Uint8Array] => (pair[1]?.length ?? 0) > 0),
   );
-}
-
-/**
- * The source, and its snapshots if they are wanted, as listings tell them: the headers of a single blob do not keep the
- * case of metadata names. Of all names that begin with the blob's, its own comes first.
- */
-async function* listSource(request: CopyRequest, includeSnapshots: boolean): AsyncGenerator<BlobItem, undefined> {
-  const { name } = request.from;
-  const pages = containerOf(request.from, request)
-    .listBlobsFlat({ prefix: name, includeMetadata: true, ...(includeSnapshots ? { includeSnapshots } : {}) })
-    .byPage({ maxPageSize: includeSnapshots ? 100 : 1 });
-  for await (const page of pages) {
-    for (const item of page.segment.blobItems) {
-      if (item.name !== name) return;
-      yield item;
-    }
-  }
-}
-
-/** Without metadata the SDK gives an empty text; `$` holds what the XML element says of itself. */
-function metadataOf({ metadata = {} }: BlobItem): Record<string, string> {
-  return Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== "$"));
-}
-
-/**
- * Metadata of the snapshots that copies take, by which a later attempt finds one that was left behind. It names the
- * container that is copied to, because more than one vault may protect an account.
- */
-const SNAPSHOT_MARK = "lakevaultcopy";
-
-/** Copy Blob takes no condition that holds while it runs, so what may change is copied from a snapshot. */
-async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
-  const source = sourceOf(request);
-  const blob = newBlobOf(request);
-  if (request.etag !== undefined && (await blob.exists())) return { kind: "exists" };
-
-  const frozen = request.etag === undefined ? {} : await freeze(request);
-  if ("kind" in frozen) return frozen;
-  const { snapshot, metadata = {} } = frozen;
-  const { tags } = tierAndTags(request);
-  try {
-    await blob.beginCopyFromURL(await request.from.account.signedUrl(source, snapshot), {
-      conditions: { ...ONLY_IF_FREE },
-      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
-      ...(tags === undefined ? {} : { tags }),
-    });
-  } catch (error) {
-    if (snapshot !== undefined) await source.withSnapshot(snapshot).deleteIfExists();
-    throw error;
-  }
-  const end = await waitForCopy(request, limits);
-  if (end === "pending") return { kind: "unfinished" };
-  if (end.status === "success") return { kind: "copied" };
-  throw new VaultError("storage/unavailable", `the copy of '${request.from.name}' ended with status '${end.status}'`);
-}
-
-interface Frozen {
-  readonly snapshot?: string;
-  /** Of the blob; the snapshot has only our mark. */
-  readonly metadata?: Record<string, string>;
-}
-
-/** Takes a snapshot of the wanted version, after removing those that attempts before have left behind. */
-async function freeze(request: CopyRequest): Promise<Frozen | CopyResult> {
-  const source = sourceOf(request);
-  let listed: BlobItem | undefined;
-  for await (const item of listSource(request, true)) {
-    if (!item.snapshot) listed = item;
-    else if (item.metadata?.[SNAPSHOT_MARK] === request.to.container) {
-      await source.withSnapshot(item.snapshot).deleteIfExists();
-    }
-  }
-  if (listed === undefined) return { kind: "gone" };
-  if (unquoted(listed.properties.etag) !== request.etag) return { kind: "changed" };
-
-  const { snapshot } = await source.createSnapshot({
-    conditions: ifUnchanged(request),
-    metadata: { [SNAPSHOT_MARK]: request.to.container },
-  });
-  if (snapshot === undefined) {
-    throw new Error(`the service took a snapshot of '${request.from.name}' and did not name it`);
-  }
-  return { snapshot, metadata: metadataOf(listed) };
-}
-
-/** How a blob is once nothing copies into it any more. */
-export interface CopyEnd extends Pick<Entry, "size" | "md5"> {
-  /** `success` also for a blob that was not written by an asynchronous copy. */
-  readonly status: string;
-}
-
-/**
- * Waits until the asynchronous copy into a blob has ended, and tidies up after it.
- *
- * @returns `pending` when the request's time ran out before
- */
-export async function waitForCopy(
-  request: CopyRequest,
-  limits: CopyLimits = COPY_LIMITS,
-): Promise<CopyEnd | "pending"> {
-  const blob = newBlobOf(request);
-  for (;;) {
-    const { copyStatus, copySource, metadata, contentLength = 0, contentMD5 } = await blob.getProperties();
-    if (copyStatus !== "pending") {
-      if (request.etag !== undefined && copySource !== undefined) await removeSnapshot(request, copySource);
-      if (metadata?.[SNAPSHOT_MARK] !== undefined) await removeMark(blob);
-      return { status: copyStatus ?? "success", size: contentLength, ...md5Of(contentMD5) };
-    }
-    if (request.goesOn?.() === false) return "pending";
-    await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
-  }
-}
-
-/** The blob itself tells which snapshot it was copied from, so that a later attempt can remove it too. */
-async function removeSnapshot(request: CopyRequest, copySource: string): Promise<void> {
-  const snapshot = URL.parse(copySource)?.searchParams.get("snapshot");
-  if (snapshot) await sourceOf(request).withSnapshot(snapshot).deleteIfExists();
-}
-
-/** A blob without metadata of its own takes over that of the snapshot: the service cannot be told to copy none. */
-async function removeMark(blob: BlobClient): Promise<void> {
-  try {
-    await blob.setMetadata({});
-  } catch (error) {
-    // "This operation is not permitted as the blob is immutable due to a policy.": it stays, and a restore removes it.
-    if (answerOf(error)?.code !== "BlobImmutableDueToPolicy") throw error;
-  }
 }
 
 /**

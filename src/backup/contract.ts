@@ -92,6 +92,11 @@ export interface SourceVersion {
   readonly etag: string;
   readonly size: number;
   readonly type?: Entry["type"];
+  /**
+   * For blobs that may be written all the time, append and page blobs: any version will do that was current at this moment
+   * (ISO 8601 UTC) or later, and goes where this says.
+   */
+  readonly orLater?: { readonly since: string; readonly pathOf: (etag: string) => string };
 }
 
 /** The storage account that is protected, as a backup reads it. */
@@ -113,9 +118,14 @@ export interface Datasource {
 export type CopyOutcome =
   /**
    * Copied now, or found whole from an attempt before. `md5`: of the content, base64, where the service that copied it
-   * worked it out; the source's own may be anything that its writer set.
+   * worked it out; the source's own may be anything that its writer set. `version`: where a later one was copied.
    */
-  | { readonly kind: "copied"; readonly movedBytes: number; readonly md5?: string }
+  | {
+      readonly kind: "copied";
+      readonly movedBytes: number;
+      readonly md5?: string;
+      readonly version?: Pick<Entry, "etag" | "size" | "modified">;
+    }
   /** The source no longer has this version. */
   | { readonly kind: "changed" }
   /** The source no longer has the blob. */
@@ -130,7 +140,7 @@ export interface BackupVault extends VaultFiles {
   /**
    * Copies one version into a new object, server-side, on the condition that the source still is this version.
    * An object that is already there is accepted only when its length and copy status say that it is whole; one that
-   * is not is replaced.
+   * is not is removed, if it still is the one that was looked at, and copied anew.
    *
    * @param goesOn - asked between the parts of a copy of many; once it says no, the copy stops where it is
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`

@@ -23,6 +23,9 @@ const VERSIONS_TRIED = 10;
  * Copies a blob's listed version into the vault, or, when the source has another by now, that one.
  *
  * Safe to run twice: the object's name says which version it holds, and a whole one is not copied again.
+ *
+ * @param since - when the recovery point's time is, ISO 8601 UTC: of a blob that may be written all the time any version
+ *   from then on will do, also one that an execution before has begun to copy
  */
 export async function copyVersion(
   deps: { readonly datasource: Pick<Datasource, "look">; readonly vault: Pick<BackupVault, "copyObject"> },
@@ -30,6 +33,7 @@ export async function copyVersion(
   listed: ListedBlob,
   birth: number,
   goesOn: () => boolean,
+  since?: string,
 ): Promise<Taken> {
   if (!isAddressable(listed.name)) {
     return missing(false, "name-not-addressable", "no URL can name this blob, so it cannot be copied");
@@ -42,14 +46,27 @@ export async function copyVersion(
       return missing(changedDuringCopy, "archived", "the blob is in the archive tier and cannot be read");
     }
     const { name, etag, size, type } = version;
+    const pathOf = (of: string): string => objectPath(container, name, of, birth);
+    const mayBeLater = since !== undefined && (type === "append" || type === "page");
     const outcome = await deps.vault.copyObject(
-      { container, name, etag, size, ...(type === undefined ? {} : { type }) },
-      objectPath(container, name, etag, birth),
+      {
+        ...{ container, name, etag, size },
+        ...(type === undefined ? {} : { type }),
+        ...(mayBeLater ? { orLater: { since, pathOf } } : {}),
+      },
+      pathOf(etag),
       goesOn,
     );
     switch (outcome.kind) {
-      case "copied":
-        return { entry: entryOf(version, birth, outcome.md5), copiedBytes: outcome.movedBytes, changedDuringCopy };
+      case "copied": {
+        if (outcome.version === undefined) {
+          return { entry: entryOf(version, birth, outcome.md5), copiedBytes: outcome.movedBytes, changedDuringCopy };
+        }
+        // The MD5 that was listed is that of the other version.
+        const { md5: _, ...same } = version;
+        const later = { ...same, ...outcome.version };
+        return { entry: entryOf(later, birth, outcome.md5), copiedBytes: outcome.movedBytes, changedDuringCopy: true };
+      }
       case "unfinished":
         return { copiedBytes: 0, changedDuringCopy, unfinished: true };
       case "unreadable":

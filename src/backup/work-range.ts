@@ -459,12 +459,12 @@ class PieceOfRange {
     const written = changes.filter((change) => change.kind === "written");
     const deps = { datasource: this.#datasource, vault: this.#vault };
     const { container } = this.#message;
-    const birth = this.#job.recoveryPoint.sequence;
+    const { sequence: birth, time = this.#job.startedAt } = this.#job.recoveryPoint;
     const goesOn = (): boolean => this.#hasTime();
     let copied = 0;
     let copiedBytes = 0;
     const taken = await this.#pool.map(written, async ({ now }) => {
-      const copy = await copyVersion(deps, container, now, birth, goesOn);
+      const copy = await copyVersion(deps, container, now, birth, goesOn, time);
       copied += 1;
       copiedBytes += copy.copiedBytes;
       if (this.#progress.isDue) {

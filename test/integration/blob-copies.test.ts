@@ -1,16 +1,18 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { BlobClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
-import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { BlobAccount, type BlobAccountOptions } from "../../src/azure/blob-account.ts";
 import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
 import { BlobRestoreTarget } from "../../src/azure/blob-restore-target.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
-import { COPY_LIMITS, type CopyLimits } from "../../src/azure/copy-blob.ts";
+import { COPY_LIMITS, type CopyLimits } from "../../src/azure/copy-request.ts";
+import { MAX_EXECUTION_MS } from "../../src/azure/decide-frozen-copy.ts";
 import type { ListedBlob } from "../../src/backup/contract.ts";
+import { copyVersion, type Taken } from "../../src/backup/copy-version.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Entry } from "../../src/vault/entry.ts";
-import { vaultContainerName } from "../../src/vault/names.ts";
+import { objectPath, vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
 
 /** The ladder of production with short rungs, so that small blobs climb all of it. */
@@ -25,6 +27,8 @@ let container: ContainerClient;
 let datasource: BlobDatasource;
 let vault: BlobBackupVault;
 let runs = 0;
+/** How far the clock of the app is ahead. */
+let aheadMs = 0;
 
 beforeAll(async () => {
   azurite = await startAzurite({ accounts: ["prodlake", "vault", "restored"] });
@@ -40,6 +44,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   runs += 1;
+  aheadMs = 0;
   wire.before = () => Promise.resolve();
   wire.answering = () => undefined;
   container = source.container(`in${runs}`);
@@ -56,7 +61,7 @@ beforeEach(async () => {
 function openAccount(name: string, options: BlobAccountOptions = {}): BlobAccount {
   const { connectionString, blobEndpoint } = azurite.account(name);
   const throughWire = connectionString.replace(blobEndpoint, blobEndpoint.replace(/^http:\/\/[^/]+/, wire.origin));
-  return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), options);
+  return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(Date.now() + aheadMs), options);
 }
 
 /** Each test has an instance of its own. */
@@ -97,6 +102,16 @@ function copy(
 ): ReturnType<BlobBackupVault["copyObject"]> {
   const version = { container: container.containerName, name, etag, size, ...(type === undefined ? {} : { type }) };
   return vault.copyObject(version, path, goesOn);
+}
+
+/** Copies as a backup does that began a while ago. */
+function take(
+  listed: ListedBlob,
+  birth: number,
+  goesOn = always,
+  since = new Date(Date.now() - 60_000),
+): Promise<Taken> {
+  return copyVersion({ datasource, vault }, container.containerName, listed, birth, goesOn, since.toISOString());
 }
 
 function object(path: string): BlockBlobClient {
@@ -328,7 +343,9 @@ test.for([
   expect(await metadataOf(object("data/log"))).toEqual(metadata);
 });
 
-test("removes the snapshot that a dead worker left of a version that is no more", async ({ expect }) => {
+test("removes the snapshot that a dead worker left of a version that is no more, once no worker can be alive", async ({
+  expect,
+}) => {
   const listed = await appended("log", "lines");
   dieBeforeCopy();
   await expect(copy(listed, "data/log/1")).rejects.toMatchObject({ code: "storage/unavailable" });
@@ -336,6 +353,15 @@ test("removes the snapshot that a dead worker left of a version that is no more"
   await container.getAppendBlobClient("log").appendBlock("more", 4);
   expect(await copy(listed, "data/log/1")).toEqual({ kind: "changed" });
   expect(await copy(await look("log"), "data/log/2")).toEqual({ kind: "copied", movedBytes: 9 });
+  // For all that anyone knows its worker is about to copy it.
+  expect(await snapshots("log")).toHaveLength(2);
+
+  aheadMs = MAX_EXECUTION_MS + 60_000;
+  await container.getAppendBlobClient("log").appendBlock("more", 4);
+  // The service's clock was not moved, and takes no signature of a time to come.
+  await expect(copy(await look("log"), "data/log/3")).rejects.toMatchObject({ code: "datasource/forbidden" });
+  aheadMs = 0;
+  expect(await copy(await look("log"), "data/log/3")).toEqual({ kind: "copied", movedBytes: 13 });
   expect(await snapshots("log")).toEqual([undefined]);
 });
 
@@ -348,13 +374,144 @@ test("leaves the snapshots of another vault's copies alone", async ({ expect }) 
 
 test("makes a copy anew that the service broke off", async ({ expect }) => {
   const listed = await appended("log", "lines");
-  sayCopyStatus(["failed"]);
-  await expect(copy(listed, "data/log")).rejects.toMatchObject({ code: "storage/unavailable" });
-  // Once for the look whether there is one, once for the look at how it is.
-  sayCopyStatus(["aborted", "aborted"]);
+  const statuses = ["failed", "aborted", "pending"];
+  sayCopyStatus(statuses);
   expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
+  expect(statuses).toEqual([]);
   await expectSame(expect, container.getBlobClient("log"), object("data/log"));
   expect(await snapshots()).toEqual([undefined]);
+  sayCopyStatus(Array.from({ length: 1_000 }, () => "failed"));
+  await expect(copy(listed, "data/again")).rejects.toMatchObject({ code: "storage/unavailable" });
+});
+
+describe("a removal that comes late", () => {
+  /** Lets the first execution see a broken blob, and holds its removal until it is let go. */
+  function holdRemoval(status: string, account: string): { readonly isHeld: Promise<void>; letGo(): void } {
+    const { promise: isGone, resolve: letGo } = Promise.withResolvers<void>();
+    const { promise: isHeld, resolve: tell } = Promise.withResolvers<void>();
+    let looks = 0;
+    let removals = 0;
+    wire.answering = ({ method, url }, headers) => {
+      const isLook = method === "HEAD" && url.pathname.startsWith(`/${account}/`);
+      // Both see it broken; what is there after that is as it is.
+      if (isLook && headers["x-ms-copy-status"] !== undefined && looks++ < 2) headers["x-ms-copy-status"] = status;
+    };
+    wire.before = async ({ method, url }) => {
+      if (method !== "DELETE" || !url.pathname.startsWith(`/${account}/`) || removals++ > 0) return;
+      tell();
+      await isGone;
+    };
+    return { isHeld, letGo };
+  }
+
+  test.for(["failed", "aborted"])(
+    "takes no object that another execution has made anew: %s",
+    async (status, { expect }) => {
+      const listed = await appended("log", "lines");
+      await copy(listed, "data/log");
+      const { isHeld, letGo } = holdRemoval(status, "vault");
+      const late = copy(listed, "data/log");
+      await isHeld;
+      expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
+      // The source has moved on: whoever removed the object now could not make it again.
+      await container.getAppendBlobClient("log").appendBlock("more", 4);
+      letGo();
+      expect(await late).toEqual({ kind: "copied", movedBytes: 0 });
+      expect((await object("data/log").downloadToBuffer()).toString()).toBe("lines");
+    },
+  );
+
+  test("takes no blob that another execution has restored anew", async ({ expect }) => {
+    await appended("log", "lines");
+    const { entry, path } = await takenIn("log");
+    const restore = restoreTarget();
+    await restore.createContainer(`out${runs}`, "job");
+    await restore.copyObject(path, `out${runs}`, entry, always);
+    const { isHeld, letGo } = holdRemoval("failed", "restored");
+    const late = restore.copyObject(path, `out${runs}`, entry, always);
+    await isHeld;
+    expect(await restore.copyObject(path, `out${runs}`, entry, always)).toEqual({ kind: "copied" });
+    await object(path).delete();
+    letGo();
+    expect(await late).toEqual({ kind: "exists" });
+    expect((await target.container(`out${runs}`).getBlobClient("log").downloadToBuffer()).toString()).toBe("lines");
+  });
+
+  test("takes no marker metadata from a blob that was made anew", async ({ expect }) => {
+    const listed = await appended("log", "lines");
+    let [removals, renewed] = [0, false];
+    wire.before = async ({ method, url }) => {
+      if (method !== "PUT" || url.searchParams.get("comp") !== "metadata" || removals++ > 0) return;
+      await object("data/log").delete();
+      await object("data/log").upload("lines", 5, { metadata: { owner: "finance" } });
+      renewed = true;
+    };
+    expect(await copy(listed, "data/log")).toMatchObject({ kind: "copied" });
+    expect(renewed).toBe(true);
+    expect(await metadataOf(object("data/log"))).toEqual({ owner: "finance" });
+  });
+});
+
+describe("a blob that is written all the time", () => {
+  /** Somebody writes just before each snapshot. */
+  function writeBeforeSnapshots(type: "append" | "page"): { count: number } {
+    const writes = { count: 0 };
+    wire.before = async ({ method, url }) => {
+      if (method !== "PUT" || url.searchParams.get("comp") !== "snapshot") return;
+      writes.count += 1;
+      if (type === "append") await container.getAppendBlobClient("log").appendBlock("more\n", 5);
+      else await container.getPageBlobClient("log").uploadPages(Buffer.alloc(512, writes.count), 0, 512);
+    };
+    return writes;
+  }
+
+  test.for(["append", "page"] as const)("is taken as it was at one moment, as an %s blob", async (type, { expect }) => {
+    if (type === "append") await appended("log", "first\n");
+    else await container.getPageBlobClient("log").create(1_024, { metadata: { Owner: "finance" } });
+    const listed = await look("log");
+    const writes = writeBeforeSnapshots(type);
+    const { entry, warning, changedDuringCopy } = await take(listed, 1);
+    wire.before = () => Promise.resolve();
+    expect(warning).toBeUndefined();
+    expect(changedDuringCopy).toBe(true);
+    expect(writes.count).toBeGreaterThan(1);
+    expect(entry?.etag).not.toBe(listed.etag);
+    const taken = object(objectPath(container.containerName, "log", entry?.etag ?? "", 1));
+    expect(entry?.size).toBe((await taken.getProperties()).contentLength);
+    // Nobody has written since.
+    await expectSame(expect, container.getBlobClient("log"), taken);
+    expect(await metadataOf(taken)).toEqual(type === "append" ? {} : { Owner: "finance" });
+    expect(await snapshots("log")).toEqual([undefined]);
+  });
+
+  test("is gone on with by the next execution, though it has changed since", async ({ expect }) => {
+    const listed = await appended("log", "first\n");
+    writeBeforeSnapshots("append");
+    sayCopyStatus(Array.from({ length: 1_000 }, () => "pending"));
+    const kinds: unknown[] = [];
+    let now = listed;
+    for (let attempts = 0; attempts < 3; attempts++) {
+      kinds.push((await take(now, 1, () => false)).unfinished);
+      await container.getAppendBlobClient("log").appendBlock("later\n", 6);
+      now = await look("log");
+    }
+    expect(kinds).toEqual([true, true, true]);
+    wire.answering = () => undefined;
+    const { entry, copiedBytes } = await take(now, 1);
+    expect(copiedBytes).toBe(0);
+    const found = await all(vault.list("data/"));
+    expect(found.map(({ path }) => path)).toEqual([objectPath(container.containerName, "log", entry?.etag ?? "", 1)]);
+    expect(found[0]?.size).toBe(entry?.size);
+    expect(await snapshots("log")).toEqual([undefined]);
+  });
+
+  test("is not taken from what an attempt before the recovery point's time has copied", async ({ expect }) => {
+    await take(await appended("log", "first\n"), 1);
+    await container.getAppendBlobClient("log").appendBlock("later\n", 6);
+    const { entry } = await take(await look("log"), 1, always, new Date(Date.now() + 60_000));
+    expect(entry).toMatchObject({ size: 12 });
+    expect((await all(vault.list("data/"))).length).toBe(2);
+  });
 });
 
 test("accepts an object that is whole and replaces one that is not", async ({ expect }) => {

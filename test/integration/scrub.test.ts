@@ -6,7 +6,7 @@ import { BlobAccount } from "../../src/azure/blob-account.ts";
 import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
 import { BlobScrubVault } from "../../src/azure/blob-scrub-vault.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
-import { COPY_LIMITS } from "../../src/azure/copy-blob.ts";
+import { COPY_LIMITS } from "../../src/azure/copy-request.ts";
 import { entryOf } from "../../src/backup/compare-listing.ts";
 import { compareObjects, type WantedObject } from "../../src/scrub/compare-objects.ts";
 import { objectPath, vaultContainerName } from "../../src/vault/names.ts";

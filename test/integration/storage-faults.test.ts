@@ -8,7 +8,7 @@ import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { BlobAccount } from "../../src/azure/blob-account.ts";
 import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
-import { COPY_LIMITS } from "../../src/azure/copy-blob.ts";
+import { COPY_LIMITS } from "../../src/azure/copy-request.ts";
 import type { CopyOutcome, ListedBlob } from "../../src/backup/contract.ts";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import { mapBounded } from "../../src/foundation/bounded-pool.ts";

@@ -1,0 +1,284 @@
+/**
+ * @module
+ * Append and page blobs, which only the asynchronous Copy Blob copies. From the vault, where nothing changes, it is begun
+ * and waited for. From a source it is taken from a snapshot; see `decide-frozen-copy.ts`.
+ *
+ * With a hierarchical namespace there are no snapshots. There the copy holds to the version at its beginning, and counts
+ * only when the source is still the same after its end.
+ *
+ * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
+ * @see https://learn.microsoft.com/rest/api/storageservices/snapshot-blob
+ */
+import type { BlobItem } from "@azure/storage-blob";
+import { VaultError } from "../foundation/errors.ts";
+import type { Entry } from "../vault/entry.ts";
+import {
+  type CopyLimits,
+  type CopyRequest,
+  type CopyResult,
+  containerOf,
+  newBlobOf,
+  ONLY_IF_FREE,
+  sourceOf,
+  tierAndTags,
+} from "./copy-request.ts";
+import { decideFrozenCopy, type FoundObject, type FrozenCopySight, staleSnapshots } from "./decide-frozen-copy.ts";
+import { quoted, unquoted } from "./listed-blobs.ts";
+import { listSource, metadataOf } from "./listed-source.ts";
+import { answerOf } from "./map-error.ts";
+import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
+
+/** Steps of one call; each that fails leaves something for the next to go on from. */
+const MOST_STEPS = 10;
+
+/** Snapshots that are tried on the condition that nobody writes meanwhile; then one is taken without. */
+const CONDITIONAL_TRIES = 2;
+
+/** Begins an asynchronous copy, and, where the source may change, waits for it. */
+export async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
+  const { etag } = request;
+  if (etag !== undefined) return new FrozenCopy({ ...request, etag }, limits).run();
+  const { tags } = tierAndTags(request);
+  await newBlobOf(request).beginCopyFromURL(await request.from.account.signedUrl(sourceOf(request), request.size), {
+    conditions: { ...ONLY_IF_FREE },
+    ...(tags === undefined ? {} : { tags }),
+  });
+  return { kind: "begun" };
+}
+
+/** A version that is copied, and its metadata. */
+interface Version extends Pick<Entry, "etag" | "size" | "modified"> {
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface Sight extends FrozenCopySight {
+  readonly item: BlobItem | undefined;
+}
+
+/** One execution's copy of a blob that may be written at any time. */
+class FrozenCopy {
+  readonly #request: CopyRequest & { readonly etag: string };
+  readonly #limits: CopyLimits;
+  readonly #own = new Set<string>();
+  readonly #copied = new Map<string, Version>();
+  #conditional = 0;
+
+  constructor(request: CopyRequest & { readonly etag: string }, limits: CopyLimits) {
+    this.#request = request;
+    this.#limits = limits;
+  }
+
+  async run(): Promise<CopyResult> {
+    for (let steps = 0; steps < MOST_STEPS; steps++) {
+      const sight = await this.#look();
+      for (const { id } of staleSnapshots(sight)) await removeSnapshot(this.#request, id);
+      const step = decideFrozenCopy(sight);
+      if (step.kind === "gone" || step.kind === "changed") return step;
+      const result =
+        step.kind === "settle"
+          ? await this.#settle(step.etag)
+          : await this.#copy(sight.item, step.kind === "copy" ? step.snapshot : undefined);
+      if (result !== "look again") return result;
+    }
+    const name = this.#request.from.name;
+    throw new VaultError("storage/unavailable", `the copy of '${name}' does not come to an end`);
+  }
+
+  async #look(): Promise<Sight> {
+    const { from, to, etag, type, orLater } = this.#request;
+    const objects = await this.#objects();
+    const snapshots = [];
+    let item: BlobItem | undefined;
+    for await (const one of listSource(this.#request, true)) {
+      if (!one.snapshot) item = one;
+      else if (one.metadata?.[SNAPSHOT_MARK] === to.container) {
+        const version = one.metadata[VERSION_MARK];
+        const takenAt = new Date(one.snapshot);
+        snapshots.push({ id: one.snapshot, takenAt, ...(version === undefined ? {} : { etag: version }) });
+      }
+    }
+    const wantedType = type === "append" ? "AppendBlob" : "PageBlob";
+    return {
+      wanted: etag,
+      now: from.account.now,
+      snapshots,
+      objects,
+      item,
+      ...(orLater === undefined ? {} : { since: orLater.since }),
+      ...(item === undefined
+        ? {}
+        : { base: { etag: unquoted(item.properties.etag), isSameType: item.properties.blobType === wantedType } }),
+    };
+  }
+
+  /** Objects of all versions that will do. */
+  async #objects(): Promise<FoundObject[]> {
+    const { to, etag, orLater } = this.#request;
+    const found: FoundObject[] = [];
+    const { prefix, versionIn } = namesOf(to.name, etag, orLater);
+    const pages = containerOf(to, this.#request).listBlobsByHierarchy("/", { prefix, includeCopy: true }).byPage();
+    for await (const page of pages) {
+      for (const { name, properties } of page.segment.blobItems) {
+        const version = versionIn(name);
+        if (version === undefined) continue;
+        const snapshot = properties.copySource === undefined ? "" : snapshotOf(properties.copySource);
+        const copyStatus = properties.copyStatus ?? "success";
+        found.push({ etag: version, copyStatus, ...(snapshot === "" ? {} : { snapshot }) });
+      }
+    }
+    return found;
+  }
+
+  #nameOf(etag: string): string {
+    const { to, orLater } = this.#request;
+    return orLater === undefined ? to.name : orLater.nameOf(etag);
+  }
+
+  #into(etag: string): CopyRequest {
+    return { ...this.#request, to: { ...this.#request.to, name: this.#nameOf(etag) } };
+  }
+
+  async #settle(etag: string): Promise<CopyResult | "look again"> {
+    const { etag: wanted, size: wantedSize } = this.#request;
+    const request = this.#into(etag);
+    const found = await settle(request, this.#limits, async ({ status, size, snapshot }) => {
+      if (status !== "success" || (etag === wanted && size !== wantedSize)) return false;
+      // Not from a snapshot: whole only if nobody has written to the source since.
+      return snapshot !== "" || (await this.#isStill(etag));
+    });
+    if (found.kind === "pending") return { kind: "unfinished" };
+    if (found.kind === "free") return "look again";
+    const { md5, size, snapshot } = found.end;
+    for (const id of this.#own) if (id !== snapshot) await removeSnapshot(request, id);
+    const copied = this.#copied.get(etag);
+    const modified = copied?.modified ?? new Date(snapshot ?? 0).toISOString();
+    return {
+      kind: "copied",
+      ...(md5 === undefined ? {} : { md5 }),
+      ...(copied === undefined ? { wasThere: true } : {}),
+      ...(etag === wanted ? {} : { version: { etag, size, modified } }),
+    };
+  }
+
+  async #isStill(etag: string): Promise<boolean> {
+    try {
+      return unquoted((await sourceOf(this.#request).getProperties()).etag ?? "") === etag;
+    } catch (error) {
+      if (answerOf(error)?.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /** Takes a snapshot, unless there is one, and begins to copy it. */
+  async #copy(item: BlobItem | undefined, taken: string | undefined): Promise<CopyResult | "look again"> {
+    if (item === undefined) return { kind: "gone" };
+    const version = versionOf(item);
+    if (taken !== undefined) return this.#begin(version, taken);
+    const isHot = this.#conditional >= CONDITIONAL_TRIES && this.#request.orLater !== undefined;
+    const snapshot = await this.#freeze(isHot ? undefined : version.etag);
+    if (snapshot === "no snapshots") return this.#begin(version, undefined);
+    if (snapshot === undefined) return "look again";
+    if (!isHot) return this.#begin(version, snapshot);
+    const frozen = await this.#frozenVersion(snapshot, version);
+    if (frozen !== undefined) return this.#begin(frozen, snapshot);
+    await this.#drop(snapshot);
+    return "look again";
+  }
+
+  /** @param etag - absent: whatever the blob is. @returns undefined when it is another version, or gone */
+  async #freeze(etag: string | undefined): Promise<string | "no snapshots" | undefined> {
+    const { from, to } = this.#request;
+    this.#conditional += 1;
+    try {
+      const { snapshot } = await sourceOf(this.#request).createSnapshot({
+        ...(etag === undefined ? {} : { conditions: { ifMatch: quoted(etag) } }),
+        metadata: { [SNAPSHOT_MARK]: to.container, ...(etag === undefined ? {} : { [VERSION_MARK]: etag }) },
+      });
+      if (snapshot === undefined) throw new Error(`the service took a snapshot of '${from.name}' and did not name it`);
+      this.#own.add(snapshot);
+      return snapshot;
+    } catch (error) {
+      const answer = answerOf(error);
+      if (answer?.code === "FeatureNotYetSupportedForHierarchicalNamespaceAccounts") return "no snapshots";
+      if (answer?.status === 404 || answer?.status === 412) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * What a snapshot holds that was taken without a condition. Its metadata are ours, so those of the blob must have been the
+   * same before and after. Its own ETag names it: no later version of the blob has that, so the next backup copies it again.
+   */
+  async #frozenVersion(id: string, before: Version): Promise<Version | undefined> {
+    let after: Version | undefined;
+    let frozen: Version | undefined;
+    for await (const item of listSource(this.#request, true)) {
+      if (!item.snapshot) after = versionOf(item);
+      else if (item.snapshot === id) frozen = versionOf(item);
+    }
+    const isSame = after !== undefined && JSON.stringify(after.metadata) === JSON.stringify(before.metadata);
+    return isSame && frozen !== undefined ? { ...frozen, metadata: before.metadata } : undefined;
+  }
+
+  /** @param snapshot - absent: the blob itself, where there are no snapshots */
+  async #begin(version: Version, snapshot: string | undefined): Promise<CopyResult | "look again"> {
+    const source = sourceOf(this.#request);
+    const { metadata } = version;
+    try {
+      const url = await this.#request.from.account.signedUrl(source, version.size, snapshot);
+      await newBlobOf(this.#into(version.etag)).beginCopyFromURL(url, {
+        conditions: { ...ONLY_IF_FREE },
+        ...(snapshot === undefined ? { sourceConditions: { ifMatch: quoted(version.etag) } } : {}),
+        ...(Object.keys(metadata).length === 0 ? {} : { metadata: { ...metadata } }),
+      });
+    } catch (error) {
+      const { status = 0, code } = answerOf(error) ?? {};
+      // Another execution was faster; what it copies, and from which snapshot, is seen as it is settled.
+      if (code === "BlobAlreadyExists" || code === "PendingCopyOperation") return this.#settle(version.etag);
+      // Only an answer that refuses the copy says that none was begun, so that nothing reads the snapshot.
+      if (snapshot !== undefined && status >= 400 && status < 500) await this.#drop(snapshot);
+      throw error;
+    }
+    this.#copied.set(version.etag, version);
+    return this.#settle(version.etag);
+  }
+
+  async #drop(snapshot: string): Promise<void> {
+    if (this.#own.delete(snapshot)) await removeSnapshot(this.#request, snapshot);
+  }
+}
+
+interface Names {
+  readonly prefix: string;
+  /** The version that a name says; undefined when it is no name of an object of the blob. */
+  readonly versionIn: (name: string) => string | undefined;
+}
+
+/**
+ * Which names the objects of a blob have; they differ in the ETag alone. ETags of one service begin alike, so the prefix
+ * leaves out what lies in a folder of the blob's own name.
+ */
+function namesOf(wanted: string, etag: string, orLater: CopyRequest["orLater"]): Names {
+  const at = wanted.lastIndexOf(etag);
+  if (orLater === undefined || at < 0) {
+    return { prefix: wanted, versionIn: (name) => (name === wanted ? etag : undefined) };
+  }
+  const suffix = wanted.slice(at + etag.length);
+  return {
+    prefix: wanted.slice(0, at + 2),
+    versionIn: (name) => {
+      const version = name.slice(at, name.length - suffix.length);
+      return orLater.nameOf(version) === name ? version : undefined;
+    },
+  };
+}
+
+function versionOf(item: BlobItem): Version {
+  const { etag, contentLength = 0, lastModified } = item.properties;
+  return {
+    etag: unquoted(etag),
+    size: contentLength,
+    modified: lastModified.toISOString(),
+    metadata: metadataOf(item),
+  };
+}

@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import { decideFrozenCopy, type FrozenCopySight, MAX_EXECUTION_MS, staleSnapshots } from "./decide-frozen-copy.ts";
+
+const NOW = new Date("2026-01-02T12:00:00Z");
+const at = (hours: number): Date => new Date(NOW.getTime() + hours * 3_600_000);
+const snapshot = (hours: number): string => at(hours).toISOString();
+const BASE = { etag: "e2", isSameType: true };
+const sight = (changes: Partial<FrozenCopySight>): FrozenCopySight => ({
+  ...{ wanted: "e1", now: NOW, snapshots: [], objects: [] },
+  ...changes,
+});
+
+describe("the copy of an append or page blob", () => {
+  const rows: readonly [string, Partial<FrozenCopySight>, object][] = [
+    ["begins with a snapshot", { base: { ...BASE, etag: "e1" } }, { kind: "freeze", etag: "e1" }],
+    ["is of no blob that is gone", {}, { kind: "gone" }],
+    ["is of no later version, unless that will do", { base: BASE }, { kind: "changed" }],
+    ["is of a later version where that will do", { base: BASE, since: at(-1) }, { kind: "freeze", etag: "e2" }],
+    ["is of no blob of another type", { base: { ...BASE, isSameType: false }, since: at(-1) }, { kind: "changed" }],
+    [
+      "takes a snapshot that a dead execution left of this very version",
+      { base: BASE, since: at(-1), snapshots: [{ id: snapshot(-1), takenAt: at(-1), etag: "e2" }] },
+      { kind: "copy", etag: "e2", snapshot: snapshot(-1) },
+    ],
+    [
+      "takes no snapshot of which nobody knows what it holds",
+      { base: BASE, since: at(-1), snapshots: [{ id: snapshot(0), takenAt: at(0) }] },
+      { kind: "freeze", etag: "e2" },
+    ],
+    [
+      "is waited for when it is there, though the source has moved on",
+      { base: BASE, objects: [{ etag: "e1", copyStatus: "pending", snapshot: snapshot(-9) }] },
+      { kind: "settle", etag: "e1" },
+    ],
+    [
+      "goes on with a later version that is being copied",
+      { base: BASE, since: at(-2), objects: [{ etag: "e9", copyStatus: "pending", snapshot: snapshot(-1) }] },
+      { kind: "settle", etag: "e9" },
+    ],
+    [
+      "takes nothing that was copied for an earlier point",
+      { base: BASE, since: at(-2), objects: [{ etag: "e9", copyStatus: "success", snapshot: snapshot(-3) }] },
+      { kind: "freeze", etag: "e2" },
+    ],
+    [
+      "takes what is whole before what is being copied, and that before what is broken",
+      {
+        since: at(-2),
+        objects: [
+          { etag: "e3", copyStatus: "failed", snapshot: snapshot(-1) },
+          { etag: "e4", copyStatus: "pending", snapshot: snapshot(-1) },
+          { etag: "e5", copyStatus: "success", snapshot: snapshot(-1) },
+        ],
+      },
+      { kind: "settle", etag: "e5" },
+    ],
+  ];
+  for (const [what, changes, step] of rows) {
+    test(what, ({ expect }) => expect(decideFrozenCopy(sight(changes))).toEqual(step));
+  }
+});
+
+test("only a snapshot that is older than any execution, and from which nothing is being copied, is removed", ({
+  expect,
+}) => {
+  const hours = fc.integer({ min: -6, max: 0 });
+  const status = fc.constantFrom("pending", "success", "failed", "aborted");
+  const objects = fc.array(fc.record({ hours, copyStatus: status }), { maxLength: 4 });
+  let removed = 0;
+  fc.assert(
+    fc.property(fc.uniqueArray(hours), objects, (taken, copied) => {
+      const seen = sight({
+        snapshots: taken.map((each) => ({ id: snapshot(each), takenAt: at(each) })),
+        objects: copied.map(({ hours: each, copyStatus }, n) => ({
+          etag: `e${n}`,
+          copyStatus,
+          snapshot: snapshot(each),
+        })),
+      });
+      const stale = staleSnapshots(seen).map(({ id }) => id);
+      for (const each of taken) {
+        const isOld = -each * 3_600_000 > MAX_EXECUTION_MS;
+        const isInUse = copied.some((one) => one.hours === each && one.copyStatus === "pending");
+        expect(stale.includes(snapshot(each))).toBe(isOld && !isInUse);
+      }
+      removed += stale.length;
+    }),
+  );
+  expect(removed).toBeGreaterThan(10);
+});

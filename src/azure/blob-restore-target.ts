@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../restore/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { vaultContainerName } from "../vault/names.ts";
@@ -6,6 +7,7 @@ import { copyBlob } from "./copy-blob.ts";
 import { COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { readPart } from "./read-content.ts";
 import { copyUntilWhole } from "./settle-copy.ts";
 
 /** Metadata of a container that a restore made: the job's id. Metadata names are lower case on the wire. */
@@ -91,6 +93,15 @@ export class BlobRestoreTarget implements RestoreTarget {
         if (status === 409 || status === 412) return { kind: "exists" };
         throw error;
       }
+    });
+  }
+
+  async contentMd5(container: string, name: string): Promise<string> {
+    return mapping(this.#place, async () => {
+      const hash = createHash("md5");
+      const blob = this.#account.container(container).getBlobClient(name);
+      for await (const piece of readPart(blob, { from: 0 })) hash.update(piece);
+      return hash.digest("base64");
     });
   }
 

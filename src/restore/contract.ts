@@ -84,6 +84,8 @@ export interface RestoreTarget {
   copyObject(objectPath: string, container: string, entry: Entry, goesOn: () => boolean): Promise<RestoreOutcome>;
   /** Pages in listing order, from a name on. */
   listPages(container: string, from: string): AsyncIterable<readonly RestoredBlob[]>;
+  /** Reads a blob that is there, all of one version. @returns the MD5 of its content, base64 */
+  contentMd5(container: string, name: string): Promise<string>;
 }
 
 /** The vault as a restore reads it. */

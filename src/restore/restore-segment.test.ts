@@ -23,6 +23,7 @@ function copiesThrough(copy: (name: string, copyNow: () => Promise<RestoreOutcom
     look: (container, job) => target.look(container, job),
     createContainer: (container, job) => target.createContainer(container, job),
     listPages: (container, from) => target.listPages(container, from),
+    contentMd5: (container, name) => target.contentMd5(container, name),
     copyObject: (path, container, entry, goesOn) =>
       copy(entry.name, () => target.copyObject(path, container, entry, goesOn)),
   });

@@ -1,4 +1,5 @@
 import type { AdaptivePool } from "../foundation/adaptive-pool.ts";
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
@@ -52,6 +53,9 @@ export interface RestoreSegmentDeps {
   readonly clock: Clock;
   readonly settings: RestoreSettings;
 }
+
+/** Restored blobs read at once, where no listing tells whether they are right. */
+const CHECKING_WIDTH = 8;
 
 /** What follows from a message. */
 export interface SegmentStep {
@@ -209,8 +213,9 @@ class SegmentWorker {
    *
    * @returns false when another worker's copy into a blob is still under way
    */
-  #isAllThere(entries: readonly Entry[], compare: NameComparator): Promise<boolean> {
-    return this.#pool.run(async () => {
+  async #isAllThere(entries: readonly Entry[], compare: NameComparator): Promise<boolean> {
+    const unsure: Entry[] = [];
+    const isAllWhole = await this.#pool.run(async () => {
       const pending = new Map(entries.map((entry) => [entry.name, entry]));
       let isWhole = true;
       for await (const page of this.#pages(entries, compare)) {
@@ -218,8 +223,10 @@ class SegmentWorker {
           const entry = pending.get(blob.name);
           if (entry === undefined) continue;
           pending.delete(blob.name);
-          if (blob.isWhole) this.#check(entry, blob);
-          else isWhole = false;
+          const isSame = blob.isWhole ? this.#isSame(entry, blob) : true;
+          if (isSame === false) this.#refuse(entry);
+          if (isSame === undefined) unsure.push(entry);
+          isWhole &&= blob.isWhole;
         }
       }
       for (const name of pending.keys()) {
@@ -227,11 +234,26 @@ class SegmentWorker {
       }
       return isWhole;
     });
+    await mapBounded(unsure, CHECKING_WIDTH, (entry) => this.#checkContent(entry));
+    return isAllWhole;
   }
 
-  #check(entry: Entry, blob: RestoredBlob): void {
-    const isSame = blob.size === entry.size && (!blob.md5 || !entry.md5 || blob.md5 === entry.md5);
-    if (isSame) return;
+  /**
+   * Whether a blob is that of its entry, as far as the listing tells. Undefined: its content decides. A blob brings along the
+   * MD5 of its object, which its writer at the source may have set wrongly, while the entry may have what the copy into the
+   * vault worked out.
+   */
+  #isSame(entry: Entry, blob: RestoredBlob): boolean | undefined {
+    if (blob.size !== entry.size) return false;
+    return !blob.md5 || !entry.md5 || blob.md5 === entry.md5 || undefined;
+  }
+
+  async #checkContent(entry: Entry): Promise<void> {
+    const md5 = await this.#pool.run(() => this.#target.contentMd5(this.#message.container, entry.name));
+    if (md5 !== entry.md5) this.#refuse(entry);
+  }
+
+  #refuse(entry: Entry): never {
     const { container } = this.#message;
     throw new VaultError("restore/target-changed", `'${entry.name}' in '${container}' is not what was backed up`, {
       hint: "something else writes to the target container; restore to containers that nobody uses",

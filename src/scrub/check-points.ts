@@ -181,7 +181,7 @@ class PointCheck {
       const ref = index.segments[segment];
       if (ref === undefined || read.has(ref.path)) continue;
       if (this.#position().segment !== segment) this.#round.moveTo({ ...this.#position(), segment, after: "" });
-      const outcome = await this.#segment(index, ref, base);
+      const outcome = await this.#segment(index, ref, base, new Date(seal.sealedAt));
       if (outcome !== "done") return outcome;
       this.#round.moveTo({ ...this.#position(), segment: segment + 1, after: "" });
       if (!(await this.#deps.goesOn())) return "stopped";
@@ -201,7 +201,7 @@ class PointCheck {
     return { sequence: 0, segments: [] };
   }
 
-  async #segment(index: ManifestIndex, ref: SegmentRef, base: Base): Promise<Outcome> {
+  async #segment(index: ManifestIndex, ref: SegmentRef, base: Base, sealedAt: Date): Promise<Outcome> {
     const { container } = index;
     const entries = await unlessDamaged(() => readCheckedSegment(this.#vault, ref));
     if (entries === undefined) {
@@ -218,7 +218,7 @@ class PointCheck {
       const between = (entries.length * slice.objects.length) / wanted.length;
       const { counts } = this.#round.state;
       const compared = await compareObjects(
-        { ...this.#deps, round: this.#round.state.round },
+        { ...this.#deps, round: this.#round.state.round, sealedAt },
         slice.prefix,
         slice.objects,
         between,

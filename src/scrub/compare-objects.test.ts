@@ -3,11 +3,18 @@ import { describe, test } from "vitest";
 import { MemoryAccount, MemoryVault } from "../../test/support/memory-account.ts";
 import { MemoryScrubVault } from "../../test/support/scrub-vault.ts";
 import { entry } from "../../test/support/written-points.ts";
+import type { Entry } from "../vault/entry.ts";
 import { objectPath } from "../vault/names.ts";
-import { compareContent, compareObject, compareObjects, decideLooking, type WantedObject } from "./compare-objects.ts";
+import {
+  compareContent,
+  compareObject,
+  compareObjects,
+  decideLooking,
+  LATE_WRITE_MS,
+  type WantedObject,
+} from "./compare-objects.ts";
 import type { StoredFile } from "./contract.ts";
 
-const MIB = 2 ** 20;
 const file = (changes: Partial<StoredFile> = {}): StoredFile => ({
   path: "data/raw/a/e.1",
   size: 1,
@@ -19,34 +26,55 @@ const file = (changes: Partial<StoredFile> = {}): StoredFile => ({
 });
 const { md5: _, ...withoutMd5 } = file();
 
+/** The objects of {@link file} are as old as the seal. */
+const SEALED = new Date(0);
+const SINCE = { writtenAt: new Date(LATE_WRITE_MS + 1) };
+const AT_THE_SEAL = { writtenAt: new Date(LATE_WRITE_MS) };
+const a = (changes: Partial<Entry> = {}): Entry => entry("a", "e", 1, { size: 1, md5: "right", ...changes });
+const noMd5 = entry("a", "e", 1, { size: 1 });
+
 describe("an object is compared with what the account says of it:", () => {
-  const small = entry("a", "e", 1, { size: 1, md5: "right" });
   test.for([
-    ["it is not there", small, undefined, "missing"],
-    ["it is as it was written", small, file(), "whole"],
-    ["it is shorter", small, file({ size: 0 }), "altered"],
-    ["its copy did not end", small, file({ isWhole: false }), "altered"],
-    ["it has another MD5, so its content decides", small, file({ md5: "wrong" }), "suspect"],
-    ["the account knows no MD5", small, withoutMd5, "whole"],
-    ["the manifest knows no MD5", entry("a", "e", 1, { size: 1 }), file(), "whole"],
+    ["it is not there", a(), undefined, "missing"],
+    ["it is as it was written", a(), file(), "whole"],
+    ["it is shorter", a(), file({ size: 0 }), "altered"],
+    ["its copy did not end", a(), file({ isWhole: false }), "altered"],
+    ["it has another MD5, so its content decides", a(), file({ md5: "wrong" }), "suspect"],
+    ["its metadata was set since", a(), file(SINCE), "whole"],
+    ["the account knows no MD5", a(), withoutMd5, "whole"],
+    ["the manifest knows no MD5", noMd5, file(), "whole"],
+    ["the manifest knows no MD5, and it was written to since", noMd5, file(SINCE), "unconfirmed"],
+    ["an append blob, with whatever MD5", a({ type: "append" }), file({ md5: "wrong" }), "whole"],
+    ["a page blob, with whatever MD5", a({ type: "page" }), file({ md5: "wrong" }), "whole"],
+    ["an append blob that lost its end", a({ type: "append" }), file({ size: 0 }), "altered"],
+    ["a page blob just at the seal", a({ type: "page" }), file(AT_THE_SEAL), "whole"],
+    ["a page blob was written to since, so its content decides", a({ type: "page" }), file(SINCE), "suspect"],
+    ["an append blob without MD5 was written to since", { ...noMd5, type: "append" as const }, file(SINCE), "altered"],
   ] as const)("%s", ([, wanted, found, result], { expect }) => {
-    expect(compareObject(wanted, found)).toBe(result);
+    expect(compareObject(wanted, found, SEALED)).toBe(result);
   });
 });
 
 describe("an object is compared with its content:", () => {
-  const small = entry("a", "e", 1, { size: 1, md5: "right" });
-  const large = entry("a", "e", 1, { size: 257 * MIB, md5: "right" });
+  const right = { bytes: 1, md5: "right" };
+  const other = { bytes: 1, md5: "other" };
   test.for([
-    ["it went away", small, file(), undefined, "missing"],
-    ["all is right", small, file(), { bytes: 1, md5: "right" }, "whole"],
-    ["it ends early", small, file(), { bytes: 0, md5: "right" }, "altered"],
-    ["it is another", small, file(), { bytes: 1, md5: "wrong" }, "altered"],
-    ["no MD5 is known", entry("a", "e", 1, { size: 1 }), file(), { bytes: 1, md5: "any" }, "whole"],
-    ["a large one may have been so at the source", large, file(), { bytes: 257 * MIB, md5: "wrong" }, "unconfirmed"],
-    ["a large one was written over", large, file({ md5: "wrong" }), { bytes: 257 * MIB, md5: "wrong" }, "altered"],
+    ["it went away", a(), file(), undefined, "missing"],
+    ["all is right", a(), file(), right, "whole"],
+    ["all is right, and its metadata was set since", a(), file(SINCE), right, "whole"],
+    ["it ends early", a(), file(), { bytes: 0, md5: "right" }, "altered"],
+    ["no MD5 is known", noMd5, file(), other, "whole"],
+    ["its MD5 may have been wrong at the source", a(), file(), other, "unconfirmed"],
+    ["the same, and the account knows none", a(), withoutMd5, other, "unconfirmed"],
+    ["it was written over, and has the MD5 of its content", a(), file({ md5: "other" }), other, "altered"],
+    ["it was written over with the MD5 that it had", a(), file(SINCE), other, "altered"],
+    ["its source had a wrong MD5, and its copy worked one out", a(), file({ md5: "wrong" }), right, "whole"],
+    ["an append blob whose MD5 is of before it grew", a({ type: "append" }), file(), other, "whole"],
+    ["a page blob whose MD5 is of before it was written to", a({ type: "page" }), file(), other, "whole"],
+    ["a page blob that was written to since", a({ type: "page" }), file(SINCE), other, "altered"],
+    ["a page blob that was written to since with what it had", a({ type: "page" }), file(SINCE), right, "whole"],
   ] as const)("%s", ([, wanted, found, content, result], { expect }) => {
-    expect(compareContent(wanted, found, content)).toBe(result);
+    expect(compareContent(wanted, found, content, SEALED)).toBe(result);
   });
 });
 
@@ -93,13 +121,20 @@ function world(count: number) {
   return { vault, files: new Counted(vault, 10), wanted, calls };
 }
 
+const SEALED_LATER = new Date("2026-01-01T00:00:00.000Z");
 const SETTINGS = { rereadShare: 0, rereadBytes: 1_000 };
 
 test("dense objects cost a listing up to the last of them, and what it lacks one more look", async ({ expect }) => {
   const { vault, files, wanted, calls } = world(100);
   vault.files.delete(wanted[7]?.path ?? "");
   const some = wanted.slice(5, 30);
-  const compared = await compareObjects({ vault: files, settings: SETTINGS, round: 1 }, "data/raw/", some, 25, 0);
+  const compared = await compareObjects(
+    { vault: files, settings: SETTINGS, round: 1, sealedAt: SEALED_LATER },
+    "data/raw/",
+    some,
+    25,
+    0,
+  );
   expect(compared).toMatchObject({ objects: 25, reread: 0, findings: [{ kind: "missing", wanted: wanted[7] }] });
   expect(calls.pages).toBe(3);
 });
@@ -107,7 +142,13 @@ test("dense objects cost a listing up to the last of them, and what it lacks one
 test("sparse objects cost a look each", async ({ expect }) => {
   const { files, wanted, calls } = world(100);
   const some = wanted.filter((_, n) => n % 20 === 0);
-  await compareObjects({ vault: files, settings: SETTINGS, round: 1 }, "data/raw/", some, 81, 0);
+  await compareObjects(
+    { vault: files, settings: SETTINGS, round: 1, sealedAt: SEALED_LATER },
+    "data/raw/",
+    some,
+    81,
+    0,
+  );
   expect(calls).toEqual({ looks: 5, pages: 0, streams: 0 });
 });
 
@@ -118,13 +159,13 @@ test("an object that a listing does not show and a look does is not missing", as
       yield [];
     }
   }
-  const deps = { vault: new Forgetful(vault), settings: SETTINGS, round: 1 };
+  const deps = { vault: new Forgetful(vault), settings: SETTINGS, round: 1, sealedAt: SEALED_LATER };
   expect((await compareObjects(deps, "data/raw/", wanted, 30, 0)).findings).toEqual([]);
 });
 
 test("objects whose turn it is are read in full, as many as the bytes allow", async ({ expect }) => {
   const { files, wanted, calls } = world(30);
-  const deps = { vault: files, settings: { rereadShare: 1, rereadBytes: 60 }, round: 1 };
+  const deps = { vault: files, settings: { rereadShare: 1, rereadBytes: 60 }, round: 1, sealedAt: SEALED_LATER };
   expect(await compareObjects(deps, "data/raw/", wanted, 30, 0)).toMatchObject({
     objects: 10,
     reread: 10,

@@ -24,10 +24,10 @@ const NAMES_A_PAGE = 5_000;
 const LOOKS_A_PAGE = 10;
 
 /**
- * Up to this size an object is copied by one request, and its service works the MD5 out; the MD5 of a larger one is what
- * its writer at the source once said.
+ * A worker that was given up may still tidy up after its copy when the point is sealed already. Whoever writes to an object
+ * later than this after the seal is not Lakevault.
  */
-const WORKED_OUT_BYTES = 256 * 2 ** 20;
+export const LATE_WRITE_MS = 3_600_000;
 
 /**
  * Decides how objects are looked for.
@@ -40,15 +40,47 @@ export function decideLooking(wanted: number, between: number): "listing" | "loo
 }
 
 /**
+ * Whether an MD5 says anything about the content. The service works it out when a block blob is written by one request, and
+ * checks it when the writer sends one. Appending to a blob and writing pages leave it as it was, and Copy Blob carries it
+ * along, so that of an append or page blob is only what somebody said of some earlier content.
+ *
+ * @see https://learn.microsoft.com/rest/api/storageservices/append-block
+ * @see https://learn.microsoft.com/rest/api/storageservices/put-page
+ */
+function isMd5OfContent({ type }: Entry): boolean {
+  return type === undefined;
+}
+
+/**
+ * Whether something wrote to an object after a point that names it was sealed. A change of the access tier does not count:
+ * the service leaves the time of the last change as it is.
+ */
+function isWrittenSince(file: StoredFile, sealedAt: Date): boolean {
+  return file.writtenAt.getTime() > sealedAt.getTime() + LATE_WRITE_MS;
+}
+
+/**
  * Compares what an entry says with what the vault account says of its object.
  *
- * `suspect`: the two have another MD5. A blob whose writer gave it a wrong one may bring that along as its property, while
- * the entry has what its copy worked out; so the content decides.
+ * `suspect`: its content decides. A block blob has another MD5 than its entry, which a writer may have set wrongly; or an
+ * append or page blob was written to since the seal, and has an MD5 by which to tell that its content is the same.
+ * `unconfirmed`: something wrote to a block blob of which no MD5 is known, perhaps its metadata only.
+ *
+ * @param sealedAt - when a recovery point was sealed that names the object
  */
-export function compareObject(entry: Entry, file: StoredFile | undefined): "whole" | "missing" | "altered" | "suspect" {
+export function compareObject(
+  entry: Entry,
+  file: StoredFile | undefined,
+  sealedAt: Date,
+): "whole" | "missing" | "altered" | "suspect" | "unconfirmed" {
   if (file === undefined) return "missing";
   if (!file.isWhole || file.size !== entry.size) return "altered";
-  return entry.md5 === undefined || file.md5 === undefined || entry.md5 === file.md5 ? "whole" : "suspect";
+  if (!isMd5OfContent(entry)) {
+    if (!isWrittenSince(file, sealedAt)) return "whole";
+    return entry.md5 === undefined ? "altered" : "suspect";
+  }
+  if (entry.md5 === undefined) return isWrittenSince(file, sealedAt) ? "unconfirmed" : "whole";
+  return file.md5 === undefined || entry.md5 === file.md5 ? "whole" : "suspect";
 }
 
 /** What a full reading of an object gave. */
@@ -61,18 +93,25 @@ export interface Content {
 /**
  * Compares what an entry says with the content of its object.
  *
- * `unconfirmed`: a large object whose content is not that of its MD5, though nothing says that it was written over. Its
- * writer at the source may have given it a wrong one.
+ * The MD5 of an entry is what the source said, unless the service that copied the blob worked one out. So one that does not
+ * fit proves nothing by itself: it may have been wrong at the source ever since. It counts as altered when something wrote
+ * to the object after the seal, or when the account says another MD5 than the entry, which the copy would have carried
+ * along.
+ *
+ * `unconfirmed`: nothing of that; a block blob whose content is not that of its MD5.
  */
 export function compareContent(
   entry: Entry,
   file: StoredFile,
   content: Content | undefined,
+  sealedAt: Date,
 ): "whole" | "missing" | "altered" | "unconfirmed" {
   if (content === undefined) return "missing";
   if (content.bytes !== entry.size) return "altered";
   if (entry.md5 === undefined || entry.md5 === content.md5) return "whole";
-  return entry.size > WORKED_OUT_BYTES && file.md5 === entry.md5 ? "unconfirmed" : "altered";
+  if (isWrittenSince(file, sealedAt)) return "altered";
+  if (!isMd5OfContent(entry)) return "whole";
+  return file.md5 !== undefined && file.md5 !== entry.md5 ? "altered" : "unconfirmed";
 }
 
 /** Whether an object is among those that are re-read in a round; the same in every run of it, another share in each. */
@@ -84,6 +123,8 @@ export interface CompareDeps {
   readonly vault: ScrubVault;
   readonly settings: Pick<ScrubSettings, "rereadShare" | "rereadBytes">;
   readonly round: number;
+  /** When a recovery point was sealed that names all of the objects. */
+  readonly sealedAt: Date;
 }
 
 export interface Compared {
@@ -109,7 +150,7 @@ export async function compareObjects(
   between: number,
   spentBytes: number,
 ): Promise<Compared> {
-  const { vault, settings, round } = deps;
+  const { vault, settings, round, sealedAt } = deps;
   const files = await findFiles(vault, prefix, wanted, between);
   const findings: { kind: FindingKind; wanted: WantedObject }[] = [];
   const counts = { reread: 0, rereadBytes: 0, tooLargeToReread: 0 };
@@ -117,18 +158,18 @@ export async function compareObjects(
   for (const one of wanted) {
     const { path, entry } = one;
     const file = files.get(path);
-    const seen = compareObject(entry, file);
-    if (seen === "missing" || seen === "altered") findings.push({ kind: seen, wanted: one });
+    const seen = compareObject(entry, file, sealedAt);
+    if (seen === "missing" || seen === "altered" || seen === "unconfirmed") findings.push({ kind: seen, wanted: one });
     else if (file !== undefined && (seen === "suspect" || isReread(path, round, settings.rereadShare))) {
       const spent = spentBytes + counts.rereadBytes;
       if (entry.size > settings.rereadBytes) {
         counts.tooLargeToReread += 1;
-        // Too large for one copy too: both are what was once said of it, and one of them was changed.
+        // Without its content, what makes it suspect has to do: another MD5 than was copied, or a later write.
         if (seen === "suspect") findings.push({ kind: "altered", wanted: one });
       } else if (spent > 0 && spent + entry.size > settings.rereadBytes) {
         break;
       } else {
-        const content = compareContent(entry, file, await readContent(vault, path));
+        const content = compareContent(entry, file, await readContent(vault, path), sealedAt);
         if (content !== "whole") findings.push({ kind: content, wanted: one });
         counts.reread += 1;
         counts.rereadBytes += entry.size;

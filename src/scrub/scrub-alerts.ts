@@ -27,7 +27,7 @@ export const SCRUB_ALERTS: Readonly<Record<FindingKind, AlertOf>> = {
     kind: "scrub.md5-unconfirmed",
     severity: "warning",
     says: (count) =>
-      `${count} large objects have another MD5 than is noted; they were altered, or had a wrong one at the source`,
+      `${count} objects have another MD5 than is noted; they were altered, or had a wrong one at the source`,
   },
 };
 

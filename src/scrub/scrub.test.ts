@@ -390,12 +390,15 @@ test("wherever a round dies, its repetition ends as a calm one", async ({ expect
   expect(died.length).toBeGreaterThan(150);
 });
 
-test("content that changed under an unchanged MD5 is found when its turn to be re-read comes", async ({ expect }) => {
+test("content that was written over under an unchanged MD5 is found when its turn to be re-read comes", async ({
+  expect,
+}) => {
   const world = await threePoints();
   const path = objectPath("raw", "m", "m1", 1);
   const file = world.vault.files.get(path);
   if (file === undefined) throw new Error("no object");
   world.vault.files.set(path, { ...file, content: "m2", claimedMd5: blob("m", "m1", 1).md5 ?? "" });
+  world.files.writtenAt.set(path, world.now);
   expect((await world.scrub()).counts).toMatchObject({ altered: 0, reread: 0 });
   world.settings = { ...world.settings, rereadShare: 0.1 };
   let rounds = 0;
@@ -406,6 +409,18 @@ test("content that changed under an unchanged MD5 is found when its turn to be r
   }
   expect(rounds).toBeGreaterThan(1);
   expect(world.marks()).toEqual({ one: [0, 1, 0], two: [0, 1, 0], three: [0, 1, 0] });
+});
+
+test("content of another MD5 in an object that nothing wrote to is told, and marks no point", async ({ expect }) => {
+  const world = await threePoints();
+  const path = objectPath("raw", "m", "m1", 1);
+  const file = world.vault.files.get(path);
+  if (file === undefined) throw new Error("no object");
+  world.vault.files.set(path, { ...file, content: "m2", claimedMd5: blob("m", "m1", 1).md5 ?? "" });
+  world.settings = { ...world.settings, rereadShare: 1 };
+  expect((await world.scrub()).counts).toMatchObject({ altered: 0, unconfirmed: 1 });
+  expect(world.openAlerts()).toEqual({ "scrub.md5-unconfirmed": 1 });
+  expect(world.marks()).toEqual({});
 });
 
 test("an object whose source had a wrong MD5 is whole when its content is what its copy worked out", async ({

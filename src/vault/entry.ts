@@ -29,7 +29,10 @@ export const Entry = z.object({
   modified: z.string(),
   /** Sequence number of the recovery point that first held the version; part of the object's name. */
   birth: z.int().positive(),
-  /** MD5 of the content, base64: as worked out by the service that copied it, else as the source has it. */
+  /**
+   * Base64: as worked out by the service that copied it, else as the source has it, which is only what its writer said. That
+   * of an append or page blob may be of content before its last change.
+   */
   md5: z.string().optional(),
   /** Absent: a block blob. */
   type: z.enum(ENTRY_TYPES).optional(),

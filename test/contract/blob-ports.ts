@@ -280,6 +280,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       });
       expect(await flat(target.listPages(free, ""))).toEqual(["a/1", "b", "c"].map(told));
       expect(await flat(target.listPages(free, "b"))).toEqual(["b", "c"].map(told));
+      expect(await target.contentMd5(free, "b")).toBe(md5("content of b"));
     });
   });
 }

@@ -11,6 +11,8 @@ import { entryOf } from "../../src/backup/compare-listing.ts";
 import { compareObjects, type WantedObject } from "../../src/scrub/compare-objects.ts";
 import { objectPath, vaultContainerName } from "../../src/vault/names.ts";
 
+/** So that all that a test writes was written since. */
+const LONG_AGO = new Date(0);
 const INSTANCE = "6".repeat(32);
 
 let azurite: Azurite;
@@ -62,7 +64,13 @@ test("objects are whole in whatever way they were copied, and found when they ar
   const settings = { rereadShare: 1, rereadBytes: 1_000_000 };
   // Few among many names are looked for one by one, many among few by a listing.
   for (const between of [6, 60_000]) {
-    const compared = await compareObjects({ vault, settings, round: 1 }, "data/lake/", wanted, between, 0);
+    const compared = await compareObjects(
+      { vault, settings, round: 1, sealedAt: new Date() },
+      "data/lake/",
+      wanted,
+      between,
+      0,
+    );
     expect(compared).toEqual({ objects: 6, findings: [], reread: 6, rereadBytes: 5_021, tooLargeToReread: 0 });
   }
 
@@ -73,14 +81,52 @@ test("objects are whole in whatever way they were copied, and found when they ar
   const rotten = Buffer.from(long);
   rotten[4_000] = 0;
   const claimed = createHash("md5").update(long).digest();
-  const blocks = vaultFiles.getBlockBlobClient(pathOf("blocks"));
-  await blocks.stageBlock("AAAA", rotten, rotten.length);
-  await blocks.commitBlockList(["AAAA"], { blobHTTPHeaders: { blobContentMD5: claimed } });
-  const found = await compareObjects({ vault, settings, round: 1 }, "data/lake/", wanted, 6, 0);
+  const inBlocks = vaultFiles.getBlockBlobClient(pathOf("blocks"));
+  await inBlocks.stageBlock("AAAA", rotten, rotten.length);
+  await inBlocks.commitBlockList(["AAAA"], { blobHTTPHeaders: { blobContentMD5: claimed } });
+  const blocks = wanted.filter(({ entry: { type } }) => type === undefined);
+  const found = await compareObjects({ vault, settings, round: 1, sealedAt: LONG_AGO }, "data/lake/", blocks, 6, 0);
   expect(found.findings.map(({ kind, wanted: { entry } }) => [entry.name, kind])).toEqual([
     ["blocks", "altered"],
     ["gone", "missing"],
     ["over", "altered"],
     ["short", "altered"],
+  ]);
+});
+
+test("append and page blobs whose MD5 is of before they were written to are whole, until something writes to the object", async ({
+  expect,
+}) => {
+  const page = Buffer.alloc(512, "a");
+  const old = { blobHTTPHeaders: { blobContentMD5: createHash("md5").update("of before").digest() } };
+  const wanted: WantedObject[] = [];
+  for (let n = 0; n < 8; n++) {
+    const log = lake.getAppendBlobClient(`log-${n}`);
+    await log.create(old);
+    await log.appendBlock(`line ${n}`, 6);
+    const disk = lake.getPageBlobClient(`disk-${n}`);
+    await disk.create(512, old);
+    await disk.uploadPages(page, 0, 512);
+    wanted.push(await take(`log-${n}`), await take(`disk-${n}`));
+  }
+  wanted.sort((a, b) => (a.path < b.path ? -1 : 1));
+  expect(wanted.every(({ entry }) => entry.md5 === old.blobHTTPHeaders.blobContentMD5.toString("base64"))).toBe(true);
+  const deps = { vault: new BlobScrubVault(vaultAccount, INSTANCE), settings: { rereadShare: 1, rereadBytes: 1e6 } };
+  const all = await compareObjects({ ...deps, round: 1, sealedAt: new Date() }, "data/lake/", wanted, 16, 0);
+  expect(all).toMatchObject({ objects: 16, reread: 16, findings: [] });
+
+  const [disk, log] = [wanted[0], wanted[8]];
+  await vaultFiles.getPageBlobClient(disk?.path ?? "").uploadPages(Buffer.alloc(512, "b"), 0, 512);
+  await vaultFiles.getAppendBlobClient(log?.path ?? "").appendBlock("more", 4);
+  const { findings } = await compareObjects(
+    { ...deps, round: 1, sealedAt: LONG_AGO },
+    "data/lake/",
+    [disk, log].filter((one) => one !== undefined),
+    2,
+    0,
+  );
+  expect(findings.map(({ kind, wanted: { entry } }) => [entry.name, kind])).toEqual([
+    ["disk-0", "altered"],
+    ["log-0", "altered"],
   ]);
 });

@@ -68,8 +68,9 @@ export class SyntheticLake implements Datasource {
     return undefined;
   }
 
-  async writeMarker(_container: string, name: string, content: string): Promise<void> {
+  async writeMarker(_container: string, name: string, content: string): Promise<string> {
     this.markers.set(name, content);
+    return "0x1";
   }
 
   async removeMarker(): Promise<void> {}

@@ -4,15 +4,17 @@ import { app as composed } from "../../src/app/app.ts";
 import { servePoison, serveQueue } from "../../src/app/serve-queue.ts";
 import { PlanMessage, CONTAINER_PLANS_QUEUE as queueName } from "../../src/backup/contract.ts";
 import { planContainer } from "../../src/backup/plan-ranges.ts";
-import { CONNECTION as connection, poisonOf, toContainerCopy } from "./queues.ts";
+import { CONNECTION as connection, poisonOf, toContainerCopy, toMarkerChecks } from "./queues.ts";
 
 const extraInputs = [input.durableClient()];
 
 app.storageQueue("containerPlans", {
-  ...{ queueName, connection, extraInputs, extraOutputs: [toContainerCopy] },
+  ...{ queueName, connection, extraInputs, extraOutputs: [toContainerCopy, toMarkerChecks] },
   handler: serveQueue("backup", PlanMessage, async (message, context) => {
     const { backupVault, ...deps } = composed();
-    context.extraOutputs.set(toContainerCopy, await planContainer({ ...deps, vault: backupVault }, message));
+    const { ranges, check } = await planContainer({ ...deps, vault: backupVault }, message);
+    context.extraOutputs.set(toContainerCopy, ranges);
+    if (check !== undefined) context.extraOutputs.set(toMarkerChecks, check);
   }),
 });
 

@@ -44,6 +44,7 @@ const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
   "datasource/container-not-found": { status: 400, code: "UserErrorIncorrectContainersSelectedForOperation" },
   "datasource/too-many-containers": { status: 400, code: "TooManyContainersSelected" },
   "datasource/forbidden": { status: 403, code: "UserErrorMissingRequiredPermissions" },
+  "datasource/refused": { status: 409, code: "DatasourceRequestRefused" },
   "datasource/changing-too-fast": { status: 409, code: "DatasourceChangingTooFast" },
   "restore/unsupported": { status: 400, code: "RestoreNotSupported" },
   "restore/target-is-source": { status: 400, code: "UserErrorOriginalLocationRestoreNotSupported" },
@@ -67,6 +68,7 @@ const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
   "storage/throttled": { status: 503, code: "ServerBusy" },
   "storage/unavailable": { status: 503, code: "ServiceUnavailable" },
   "internal/out-of-time": { status: 503, code: "ServiceUnavailable" },
+  "storage/refused": { status: 500, code: "StorageRequestRefused" },
   "internal/unexpected": { status: 500, code: "InternalServerError" },
 };
 

@@ -3,7 +3,7 @@ import type { Datasource, ListedBlob, ListOptions } from "../backup/contract.ts"
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { userContainers } from "./containers.ts";
-import { LARGEST_PAGE, listedBlob, lookedAtBlob } from "./listed-blobs.ts";
+import { LARGEST_PAGE, listedBlob, lookedAtBlob, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 /** A protected storage account, read through its blob endpoint. */
@@ -40,32 +40,43 @@ export class BlobDatasource implements Datasource {
         yield from.after && blobs[0]?.name === from.name ? blobs.slice(1) : blobs;
       }
     } catch (error) {
-      throw mapError(error, this.#place);
+      throw mapError(error, { ...this.#place, container });
     }
   }
 
   async look(container: string, name: string): Promise<ListedBlob | undefined> {
-    return mapping(this.#place, async () => {
+    return mapping({ ...this.#place, container, blob: name }, async () => {
       const blob = this.#account.container(container).getBlobClient(name);
       try {
         const properties = await blob.getProperties();
         const tags = (properties.tagCount ?? 0) > 0 ? (await blob.getTags()).tags : undefined;
         return lookedAtBlob(name, properties, this.kind, tags);
       } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
+        const answer = answerOf(error);
+        if (answer?.status === 404 && answer.code !== "ContainerNotFound") return undefined;
         throw error;
       }
     });
   }
 
-  async writeMarker(container: string, name: string, content: string): Promise<void> {
+  async writeMarker(container: string, name: string, content: string): Promise<string> {
     const bytes = Buffer.from(content, "utf8");
-    await mapping(this.#place, () =>
-      this.#account
-        .container(container)
-        .getBlockBlobClient(name)
-        .upload(bytes, bytes.length, { blobHTTPHeaders: { blobContentType: "application/json" } }),
-    );
+    const marker = this.#account.container(container).getBlockBlobClient(name);
+    return mapping({ ...this.#place, container, blob: name }, async () => {
+      try {
+        const { etag } = await marker.upload(bytes, bytes.length, {
+          blobHTTPHeaders: { blobContentType: "application/json" },
+          conditions: { ifNoneMatch: "*" },
+        });
+        return unquoted(etag ?? "");
+      } catch (error) {
+        // BlobAlreadyExists; or, where the blob may not be changed, that it may not.
+        const { status, code = "" } = answerOf(error) ?? {};
+        const isThere = status === 412 || /^Blob(AlreadyExists|ImmutableDueTo)/.test(code);
+        if (!isThere) throw error;
+        return unquoted((await marker.getProperties()).etag ?? "");
+      }
+    });
   }
 
   async removeMarker(container: string, name: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { VaultError } from "../foundation/errors.ts";
 import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../restore/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { vaultContainerName } from "../vault/names.ts";
@@ -76,6 +77,8 @@ export class BlobRestoreTarget implements RestoreTarget {
         return { kind: "missing" };
       case "unreadable":
         return { kind: "unreadable", message: result.message };
+      case "refused":
+        throw new VaultError("storage/refused", result.message, { serviceCode: result.code });
     }
   }
 

@@ -175,15 +175,18 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
     return { ...copied, movedBytes: wasThere === true ? 0 : (copied.version?.size ?? version.size) };
   }
 
-  async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
+  async copyMarker(container: string, name: string, path: string, etag?: string): Promise<CopyOutcome> {
     const [from, to] = [this.#sourceBlob(container, name), this.#vaultBlob(path)];
     for (let tried = 0; tried < MARKER_TRIES; tried++) {
       const over = await this.#etagAt(path);
       // Every marker is far below the size that one request copies.
-      const request: CopyRequest = { from, to, size: 0, tries: "patient", ...(over === undefined ? {} : { over }) };
-      const result = await copyBlob(request);
+      const result = await copyBlob({
+        ...{ from, to, size: 0, tries: "patient" },
+        ...(over === undefined ? {} : { over }),
+        ...(etag === undefined ? {} : { etag }),
+      });
       if (result.kind === "copied") return { kind: "copied", movedBytes: 0 };
-      if (result.kind === "gone" || result.kind === "unreadable") return result;
+      if (result.kind !== "exists" && result.kind !== "begun") return result;
       // Another execution has copied it since it was looked at, or written it anew.
     }
     throw new VaultError("storage/conflict", `marker '${path}' cannot be written over`);

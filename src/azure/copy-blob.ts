@@ -30,9 +30,10 @@ import {
   sourceOf,
   tierAndTags,
 } from "./copy-request.ts";
+import { explain, refusingPlace } from "./explain-copy.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf } from "./listed-source.ts";
-import { answerOf, mapError, type Place, type ServiceAnswer } from "./map-error.ts";
+import { answerOf, mapError } from "./map-error.ts";
 
 /**
  * Copies a blob with its content, properties and metadata, to a name that is free unless the request says otherwise.
@@ -110,7 +111,7 @@ function underPressure(request: CopyRequest, copyBlock: () => Promise<void>): Pr
     try {
       await copyBlock();
     } catch (error) {
-      const failure = mapError(error, refusingPlace(answerOf(error), request));
+      const failure = mapError(error, refusingPlace(error, request));
       throw isPressure(failure) ? failure : error;
     }
   });
@@ -150,53 +151,4 @@ function headersOf(p: BlobProperties): Record<string, string | Uint8Array> {
   return Object.fromEntries(
     Object.entries(headers).filter((pair): pair is [string, string | Uint8Array] => (pair[1]?.length ?? 0) > 0),
   );
-}
-
-/**
- * Finds out what a refused copy means. A 409 or 412 may be about either side and the services word it in many ways, so
- * both sides are asked how they are now.
- */
-async function explain(error: unknown, request: CopyRequest): Promise<CopyResult> {
-  const answer = answerOf(error);
-  if (answer === undefined) throw mapError(error, request.to.place);
-  if (answer.code === "BlobAlreadyExists") return { kind: "exists" };
-  const failure = mapError(error, refusingPlace(answer, request));
-  if (isPressure(failure) || ![400, 404, 409, 412].includes(answer.status)) throw failure;
-
-  const source = await stateOfSource(request);
-  if (source !== "as wanted") return source;
-  // Of two workers that stage blocks for one name, the first commit takes the other's blocks away (InvalidBlockList).
-  if (await exists(request)) return { kind: "exists" };
-  throw failure;
-}
-
-/** CannotVerifyCopySource: the service could not read the source in our name. */
-function refusingPlace(answer: ServiceAnswer | undefined, { from, to }: CopyRequest): Place {
-  return answer?.source !== undefined || answer?.code === "CannotVerifyCopySource" ? from.place : to.place;
-}
-
-async function exists(request: CopyRequest): Promise<boolean> {
-  try {
-    return await newBlobOf(request).exists();
-  } catch (error) {
-    throw mapError(error, request.to.place);
-  }
-}
-
-async function stateOfSource(request: CopyRequest): Promise<CopyResult | "as wanted"> {
-  try {
-    const { etag, accessTier } = await sourceOf(request).getProperties();
-    if (request.etag !== undefined && unquoted(etag ?? "") !== request.etag) return { kind: "changed" };
-    if (accessTier !== "Archive") return "as wanted";
-    return { kind: "unreadable", code: "archived", message: "the blob is in the archive tier and cannot be read" };
-  } catch (error) {
-    const answer = answerOf(error);
-    if (answer?.status === 404) return { kind: "gone" };
-    // "The blob is encrypted with customer specified encryption, but it was not provided in the request."
-    if (answer?.code === "BlobUsesCustomerSpecifiedEncryption") {
-      const message = "the blob is encrypted with a key that only its writer has";
-      return { kind: "unreadable", code: "customer-key", message };
-    }
-    throw mapError(error, request.from.place);
-  }
 }

@@ -60,7 +60,9 @@ export type CopyResult =
   /** The source is not the wanted version any more. */
   | { readonly kind: "changed" }
   | { readonly kind: "gone" }
-  | { readonly kind: "unreadable"; readonly code: string; readonly message: string };
+  | { readonly kind: "unreadable"; readonly code: string; readonly message: string }
+  /** A service does not do it, and why is not known; `code` is the service's. */
+  | { readonly kind: "refused"; readonly code: string; readonly message: string };
 
 /** Sizes and widths of the ladder; tests take small ones. */
 export interface CopyLimits {

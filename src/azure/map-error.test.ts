@@ -73,9 +73,14 @@ test.for([
 type Response = NonNullable<RestError["response"]>;
 
 /** An answer of which only the headers are looked at. */
-function answered(statusCode: number, code: string, headers: Readonly<Record<string, string>>): RestError {
+function answered(
+  statusCode: number,
+  code: string,
+  headers: Readonly<Record<string, string>>,
+  message = "said by the service",
+): RestError {
   const response = { headers: { get: (name: string) => headers[name] } };
-  return new RestError("said by the service", { statusCode, code, response: response as Response });
+  return new RestError(message, { statusCode, code, response: response as Response });
 }
 
 test.for([
@@ -120,12 +125,53 @@ test.for([
   },
 );
 
-test("what nobody knows stays what it was, without its secrets", ({ expect }) => {
-  const mapped = mapError(rest(400, "InvalidUri", "no such https://a.blob/c/n?sv=1&sig=abc%2F"), VAULT);
+test("an answer that nobody knows is told by its code, the request's id and what was asked for, without secrets", ({
+  expect,
+}) => {
+  const headers = { "x-ms-request-id": "5f1c-77" };
+  const error = answered(400, "InvalidUri", headers, "no such https://a.blob/c/n?sv=1&sig=abc%2F");
+  const mapped = mapError(error, { ...DATASOURCE, container: "raw", blob: "a b" });
+  expect(mapped).toMatchObject({
+    code: "datasource/refused",
+    message: "storage account 'prodlake' refuses a request (InvalidUri, request 5f1c-77, blob 'a b', container 'raw')",
+    serviceCode: "InvalidUri",
+  });
+  expect((mapped.cause as Error).message).toBe("no such https://a.blob/c/n");
+  expect(JSON.stringify(mapped, Object.getOwnPropertyNames(mapped))).not.toContain("sig=");
+  expect(mapError(error, VAULT)).toMatchObject({ code: "storage/refused" });
+  expect(mapError(answered(418, "", {}), VAULT)).toMatchObject({ serviceCode: "status-418" });
+});
+
+test("a copy that is refused for its source is told by what the source answered", ({ expect }) => {
+  const headers = { "x-ms-copy-source-status-code": "409", "x-ms-copy-source-error-code": "BlobArchived" };
+  expect(mapError(answered(409, "CannotVerifyCopySource", headers), DATASOURCE)).toMatchObject({
+    code: "datasource/refused",
+    serviceCode: "BlobArchived",
+  });
+});
+
+test("what is no answer stays what it was, without its secrets", ({ expect }) => {
+  const mapped = mapError(new TypeError("no such https://a.blob/c/n?sv=1&sig=abc%2F"), VAULT);
   expect(mapped).not.toBeInstanceOf(VaultError);
-  expect(mapped.name).toBe("RestError");
-  expect(mapped.message).toBe("no such https://a.blob/c/n");
-  expect(Object.keys(mapped)).not.toContain("request");
+  expect(mapped).toMatchObject({ name: "TypeError", message: "no such https://a.blob/c/n" });
+});
+
+test("a request that was broken off for taking too long may be tried again", ({ expect }) => {
+  const error = Object.assign(new Error("The operation was aborted."), { name: "AbortError" });
+  expect(mapError(error, DATASOURCE)).toMatchObject({ code: "storage/unavailable" });
+});
+
+test("a container that is gone or going is named", ({ expect }) => {
+  const place: Place = { ...DATASOURCE, container: "raw" };
+  for (const [status, code, said] of [
+    [404, "ContainerNotFound", "does not exist"],
+    [409, "ContainerBeingDeleted", "is being deleted"],
+  ] as const) {
+    expect(mapError(rest(status, code), place)).toMatchObject({
+      code: "datasource/container-not-found",
+      message: `container 'raw' of storage account 'prodlake' ${said}`,
+    });
+  }
 });
 
 test("a failure of ours passes as it is", ({ expect }) => {

@@ -10,11 +10,15 @@ import { VaultError } from "../foundation/errors.ts";
 import { cleanError } from "./clean-error.ts";
 
 /** Where a request went, so that the failure can name it. */
-export type Place =
+export type Place = (
   | { readonly kind: "datasource"; readonly account: string }
   | { readonly kind: "target"; readonly account: string }
   | { readonly kind: "vault" }
-  | { readonly kind: "state" };
+  | { readonly kind: "state" }
+) & {
+  readonly container?: string;
+  readonly blob?: string;
+};
 
 /** What a service answered, as far as decisions depend on it. */
 export interface ServiceAnswer {
@@ -22,6 +26,8 @@ export interface ServiceAnswer {
   readonly status: number;
   /** The service's code, or that of the network; empty when there is none. */
   readonly code: string;
+  /** By which the service's support finds the request. */
+  readonly requestId?: string;
   /** How long the service asks to be left alone, ms; at most {@link LONGEST_RETRY_AFTER_MS}. */
   readonly retryAfterMs?: number;
   /** What the service itself got as answer when it read the source of a copy. */
@@ -38,10 +44,12 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
   const header = (name: string): string | undefined => error.response?.headers.get(name);
   const retryAfterMs = retryAfterOf(header);
   const sourceStatus = header("x-ms-copy-source-status-code");
+  const requestId = header("x-ms-request-id");
   return {
     status: error.statusCode ?? 0,
-    // Table Storage tells its code in the body, the other services in a header that the SDK reads.
-    code: details?.odataError?.code ?? error.code ?? "",
+    // Table Storage tells its code in the body, the other services in a header that the SDK reads, but for a HEAD.
+    code: details?.odataError?.code ?? error.code ?? header("x-ms-error-code") ?? "",
+    ...(requestId === undefined ? {} : { requestId }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(sourceStatus === undefined
       ? {}
@@ -61,8 +69,9 @@ export function retryAfterOf(header: (name: string) => string | undefined): numb
 }
 
 /**
- * Translates an error of a storage SDK. What is not known stays what it was, without its secrets, and counts as
- * `internal/unexpected`.
+ * Translates an error of a storage SDK. An answer that means nothing in particular is `datasource/refused`, or
+ * `storage/refused` for the accounts that are ours or written to. What is no answer at all stays what it was, without its
+ * secrets, and counts as `internal/unexpected`.
  */
 export function mapError(error: unknown, place: Place): Error {
   if (error instanceof VaultError) return error;
@@ -76,9 +85,12 @@ export function mapError(error: unknown, place: Place): Error {
         cause,
       });
     }
+    if (cause.name === "AbortError") {
+      return new VaultError("storage/unavailable", `${nameOf(place)} did not answer in time`, { cause });
+    }
     return cause;
   }
-  return failureOf(answer, place, cause) ?? cause;
+  return failureOf(answer, place, cause) ?? refused(answer, place, cause);
 }
 
 /** Runs a request and translates what it throws. */
@@ -90,29 +102,59 @@ export async function mapping<T>(place: Place, request: () => Promise<T>): Promi
   }
 }
 
+/** The code, or the status, by which request it was said, and what was asked for: no secrets are among them. */
+function saidBy({ status, code, requestId }: ServiceAnswer, { container, blob }: Place): string {
+  return [
+    code === "" ? `status ${status}` : code,
+    ...(requestId === undefined ? [] : [`request ${requestId}`]),
+    ...(blob === undefined ? [] : [`blob '${blob}'`]),
+    ...(container === undefined ? [] : [`container '${container}'`]),
+  ].join(", ");
+}
+
+function refused({ source, ...answer }: ServiceAnswer, place: Place, cause: Error): VaultError {
+  if (source !== undefined) return refused({ ...answer, ...source }, place, cause);
+  const code = place.kind === "datasource" ? "datasource/refused" : "storage/refused";
+  return new VaultError(code, `${nameOf(place)} refuses a request (${saidBy(answer, place)})`, {
+    cause,
+    serviceCode: codeOf(answer),
+  });
+}
+
+function codeOf({ status, code }: ServiceAnswer): string {
+  return code === "" ? `status-${status}` : code;
+}
+
 function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultError | undefined {
-  const { status, code, retryAfterMs, source } = answer;
-  const fromSource =
-    source && failureOf(retryAfterMs === undefined ? source : { ...source, retryAfterMs }, place, cause);
+  const { status, code, retryAfterMs, requestId, source } = answer;
+  const whole = { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(requestId && { requestId }) };
+  const fromSource = source && failureOf({ ...source, ...whole }, place, cause);
   if (fromSource !== undefined) return fromSource;
-  const said = code === "" ? `status ${status}` : code;
-  const options = { cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const said = saidBy(answer, place);
+  const options = {
+    cause,
+    serviceCode: codeOf(answer),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
   switch (code) {
     // getaddrinfo ENOTFOUND: DNS knows every storage account that exists, and no other.
     case "ENOTFOUND":
     // "The specified account does not exist" (while its name is still known to DNS)
     case "ResourceNotFound":
+      // Of a blob it says that the blob is not there.
+      if (place.blob !== undefined && status === 404) break;
       if (place.kind === "datasource" || place.kind === "target") return accountUnknown(place, cause);
       break;
     // "The specified container does not exist."
     case "ContainerNotFound":
       if (place.kind === "vault") break;
-      return new VaultError("datasource/container-not-found", `a container of ${nameOf(place)} does not exist`, {
-        cause,
-      });
-    // "The specified container is being deleted. Try operation later."
+      return new VaultError("datasource/container-not-found", `${containerOf(place)} does not exist`, options);
+    // "The specified container is being deleted. Try operation later." Nobody reads from it any more.
     case "ContainerBeingDeleted":
-      return new VaultError("storage/unavailable", `a container of ${nameOf(place)} is being deleted`, {
+      if (place.kind === "datasource") {
+        return new VaultError("datasource/container-not-found", `${containerOf(place)} is being deleted`, options);
+      }
+      return new VaultError("storage/unavailable", `${containerOf(place)} is being deleted`, {
         hint: "try again in a minute",
         ...options,
       });
@@ -129,10 +171,11 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
     // "This request is not authorized to perform this operation (using this permission)." and its relatives
     case 401:
     case 403:
-      return forbidden(place, said, cause);
+      return forbidden(place, said, options);
     case 429:
     case 503:
       return throttled(place, said, options);
+    case 408:
     case 500:
     case 502:
     case 504:
@@ -144,7 +187,11 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
   }
 }
 
-function throttled(place: Place, said: string, options: { cause: Error; retryAfterMs?: number }): VaultError {
+function throttled(
+  place: Place,
+  said: string,
+  options: { cause: Error; retryAfterMs?: number; serviceCode: string },
+): VaultError {
   return new VaultError("storage/throttled", `${nameOf(place)} is asked for more than it can do (${said})`, options);
 }
 
@@ -154,16 +201,20 @@ function accountUnknown(place: Extract<Place, { account: string }>, cause: Error
 }
 
 /** A vault that refuses us is for the operator to mend while jobs wait, so it counts as unavailable. */
-function forbidden(place: Place, said: string, cause: Error): VaultError {
+function forbidden(place: Place, said: string, options: { cause: Error; serviceCode: string }): VaultError {
   const isOurs = place.kind === "vault" || place.kind === "state";
   return new VaultError(
     isOurs ? "storage/unavailable" : "datasource/forbidden",
     `${nameOf(place)} refuses the app's identity (${said})`,
     {
       hint: "check the role assignments of the app's identity on this account, and the account's network rules",
-      cause,
+      ...options,
     },
   );
+}
+
+function containerOf(place: Place): string {
+  return `${place.container === undefined ? "a container" : `container '${place.container}'`} of ${nameOf(place)}`;
 }
 
 function nameOf(place: Place): string {

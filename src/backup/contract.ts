@@ -37,6 +37,12 @@ export const MarkerCheckMessage = JobRef.extend({
 });
 export type MarkerCheckMessage = Readonly<z.infer<typeof MarkerCheckMessage>>;
 
+/** What to send when a plan or a piece is in: ranges, or the rest of one and what it gave away, or a marker check. */
+export interface RangeStep {
+  readonly ranges: readonly RangeMessage[];
+  readonly check?: MarkerCheckMessage;
+}
+
 export const CONTAINER_PLANS_QUEUE = "container-plans";
 export const CONTAINER_COPY_QUEUE = "container-copy";
 export const MARKER_CHECKS_QUEUE = "marker-checks";
@@ -109,8 +115,8 @@ export interface Datasource {
   listPages(container: string, options: ListOptions): AsyncIterable<readonly ListedBlob[]>;
   /** The blob as it is now; undefined when there is none. */
   look(container: string, name: string): Promise<ListedBlob | undefined>;
-  /** Writes a small blob over whatever has its name. */
-  writeMarker(container: string, name: string, content: string): Promise<void>;
+  /** Writes a small blob, unless one has the name. @returns the ETag of the blob that has it now, unquoted */
+  writeMarker(container: string, name: string, content: string): Promise<string>;
   /** Removes a marker; one that is not there is fine. */
   removeMarker(container: string, name: string): Promise<void>;
 }
@@ -133,7 +139,12 @@ export type CopyOutcome =
   /** The caller's time ran out; what was copied so far is used by the next attempt. */
   | { readonly kind: "unfinished" }
   /** It can never be read as it is; `code` is a stable word such as `archived`. */
-  | { readonly kind: "unreadable"; readonly code: string; readonly message: string };
+  | { readonly kind: "unreadable"; readonly code: string; readonly message: string }
+  /**
+   * A service refuses this copy, and not because of the container or the account as far as it says; `code` is the service's.
+   * Whether it refuses all others too is for the caller to find out.
+   */
+  | { readonly kind: "refused"; readonly code: string; readonly message: string };
 
 /** The vault as a backup writes it. */
 export interface BackupVault extends VaultFiles {
@@ -146,8 +157,12 @@ export interface BackupVault extends VaultFiles {
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
   copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome>;
-  /** Copies a marker server-side, over one of an attempt before. */
-  copyMarker(container: string, name: string, path: string): Promise<CopyOutcome>;
+  /**
+   * Copies a marker server-side, over one of an attempt before.
+   *
+   * @param etag - of the marker that was written, unquoted; any other is `changed`. Absent: whichever is there
+   */
+  copyMarker(container: string, name: string, path: string, etag?: string): Promise<CopyOutcome>;
 }
 
 export { type Attempt, listAttempts } from "./attempts.ts";

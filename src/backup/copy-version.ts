@@ -1,3 +1,4 @@
+import { type FailureCode, VaultError } from "../foundation/errors.ts";
 import type { Entry } from "../vault/entry.ts";
 import { isAddressable, objectPath } from "../vault/names.ts";
 import { entryOf } from "./compare-listing.ts";
@@ -14,7 +15,12 @@ export interface Taken {
   readonly unfinished?: true;
   /** Why it is missing from the point although it is at the source. */
   readonly warning?: { readonly code: string; readonly message: string };
+  /** The warning is only true when a service does not refuse all others too. */
+  readonly isRefused?: true;
 }
+
+/** Failures of requests about one blob that may be the blob's fault. */
+const REFUSALS: ReadonlySet<FailureCode> = new Set(["datasource/refused", "datasource/forbidden", "storage/refused"]);
 
 /** A blob that is replaced faster than it can be copied is given up after this many versions. */
 const VERSIONS_TRIED = 10;
@@ -28,7 +34,28 @@ const VERSIONS_TRIED = 10;
  *   from then on will do, also one that an execution before has begun to copy
  */
 export async function copyVersion(
-  deps: { readonly datasource: Pick<Datasource, "look">; readonly vault: Pick<BackupVault, "copyObject"> },
+  deps: CopyVersionDeps,
+  container: string,
+  listed: ListedBlob,
+  birth: number,
+  goesOn: () => boolean,
+  since?: string,
+): Promise<Taken> {
+  try {
+    return await copyListed(deps, container, listed, birth, goesOn, since);
+  } catch (error) {
+    if (!(error instanceof VaultError && REFUSALS.has(error.code))) throw error;
+    return { ...missing(false, error.serviceCode ?? error.code, error.message), isRefused: true };
+  }
+}
+
+interface CopyVersionDeps {
+  readonly datasource: Pick<Datasource, "look">;
+  readonly vault: Pick<BackupVault, "copyObject">;
+}
+
+async function copyListed(
+  deps: CopyVersionDeps,
   container: string,
   listed: ListedBlob,
   birth: number,
@@ -71,6 +98,8 @@ export async function copyVersion(
         return { copiedBytes: 0, changedDuringCopy, unfinished: true };
       case "unreadable":
         return missing(changedDuringCopy, outcome.code, outcome.message);
+      case "refused":
+        return { ...missing(changedDuringCopy, outcome.code, outcome.message), isRefused: true };
       case "gone":
         return { copiedBytes: 0, changedDuringCopy: true };
       case "changed": {

@@ -43,13 +43,46 @@ test("a check that is repeated raises the event again and changes nothing", asyn
   expect(lake.events).toEqual(["replicated.raw", "replicated.raw"]);
 });
 
-test("a marker that was removed or forged proves nothing", async ({ expect }) => {
+test.for(["forged", undefined])(
+  "a marker that is %s proves nothing: its container stays out",
+  async (content, { expect }) => {
+    const { lake, check } = await rangesIn();
+    if (content === undefined) lake.source.container("raw").delete(".lakevault/one");
+    else lake.source.write("raw", ".lakevault/one", content);
+    await lake.deliver(check);
+    expect(lake.events).toEqual(["replicated.raw"]);
+    expect((await lake.work.get("one", "marker|raw"))?.value).toMatchObject({
+      kind: "skipped",
+      code: "container-replaced",
+    });
+    await expect(lake.seal({ vault: "vault", job: "one" })).rejects.toMatchObject({
+      code: "datasource/container-not-found",
+      message: expect.stringContaining("'raw' was deleted and made again"),
+    });
+  },
+);
+
+test("a marker that the vault does not hold as it was written is copied again", async ({ expect }) => {
   const { lake, check } = await rangesIn();
-  lake.source.write("raw", ".lakevault/one", "forged");
-  await expect(lake.deliver(check)).rejects.toMatchObject({ code: "marker/not-replicated" });
-  lake.source.container("raw").delete(".lakevault/one");
-  await expect(lake.deliver(check)).rejects.toMatchObject({ code: "marker/not-replicated" });
+  const copyMarker = lake.vault.copyMarker.bind(lake.vault);
+  lake.vault.copyMarker = async () => ({ kind: "copied", movedBytes: 0 });
+  await expect(lake.deliver(check)).rejects.toMatchObject({ code: "marker/not-replicated", retryable: true });
   expect(lake.events).toEqual([]);
+  lake.vault.copyMarker = copyMarker;
+  await lake.deliver(check);
+  expect(lake.events).toEqual(["replicated.raw"]);
+});
+
+test("a marker is written once, however often the step is repeated", async ({ expect }) => {
+  const lake = new MemoryLake();
+  await lake.protect();
+  lake.source.createContainer("raw");
+  const ref = await lake.requestBackup("one");
+  await lake.beginMarked(ref);
+  const marker = lake.source.container("raw").get(".lakevault/one");
+  expect(marker).toBeDefined();
+  await lake.beginMarked(ref);
+  expect(lake.source.container("raw").get(".lakevault/one")).toBe(marker);
 });
 
 test("the root container, in which no name has a slash, is backed up and restored", async ({ expect }) => {

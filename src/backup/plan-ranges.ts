@@ -12,7 +12,7 @@ import { getWork, type PlanRecord, plannedRangeId, type WorkRecord, workRows } f
 import type { VaultFiles } from "../vault/contract.ts";
 import type { ListingOrder } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
-import type { Datasource, PlanMessage, RangeMessage } from "./contract.ts";
+import type { Datasource, PlanMessage, RangeStep } from "./contract.ts";
 import {
   type Cuts,
   cutAlongSegments,
@@ -22,6 +22,7 @@ import {
 } from "./cut-container.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
 import { previousSegments } from "./previous-segments.ts";
+import { fateOf, skipOrThrow } from "./skip-container.ts";
 import { probeOf } from "./split-range.ts";
 
 /**
@@ -67,15 +68,28 @@ export interface PlanContainerDeps {
  * Safe to run twice, also at the same time: the plan is one row, inserted once, and everything else follows from it. A lane
  * that is sent again passes over the ranges that are done.
  *
- * @returns the first message of each lane
+ * @returns the first message of each lane; for a container that is skipped, the check that says so
  * @throws VaultError `format/corrupt`, `format/missing`, `datasource/forbidden`, and retryable ones of storage
  */
-export async function planContainer(deps: PlanContainerDeps, message: PlanMessage): Promise<RangeMessage[]> {
+export async function planContainer(deps: PlanContainerDeps, message: PlanMessage): Promise<RangeStep> {
   const under = await jobUnderWay(deps, message);
-  if (under === undefined) return [];
-  const { parts } = await planOf(deps, under.job, under.instance, message.container);
-  const lane = { lanes: Math.min(parts, MOST_LANES), parts };
-  return Array.from({ length: lane.lanes }, (_, n) => ({ ...message, range: plannedRangeId(n), piece: 0, lane }));
+  if (under === undefined) return { ranges: [] };
+  const { job, instance } = under;
+  const { container } = message;
+  const skipped: RangeStep = { ranges: [], check: { ...message, group: 0 } };
+  if ((await fateOf(deps.work, job.id, container)) !== undefined) return skipped;
+  try {
+    const { parts } = await planOf(deps, job, instance, container);
+    const lane = { lanes: Math.min(parts, MOST_LANES), parts };
+    const ranges = Array.from({ length: lane.lanes }, (_, n) => ({
+      ...message,
+      ...{ range: plannedRangeId(n), piece: 0, lane },
+    }));
+    return { ranges };
+  } catch (error) {
+    await skipOrThrow({ work: deps.work, datasource: deps.datasource(instance) }, job, container, error);
+    return skipped;
+  }
 }
 
 async function planOf(

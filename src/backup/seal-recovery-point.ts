@@ -12,12 +12,13 @@ import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { checkIndex, type ManifestIndex } from "../vault/manifest-index.ts";
 import { indexPath, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import { joinWarnings, NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warnings } from "../vault/seal.ts";
+import { joinWarnings, NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warning, type Warnings } from "../vault/seal.ts";
 import { sha256Of } from "../vault/segment.ts";
 import { encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 import { joinPieces } from "./join-pieces.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
+import { fateOf } from "./skip-container.ts";
 
 export interface SealDeps {
   readonly jobs: RecordTable<Job>;
@@ -54,11 +55,15 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   await checkStillWanted(deps, ref, vault, job.recoveryPoint.id);
   const order = listingOrderOf(instance.datasource.kind);
 
-  const containers = await mapBounded(job.containers, INDEX_WIDTH, (name) =>
-    indexContainer(deps, vault, job, name, order),
-  );
+  const skipped = await skippedOf(deps, job);
+  const replicated = job.containers.filter((name) => !skipped.has(name));
+  const containers = await mapBounded(replicated, INDEX_WIDTH, (name) => indexContainer(deps, vault, job, name, order));
   const totals = containers.map((container) => container.totals).reduce(addTotals, NO_TOTALS);
-  const warnings = joinWarnings([job.warnings ?? NO_WARNINGS, ...containers.map((container) => container.warnings)]);
+  const warnings = joinWarnings([
+    job.warnings ?? NO_WARNINGS,
+    { count: skipped.size, first: [...skipped.values()] },
+    ...containers.map((container) => container.warnings),
+  ]);
 
   const now = deps.clock().toISOString();
   const { id, sequence, time } = job.recoveryPoint;
@@ -89,11 +94,12 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   const seal = written ? wanted : await readSeal(vault, id);
 
   await deps.recoveryPoints.put(instance.id, id, recoveryPointOf(seal, totals));
-  await crossOutAttempt(deps, job);
+  await crossOutAttempt(deps, job, [...skipped.keys()]);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
     totals,
-    warnings: joinWarnings([warnings], LONGEST_WARNINGS),
+    // Those of the seal: a second execution would add its own to what the first has noted here.
+    warnings: joinWarnings([seal.warnings], LONGEST_WARNINGS),
   }));
   return totals;
 }
@@ -114,17 +120,49 @@ async function checkStillWanted(
   throw new VaultError("job/cancelled", "the job was cancelled before its recovery point was sealed");
 }
 
-/** An attempt of which no part was begun twice has copied exactly what is sealed; of any other, the parts are noted. */
-async function crossOutAttempt(deps: Pick<SealDeps, "attempts" | "work">, job: JobUnderWay): Promise<void> {
+/** Codes of containers that are not there any more. */
+const GONE: ReadonlySet<string> = new Set(["container-missing", "container-replaced"]);
+
+/**
+ * Reads which containers stay out of the point.
+ *
+ * @returns a warning for each
+ * @throws VaultError `datasource/container-not-found` or `datasource/refused` when no container is left
+ */
+async function skippedOf({ work }: Pick<SealDeps, "work">, job: JobUnderWay): Promise<ReadonlyMap<string, Warning>> {
+  const fates = await mapBounded(job.containers, INDEX_WIDTH, (container) => fateOf(work, job.id, container));
+  const warnings = fates.flatMap((fate) => {
+    if (fate === undefined || fate === "replicated") return [];
+    const { container, code, message } = fate;
+    return [{ container, name: "", code, message }];
+  });
+  const [first] = warnings;
+  if (first !== undefined && warnings.length === job.containers.length) {
+    const areGone = warnings.every(({ code }) => GONE.has(code));
+    const failure = areGone ? "datasource/container-not-found" : "datasource/refused";
+    throw new VaultError(failure, `no container is left to back up: ${first.message}`);
+  }
+  return new Map(warnings.map((warning) => [warning.container, warning]));
+}
+
+/**
+ * An attempt of which no part was begun twice has copied exactly what is sealed; of any other, the parts are noted, and
+ * what was copied of containers that stayed out.
+ */
+async function crossOutAttempt(
+  deps: Pick<SealDeps, "attempts" | "work">,
+  job: JobUnderWay,
+  skipped: readonly string[],
+): Promise<void> {
   const { id: recoveryPoint, sequence } = job.recoveryPoint;
   const repeats = await listWork(deps.work, job.id, workRows.repeats, "repeat");
   const attempt: Attempt = {
     job: job.id,
     recoveryPoint,
     sequence,
-    containers: [...new Set(repeats.map(({ container }) => container))],
+    containers: [...new Set([...skipped, ...repeats.map(({ container }) => container)])],
   };
-  if (repeats.length === 0) await deps.attempts.remove(job.instance, attemptRow(attempt));
+  if (attempt.containers.length === 0) await deps.attempts.remove(job.instance, attemptRow(attempt));
   else await deps.attempts.put(job.instance, attemptRow(attempt), attempt);
 }
 

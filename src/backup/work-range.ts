@@ -23,14 +23,16 @@ import { isSourceMarker } from "../vault/names.ts";
 import { readSegmentLines } from "../vault/read-manifest.ts";
 import { joinWarnings, MOST_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
+import { BlobBlame } from "./blob-blame.ts";
 import { type Change, compareListing, relabel } from "./compare-listing.ts";
-import type { BackupVault, Datasource, MarkerCheckMessage, RangeMessage } from "./contract.ts";
+import type { BackupVault, Datasource, ListedBlob, RangeMessage, RangeStep } from "./contract.ts";
 import { copyVersion, type Taken } from "./copy-version.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
 import { ListingReader } from "./listing-reader.ts";
 import { ManifestWriter, SEGMENT_SIZES, type SegmentSizes } from "./manifest-writer.ts";
 import { previousSegments } from "./previous-segments.ts";
 import { groupOf, maySplit } from "./range-tallies.ts";
+import { fateOf, skipOrThrow } from "./skip-container.ts";
 import { probeOf, splitRange } from "./split-range.ts";
 
 export interface RangeSettings {
@@ -72,12 +74,6 @@ export interface RangeDeps {
 /** Characters of the warnings that a piece names: its row has to hold its segments too. */
 const LONGEST_WARNINGS = 200_000;
 
-/** What to send when a piece is in: its rest and what it gave away back to the queue, or a marker check. */
-export interface RangeStep {
-  readonly ranges: readonly RangeMessage[];
-  readonly check?: MarkerCheckMessage;
-}
-
 /**
  * Works one piece of one range: walks the source listing and the previous manifest in step, copies what is new, writes the
  * segments that changed, and leaves the result as one row. What it has no time for goes on as another piece; of a long
@@ -86,6 +82,8 @@ export interface RangeStep {
  * Safe to run twice, also at the same time: objects and segments are named by their contents, the result row is inserted
  * once, and whoever comes second goes on from the first one's row.
  *
+ * A container that is gone, or that alone refuses what others do, is skipped: the check that follows says so.
+ *
  * @throws VaultError `listing/out-of-order`, `format/corrupt`, `format/missing`, `datasource/forbidden`, and retryable
  *   ones of storage; nothing of the piece counts then
  */
@@ -93,11 +91,21 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
   const under = await jobUnderWay(deps, message);
   if (under === undefined) return { ranges: [] };
   const { container, range, piece } = message;
+  const { vault, job } = message;
+  const skipped: RangeStep = { ranges: [], check: { vault, job, container, group: groupOf(range) } };
+  if ((await fateOf(deps.work, job, container)) !== undefined) return skipped;
   const row = workRows.piece(container, range, piece);
   const done = await getWork(deps.work, message.job, row, "piece");
   if (done !== undefined) return nextStep(deps, message, done);
 
-  const result = await new PieceOfRange(deps, under.job, under.instance, message).walk();
+  let result: PieceRecord | undefined;
+  try {
+    result = await new PieceOfRange(deps, under.job, under.instance, message).walk();
+  } catch (error) {
+    const { work } = deps;
+    await skipOrThrow({ work, datasource: deps.datasource(under.instance) }, under.job, container, error);
+    return skipped;
+  }
   if (result === undefined) return { ranges: [] };
   if (await deps.work.insert(message.job, row, result)) return nextStep(deps, message, result);
   const first = await getWork(deps.work, message.job, row, "piece");
@@ -170,6 +178,7 @@ class PieceOfRange {
   /** Names listed, also those that are left to the next piece in the end. */
   #names = 0;
   readonly #warnings: Warning[] = [];
+  readonly #blame: BlobBlame;
 
   constructor(deps: RangeDeps, job: JobUnderWay, instance: BackupInstance, message: RangeMessage) {
     this.#deps = deps;
@@ -178,6 +187,7 @@ class PieceOfRange {
     this.#datasource = deps.datasource(instance);
     this.#vault = deps.vault(instance);
     this.#pool = deps.pool(instance.datasource.account);
+    this.#blame = new BlobBlame(this.#vault, job.id, message.container);
     this.#order = listingOrderOf(this.#datasource.kind);
     this.#compare = nameComparator(this.#order);
     this.#stopAt = deps.clock().getTime() + deps.settings.budgetMs;
@@ -463,8 +473,9 @@ class PieceOfRange {
     const goesOn = (): boolean => this.#hasTime();
     let copied = 0;
     let copiedBytes = 0;
-    const taken = await this.#pool.map(written, async ({ now }) => {
+    const copyOne = async ({ now }: { readonly now: ListedBlob }): Promise<Taken> => {
       const copy = await copyVersion(deps, container, now, birth, goesOn, time);
+      if (copy.isRefused === true) await this.#blame.check(copy.warning?.message ?? "");
       copied += 1;
       copiedBytes += copy.copiedBytes;
       if (this.#progress.isDue) {
@@ -472,7 +483,10 @@ class PieceOfRange {
         await this.#progress.note(soFar, this.#pool.pressure);
       }
       return copy;
-    });
+    };
+    const giveUp = (change: { readonly now: ListedBlob }, error: VaultError): Promise<Taken> =>
+      this.#blame.tryOnceMore(error, () => copyOne(change));
+    const taken = await this.#pool.map(written, copyOne, giveUp);
     const copies = taken.values();
     return changes.map(({ kind }) => (kind === "written" ? copies.next().value : undefined));
   }

@@ -43,6 +43,7 @@ const LONGEST_BACK_OFF_MS = 30_000;
 interface Batch {
   readonly inputs: readonly unknown[];
   readonly task: (input: unknown) => Promise<unknown>;
+  readonly giveUp: ((input: unknown, error: VaultError) => Promise<unknown>) | undefined;
   readonly results: unknown[];
   /** Index of the next input to begin. */
   next: number;
@@ -121,16 +122,22 @@ export class AdaptivePool {
    * After the first error that lasts no further input is begun and none is tried again; those under way are waited for,
    * so that nothing still writes when the error is seen.
    *
+   * @param giveUp - asked for a result when the pool's patience with an input is over; absent: its error is thrown
    * @returns results in input order
    * @throws whatever the task throws; pressure only when the pool's patience with the input is over
    */
-  map<In, Out>(inputs: readonly In[], task: (input: In) => Promise<Out>): Promise<Out[]> {
+  map<In, Out>(
+    inputs: readonly In[],
+    task: (input: In) => Promise<Out>,
+    giveUp?: (input: In, error: VaultError) => Promise<Out>,
+  ): Promise<Out[]> {
     const results = new Array<Out>(inputs.length);
     if (inputs.length === 0) return Promise.resolve(results);
     return new Promise((resolve, reject) => {
       this.#batches.push({
         inputs,
         task: task as Batch["task"],
+        giveUp: giveUp as Batch["giveUp"],
         results,
         next: 0,
         open: inputs.length,
@@ -195,7 +202,7 @@ export class AdaptivePool {
     } catch (error) {
       const backOffMs = isPressure(error) ? this.#pressed(error, round, begun) : undefined;
       if (batch.failure === undefined) {
-        if (backOffMs === undefined) this.#fail(batch, error);
+        if (backOffMs === undefined) await this.#giveUp(begun, error);
         else this.#tryAgain(begun, backOffMs);
       }
     }
@@ -254,6 +261,16 @@ export class AdaptivePool {
       this.#ready.push(begun);
       this.#fill();
     });
+  }
+
+  async #giveUp({ batch, index }: Begun, error: unknown): Promise<void> {
+    if (batch.giveUp === undefined || !isPressure(error)) return this.#fail(batch, error);
+    try {
+      batch.results[index] = await batch.giveUp(batch.inputs[index], error);
+      batch.open -= 1;
+    } catch (lasting) {
+      this.#fail(batch, lasting);
+    }
   }
 
   #fail(batch: Batch, error: unknown): void {

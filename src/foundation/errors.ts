@@ -44,6 +44,7 @@ export const FAILURES = {
   "datasource/container-not-found": { retryable: false, mendedBy: "caller" },
   "datasource/too-many-containers": { retryable: false, mendedBy: "caller" },
   "datasource/forbidden": { retryable: false, mendedBy: "operator" },
+  "datasource/refused": { retryable: false, mendedBy: "operator" },
   "datasource/changing-too-fast": { retryable: true, mendedBy: "operator" },
   "restore/unsupported": { retryable: false, mendedBy: "caller" },
   "restore/target-is-source": { retryable: false, mendedBy: "caller" },
@@ -64,6 +65,7 @@ export const FAILURES = {
   "storage/throttled": { retryable: true, mendedBy: "operator" },
   "storage/unavailable": { retryable: true, mendedBy: "operator" },
   "internal/out-of-time": { retryable: true, mendedBy: "operator" },
+  "storage/refused": { retryable: true, mendedBy: "operator" },
   "internal/unexpected": { retryable: true, mendedBy: "developer" },
 } as const satisfies Record<string, FailureKind>;
 
@@ -83,17 +85,25 @@ export class VaultError extends Error {
   readonly hint: string | undefined;
   /** How long the service asked to be left alone, ms; not part of the failure, because it means nothing later. */
   readonly retryAfterMs: number | undefined;
+  /** The code of the service that refused a request, such as `BlobImmutableDueToPolicy`; the message says it too. */
+  readonly serviceCode: string | undefined;
 
   constructor(
     code: FailureCode,
     message: string,
-    options: { readonly hint?: string; readonly cause?: unknown; readonly retryAfterMs?: number } = {},
+    options: {
+      readonly hint?: string;
+      readonly cause?: unknown;
+      readonly retryAfterMs?: number;
+      readonly serviceCode?: string;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "VaultError";
     this.code = code;
     this.hint = options.hint;
     this.retryAfterMs = options.retryAfterMs;
+    this.serviceCode = options.serviceCode;
   }
 
   get retryable(): boolean {

@@ -107,6 +107,18 @@ const Repeat = z.object({ kind: z.literal("repeat"), container: z.string() });
 /** The container's marker has arrived in the vault. */
 const Marker = z.object({ kind: z.literal("marker"), container: z.string(), replicatedAt: z.string() });
 
+/** The job's marker was written into the source container; as long as it is this one, so is the container. */
+const Marked = z.object({ kind: z.literal("marked"), container: z.string(), etag: z.string() });
+
+/** The container is not in the recovery point, and why. It stands in the row of {@link Marker}, so that only one comes true. */
+const Skipped = z.object({
+  kind: z.literal("skipped"),
+  container: z.string(),
+  /** As in a warning. */
+  code: z.string(),
+  message: z.string(),
+});
+
 /** One segment is in the restore target. */
 const Restored = z.object({
   kind: z.literal("restored"),
@@ -127,12 +139,15 @@ export const WorkRecord = z.discriminatedUnion("kind", [
   Running,
   Repeat,
   Marker,
+  Marked,
+  Skipped,
   Restored,
   Container,
 ]);
 export type WorkRecord = Readonly<z.infer<typeof WorkRecord>>;
 export type Pressure = Readonly<z.infer<typeof Pressure>>;
 export type PlanRecord = Extract<WorkRecord, { kind: "plan" }>;
+export type SkippedRecord = Extract<WorkRecord, { kind: "skipped" }>;
 export type RangeRecord = Extract<WorkRecord, { kind: "range" }>;
 export type PieceRecord = Extract<WorkRecord, { kind: "piece" }>;
 
@@ -157,6 +172,7 @@ export const workRows = {
   repeats: "repeat|",
   repeat: (container: string, range: string, piece: number) => `repeat|${container}|${range}|${digits(piece)}`,
   marker: (container: string) => `marker|${container}`,
+  marked: (container: string) => `marked|${container}`,
   restoredEverywhere: "restored|",
   restoredAll: (container: string) => `restored|${container}|`,
   restored: (container: string, segment: number) => `restored|${container}|${digits(segment)}`,

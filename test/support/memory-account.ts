@@ -41,7 +41,9 @@ export class MemoryAccount {
 
   container(name: string): Map<string, MemoryBlob> {
     const found = this.containers.get(name);
-    if (found === undefined) throw new Error(`no container '${name}'`);
+    if (found === undefined) {
+      throw new VaultError("datasource/container-not-found", `container '${name}' of the account does not exist`);
+    }
     return found;
   }
 
@@ -124,8 +126,8 @@ export class MemoryDatasource implements Datasource {
     return blob === undefined ? undefined : listed(name, blob);
   }
 
-  async writeMarker(container: string, name: string, content: string): Promise<void> {
-    this.account.write(container, name, content);
+  async writeMarker(container: string, name: string, content: string): Promise<string> {
+    return (this.account.container(container).get(name) ?? this.account.write(container, name, content)).etag;
   }
 
   async removeMarker(container: string, name: string): Promise<void> {
@@ -202,9 +204,10 @@ export class MemoryVault implements BackupVault, SweepableVault {
     return { kind: "copied", movedBytes: blob.content.length, ...md5 };
   }
 
-  async copyMarker(container: string, name: string, path: string): Promise<CopyOutcome> {
+  async copyMarker(container: string, name: string, path: string, etag?: string): Promise<CopyOutcome> {
     const blob = this.source.container(container).get(name);
     if (blob === undefined) return { kind: "gone" };
+    if (etag !== undefined && blob.etag !== etag) return { kind: "changed" };
     if (!isSourceMarker(container, { name })) throw new Error(`'${name}' is no marker`);
     this.#put(path, blob);
     return { kind: "copied", movedBytes: blob.content.length };

@@ -208,21 +208,26 @@ export class MemoryLake {
 
   /** Begins a backup up to its planned ranges. */
   async beginBackup(ref: JobRef): Promise<RangeMessage[]> {
+    const ranges: RangeMessage[] = [];
+    for (const plan of await this.beginMarked(ref)) ranges.push(...(await planContainer(this.deps, plan)).ranges);
+    return ranges;
+  }
+
+  /** Begins a backup up to the requests for its plans. */
+  async beginMarked(ref: JobRef): Promise<PlanMessage[]> {
     const { begun } = await beginBackupActivity(this.deps, ref);
     if (!begun) return [];
     await writeMarkersActivity(this.deps, ref);
-    const ranges: RangeMessage[] = [];
-    for (const plan of await planRangesActivity(this.deps, ref)) ranges.push(...(await planContainer(this.deps, plan)));
-    return ranges;
+    return planRangesActivity(this.deps, ref);
   }
 
   /** Works one message. @returns those that follow */
   async deliver(message: CopyMessage): Promise<CopyMessage[]> {
-    if ("range" in message) {
-      const { ranges, check } = await workRange(this.deps, message);
+    if (!("group" in message)) {
+      const step = "range" in message ? workRange(this.deps, message) : planContainer(this.deps, message);
+      const { ranges, check } = await step;
       return [...ranges, ...(check === undefined ? [] : [check])];
     }
-    if (!("group" in message)) return planContainer(this.deps, message);
     const event = await checkMarker(this.deps, message);
     if (event !== undefined) this.events.push(event);
     return [];

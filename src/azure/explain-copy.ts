@@ -1,0 +1,83 @@
+import { isRestError } from "@azure/storage-blob";
+import { isPressure } from "../foundation/adaptive-pool.ts";
+import { VaultError } from "../foundation/errors.ts";
+import { type BlobPlace, type CopyRequest, type CopyResult, newBlobOf, sourceOf } from "./copy-request.ts";
+import { decideFault } from "./decide-fault.ts";
+import { unquoted } from "./listed-blobs.ts";
+import { answerOf, mapError, type Place } from "./map-error.ts";
+
+/**
+ * Finds out what a copy that failed means. What passes, and what is about the container or the account, is thrown. A 409 or
+ * 412 may be about either side and the services word it in many ways, so both sides are asked how they are now. All else
+ * is this blob's fault as far as anyone can tell here.
+ *
+ * @see ./decide-fault.ts
+ */
+export async function explain(error: unknown, request: CopyRequest): Promise<CopyResult> {
+  const answer = answerOf(error);
+  if (answer?.code === "BlobAlreadyExists") return { kind: "exists" };
+  const place = refusingPlace(error, request);
+  const failure = mapError(error, place);
+  if (error instanceof VaultError || isPressure(failure)) throw failure;
+  // Thrown before anything was sent, such as for a header that cannot be sent.
+  if (answer === undefined) return refusedBy(failure, codeOf(error));
+
+  const { verdict } = decideFault(answer.source ?? answer, "copy", place === request.to.place ? "vault" : "source");
+  if (verdict === "container-skipped" || verdict === "job-failed") throw failure;
+  const source = await stateOfSource(request);
+  if (source !== "as wanted") return source;
+  // Of two workers that stage blocks for one name, the first commit takes the other's blocks away (InvalidBlockList).
+  if (await exists(request)) return { kind: "exists" };
+  return refusedBy(failure);
+}
+
+function refusedBy(failure: Error, code = failure.name): CopyResult {
+  const said = failure instanceof VaultError ? failure.serviceCode : undefined;
+  return { kind: "refused", code: said ?? code, message: failure.message };
+}
+
+function codeOf(error: unknown): string {
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+  return typeof code === "string" ? code : String(name ?? typeof error);
+}
+
+/** The account that answered: the one whose host was asked, or that the service asked in our name. */
+export function refusingPlace(error: unknown, { from, to }: CopyRequest): Place {
+  const at = ({ place, container, name }: BlobPlace): Place => ({ ...place, container, blob: name });
+  const answer = answerOf(error);
+  // CannotVerifyCopySource: the service could not read the source in our name.
+  if (answer?.source !== undefined || answer?.code === "CannotVerifyCopySource") return at(from);
+  const url = isRestError(error) ? (error.request?.url ?? "") : "";
+  const isAsked = ({ account }: BlobPlace): boolean => url.startsWith(`${account.service.url.replace(/\/$/, "")}/`);
+  return isAsked(from) && !isAsked(to) ? at(from) : to.place;
+}
+
+async function exists(request: CopyRequest): Promise<boolean> {
+  try {
+    return await newBlobOf(request).exists();
+  } catch (error) {
+    throw mapError(error, request.to.place);
+  }
+}
+
+async function stateOfSource(request: CopyRequest): Promise<CopyResult | "as wanted"> {
+  try {
+    const { etag, accessTier } = await sourceOf(request).getProperties();
+    if (request.etag !== undefined && unquoted(etag ?? "") !== request.etag) return { kind: "changed" };
+    if (accessTier !== "Archive") return "as wanted";
+    return { kind: "unreadable", code: "archived", message: "the blob is in the archive tier and cannot be read" };
+  } catch (error) {
+    const { place, container, name } = request.from;
+    const failure = mapError(error, { ...place, container, blob: name });
+    const answer = answerOf(error);
+    if (answer === undefined || isPressure(failure)) throw failure;
+    // "The blob is encrypted with customer specified encryption, but it was not provided in the request."
+    if (answer.code === "BlobUsesCustomerSpecifiedEncryption") {
+      const message = "the blob is encrypted with a key that only its writer has";
+      return { kind: "unreadable", code: "customer-key", message };
+    }
+    const { verdict } = decideFault(answer, "look");
+    if (verdict === "container-skipped" || verdict === "job-failed") throw failure;
+    return answer.status === 404 ? { kind: "gone" } : refusedBy(failure);
+  }
+}

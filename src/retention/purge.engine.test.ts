@@ -2,7 +2,7 @@ import { test } from "vitest";
 import { LakeBackups } from "../../test/support/retention-lake.ts";
 import { runHistories } from "../../test/support/retention-world.ts";
 
-const HISTORIES = 120;
+const HISTORIES = 140;
 
 test("with the real engine, its ranges, rows, sweeps and seals, what is restored is what was held, whatever happened", async ({
   expect,

@@ -69,7 +69,8 @@ export function readRange(filter: string): { readonly from: number; readonly unt
   for (const term of filter.split(/\s+and\s+/i)) {
     const [, name, value = ""] = /^\s*(startDate|endDate)\s+eq\s+'([^']*)'\s*$/i.exec(term) ?? [];
     const time = DateTime.fromISO(value, { zone: "utc" });
-    if (name === undefined || !time.isValid) {
+    // A time without a date would be one of the day on which it is asked for.
+    if (name === undefined || !time.isValid || !/^\d{4}/.test(value)) {
       throw new VaultError("request/invalid", `the filter '${filter}' is not one that this list knows`, {
         hint: "startDate eq '2026-01-01T00:00:00Z' and endDate eq '2026-02-01T00:00:00Z'",
       });

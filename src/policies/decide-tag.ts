@@ -1,5 +1,6 @@
-import { DateTime } from "luxon";
+import { localTimeAt } from "./local-time.ts";
 import { type AbsoluteMarker, byTurn, type ScheduleCriterion, type TaggingCriterion } from "./retention-rules.ts";
+import { isAtTime, readScheduleTime } from "./schedule-times.ts";
 
 /** The backup that a tag is wanted for. */
 export interface TaggedBackup {
@@ -51,28 +52,58 @@ export function decideTag(tagging: readonly TaggingCriterion[], backup: TaggedBa
   return { tag: byDefault, because: "no criterion matches" };
 }
 
+/** A day of the calendar in the policy's zone. */
+interface LocalDay {
+  /** Counted from 1970-01-01. */
+  readonly number: number;
+  readonly year: number;
+  /** 1 is January. */
+  readonly month: number;
+  readonly day: number;
+  readonly daysInMonth: number;
+  /** 1 is Monday, 7 Sunday. */
+  readonly weekday: number;
+}
+
 interface Moment {
-  readonly slot: DateTime<true>;
-  readonly before: DateTime<true> | undefined;
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly zone: string;
+  readonly today: LocalDay;
+  readonly dayBefore: LocalDay | undefined;
 }
 
 function momentOf({ slot, zone, earlierSlot }: TaggedBackup): Moment {
   const isEarlier = earlierSlot !== undefined && earlierSlot < slot;
   return {
-    slot: localTime(slot.getTime(), zone),
-    before: isEarlier ? localTime(earlierSlot.getTime(), zone) : undefined,
+    at: slot.getTime(),
+    zone,
+    today: localDay(slot, zone),
+    dayBefore: isEarlier ? localDay(earlierSlot, zone) : undefined,
   };
 }
 
-function localTime(at: number, zone: string): DateTime<true> {
-  const local = DateTime.fromMillis(at, { zone });
-  if (!local.isValid) throw new RangeError(`'${zone}' is not a time zone`);
-  return local;
+const DAY_MS = 86_400_000;
+
+/** A day is told by what the clocks show, never by when it began: midnight may be left out, or come twice. */
+function localDay(at: Date, zone: string): LocalDay {
+  const local = localTimeAt(zone, at.getTime());
+  if (!Number.isFinite(local)) throw new RangeError(`'${zone}' is not a time zone`);
+  const calendar = new Date(local);
+  const [year, month] = [calendar.getUTCFullYear(), calendar.getUTCMonth() + 1];
+  return {
+    number: Math.floor(local / DAY_MS),
+    year,
+    month,
+    day: calendar.getUTCDate(),
+    daysInMonth: new Date(Date.UTC(year, month, 0)).getUTCDate(),
+    weekday: calendar.getUTCDay() || 7,
+  };
 }
 
 /** @returns why the criterion matches, one a member; undefined when it does not */
 function reasonsOf(criterion: ScheduleCriterion, moment: Moment): string[] | undefined {
-  const { slot } = moment;
+  const { at, zone, today } = moment;
   const reasons: string[] = [];
   const matches = <T>(values: readonly T[] | undefined, test: (value: T) => boolean, why: (value: T) => string) => {
     const found = values?.find(test);
@@ -83,64 +114,76 @@ function reasonsOf(criterion: ScheduleCriterion, moment: Moment): string[] | und
     matches(criterion.absolute, (marker) => isFirst(marker, moment), String) &&
     matches(
       criterion.weeksOfTheMonth,
-      (week) => isInWeek(slot, week),
+      (week) => isInWeek(today, week),
       (week) => (week === "last" ? "last week" : `week ${week}`),
     ) &&
     matches(
       criterion.daysOfTheWeek,
-      (day) => day === slot.weekday,
-      () => slot.setLocale("en").weekdayLong,
+      (day) => day === today.weekday,
+      (day) => WEEKDAYS[day - 1] ?? "",
     ) &&
     matches(
       criterion.daysOfMonth,
-      (day) => slot.day === (day === "last" ? slot.daysInMonth : day),
+      (day) => today.day === (day === "last" ? today.daysInMonth : day),
       (day) => `${day === "last" ? "last day" : `day ${day}`} of the month`,
     ) &&
     matches(
       criterion.monthsOfYear,
-      (month) => month === slot.month,
-      () => slot.setLocale("en").monthLong,
+      (month) => month === today.month,
+      (month) => MONTHS[month - 1] ?? "",
     ) &&
     matches(
       criterion.scheduleTimes,
-      (time) => isAtTime(slot, time),
-      () => slot.toFormat("HH:mm"),
+      (time) => isForTime(at, zone, time),
+      () => new Date(localTimeAt(zone, at)).toISOString().slice(11, 16),
     );
   return isMatch ? reasons : undefined;
 }
 
+/** Of a time that cannot be read nothing is sure, so the point comes under another criterion, or the default. */
+function isForTime(slot: number, zone: string, text: string): boolean {
+  const time = readScheduleTime(text);
+  return time !== undefined && isAtTime(slot, zone, time);
+}
+
+const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const MONTHS = [
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
+];
+
 /** Weeks are counted by weekday, as in "the second Tuesday"; the fourth is the last where the month has no fifth. */
-function isInWeek({ day, daysInMonth }: DateTime<true>, week: number | "last"): boolean {
+function isInWeek({ day, daysInMonth }: LocalDay, week: number | "last"): boolean {
   return week === "last" ? day > daysInMonth - 7 : week === Math.ceil(day / 7);
 }
 
-/** Weeks begin on Sunday, as in Azure's list of days. */
-function isFirst(marker: AbsoluteMarker, { slot, before }: Moment): boolean {
-  if (before === undefined) return true;
+/** 1970-01-04 was a Sunday, on which weeks begin, as in Azure's list of days. */
+function weekOf({ number }: LocalDay): number {
+  return Math.floor((number - 3) / 7);
+}
+
+function isFirst(marker: AbsoluteMarker, { today, dayBefore }: Moment): boolean {
+  if (dayBefore === undefined) return true;
   switch (marker) {
     case "AllBackup":
       return true;
     case "FirstOfDay":
-      return before < slot.startOf("day");
+      return dayBefore.number < today.number;
     case "FirstOfWeek":
-      return (
-        before <
-        slot
-          .startOf("day")
-          .minus({ days: slot.weekday % 7 })
-          .startOf("day")
-      );
+      return weekOf(dayBefore) < weekOf(today);
     case "FirstOfMonth":
-      return before < slot.startOf("month");
+      return dayBefore.year < today.year || (dayBefore.year === today.year && dayBefore.month < today.month);
     case "FirstOfYear":
-      return before < slot.startOf("year");
+      return dayBefore.year < today.year;
   }
-}
-
-/** A time of day that the clocks leave out that day counts where the schedule then runs. */
-function isAtTime(slot: DateTime<true>, time: string): boolean {
-  const { hour, minute } = DateTime.fromISO(time, { zone: slot.zone });
-  if (slot.hour === hour && slot.minute === minute) return true;
-  const meant = slot.set({ hour, minute, second: 0, millisecond: 0 });
-  return (meant.hour !== hour || meant.minute !== minute) && meant.startOf("minute").equals(slot.startOf("minute"));
 }

@@ -6,6 +6,7 @@
 import { DateTime } from "luxon";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
+import { readScheduleTime } from "./schedule-times.ts";
 
 export const ABSOLUTE_MARKERS = ["AllBackup", "FirstOfDay", "FirstOfWeek", "FirstOfMonth", "FirstOfYear"] as const;
 export type AbsoluteMarker = (typeof ABSOLUTE_MARKERS)[number];
@@ -23,7 +24,7 @@ export const ScheduleCriterion = z.object({
   daysOfMonth: z.array(z.union([z.int().min(1).max(28), z.literal("last")])).optional(),
   /** 1 is January. */
   monthsOfYear: z.array(z.int().min(1).max(12)).optional(),
-  /** ISO 8601; the time of day is meant. */
+  /** ISO 8601; the time of day is meant, see `schedule-times.ts`. */
   scheduleTimes: z.array(z.string()).optional(),
 });
 export type ScheduleCriterion = Readonly<z.infer<typeof ScheduleCriterion>>;
@@ -235,7 +236,8 @@ function readDayOfMonth(
 }
 
 function readTime(where: string, time: string): string {
-  return DateTime.fromISO(time).isValid ? time : invalid(`${where}: '${time}' is not a time`);
+  if (readScheduleTime(time) !== undefined) return time;
+  return invalid(`${where}: '${time}' is not a time`, "such as 02:30, or 2026-01-31T02:30:00+00:00");
 }
 
 function invalid(problem: string, hint?: string): never {

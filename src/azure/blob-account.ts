@@ -16,6 +16,7 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
   type UserDelegationKey,
+  type WebResource,
 } from "@azure/storage-blob";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
@@ -120,11 +121,29 @@ export class BlobAccount {
    * it. It costs a pipeline, a fraction of a millisecond, which is little for a blob of many blocks.
    */
   pinnedTo(sourceEtag: string, blob: BlobClient): BlockBlobClient {
+    return this.#changing(blob, ({ headers }) => {
+      if (headers.contains("x-ms-copy-source")) headers.set("x-ms-source-if-match", sourceEtag);
+    });
+  }
+
+  /**
+   * A client, tried once, that writes all of these metadata: the SDK collects them in an object, which takes `__proto__` for
+   * something of its own.
+   */
+  writing(metadata: Readonly<Record<string, string>>, blob: BlockBlobClient): BlockBlobClient {
+    const name = "__proto__";
+    if (!Object.hasOwn(metadata, name)) return blob;
+    return this.#changing(blob, ({ method, headers }) => {
+      if (method === "PUT") headers.set(`x-ms-meta-${name}`, metadata[name] ?? "");
+    });
+  }
+
+  #changing(blob: BlobClient, change: (request: WebResource) => void): BlockBlobClient {
     const pipeline = this.#pipeline("once");
     pipeline.factories.push({
       create: (next) => ({
         sendRequest: (request) => {
-          if (request.headers.contains("x-ms-copy-source")) request.headers.set("x-ms-source-if-match", sourceEtag);
+          change(request);
           return next.sendRequest(request);
         },
       }),
@@ -139,10 +158,13 @@ export class BlobAccount {
 
   #pipeline(tries: Tries): PipelineLike {
     const pipeline = newPipeline(this.#credential, NO_RETRIES);
-    pipeline.factories.push(
-      new InjectorPolicyFactory(tries === "patient" ? this.#tries : { ...this.#tries, patienceMs: 0 }),
-    );
+    pipeline.factories.push(new InjectorPolicyFactory(this.trySettings(tries)));
     return pipeline;
+  }
+
+  /** How a request is tried. */
+  trySettings(tries: Tries): TrySettings {
+    return tries === "patient" ? this.#tries : { ...this.#tries, patienceMs: 0 };
   }
 
   /** For the synchronous copies, which take a bearer token. */

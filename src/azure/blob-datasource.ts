@@ -1,8 +1,8 @@
-import type { ContainerListBlobsOptions } from "@azure/storage-blob";
 import type { Datasource, ListedBlob, ListOptions } from "../backup/contract.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { userContainers } from "./containers.ts";
+import { listBlobPages } from "./list-blobs.ts";
 import { LARGEST_PAGE, listedBlob, lookedAtBlob, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
@@ -28,15 +28,15 @@ export class BlobDatasource implements Datasource {
 
   async *listPages(container: string, options: ListOptions): AsyncGenerator<readonly ListedBlob[], void, undefined> {
     const { from, pageSize = LARGEST_PAGE } = options;
-    const wanted: ContainerListBlobsOptions = {
+    const pages = listBlobPages(this.#account, container, {
       // Accounts with a hierarchical namespace have no tags, and only metadata tells their directories from blobs.
-      ...(this.kind === "blobServices" ? { includeTags: true } : { includeMetadata: true }),
-      ...(from.name === "" ? {} : { startFrom: from.name }),
-    };
-    const pages = this.#account.container(container).listBlobsFlat(wanted).byPage({ maxPageSize: pageSize });
+      include: [this.kind === "blobServices" ? "tags" : "metadata"],
+      startFrom: from.name,
+      pageSize,
+    });
     try {
       for await (const page of pages) {
-        const blobs = page.segment.blobItems.map((item) => listedBlob(item, this.kind));
+        const blobs = page.map((item) => listedBlob(item, this.kind));
         yield from.after && blobs[0]?.name === from.name ? blobs.slice(1) : blobs;
       }
     } catch (error) {

@@ -1,4 +1,3 @@
-import type { BlobItem, ContainerClient } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
 import {
   type BackupInstance,
@@ -14,7 +13,9 @@ import { INSTANCE_FILE, vaultContainerName } from "../vault/names.ts";
 import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-file.ts";
 import { encodeDocument } from "../vault/version.ts";
 import type { BlobAccount } from "./blob-account.ts";
+import { listBlobPages } from "./list-blobs.ts";
 import { answerOf, mapping, type Place } from "./map-error.ts";
+import type { ListedItem } from "./parse-listing.ts";
 
 const VAULT: Place = { kind: "vault" };
 
@@ -64,7 +65,7 @@ export class BlobProtectionFiles implements ProtectionFiles {
 
   async #removeContainer(containerName: string, file: string): Promise<void> {
     const container = this.#account.container(containerName);
-    const other = await mapping(VAULT, () => anythingBut(container, file));
+    const other = await mapping(VAULT, () => anythingBut(this.#account, containerName, file));
     if (other !== undefined) {
       throw new VaultError("storage/conflict", `container '${containerName}' of the vault account holds '${other}'`, {
         hint: "it is removed when it is empty",
@@ -80,10 +81,11 @@ function containerOf(vaultArmId: string): string {
 }
 
 /** Lists page by page: with a hierarchical namespace there may be empty directories, which hold nothing. */
-async function anythingBut(container: ContainerClient, file: string): Promise<string | undefined> {
+async function anythingBut(account: BlobAccount, container: string, file: string): Promise<string | undefined> {
   try {
-    for await (const blob of container.listBlobsFlat({ includeMetadata: true })) {
-      if (blob.name !== file && !isDirectory(blob)) return blob.name;
+    for await (const page of listBlobPages(account, container, { include: ["metadata"] })) {
+      const other = page.find((item) => item.name !== file && !isDirectory(item));
+      if (other !== undefined) return other.name;
     }
   } catch (error) {
     if (answerOf(error)?.code !== "ContainerNotFound") throw error;
@@ -91,8 +93,8 @@ async function anythingBut(container: ContainerClient, file: string): Promise<st
   return undefined;
 }
 
-function isDirectory({ metadata }: BlobItem): boolean {
-  return metadata?.["hdi_isfolder"] === "true";
+function isDirectory({ metadata, properties }: ListedItem): boolean {
+  return metadata?.["hdi_isfolder"] === "true" && properties.contentLength === 0;
 }
 
 async function unlessGone(remove: () => Promise<unknown>): Promise<void> {

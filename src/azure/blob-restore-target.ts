@@ -6,7 +6,8 @@ import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { copyBlob } from "./copy-blob.ts";
 import { COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
-import { LARGEST_PAGE, md5Of } from "./listed-blobs.ts";
+import { listBlobPages } from "./list-blobs.ts";
+import { md5Of } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
 import { copyUntilWhole } from "./settle-copy.ts";
@@ -109,13 +110,9 @@ export class BlobRestoreTarget implements RestoreTarget {
   }
 
   async *listPages(container: string, from: string): AsyncGenerator<readonly RestoredBlob[], void, undefined> {
-    const pages = this.#account
-      .container(container)
-      .listBlobsFlat({ includeCopy: true, ...(from === "" ? {} : { startFrom: from }) })
-      .byPage({ maxPageSize: LARGEST_PAGE });
     try {
-      for await (const page of pages) {
-        yield page.segment.blobItems.map(({ name, properties }) => ({
+      for await (const page of listBlobPages(this.#account, container, { startFrom: from, include: ["copy"] })) {
+        yield page.map(({ name, properties }) => ({
           name,
           size: properties.contentLength ?? 0,
           ...md5Of(properties.contentMD5),

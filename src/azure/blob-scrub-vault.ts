@@ -3,7 +3,8 @@ import { VaultError } from "../foundation/errors.ts";
 import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
 import { BlobVaultFiles } from "./blob-vault.ts";
 import { cleanError } from "./clean-error.ts";
-import { LARGEST_PAGE, md5Of, unquoted } from "./listed-blobs.ts";
+import { listBlobPages } from "./list-blobs.ts";
+import { md5Of, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
 import { ANSWER_CUT } from "./request-tries.ts";
@@ -31,11 +32,9 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
 
   async *listPages(prefix: string, from?: string): AsyncGenerator<readonly StoredFile[], void, undefined> {
     try {
-      const pages = this.container
-        .listBlobsFlat({ prefix, includeCopy: true, ...(from === undefined ? {} : { startFrom: from }) })
-        .byPage({ maxPageSize: LARGEST_PAGE });
-      for await (const page of pages) {
-        yield page.segment.blobItems.map(({ name, properties }) => storedFile(name, properties));
+      const options = { prefix, include: ["copy"] as const, ...(from === undefined ? {} : { startFrom: from }) };
+      for await (const page of listBlobPages(this.account, this.containerName, options)) {
+        yield page.map(({ name, properties }) => storedFile(name, properties));
       }
     } catch (error) {
       // An instance without a container has no files yet.

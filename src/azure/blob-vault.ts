@@ -6,7 +6,8 @@ import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { copyBlob } from "./copy-blob.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
-import { LARGEST_PAGE, quoted, unquoted } from "./listed-blobs.ts";
+import { listBlobPages } from "./list-blobs.ts";
+import { quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 import { readWhole } from "./read-content.ts";
 import { type CopyEnd, copyUntilWhole } from "./settle-copy.ts";
@@ -51,11 +52,9 @@ export class BlobFiles implements SweepableVault {
 
   async *list(prefix: string, from?: string): AsyncGenerator<VaultFile, void, undefined> {
     try {
-      const pages = this.container
-        .listBlobsFlat({ prefix, includeMetadata: true, ...(from === undefined ? {} : { startFrom: from }) })
-        .byPage({ maxPageSize: LARGEST_PAGE });
-      for await (const page of pages) {
-        for (const { name, properties, metadata } of page.segment.blobItems) {
+      const options = { prefix, include: ["metadata"] as const, ...(from === undefined ? {} : { startFrom: from }) };
+      for await (const page of listBlobPages(this.account, this.containerName, options)) {
+        for (const { name, properties, metadata } of page) {
           const { contentLength: size = 0, etag, lastModified: writtenAt } = properties;
           yield { path: name, size, metadata: metadata ?? {}, etag: unquoted(etag), writtenAt };
         }

@@ -14,7 +14,7 @@
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
  */
 import { createHash } from "node:crypto";
-import type { BlobProperties, BlockBlobClient } from "@azure/storage-blob";
+import type { BlockBlobClient } from "@azure/storage-blob";
 import { isPressure } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { copyInBackground } from "./copy-in-background.ts";
@@ -34,6 +34,7 @@ import { explain, refusingPlace } from "./explain-copy.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf } from "./listed-source.ts";
 import { answerOf, mapError } from "./map-error.ts";
+import type { ListedProperties } from "./parse-listing.ts";
 
 /**
  * Copies a blob with its content, properties and metadata, to a name that is free unless the request says otherwise.
@@ -96,10 +97,11 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
     return id;
   });
   if (isCutOff) return { kind: "unfinished" };
-  await blob.commitBlockList(ids, {
+  const metadata = metadataOf(listed);
+  await request.to.account.writing(metadata, newBlobOf(request)).commitBlockList(ids, {
     conditions: { ...ONLY_IF_FREE },
     blobHTTPHeaders: headersOf(properties),
-    metadata: metadataOf(listed),
+    metadata,
     ...tierAndTags(request),
   });
   return { kind: "copied" };
@@ -138,7 +140,7 @@ async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, numb
   }
 }
 
-function headersOf(p: BlobProperties): Record<string, string | Uint8Array> {
+function headersOf(p: ListedProperties): Record<string, string | Uint8Array> {
   const headers = {
     blobContentType: p.contentType,
     blobContentEncoding: p.contentEncoding,

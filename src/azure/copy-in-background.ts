@@ -9,7 +9,6 @@
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
  * @see https://learn.microsoft.com/rest/api/storageservices/snapshot-blob
  */
-import type { BlobItem } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
 import type { Entry } from "../vault/entry.ts";
 import {
@@ -26,6 +25,7 @@ import { decideFrozenCopy, type FoundObject, type FrozenCopySight, staleSnapshot
 import { quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf } from "./listed-source.ts";
 import { answerOf } from "./map-error.ts";
+import type { ListedItem } from "./parse-listing.ts";
 import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
 
 /** Steps of one call; each that fails leaves something for the next to go on from. */
@@ -52,7 +52,7 @@ interface Version extends Pick<Entry, "etag" | "size" | "modified"> {
 }
 
 interface Sight extends FrozenCopySight {
-  readonly item: BlobItem | undefined;
+  readonly item: ListedItem | undefined;
 }
 
 /** One execution's copy of a blob that may be written at any time. */
@@ -88,7 +88,7 @@ class FrozenCopy {
     const { from, to, etag, type, orLater } = this.#request;
     const objects = await this.#objects();
     const snapshots = [];
-    let item: BlobItem | undefined;
+    let item: ListedItem | undefined;
     for await (const one of listSource(this.#request, true)) {
       if (!one.snapshot) item = one;
       else if (one.metadata?.[SNAPSHOT_MARK] === to.container) {
@@ -170,7 +170,7 @@ class FrozenCopy {
   }
 
   /** Takes a snapshot, unless there is one, and begins to copy it. */
-  async #copy(item: BlobItem | undefined, taken: string | undefined): Promise<CopyResult | "look again"> {
+  async #copy(item: ListedItem | undefined, taken: string | undefined): Promise<CopyResult | "look again"> {
     if (item === undefined) return { kind: "gone" };
     const version = versionOf(item);
     if (taken !== undefined) return this.#begin(version, taken);
@@ -226,7 +226,8 @@ class FrozenCopy {
     const { metadata } = version;
     try {
       const url = await this.#request.from.account.signedUrl(source, version.size, snapshot);
-      await newBlobOf(this.#into(version.etag)).beginCopyFromURL(url, {
+      const blob = this.#request.to.account.writing(metadata, newBlobOf(this.#into(version.etag)));
+      await blob.beginCopyFromURL(url, {
         conditions: { ...ONLY_IF_FREE },
         ...(snapshot === undefined ? { sourceConditions: { ifMatch: quoted(version.etag) } } : {}),
         ...(Object.keys(metadata).length === 0 ? {} : { metadata: { ...metadata } }),
@@ -273,7 +274,7 @@ function namesOf(wanted: string, etag: string, orLater: CopyRequest["orLater"]):
   };
 }
 
-function versionOf(item: BlobItem): Version {
+function versionOf(item: ListedItem): Version {
   const { etag, contentLength = 0, lastModified } = item.properties;
   return {
     etag: unquoted(etag),

@@ -2,10 +2,11 @@
  * @module
  * How a blob's properties, from a listing or from the blob itself, are told in the vault's words.
  */
-import type { BlobGetPropertiesResponse, BlobItem, BlobType } from "@azure/storage-blob";
+import type { BlobGetPropertiesResponse, BlobType } from "@azure/storage-blob";
 import type { ListedBlob } from "../backup/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { ListedItem } from "./parse-listing.ts";
 
 /** Names in one answer; the service gives no more. */
 export const LARGEST_PAGE = 5_000;
@@ -19,15 +20,15 @@ export function quoted(etag: string): string {
   return `"${etag}"`;
 }
 
-export function listedBlob(item: BlobItem, kind: DatasourceKind): ListedBlob {
+export function listedBlob(item: ListedItem, kind: DatasourceKind): ListedBlob {
   const { properties: p, tags } = item;
   return {
     name: item.name,
-    etag: unquoted(p.etag),
+    etag: p.etag,
     size: p.contentLength ?? 0,
     modified: p.lastModified.toISOString(),
     ...md5Of(p.contentMD5),
-    ...typeOf(p.blobType, kind, item.metadata),
+    ...typeOf(p, kind, item.metadata),
     ...tiersOf(p.accessTier, p.accessTierInferred),
     ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags }),
   };
@@ -46,7 +47,7 @@ export function lookedAtBlob(
     size: p.contentLength ?? 0,
     modified: (p.lastModified ?? new Date(0)).toISOString(),
     ...md5Of(p.contentMD5),
-    ...typeOf(p.blobType, kind, p.metadata),
+    ...typeOf(p, kind, p.metadata),
     ...tiersOf(p.accessTier, p.accessTierInferred),
     ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags: { ...tags } }),
   };
@@ -56,16 +57,22 @@ export function md5Of(md5: Uint8Array | undefined): { readonly md5?: string } {
   return md5 === undefined || md5.length === 0 ? {} : { md5: Buffer.from(md5).toString("base64") };
 }
 
+/**
+ * @see https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-introduction: a directory is a blob without content,
+ *   with metadata `hdi_isfolder`; listings of accounts that have real directories also say so in `ResourceType`
+ */
 function typeOf(
-  blobType: BlobType | undefined,
+  p: { readonly blobType?: BlobType; readonly contentLength?: number; readonly resourceType?: string },
   kind: DatasourceKind,
   metadata: Readonly<Record<string, string>> | undefined,
 ): Pick<Entry, "type"> {
-  if (blobType === "AppendBlob") return { type: "append" };
-  if (blobType === "PageBlob") return { type: "page" };
+  if (p.blobType === "AppendBlob") return { type: "append" };
+  if (p.blobType === "PageBlob") return { type: "page" };
   // A flat account may have blobs that some tool marked so; they are blobs all the same.
-  if (kind === "adlsBlobServices" && metadata?.["hdi_isfolder"] === "true") return { type: "directory" };
-  return {};
+  if (kind !== "adlsBlobServices" || (p.contentLength ?? 0) > 0) return {};
+  const isDirectory =
+    p.resourceType === undefined ? metadata?.["hdi_isfolder"] === "true" : p.resourceType === "directory";
+  return isDirectory ? { type: "directory" } : {};
 }
 
 function tiersOf(tier: string | undefined, isInferred: boolean | undefined): { tier?: string; effectiveTier?: string } {

@@ -1,5 +1,6 @@
-import type { BlobItem } from "@azure/storage-blob";
-import { type CopyRequest, containerOf } from "./copy-request.ts";
+import type { CopyRequest } from "./copy-request.ts";
+import { listBlobPages } from "./list-blobs.ts";
+import type { ListedItem } from "./parse-listing.ts";
 
 /**
  * The source, and its snapshots if they are wanted, as listings tell them: the headers of a single blob do not keep the
@@ -8,20 +9,24 @@ import { type CopyRequest, containerOf } from "./copy-request.ts";
 export async function* listSource(
   request: CopyRequest,
   includeSnapshots: boolean,
-): AsyncGenerator<BlobItem, undefined> {
+): AsyncGenerator<ListedItem, undefined> {
   const { name } = request.from;
-  const pages = containerOf(request.from, request)
-    .listBlobsFlat({ prefix: name, includeMetadata: true, ...(includeSnapshots ? { includeSnapshots } : {}) })
-    .byPage({ maxPageSize: includeSnapshots ? 100 : 1 });
+  const { account, container } = request.from;
+  const pages = listBlobPages(account, container, {
+    prefix: name,
+    include: includeSnapshots ? ["metadata", "snapshots"] : ["metadata"],
+    pageSize: includeSnapshots ? 100 : 1,
+    tries: request.tries ?? "once",
+  });
   for await (const page of pages) {
-    for (const item of page.segment.blobItems) {
+    for (const item of page) {
       if (item.name !== name) return;
       yield item;
     }
   }
 }
 
-/** Without metadata the SDK gives an empty text; `$` holds what the XML element says of itself. */
-export function metadataOf({ metadata = {} }: BlobItem): Record<string, string> {
-  return Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== "$"));
+/** As requests want it. */
+export function metadataOf({ metadata = {} }: ListedItem): Record<string, string> {
+  return { ...metadata };
 }

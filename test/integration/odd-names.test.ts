@@ -1,0 +1,160 @@
+/**
+ * Names and metadata that XML readers, URLs or JavaScript objects make something else of, all the way from a source account
+ * through the vault to a restore target.
+ */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, test } from "vitest";
+import { type Azurite, startAzurite } from "../../local/azurite.ts";
+import { BlobAccount } from "../../src/azure/blob-account.ts";
+import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
+import { BlobRestoreTarget } from "../../src/azure/blob-restore-target.ts";
+import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
+import { COPY_LIMITS } from "../../src/azure/copy-request.ts";
+import { listBlobPages } from "../../src/azure/list-blobs.ts";
+import type { ListedItem } from "../../src/azure/parse-listing.ts";
+import { copyVersion } from "../../src/backup/copy-version.ts";
+import { objectPath, vaultContainerName } from "../../src/vault/names.ts";
+
+const INSTANCE = "7".repeat(32);
+/** Blobs above 1,000 bytes are copied block by block. */
+const LIMITS = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10 };
+
+let azurite: Azurite;
+const accounts = new Map<string, BlobAccount>();
+
+beforeAll(async () => {
+  azurite = await startAzurite({ accounts: ["prodlake", "vault", "restored"] });
+  for (const name of ["prodlake", "vault", "restored"]) {
+    const { connectionString } = azurite.account(name);
+    accounts.set(name, new BlobAccount({ kind: "key", connectionString }, () => new Date()));
+  }
+});
+afterAll(() => azurite.stop());
+
+function account(name: string): BlobAccount {
+  const found = accounts.get(name);
+  if (found === undefined) throw new Error(`no account '${name}'`);
+  return found;
+}
+
+async function listed(of: BlobAccount, container: string): Promise<ListedItem[]> {
+  const items: ListedItem[] = [];
+  for await (const page of listBlobPages(of, container, { include: ["metadata"] })) items.push(...page);
+  return items;
+}
+
+const NAMES = [
+  "Icon\r",
+  "Icon&#xD;",
+  "line\nfeed",
+  "tab\tulator",
+  " leading and trailing ",
+  "__proto__",
+  "constructor",
+  "100%25",
+  "a+b",
+  "q?x=1#y",
+  "<&>\"'",
+  "naïve/日本/𝄞",
+] as const;
+
+// Names that JavaScript or XML make something else of are sent to a double below: Azurite itself does not keep them.
+const METADATA: readonly Record<string, string>[] = [{ Mixed: "Case", lower: "case" }, { lakevaultcopy: "the user's" }];
+
+test.for([
+  ["in one request", 10, "block"],
+  ["block by block", 1_800, "block"],
+  ["as an append blob", 10, "append"],
+] as const)("names and metadata come back letter by letter: %s", async ([way, size, type], { expect }) => {
+  const source = account("prodlake");
+  const container = `odd-${way.replaceAll(" ", "-")}`;
+  await source.container(container).create();
+  await account("vault").container(vaultContainerName(INSTANCE)).createIfNotExists();
+  const content = "x".repeat(size);
+  for (const [i, name] of NAMES.entries()) {
+    const metadata = METADATA[i % METADATA.length] ?? {};
+    if (type === "block") {
+      await source.container(container).getBlockBlobClient(name).upload(content, size, { metadata });
+      continue;
+    }
+    const blob = source.container(container).getAppendBlobClient(name);
+    await blob.create({ metadata });
+    await blob.appendBlock(content, size);
+  }
+  const before = await listed(source, container);
+  expect(before.map(({ name }) => name).sort()).toEqual([...NAMES].sort());
+
+  const datasource = new BlobDatasource(source, "blobServices");
+  const vault = new BlobBackupVault(account("vault"), INSTANCE, source, { limits: LIMITS });
+  const target = new BlobRestoreTarget(account("restored"), account("vault"), INSTANCE, LIMITS);
+  await account("restored").container(container).create();
+  let copied = 0;
+  for await (const page of datasource.listPages(container, { from: { name: "", after: false } })) {
+    for (const blob of page) {
+      const taken = await copyVersion({ datasource, vault }, container, blob, 1, () => true);
+      expect(taken, JSON.stringify(blob.name)).toMatchObject({ entry: { name: blob.name, size } });
+      if (taken.entry === undefined) continue;
+      const { etag, birth } = taken.entry;
+      await target.copyObject(objectPath(container, blob.name, etag, birth), container, taken.entry, () => true);
+      copied += 1;
+    }
+  }
+  expect(copied).toBe(NAMES.length);
+  const told = (items: readonly ListedItem[]): unknown[] =>
+    items.map(({ name, metadata = {}, properties }) => [
+      name,
+      properties.contentLength,
+      Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
+  expect(told(await listed(account("restored"), container))).toEqual(told(before));
+});
+
+/** A source account that lists one blob of 1,800 bytes with the metadata, and takes whatever else it is asked for. */
+async function startDouble(
+  metadata: string,
+): Promise<{ readonly connectionString: string; readonly server: Server; readonly sent: string[][] }> {
+  const sent: string[][] = [];
+  const server = createServer((request, response) => {
+    request.resume();
+    const { searchParams } = new URL(request.url ?? "", "http://double");
+    response.setHeader("x-ms-request-id", "1");
+    if (searchParams.get("comp") === "list") {
+      const properties = `<Last-Modified>${new Date(0).toUTCString()}</Last-Modified><Etag>0x1</Etag><Content-Length>1800</Content-Length>`;
+      const blob = `<Blob><Name>odd</Name><Properties>${properties}</Properties><Metadata>${metadata}</Metadata></Blob>`;
+      response.setHeader("content-type", "application/xml");
+      response.end(`<EnumerationResults><Blobs>${blob}</Blobs><NextMarker /></EnumerationResults>`);
+      return;
+    }
+    if (request.method === "PUT" && searchParams.get("comp") === "blocklist") sent.push(request.rawHeaders);
+    response.statusCode = request.method === "PUT" ? 201 : 404;
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const key = Buffer.from("key").toString("base64");
+  const endpoint = `http://127.0.0.1:${port}/double`;
+  const connectionString = `DefaultEndpointsProtocol=http;AccountName=double;AccountKey=${key};BlobEndpoint=${endpoint};`;
+  return { connectionString, server, sent };
+}
+
+test("metadata of any name is written as it was listed", async ({ expect }) => {
+  const keys = ["_", "constructor", "__proto__", "toString", "valueOf", "hasOwnProperty", "Mixed"];
+  const double = await startDouble(keys.map((key) => `<${key}>of ${key}</${key}>`).join(""));
+  const { connectionString, server, sent } = double;
+  try {
+    const both = new BlobAccount({ kind: "key", connectionString }, () => new Date());
+    const vault = new BlobBackupVault(both, INSTANCE, both, { limits: LIMITS });
+    const version = { container: "raw", name: "odd", etag: "0x1", size: 1_800 };
+    expect(await vault.copyObject(version, "data/raw/odd/0x1.1", () => true)).toMatchObject({ kind: "copied" });
+  } finally {
+    server.close();
+  }
+  const [headers = []] = sent;
+  const metadata = headers.flatMap((header, i) =>
+    i % 2 === 0 && header.toLowerCase().startsWith("x-ms-meta-") ? [[header.slice(10), headers[i + 1]]] : [],
+  );
+  expect(metadata.sort()).toEqual(keys.map((key) => [key, `of ${key}`]).sort());
+});

@@ -1,11 +1,28 @@
 import { test } from "vitest";
-import type { CopyOutcome, ListedBlob, SourceVersion } from "./contract.ts";
+import type { CopyOutcome, ListedBlob, ListOptions, SourceVersion } from "./contract.ts";
 import { copyVersion } from "./copy-version.ts";
 
 const SINCE = "2026-01-01T12:00:00.000Z";
 const LOG: ListedBlob = {
   ...{ name: "log", etag: "e1", size: 5, modified: "2026-01-01T00:00:00.000Z", md5: "md5 of e1", type: "append" },
 };
+
+/** A datasource that lists some names, and finds none, one or all of them. */
+function datasourceOf({
+  listed = [],
+  found = [],
+}: {
+  readonly listed?: readonly string[];
+  readonly found?: readonly ListedBlob[];
+}) {
+  return {
+    look: async (_: string, name: string) => found.find((blob) => blob.name === name),
+    async *listPages(_: string, { from }: ListOptions) {
+      yield [];
+      yield listed.filter((name) => name >= from.name).map((name) => ({ ...LOG, name }));
+    },
+  };
+}
 
 /** A vault that copies whatever version it likes. */
 function vaultThat(outcome: CopyOutcome) {
@@ -16,7 +33,7 @@ function vaultThat(outcome: CopyOutcome) {
       return outcome;
     },
   };
-  return { asked, deps: { vault, datasource: { look: async () => undefined } } };
+  return { asked, deps: { vault, datasource: datasourceOf({}) } };
 }
 
 test("the entry of a blob of which a later version was copied is that version's", async ({ expect }) => {
@@ -42,4 +59,46 @@ test("only of append and page blobs will a later version do", async ({ expect })
     expect(asked[0]?.orLater === undefined, String(type)).toBe(type === undefined);
   }
   expect.assertions(types.length);
+});
+
+test("a blob that is found neither by its name nor in the listing was removed, and is no warning", async ({
+  expect,
+}) => {
+  for (const kind of ["gone", "changed"] as const) {
+    const { deps } = vaultThat({ kind });
+    const datasource = datasourceOf({ listed: ["logs", "z"] });
+    expect(await copyVersion({ ...deps, datasource }, "raw", LOG, 3, () => true), kind).toEqual({
+      copiedBytes: 0,
+      changedDuringCopy: true,
+    });
+  }
+  expect.assertions(2);
+});
+
+test("a blob that is listed and cannot be found by its name is named, and not taken for removed", async ({
+  expect,
+}) => {
+  for (const kind of ["gone", "changed"] as const) {
+    const { asked, deps } = vaultThat({ kind });
+    const datasource = datasourceOf({ listed: ["log", "z"] });
+    const taken = await copyVersion({ ...deps, datasource }, "raw", LOG, 3, () => true);
+    expect(taken.warning?.code, kind).toBe("listed-not-found");
+    expect(taken.entry, kind).toBeUndefined();
+    expect(asked.length, kind).toBe(3);
+  }
+  expect.assertions(6);
+});
+
+test("a blob that is there again when it is looked for is taken as it is now", async ({ expect }) => {
+  const asked: string[] = [];
+  const vault = {
+    copyObject: async ({ etag }: SourceVersion): Promise<CopyOutcome> => {
+      asked.push(etag);
+      return etag === "e1" ? { kind: "gone" } : { kind: "copied", movedBytes: 5 };
+    },
+  };
+  const datasource = datasourceOf({ listed: ["log"], found: [{ ...LOG, etag: "e2" }] });
+  const taken = await copyVersion({ vault, datasource }, "raw", LOG, 3, () => true);
+  expect(taken).toMatchObject({ entry: { etag: "e2" }, changedDuringCopy: true });
+  expect(asked).toEqual(["e1", "e2"]);
 });

@@ -22,6 +22,9 @@ export interface Taken {
 /** Failures of requests about one blob that may be the blob's fault. */
 const REFUSALS: ReadonlySet<FailureCode> = new Set(["datasource/refused", "datasource/forbidden", "storage/refused"]);
 
+/** How often a blob that is listed and not found is looked for, before it counts as one that no request can name. */
+const NOT_FOUND_TRIES = 3;
+
 /** A blob that is replaced faster than it can be copied is given up after this many versions. */
 const VERSIONS_TRIED = 10;
 
@@ -50,7 +53,7 @@ export async function copyVersion(
 }
 
 interface CopyVersionDeps {
-  readonly datasource: Pick<Datasource, "look">;
+  readonly datasource: Pick<Datasource, "look" | "listPages">;
   readonly vault: Pick<BackupVault, "copyObject">;
 }
 
@@ -66,6 +69,7 @@ async function copyListed(
     return missing(false, "name-not-addressable", "no URL can name this blob, so it cannot be copied");
   }
   let version = listed;
+  let notFound = 0;
   for (let tried = 1; tried <= VERSIONS_TRIED; tried++) {
     const changedDuringCopy = version !== listed;
     if (version.type === "directory") return { entry: entryOf(version, birth), copiedBytes: 0, changedDuringCopy };
@@ -101,16 +105,30 @@ async function copyListed(
       case "refused":
         return { ...missing(changedDuringCopy, outcome.code, outcome.message), isRefused: true };
       case "gone":
-        return { copiedBytes: 0, changedDuringCopy: true };
       case "changed": {
         const now = await deps.datasource.look(container, name);
-        if (now === undefined) return { copiedBytes: 0, changedDuringCopy: true };
+        if (now === undefined) {
+          if (!(await isListed(deps.datasource, container, name))) return { copiedBytes: 0, changedDuringCopy: true };
+          // It may have been written anew between the two questions.
+          notFound += 1;
+          if (notFound < NOT_FOUND_TRIES) continue;
+          return missing(changedDuringCopy, "listed-not-found", "the blob is listed, and cannot be found by its name");
+        }
         // Another object, so that a version that only looks the same is not mistaken for the listed one.
         version = { ...now };
       }
     }
   }
   return missing(true, "changing-too-fast", `the blob was replaced ${VERSIONS_TRIED} times while it was copied`);
+}
+
+/** Only a name that is listed no more belongs to a blob that was removed: what the listing has must not go in silence. */
+async function isListed(datasource: Pick<Datasource, "listPages">, container: string, name: string): Promise<boolean> {
+  for await (const page of datasource.listPages(container, { from: { name, after: false }, pageSize: 1 })) {
+    const [first] = page;
+    if (first !== undefined) return first.name === name;
+  }
+  return false;
 }
 
 function missing(changedDuringCopy: boolean, code: string, message: string): Taken {

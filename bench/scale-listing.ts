@@ -3,7 +3,7 @@
  * A datasource of any number of blobs that exist only while a page of their listing is looked at. What a blob is follows
  * from its number and the round in which its directory was last written.
  */
-import type { Datasource, ListedBlob, ListOptions } from "../src/backup/contract.ts";
+import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../src/backup/contract.ts";
 
 /** Directories of the lake; the blobs are spread evenly over them. */
 export const DIRECTORIES = 1_000;
@@ -73,7 +73,15 @@ export class SyntheticLake implements Datasource {
     return "0x1";
   }
 
-  async removeMarker(): Promise<void> {}
+  async listMarkers(): Promise<SourceMarker[]> {
+    return [];
+  }
+
+  async removeMarker(): Promise<"removed"> {
+    return "removed";
+  }
+
+  async removeMarkerDirectory(): Promise<void> {}
 
   /** Number of the first blob whose name is not before a text. */
   #firstFrom(text: string): number {

@@ -10,8 +10,9 @@ import {
   sweepDebris,
   writeMarkers,
 } from "../../src/backup/contract.ts";
-import { removeMarkersActivity, writeMarkersActivity } from "../../src/backup/markers.ts";
+import { writeMarkersActivity } from "../../src/backup/markers.ts";
 import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
 import { toContainerPlans } from "../queues/queues.ts";

@@ -1,9 +1,10 @@
-import type { Datasource, ListedBlob, ListOptions } from "../backup/contract.ts";
+import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/contract.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
+import { SOURCE_MARKER_DIRECTORY } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { userContainers } from "./containers.ts";
 import { listBlobPages } from "./list-blobs.ts";
-import { LARGEST_PAGE, listedBlob, lookedAtBlob, unquoted } from "./listed-blobs.ts";
+import { LARGEST_PAGE, listedBlob, lookedAtBlob, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
 
 /** A protected storage account, read through its blob endpoint. */
@@ -79,12 +80,50 @@ export class BlobDatasource implements Datasource {
     });
   }
 
-  async removeMarker(container: string, name: string): Promise<void> {
-    await mapping(this.#place, async () => {
+  async listMarkers(container: string, prefix: string): Promise<SourceMarker[]> {
+    return mapping({ ...this.#place, container }, async () => {
+      const { value: page = [] } = await listBlobPages(this.#account, container, { prefix }).next();
+      return page.map(({ name, properties: { etag, lastModified } }) => ({
+        name,
+        etag: unquoted(etag),
+        writtenAt: lastModified,
+      }));
+    });
+  }
+
+  async removeMarker(
+    container: string,
+    { name, etag }: Pick<SourceMarker, "name" | "etag">,
+  ): Promise<"removed" | "kept"> {
+    return mapping({ ...this.#place, container, blob: name }, async () => {
+      const marker = this.#account.container(container).getBlobClient(name);
       try {
-        await this.#account.container(container).getBlobClient(name).delete({ deleteSnapshots: "include" });
+        await marker.delete({ deleteSnapshots: "include", conditions: { ifMatch: quoted(etag) } });
+        return "removed";
       } catch (error) {
-        if (answerOf(error)?.status !== 404) throw error;
+        const { status, code = "" } = answerOf(error) ?? {};
+        if (status === 404) return "removed";
+        // Also said of a marker that is gone.
+        if (status === 412) return (await marker.exists()) ? "kept" : "removed";
+        // A policy or a legal hold: none of them lets go because it is asked again.
+        if (status === 409 && code !== "ContainerBeingDeleted") return "kept";
+        throw error;
+      }
+    });
+  }
+
+  /** The service removes no directory that is not empty (409 `DirectoryIsNotEmpty`). */
+  async removeMarkerDirectory(container: string): Promise<void> {
+    if (this.kind !== "adlsBlobServices") return;
+    await mapping({ ...this.#place, container, blob: SOURCE_MARKER_DIRECTORY }, async () => {
+      const directory = this.#account.container(container).getBlobClient(SOURCE_MARKER_DIRECTORY);
+      try {
+        const { metadata, contentLength, etag } = await directory.getProperties();
+        if (metadata?.["hdi_isfolder"] !== "true" || contentLength !== 0) return;
+        await directory.delete({ conditions: { ifMatch: etag ?? "" } });
+      } catch (error) {
+        const status = answerOf(error)?.status;
+        if (status !== 404 && status !== 409 && status !== 412) throw error;
       }
     });
   }

@@ -105,6 +105,13 @@ export interface SourceVersion {
   readonly orLater?: { readonly since: string; readonly pathOf: (etag: string) => string };
 }
 
+/** A marker as a source container has it; `etag` unquoted. */
+export interface SourceMarker {
+  readonly name: string;
+  readonly etag: string;
+  readonly writtenAt: Date;
+}
+
 /** The storage account that is protected, as a backup reads it. */
 export interface Datasource {
   readonly kind: DatasourceKind;
@@ -117,8 +124,16 @@ export interface Datasource {
   look(container: string, name: string): Promise<ListedBlob | undefined>;
   /** Writes a small blob, unless one has the name. @returns the ETag of the blob that has it now, unquoted */
   writeMarker(container: string, name: string, content: string): Promise<string>;
-  /** Removes a marker; one that is not there is fine. */
-  removeMarker(container: string, name: string): Promise<void>;
+  /** What is there with a prefix, up to 5,000 of it, in listing order. */
+  listMarkers(container: string, prefix: string): Promise<readonly SourceMarker[]>;
+  /**
+   * Removes a marker as it was listed; one that is gone is fine.
+   *
+   * @returns `kept` when it is another by now, or may not be removed, and trying again does not help
+   */
+  removeMarker(container: string, marker: Pick<SourceMarker, "name" | "etag">): Promise<"removed" | "kept">;
+  /** Removes the directory of the markers, where they have one and it is empty. */
+  removeMarkerDirectory(container: string): Promise<void>;
 }
 
 export type CopyOutcome =

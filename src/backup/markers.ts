@@ -17,7 +17,7 @@ import { areRangesIn } from "./range-tallies.ts";
 import { fateOf, type SkipReason, skipContainer, skipOrThrow, skipReasonOf } from "./skip-container.ts";
 
 /** Containers that are touched at once. */
-const MARKER_WIDTH = 16;
+export const MARKER_WIDTH = 16;
 
 export interface MarkersDeps {
   readonly jobs: RecordTable<Job>;
@@ -68,22 +68,6 @@ export async function writeMarkersActivity(deps: WriteMarkersDeps, ref: JobRef):
   if (skipped.length > 0 && skipped.length === job.containers.length) throw skipped[0]?.error;
   await mapBounded(skipped, MARKER_WIDTH, ({ container, reason }) =>
     skipContainer(deps.work, job.id, container, reason),
-  );
-  return null;
-}
-
-/**
- * Removes the job's markers from the source containers, also those of a job that failed.
- *
- * Safe to run twice: a marker that is gone is fine.
- */
-export async function removeMarkersActivity(deps: MarkersDeps, ref: JobRef): Promise<null> {
-  const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  const instance = job && (await deps.instances.get(job.vault, job.instanceName))?.value;
-  if (job?.containers === undefined || instance === undefined) return null;
-  const datasource = deps.datasource(instance);
-  await mapBounded(job.containers, MARKER_WIDTH, (container) =>
-    datasource.removeMarker(container, sourceMarkerName(container, job.id)),
   );
   return null;
 }

@@ -4,7 +4,7 @@ import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
 import { objectPath, sealPath } from "../vault/names.ts";
 import { listAttempts } from "./attempts.ts";
-import { removeMarkersActivity } from "./markers.ts";
+import { removeMarkersActivity } from "./remove-markers.ts";
 import { sweepDebrisActivity } from "./sweep-debris.ts";
 
 const INSTANCE = "1".repeat(32);

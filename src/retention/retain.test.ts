@@ -4,6 +4,7 @@ import { crashPoints } from "../../test/support/crash-points.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
+import type { Alert } from "../alerts/contract.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
@@ -134,7 +135,7 @@ test("a deleted instance is kept until its time is over; then nothing of it is l
   const { lake, points } = await lakeOf(3);
   await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
   await lake.scrubs.put(INSTANCE, "round", {});
-  await lake.alerts.put(VAULT, `${INSTANCE}|scrub.objects-missing|x`, {});
+  await lake.alerts.put(VAULT, `${INSTANCE}|scrub.objects-missing|x`, {} as Alert);
   // What an attempt that failed has copied goes with it.
   const failed = await lake.requestBackup("failed");
   lake.source.write("raw", "daily", "of an attempt");

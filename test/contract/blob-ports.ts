@@ -122,8 +122,15 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       const etag = await datasource.writeMarker(container, ".lakevault/job", "first");
       expect(await datasource.writeMarker(container, ".lakevault/job", "second")).toBe(etag);
       expect(await lookAt(estate, ".lakevault/job")).toMatchObject({ size: 5, etag });
-      await datasource.removeMarker(container, ".lakevault/job");
-      await datasource.removeMarker(container, ".lakevault/job");
+      await estate.write(".lakevault-not", "not below it");
+      const found = await datasource.listMarkers(container, ".lakevault/");
+      expect(found).toEqual([{ name: ".lakevault/job", etag, writtenAt: expect.any(Date) }]);
+      expect(await datasource.removeMarker(container, { name: ".lakevault/job", etag: "0x8DA0" })).toBe("kept");
+      expect(await datasource.look(container, ".lakevault/job")).toBeDefined();
+      for (const _ of ["once", "again"]) {
+        expect(await datasource.removeMarker(container, { name: ".lakevault/job", etag })).toBe("removed");
+      }
+      await datasource.removeMarkerDirectory(container);
       expect(await datasource.look(container, ".lakevault/job")).toBeUndefined();
     });
   });
@@ -243,7 +250,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
         }
         expect(await text(vault, "markers/1")).toBe(content);
         expect(await vault.copyMarker(container, ".lakevault/job", "markers/1", "0x8DA0")).toEqual({ kind: "changed" });
-        await datasource.removeMarker(container, ".lakevault/job");
+        await datasource.removeMarker(container, { name: ".lakevault/job", etag });
       }
       expect(await vault.copyMarker(container, ".lakevault/job", "markers/1")).toEqual({ kind: "gone" });
     });

@@ -11,6 +11,7 @@ import type {
   Datasource,
   ListedBlob,
   ListOptions,
+  SourceMarker,
   SourceVersion,
 } from "../../src/backup/contract.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
@@ -37,6 +38,8 @@ export interface MemoryBlob {
 export class MemoryAccount {
   readonly containers = new Map<string, Map<string, MemoryBlob>>();
   readonly owners = new Map<string, string>();
+  /** Containers under an immutability policy: markers cannot be removed. */
+  readonly immutable = new Set<string>();
   #writes = 0;
 
   container(name: string): Map<string, MemoryBlob> {
@@ -130,9 +133,23 @@ export class MemoryDatasource implements Datasource {
     return (this.account.container(container).get(name) ?? this.account.write(container, name, content)).etag;
   }
 
-  async removeMarker(container: string, name: string): Promise<void> {
-    this.account.containers.get(container)?.delete(name);
+  async listMarkers(container: string, prefix: string): Promise<SourceMarker[]> {
+    return [...this.account.container(container)]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, { etag, modified }]) => ({ name, etag, writtenAt: new Date(modified) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
+
+  async removeMarker(container: string, { name, etag }: SourceMarker): Promise<"removed" | "kept"> {
+    const blobs = this.account.container(container);
+    const blob = blobs.get(name);
+    if (blob === undefined) return "removed";
+    if (blob.etag !== etag || this.account.immutable.has(container)) return "kept";
+    blobs.delete(name);
+    return "removed";
+  }
+
+  async removeMarkerDirectory(): Promise<void> {}
 }
 
 export class MemoryVault implements BackupVault, SweepableVault {

@@ -4,6 +4,7 @@
  * in memory, with the steps of the orchestrations called one after the other.
  */
 
+import type { Alert } from "../../src/alerts/contract.ts";
 import type { Attempt } from "../../src/backup/attempts.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import type {
@@ -14,8 +15,9 @@ import type {
   RangeMessage,
 } from "../../src/backup/contract.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container.ts";
-import { checkMarker, removeMarkersActivity, writeMarkersActivity } from "../../src/backup/markers.ts";
+import { checkMarker, writeMarkersActivity } from "../../src/backup/markers.ts";
 import { planContainer, planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
 import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
@@ -81,7 +83,7 @@ export class MemoryLake {
   readonly vaults = new MemoryRecords<VaultRecord>();
   readonly schedules = new MemoryRecords<Schedule>();
   readonly scrubs = new MemoryRecords<unknown>();
-  readonly alerts = new MemoryRecords<unknown>();
+  readonly alerts = new MemoryRecords<Alert>();
   readonly events: string[] = [];
   readonly #options: LakeOptions;
   readonly #pool: AdaptivePool;

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, request } from "node:http";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface RecordedRequest {
@@ -7,12 +7,21 @@ export interface RecordedRequest {
   readonly headers: IncomingMessage["headers"];
 }
 
+/** An answer that says no. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface RecordingProxy {
   /** Where to send requests instead of the target, without a slash at the end. */
   readonly origin: string;
   readonly requests: readonly RecordedRequest[];
   /** Called before a request goes on; it is held until the promise is fulfilled. */
   before: (request: RecordedRequest) => Promise<void>;
+  /** Answers a request itself, as the service would; undefined: it goes on. */
+  refusing: (request: RecordedRequest) => Refusal | undefined;
   /** May change the headers of an answer on its way back. */
   answering: (request: RecordedRequest, headers: IncomingMessage["headers"]) => void;
   stop(): Promise<void>;
@@ -28,6 +37,11 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     requests.push(recorded);
     proxy.before(recorded).then(
       () => {
+        const refusal = proxy.refusing(recorded);
+        if (refusal !== undefined) {
+          incoming.resume().once("end", () => refuse(outgoing, method, refusal));
+          return;
+        }
         // Raw, because names of metadata have a case to keep.
         const forwarded = request({ hostname, port, method, path: url, headers: incoming.rawHeaders }, (answer) => {
           proxy.answering(recorded, answer.headers);
@@ -45,6 +59,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     before: () => Promise.resolve(),
+    refusing: () => undefined,
     answering: () => undefined,
     stop: async () => {
       server.closeAllConnections();
@@ -52,4 +67,14 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     },
   };
   return proxy;
+}
+
+function refuse(outgoing: ServerResponse, method: string, { status, code, headers = {} }: Refusal): void {
+  const said = { "x-ms-request-id": `request-for-${code}`, ...(code === "" ? {} : { "x-ms-error-code": code }) };
+  outgoing.writeHead(status, { "content-type": "application/xml", ...said, ...headers });
+  outgoing.end(
+    method === "HEAD"
+      ? undefined
+      : `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>No.</Message></Error>`,
+  );
 }

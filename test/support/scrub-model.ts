@@ -4,7 +4,7 @@
  * them, told by a slow look at everything at once.
  */
 import { gunzipSync } from "node:zlib";
-import { removeMarkersActivity } from "../../src/backup/markers.ts";
+import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
 import { purgeRecoveryPoint } from "../../src/retention/purge-recovery-point.ts";
 import type { Entry } from "../../src/vault/entry.ts";

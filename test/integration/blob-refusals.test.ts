@@ -1,0 +1,273 @@
+/**
+ * @module
+ * Backups by the real SDK of accounts that refuse: whatever a service answers about one blob or one container, it is named and
+ * keeps nobody else from the point.
+ */
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { type Azurite, startAzurite } from "../../local/azurite.ts";
+import { BlobAccount } from "../../src/azure/blob-account.ts";
+import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
+import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
+import { COPY_LIMITS } from "../../src/azure/copy-request.ts";
+import { decideFault } from "../../src/azure/decide-fault.ts";
+import { aboutOf, FAULT_CODES } from "../../src/azure/fault-table.ts";
+import type { BackupVault, Datasource } from "../../src/backup/contract.ts";
+import type { SweepableVault } from "../../src/vault/contract.ts";
+import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import { vaultContainerName } from "../../src/vault/names.ts";
+import { readIndex, readSeal, readSegment } from "../../src/vault/read-manifest.ts";
+import type { Seal } from "../../src/vault/seal.ts";
+import { type CopyMessage, MemoryLake, VAULT } from "../support/memory-lake.ts";
+import {
+  type RecordedRequest,
+  type RecordingProxy,
+  type Refusal,
+  startRecordingProxy,
+} from "../support/recording-proxy.ts";
+
+const JOB = "0f3b1c52-7a64-5e0d-9d3f-2b8a6c1e4d70";
+const INSTANCE = "1".repeat(32);
+
+let azurite: Azurite;
+let wire: RecordingProxy;
+let source: BlobAccount;
+let vaultAccount: BlobAccount;
+
+/** The rows in memory, the blobs in Azurite, and a wire in between. */
+class WiredLake extends MemoryLake {
+  readonly #kind: DatasourceKind;
+
+  constructor(kind: DatasourceKind = "blobServices") {
+    super();
+    this.#kind = kind;
+  }
+
+  override get deps() {
+    return {
+      ...super.deps,
+      datasource: (): Datasource => new BlobDatasource(source, this.#kind),
+      vault: (): BackupVault & SweepableVault => blobVault(),
+    };
+  }
+}
+
+function blobVault(): BlobBackupVault {
+  const limits = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10 };
+  return new BlobBackupVault(vaultAccount, INSTANCE, source, { limits });
+}
+
+beforeAll(async () => {
+  azurite = await startAzurite({ accounts: ["prodlake", "vault"] });
+  wire = await startRecordingProxy(new URL(azurite.account("vault").blobEndpoint).origin);
+  const open = (name: string): BlobAccount => {
+    const { connectionString, blobEndpoint } = azurite.account(name);
+    const throughWire = connectionString.replace(blobEndpoint, `${wire.origin}/${name}`);
+    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), { patienceMs: 0 });
+  };
+  [source, vaultAccount] = [open("prodlake"), open("vault")];
+});
+afterAll(async () => {
+  await wire.stop();
+  await azurite.stop();
+});
+
+beforeEach(async () => {
+  wire.refusing = () => undefined;
+  for (const account of [source, vaultAccount]) {
+    for await (const { name } of account.service.listContainers()) await account.container(name).delete();
+  }
+  await vaultAccount.container(vaultContainerName(INSTANCE)).create();
+});
+
+async function write(container: string, names: readonly string[], size = 5): Promise<void> {
+  await source.container(container).createIfNotExists();
+  for (const name of names) await source.container(container).getBlockBlobClient(name).upload("x".repeat(size), size);
+}
+
+async function backup(lake: WiredLake = new WiredLake()): Promise<{ readonly lake: WiredLake; readonly seal: Seal }> {
+  await lake.protect();
+  const ref = await lake.requestBackup(JOB);
+  const queue: CopyMessage[] = [...(await lake.beginMarked(ref))];
+  for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
+    queue.push(...(await lake.deliver(message)));
+  }
+  await lake.seal(ref);
+  return { lake, seal: await readSeal(blobVault(), (await lake.job(JOB)).recoveryPoint?.id ?? "") };
+}
+
+async function namesIn(seal: Seal, container: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const segment of (await readIndex(blobVault(), seal, container))?.segments ?? []) {
+    names.push(...(await readSegment(blobVault(), segment)).map(({ name }) => name));
+  }
+  return names;
+}
+
+/** The blob that a request copies from the source, as far as its last name says. */
+function copiedBlob({ method, headers }: RecordedRequest): string | undefined {
+  const from = headers["x-ms-copy-source"];
+  return method === "PUT" && typeof from === "string" ? new URL(from).pathname.split("/").at(-1) : undefined;
+}
+
+/** A status that the service gives with the code, as far as it matters here. */
+function statusOf(code: string): number {
+  const statuses = { moment: 500, race: 412, blob: 409, container: 409, right: 403, account: 403 };
+  return statuses[aboutOf({ status: 409, code })];
+}
+
+test("one backup of a container in which every blob is refused with another code takes all that is not refused", async ({
+  expect,
+}) => {
+  const codes = [...FAULT_CODES].flatMap(([code, about]) =>
+    about === "container" || about === "account" ? [] : [code],
+  );
+  // Said before a copy is refused, or of an account that is busy, or by Node itself.
+  const others = ["BlobAlreadyExists", "ServerBusy", "CannotVerifyCopySource", "SnapshotOperationRateExceeded"];
+  const refused = [...codes.filter((code) => !others.includes(code) && !code.startsWith("ERR_")), "SomethingNew"];
+  await write("raw", ["a", "z", ...refused]);
+  wire.refusing = (request) => {
+    const blob = copiedBlob(request);
+    return blob !== undefined && refused.includes(blob) ? { status: statusOf(blob), code: blob } : undefined;
+  };
+  const { lake, seal } = await backup();
+  expect(await namesIn(seal, "raw")).toEqual(["a", "z"]);
+  expect(seal.warnings.count).toBe(refused.length);
+  expect(refused.length).toBeGreaterThan(110);
+  for (const { container, name, code, message } of seal.warnings.first) {
+    expect({ container, code }).toEqual({ container: "raw", code: name });
+    expect(message).toContain(`request-for-${name}`);
+    expect(message).not.toMatch(/sig=|AccountKey/);
+  }
+  expect(await lake.job(JOB)).toMatchObject({ status: "CompletedWithWarnings", totals: { entries: 2 } });
+});
+
+test.for([
+  ["ContainerBeingDeleted", 409, "container-missing"],
+  ["ContainerNotFound", 404, "container-missing"],
+  ["ContainerDisabled", 409, "ContainerDisabled"],
+] as const)(
+  "a container of which a copy is answered '%s' stays out, and the others are whole",
+  async ([code, status, said], { expect }) => {
+    await write("doomed", ["a", "b"]);
+    await write("raw", ["a", "b"]);
+    const isDoomed = (request: RecordedRequest): boolean =>
+      String(request.headers["x-ms-copy-source"] ?? "").includes("/doomed/") ||
+      (request.method === "HEAD" && request.url.pathname.startsWith("/prodlake/doomed/"));
+    wire.refusing = (request) => {
+      const source = { "x-ms-copy-source-status-code": String(status), "x-ms-copy-source-error-code": code };
+      if (!isDoomed(request)) return undefined;
+      return request.method === "HEAD" ? { status, code } : { status, code: "CannotVerifyCopySource", headers: source };
+    };
+    const { seal } = await backup();
+    expect(seal.containers.map(({ name }) => name)).toEqual(["raw"]);
+    expect(await namesIn(seal, "raw")).toEqual(["a", "b"]);
+    expect(seal.warnings).toMatchObject({ count: 1, first: [{ container: "doomed", name: "", code: said }] });
+  },
+);
+
+test.for([
+  ["the listing", "GET", 403, "AuthorizationPermissionMismatch"],
+  ["the listing", "GET", 400, "SomethingNew"],
+  ["the marker", "PUT", 403, "AuthorizationPermissionMismatch"],
+  ["the marker", "PUT", 409, "ContainerImmutabilityPolicyLocked"],
+] as const)(
+  "a container that refuses %s (%s, %i %s) stays out, and the others are whole",
+  async ([, method, status, code], { expect }) => {
+    await write("doomed", ["a"]);
+    await write("raw", ["a"]);
+    wire.refusing = ({ method: asked, url }) =>
+      asked === method && url.pathname.startsWith("/prodlake/doomed") ? { status, code } : undefined;
+    const { seal } = await backup();
+    expect(seal.containers.map(({ name }) => name)).toEqual(["raw"]);
+    expect(seal.warnings).toMatchObject({ count: 1, first: [{ container: "doomed", name: "", code }] });
+    expect(seal.warnings.first[0]?.message).toContain("storage account 'prodlake'");
+  },
+);
+
+test("an account that refuses every copy fails the job, and says which account it is", async ({ expect }) => {
+  await write("raw", ["a", "b"]);
+  wire.refusing = (request) =>
+    copiedBlob(request) === undefined
+      ? undefined
+      : {
+          status: 403,
+          code: "CannotVerifyCopySource",
+          headers: { "x-ms-copy-source-status-code": "403", "x-ms-copy-source-error-code": "AuthorizationFailure" },
+        };
+  await expect(backup()).rejects.toMatchObject({
+    code: "datasource/forbidden",
+    message: expect.stringContaining("storage account 'prodlake' refuses the app's identity (AuthorizationFailure"),
+  });
+});
+
+test.for([
+  [
+    "a snapshot of the source",
+    (request: RecordedRequest) => request.url.searchParams.get("comp") === "snapshot",
+    "log",
+  ],
+  [
+    "a listing of the source",
+    (request: RecordedRequest) => request.url.searchParams.get("prefix") === "large",
+    "large",
+  ],
+] as const)("what is blamed for %s that is refused is the source", async ([, isRefused, name], { expect }) => {
+  await write("raw", ["a", "z"]);
+  await write("raw", ["large"], 1_500);
+  const log = source.container("raw").getAppendBlobClient("log");
+  await log.create();
+  await log.appendBlock("line", 4);
+  const refusal: Refusal = { status: 403, code: "AuthorizationPermissionMismatch" };
+  wire.refusing = (request) => (isRefused(request) ? refusal : undefined);
+  const { seal } = await backup();
+  expect(seal.warnings).toMatchObject({ count: 1, first: [{ container: "raw", name, code: refusal.code }] });
+  expect(seal.warnings.first[0]?.message).toMatch(/^storage account 'prodlake' refuses the app's identity/);
+  expect(await namesIn(seal, "raw")).toEqual(["a", "large", "log", "z"].filter((other) => other !== name));
+});
+
+test.for(["BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"])(
+  "an append blob of which no snapshot may be taken (%s) is a warning at once",
+  async (code, { expect }) => {
+    await write("raw", ["a"]);
+    await source.container("raw").getAppendBlobClient("log").create();
+    wire.refusing = ({ url }) => (url.searchParams.get("comp") === "snapshot" ? { status: 409, code } : undefined);
+    const before = wire.requests.length;
+    const { seal } = await backup();
+    expect(seal.warnings).toMatchObject({ count: 1, first: [{ name: "log", code }] });
+    const asked = wire.requests.slice(before).filter(({ url }) => url.searchParams.get("comp") === "snapshot");
+    expect(asked).toHaveLength(1);
+    expect(decideFault({ status: 409, code }, "snapshot").verdict).toBe("warning");
+  },
+);
+
+test("a source that lets go of no marker is asked once, and an alert says so", async ({ expect }) => {
+  await write("held", ["a"]);
+  wire.refusing = ({ method }) => (method === "DELETE" ? { status: 409, code: "BlobImmutableDueToPolicy" } : undefined);
+  const before = wire.requests.length;
+  const { lake } = await backup();
+  expect(await lake.job(JOB)).toMatchObject({ status: "Completed" });
+  expect(wire.requests.slice(before).filter(({ method }) => method === "DELETE")).toHaveLength(1);
+  expect((await lake.alerts.list(VAULT)).records.map(({ value }) => value)).toMatchObject([
+    { kind: "backup.markers-left", details: { counts: { markers: 1 }, names: ["held"] } },
+  ]);
+});
+
+test("on a hierarchical account the directory of the markers is not backed up, and goes with the last of them", async ({
+  expect,
+}) => {
+  await write("raw", ["a"]);
+  const stub = { metadata: { hdi_isfolder: "true" } };
+  const directory = source.container("raw").getBlockBlobClient(".lakevault");
+  await directory.upload("", 0, stub);
+  await source.container("raw").getBlockBlobClient("dir").upload("", 0, stub);
+  const { seal } = await backup(new WiredLake("adlsBlobServices"));
+  expect(await namesIn(seal, "raw")).toEqual(["a", "dir"]);
+  expect(await directory.exists()).toBe(false);
+});
+
+test("a user's own blob of the name of that directory stays and is backed up", async ({ expect }) => {
+  await write("raw", [".lakevault"]);
+  const { seal } = await backup(new WiredLake("adlsBlobServices"));
+  expect(await namesIn(seal, "raw")).toEqual([".lakevault"]);
+  expect(await source.container("raw").getBlobClient(".lakevault").exists()).toBe(true);
+});

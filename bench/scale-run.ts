@@ -110,7 +110,7 @@ class ScaleLake extends MemoryLake {
   readonly #manifests = new ManifestCache();
   readonly #copies = new AdaptivePool(
     { widest: COPY_WIDTH, patienceMs: 0 },
-    { clock: () => new Date(), sleep: async () => undefined, random: () => 0 },
+    { clock: () => new Date(), sleep: () => new Promise((resolve) => setImmediate(resolve)), random: () => 0 },
   );
 
   constructor(datasource: SyntheticLake, folder: string) {

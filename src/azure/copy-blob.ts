@@ -15,7 +15,7 @@
  */
 import { createHash } from "node:crypto";
 import type { BlockBlobClient } from "@azure/storage-blob";
-import { isPressure } from "../foundation/adaptive-pool.ts";
+import { isPassing } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { copyInBackground } from "./copy-in-background.ts";
 import {
@@ -114,7 +114,7 @@ function underPressure(request: CopyRequest, copyBlock: () => Promise<void>): Pr
       await copyBlock();
     } catch (error) {
       const failure = mapError(error, refusingPlace(error, request));
-      throw isPressure(failure) ? failure : error;
+      throw isPassing(failure) ? failure : error;
     }
   });
 }

@@ -1,4 +1,4 @@
-import { isPressure } from "../foundation/adaptive-pool.ts";
+import { isPassing } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
 import { AccountProbe } from "./account-probe.ts";
@@ -35,7 +35,7 @@ export class BlobBlame {
       await this.#probe.check();
     } catch (cause) {
       if (!(cause instanceof VaultError) || cause.code === "datasource/container-not-found") throw cause;
-      throw error ?? (isPressure(cause) ? cause : allRefused(refusal, cause));
+      throw error ?? (isPassing(cause) ? cause : allRefused(refusal, cause));
     }
   }
 
@@ -43,17 +43,18 @@ export class BlobBlame {
    * Decides about a blob whose copy failed for so long that the pool's patience is over. A throttled account is no blob's
    * fault. All else is, when the marker is copied in between and the blob is not.
    *
-   * @throws VaultError the failure, when the account is at fault
+   * @param goesOn - asked before each try
+   * @throws VaultError the failure, when the account is at fault, or nobody can tell yet
    */
-  async tryOnceMore(error: VaultError, copyOne: () => Promise<Taken>): Promise<Taken> {
+  async tryOnceMore(error: VaultError, copyOne: () => Promise<Taken>, goesOn: () => boolean): Promise<Taken> {
     let last = error;
     for (let tried = 0; tried < LAST_TRIES; tried++) {
-      if (isThrottling(last)) throw last;
+      if (isThrottling(last) || !goesOn()) throw last;
       await this.check(last.message, last);
       try {
         return await copyOne();
       } catch (again) {
-        if (!isPressure(again)) throw again;
+        if (!isPassing(again)) throw again;
         last = again;
       }
     }

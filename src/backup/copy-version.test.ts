@@ -102,3 +102,12 @@ test("a blob that is there again when it is looked for is taken as it is now", a
   expect(taken).toMatchObject({ entry: { etag: "e2" }, changedDuringCopy: true });
   expect(asked).toEqual(["e1", "e2"]);
 });
+
+test("a blob that is replaced all the time is left to the next piece when the time is over", async ({ expect }) => {
+  const { asked, deps } = vaultThat({ kind: "changed" });
+  let looks = 0;
+  const datasource = { ...datasourceOf({ listed: ["log"] }), look: async () => ({ ...LOG, etag: `e${++looks + 1}` }) };
+  const taken = await copyVersion({ ...deps, datasource }, "raw", LOG, 3, () => looks < 2, SINCE);
+  expect(taken).toMatchObject({ unfinished: true, copiedBytes: 0 });
+  expect(asked.map(({ etag }) => etag)).toEqual(["e1", "e2"]);
+});

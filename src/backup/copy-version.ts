@@ -72,6 +72,7 @@ async function copyListed(
   let notFound = 0;
   for (let tried = 1; tried <= VERSIONS_TRIED; tried++) {
     const changedDuringCopy = version !== listed;
+    if (tried > 1 && !goesOn()) return { copiedBytes: 0, changedDuringCopy, unfinished: true };
     if (version.type === "directory") return { entry: entryOf(version, birth), copiedBytes: 0, changedDuringCopy };
     if (version.effectiveTier === "Archive") {
       return missing(changedDuringCopy, "archived", "the blob is in the archive tier and cannot be read");

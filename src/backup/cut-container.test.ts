@@ -45,6 +45,8 @@ class Names implements UnknownContainer {
   }
 }
 
+const still = () => new Date(0);
+
 const PADDED = (n: number, digits: number): string => String(n).padStart(digits, "0");
 
 const LAKES: Readonly<Record<string, () => string[]>> = {
@@ -64,7 +66,7 @@ test.for(Object.keys(LAKES))(
   "a first backup of %s is cut into ranges that many workers can share",
   async (kind, { expect }) => {
     const lake = new Names(LAKES[kind]?.() ?? [], { pageSize: 200 });
-    const { cuts, expected } = await cutByProbing(lake, { ...PLAN_SETTINGS, rangeNames: 500 });
+    const { cuts, expected } = await cutByProbing(lake, { ...PLAN_SETTINGS, rangeNames: 500 }, still);
     const lengths = lake.lengths(cuts);
     expect(cuts.toSorted(nameComparator("utf-16"))).toEqual(cuts);
     expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(lake.names.length);
@@ -78,14 +80,14 @@ test.for(Object.keys(LAKES))(
 
 test("a container of one page is one range, and costs one look", async ({ expect }) => {
   const lake = new Names(["a", "b"]);
-  expect(await cutByProbing(lake, PLAN_SETTINGS)).toEqual({ cuts: [], expected: 2 });
+  expect(await cutByProbing(lake, PLAN_SETTINGS, still)).toEqual({ cuts: [], expected: 2 });
   expect(lake.calls).toBe(1);
-  expect(await cutByProbing(new Names([]), PLAN_SETTINGS)).toEqual({ cuts: [], expected: 0 });
+  expect(await cutByProbing(new Names([]), PLAN_SETTINGS, still)).toEqual({ cuts: [], expected: 0 });
 });
 
 test("a container of a few pages is not cut into crumbs", async ({ expect }) => {
   const lake = new Names(LAKES["days of parts"]?.() ?? []);
-  expect((await cutByProbing(lake, PLAN_SETTINGS)).cuts).toEqual([]);
+  expect((await cutByProbing(lake, PLAN_SETTINGS, still)).cuts).toEqual([]);
 });
 
 test("a split parts any two names, wherever they are, and is found in few looks", async ({ expect }) => {
@@ -172,4 +174,19 @@ test("what was found once is not asked for again, and is the same", async ({ exp
     ),
   );
   expect(spared).toBeGreaterThan(100);
+});
+
+test("looking for cuts ends with its time, and what was found is used", async ({ expect }) => {
+  const lake = new Names(LAKES["days of parts"]?.() ?? [], { pageSize: 20 });
+  let now = 0;
+  const first = lake.first.bind(lake);
+  lake.first = (from) => {
+    now += 1_000;
+    return first(from);
+  };
+  const settings = { ...PLAN_SETTINGS, rangeNames: 50 };
+  const { cuts } = await cutByProbing(lake, settings, () => new Date(now));
+  expect(now).toBeLessThanOrEqual(settings.budgetMs + 1_000);
+  expect(cuts.length).toBeGreaterThan(1);
+  expect(lake.lengths(cuts).reduce((sum, length) => sum + length, 0)).toBe(lake.names.length);
 });

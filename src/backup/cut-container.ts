@@ -1,4 +1,5 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
+import type { Clock } from "../foundation/clock.ts";
 import { nameComparator } from "../vault/listing-order.ts";
 import { separator } from "../vault/name-space.ts";
 import type { SegmentRef } from "../vault/segment.ts";
@@ -14,6 +15,8 @@ export interface PlanSettings {
   readonly mostProbes: number;
   /** Ranges of a first backup at most: those that turn out long are split while they are worked. */
   readonly mostFirstRanges: number;
+  /** How long cuts are looked for, ms. */
+  readonly budgetMs: number;
 }
 
 export const PLAN_SETTINGS: PlanSettings = {
@@ -21,6 +24,7 @@ export const PLAN_SETTINGS: PlanSettings = {
   mostRanges: 4_000,
   mostProbes: 400,
   mostFirstRanges: 64,
+  budgetMs: 60_000,
 };
 
 /** Where the ranges of a container begin, the first one left out: ascending. */
@@ -65,19 +69,21 @@ const SAMPLES = 4;
 
 /**
  * Cuts a container that was never backed up: halves the key space again and again, with calls for one name each, until
- * pages of the listing reach over the end of the ranges that they sample, or until there are ranges enough or the calls
- * are spent. Ranges that the samples say are short are joined.
+ * pages of the listing reach over the end of the ranges that they sample, or until there are ranges enough, or calls or
+ * time are spent. Ranges that the samples say are short are joined.
  *
  * Names are unevenly spread, so some ranges will be longer than others; workers split those while they work them.
  */
-export async function cutByProbing(container: UnknownContainer, settings: PlanSettings): Promise<Cuts> {
+export async function cutByProbing(container: UnknownContainer, settings: PlanSettings, clock: Clock): Promise<Cuts> {
+  const stopAt = clock().getTime() + settings.budgetMs;
+  const hasTime = (): boolean => clock().getTime() < stopAt;
   const sample = await container.page("");
   if (!sample.more) return { cuts: [], expected: sample.names.length };
 
   const probe = remembering(container);
   let starts: readonly string[] = [""];
   for (;;) {
-    const finer = await splitAll(probe, starts);
+    const finer = await splitAll(probe, starts, hasTime);
     const isSpent = finer.length === starts.length || probe.calls >= settings.mostProbes;
     starts = finer;
     if (starts.length >= FEWEST_SAMPLED || isSpent) {
@@ -115,9 +121,13 @@ async function sampledLength(container: UnknownContainer, starts: readonly strin
   return Math.max(1, lengths.reduce((sum, { names }) => sum + names, 0) / lengths.length);
 }
 
-async function splitAll(probe: NameProbe, starts: readonly string[]): Promise<readonly string[]> {
-  const splits = await mapBounded([...starts.keys()], PROBING_WIDTH, (i) =>
-    splitRange(probe, starts[i] ?? "", starts[i + 1]),
+async function splitAll(
+  probe: NameProbe,
+  starts: readonly string[],
+  goesOn: () => boolean,
+): Promise<readonly string[]> {
+  const splits = await mapBounded([...starts.keys()], PROBING_WIDTH, async (i) =>
+    goesOn() ? splitRange(probe, starts[i] ?? "", starts[i + 1], goesOn) : undefined,
   );
   return starts.flatMap((start, i) => [start, ...(splits[i] === undefined ? [] : [splits[i]])]);
 }

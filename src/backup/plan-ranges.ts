@@ -4,6 +4,7 @@
  * `container-plans`, whose function cuts it and sends its ranges off in lanes; so neither the orchestration's history nor
  * the queue grows with what a container holds.
  */
+import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import type { Job, JobRef, Position } from "../jobs/contract.ts";
@@ -60,6 +61,7 @@ export interface PlanContainerDeps {
   readonly vault: (instance: BackupInstance) => Pick<VaultFiles, "read">;
   readonly manifests: ManifestCache;
   readonly planSettings: PlanSettings;
+  readonly clock: Clock;
 }
 
 /**
@@ -124,7 +126,7 @@ async function cut(
   const order = listingOrderOf(datasource.kind);
   const segments = await previousSegments(deps.manifests, deps.vault(instance), job, container, order);
   if (segments !== undefined) return cutAlongSegments(segments, deps.planSettings);
-  return cutByProbing(unknownContainer(datasource, container, order), deps.planSettings);
+  return cutByProbing(unknownContainer(datasource, container, order), deps.planSettings, deps.clock);
 }
 
 function unknownContainer(datasource: Datasource, container: string, order: ListingOrder): UnknownContainer {

@@ -59,20 +59,23 @@ const MOST_PROBES = 24;
  *
  * @param from - included; the range has its first name at or after it
  * @param until - excluded
+ * @param goesOn - asked before each call; when it says no, the place is chosen by what is known
  * @returns where: names lie before it, and at or after it; undefined: no place was found
  */
 export async function splitRange(
   probe: NameProbe,
   from: string,
   until: string | undefined,
+  goesOn: () => boolean = () => true,
 ): Promise<string | undefined> {
   const { order } = probe;
   const compare = nameComparator(order);
   let probes = 0;
+  const isSpent = (): boolean => probes === MOST_PROBES || !goesOn();
   let end = until;
   /** Whether the range has a name at or after a text; if not, it ends there. */
   const has = async (text: string | undefined): Promise<boolean> => {
-    if (text === undefined || probes === MOST_PROBES || (end !== undefined && compare(text, end) >= 0)) return false;
+    if (text === undefined || isSpent() || (end !== undefined && compare(text, end) >= 0)) return false;
     probes += 1;
     const found = await probe.first(text);
     if (found !== undefined && (end === undefined || compare(found, end) < 0)) return true;
@@ -99,7 +102,7 @@ export async function splitRange(
   // What comes after the first name's own character is there; the middle may have nothing after it.
   let at = middleAt(first, same, end, order);
   while (at !== undefined && !(await has(at))) {
-    const next = probes === MOST_PROBES ? undefined : middleAt(first, same, end, order);
+    const next = isSpent() ? undefined : middleAt(first, same, end, order);
     at = next === at ? undefined : next;
   }
   return at ?? (differ > first.length ? undefined : afterAllWith(first, differ, order));

@@ -4,6 +4,7 @@ import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
 import { objectPath, sealPath } from "../vault/names.ts";
 import { listAttempts } from "./attempts.ts";
+import type { SweepPosition } from "./contract.ts";
 import { removeMarkersActivity } from "./remove-markers.ts";
 import { sweepDebrisActivity } from "./sweep-debris.ts";
 
@@ -112,7 +113,7 @@ test("a backup in which nothing was tried twice has nothing to sweep", async ({ 
 });
 
 test("a sweep that has no time goes on where it stopped", async ({ expect }) => {
-  const lake = new MemoryLake({ settings: { budgetMs: 3 } });
+  const lake = new MemoryLake();
   await lake.protect();
   lake.source.createContainer("raw");
   for (let i = 0; i < 2_500; i++) lake.source.write("raw", `n${i}`, "");
@@ -122,7 +123,13 @@ test("a sweep that has no time goes on where it stopped", async ({ expect }) => 
   await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
   for (let i = 0; i < 2_500; i += 2) lake.source.write("raw", `n${i}`, "new");
   const ref = await sealed(lake);
-  const executions = await lake.sweep(ref);
+  const sweep = (from?: SweepPosition) =>
+    sweepDebrisActivity(
+      { ...lake.deps, settings: { budgetMs: 3 } },
+      { ...ref, ...(from === undefined ? {} : { from }) },
+    );
+  let executions = 1;
+  for (let stopped = await sweep(); stopped !== null; executions++) stopped = await sweep(stopped);
   expect(executions).toBeGreaterThan(1);
   expect(objects(lake)).toHaveLength(2_500);
   expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);

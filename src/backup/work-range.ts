@@ -1,11 +1,11 @@
-import type { AdaptivePool } from "../foundation/adaptive-pool.ts";
+import { type AdaptivePool, isPassing } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position, START } from "../jobs/contract.ts";
-import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
-import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
+import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { endNote, NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import {
   getWork,
   type PieceRecord,
@@ -25,7 +25,7 @@ import { joinWarnings, MOST_WARNINGS, type Warning, type Warnings } from "../vau
 import type { SegmentRef } from "../vault/segment.ts";
 import { BlobBlame } from "./blob-blame.ts";
 import { type Change, compareListing, relabel } from "./compare-listing.ts";
-import type { BackupVault, Datasource, ListedBlob, RangeMessage, RangeStep } from "./contract.ts";
+import type { BackupVault, Datasource, RangeMessage, RangeStep } from "./contract.ts";
 import { copyVersion, type Taken } from "./copy-version.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
 import { ListingReader } from "./listing-reader.ts";
@@ -36,8 +36,13 @@ import { fateOf, skipOrThrow } from "./skip-container.ts";
 import { probeOf, splitRange } from "./split-range.ts";
 
 export interface RangeSettings {
-  /** A piece stops at the first slice after this; the host's own limit is 10 minutes on the Consumption plan. */
+  /**
+   * A piece begins no copy after this, and none a second time. Why that is soon enough for the host, which ends functions
+   * after 10 minutes, is said in `src/azure/function-time.ts`.
+   */
   readonly budgetMs: number;
+  /** How long a piece whose budget is over looks for a place to split its rest. */
+  readonly splitMs: number;
   /** Names that a piece lists at most; twice what a range is planned to have. */
   readonly mostNames: number;
   /** Between two slices of a page a piece looks at its time and whether it is still wanted: bytes of a slice. */
@@ -51,6 +56,7 @@ export interface RangeSettings {
 
 export const RANGE_SETTINGS: RangeSettings = {
   budgetMs: 4 * 60_000,
+  splitMs: 15_000,
   mostNames: 100_000,
   sliceBytes: 4 * 2 ** 30,
   segmentSizes: SEGMENT_SIZES,
@@ -122,19 +128,23 @@ async function nextStep(deps: RangeDeps, message: RangeMessage, result: PieceRec
   const { vault, job, container, range, piece } = message;
   const { rest, split, totals } = result;
   const ranges = rest === undefined ? nextOfLane(message) : [{ ...message, piece: piece + 1 }];
+  const group = groupOf(range);
+  const rows: Promise<unknown>[] = [
+    deps.work.insert(job, workRows.tally(container, group, range, piece), {
+      kind: "tally",
+      finished: rest === undefined,
+      split: split !== undefined,
+      totals,
+    }),
+    endNote(deps.work, job, workRows.running(container, range, piece)),
+  ];
   if (split !== undefined) {
     const given = splitRangeId(range, piece);
-    await deps.work.insert(job, workRows.range(container, given), { kind: "range", container, range: given, ...split });
+    const row: WorkRecord = { kind: "range", container, range: given, ...split };
+    rows.push(deps.work.insert(job, workRows.range(container, given), row));
     ranges.push({ vault, job, container, range: given, piece: 0 });
   }
-  const group = groupOf(range);
-  await deps.work.insert(job, workRows.tally(container, group, range, piece), {
-    kind: "tally",
-    finished: rest === undefined,
-    split: split !== undefined,
-    totals,
-  });
-  await deps.work.remove(job, workRows.running(container, range, piece));
+  await Promise.all(rows);
   return { ranges, ...(rest === undefined ? { check: { vault, job, container, group } } : {}) };
 }
 
@@ -151,6 +161,8 @@ interface Interval {
   /** Excluded; absent: to the end of the listing. */
   readonly until?: string;
 }
+
+type WrittenChange = Extract<Change, { kind: "written" }>;
 
 /** Where a piece begins and how far it may go. */
 interface Task {
@@ -177,6 +189,8 @@ class PieceOfRange {
   #totals: JobTotals = NO_TOTALS;
   /** Names listed, also those that are left to the next piece in the end. */
   #names = 0;
+  /** Changes that were settled. */
+  #taken = 0;
   readonly #warnings: Warning[] = [];
   readonly #blame: BlobBlame;
 
@@ -213,6 +227,11 @@ class PieceOfRange {
     let done = 0;
     try {
       for (const interval of intervals) {
+        // A page may go over many segments, each of which is read.
+        if (done > 0 && interval.segment !== undefined && !this.#hasTime()) {
+          stoppedAt = { name: interval.segment.first, after: false };
+          break;
+        }
         const end = await this.#walkInterval(interval, task, listing, writer, done > 0);
         if (end === "job ended") return undefined;
         if (end !== "done") {
@@ -272,7 +291,11 @@ class PieceOfRange {
 
   /** Says that the piece is being worked on; one that was begun before may have copied what no manifest will name. */
   async #begin(): Promise<void> {
-    if (await this.#progress.begin()) return;
+    if (!(await this.#progress.begin())) await this.#noteRepeat();
+  }
+
+  /** Notes that some of what the piece copies may be copied again, as another version. */
+  async #noteRepeat(): Promise<void> {
     const { container, range, piece } = this.#message;
     await this.#deps.work.insert(this.#job.id, workRows.repeat(container, range, piece), { kind: "repeat", container });
   }
@@ -284,7 +307,11 @@ class PieceOfRange {
     left: readonly Interval[],
   ): Promise<Pick<PieceRecord, "to" | "rest" | "split">> {
     if (stoppedAt === undefined) return task.until === undefined ? {} : { to: { name: task.until, after: false } };
-    const at = await this.#placeToSplit(stoppedAt, task.until, left);
+    const at = await this.#placeToSplit(stoppedAt, task.until, left).catch((error: unknown) => {
+      // A range that is not split is worked on by one worker, which is all there is to lose.
+      if (!isPassing(error)) throw error;
+      return undefined;
+    });
     return {
       to: stoppedAt,
       rest: at === undefined ? untilOf(task) : { until: at },
@@ -313,7 +340,8 @@ class PieceOfRange {
       return separator(passed, middle.first);
     }
     const probe = probeOf(this.#datasource, container, this.#order);
-    return this.#pool.run(() => splitRange(probe, stoppedAt.name, until));
+    const stopAt = this.#deps.clock().getTime() + this.#deps.settings.splitMs;
+    return splitRange(probe, stoppedAt.name, until, () => this.#deps.clock().getTime() < stopAt);
   }
 
   #warningsSoFar(): Warnings {
@@ -426,6 +454,7 @@ class PieceOfRange {
    * Makes the entries of a stretch, copying what is written anew.
    *
    * @returns the entries, up to the change at which it had to stop, if it had to
+   * @throws VaultError what made it stop, when that was no want of time and the piece has come to nothing before
    */
   async #take(
     changes: readonly Change[],
@@ -434,13 +463,20 @@ class PieceOfRange {
     let taken = 0;
     for (const slice of this.#slices(changes)) {
       if (taken > 0 && !(this.#hasTime() && (await this.#isWanted()))) return { entries, stoppedAt: taken };
-      const copies = await this.#copyAll(slice);
-      for (const [i, change] of slice.entries()) {
-        const copy = copies[i];
-        if (copy?.unfinished === true) return { entries, stoppedAt: taken };
+      const { copies, gaveUp } = await this.#copyAll(slice);
+      for (const change of slice) {
+        const copy = copies.get(change);
+        if (change.kind === "written" && copy === undefined) {
+          if (gaveUp !== undefined && this.#taken === 0) throw gaveUp;
+          // Only what comes before can be taken; of what was copied beyond, the next piece may find another version.
+          if (copies.size > 0) await this.#noteRepeat();
+          return { entries, stoppedAt: taken };
+        }
         const entry = copy === undefined ? this.#keep(change) : this.#settle(change, copy);
         if (entry !== undefined) entries.push(entry);
+        copies.delete(change);
         taken += 1;
+        this.#taken += 1;
       }
     }
     return { entries };
@@ -464,31 +500,49 @@ class PieceOfRange {
     return slice.length === 0 ? slices : [...slices, slice];
   }
 
-  /** @returns one a change; undefined where there was nothing to copy */
-  async #copyAll(changes: readonly Change[]): Promise<readonly (Taken | undefined)[]> {
+  /** Copies what is written in a slice, while there is time. @returns what came of those that are done */
+  async #copyAll(
+    changes: readonly Change[],
+  ): Promise<{ readonly copies: Map<Change, Taken>; readonly gaveUp?: VaultError }> {
     const written = changes.filter((change) => change.kind === "written");
     const deps = { datasource: this.#datasource, vault: this.#vault };
     const { container } = this.#message;
     const { sequence: birth, time = this.#job.startedAt } = this.#job.recoveryPoint;
-    const goesOn = (): boolean => this.#hasTime();
-    let copied = 0;
+    const copies = new Map<Change, Taken>();
     let copiedBytes = 0;
-    const copyOne = async ({ now }: { readonly now: ListedBlob }): Promise<Taken> => {
-      const copy = await copyVersion(deps, container, now, birth, goesOn, time);
-      if (copy.isRefused === true) await this.#blame.check(copy.warning?.message ?? "");
-      copied += 1;
-      copiedBytes += copy.copiedBytes;
+    const goesOn = (): boolean => {
+      // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
       if (this.#progress.isDue) {
-        const soFar = addTotals(this.#totals, { ...NO_TOTALS, listed: copied, copied, copiedBytes });
-        await this.#progress.note(soFar, this.#pool.pressure);
+        const soFar = { ...NO_TOTALS, listed: copies.size, copied: copies.size, copiedBytes };
+        void this.#progress.note(addTotals(this.#totals, soFar), this.#pool.pressure);
       }
+      return this.#hasTime();
+    };
+    const copyOne = async ({ now }: WrittenChange): Promise<Taken> => {
+      const copy = await copyVersion(deps, container, now, birth, () => this.#hasTime(), time);
+      if (copy.isRefused === true) await this.#blame.check(copy.warning?.message ?? "");
       return copy;
     };
-    const giveUp = (change: { readonly now: ListedBlob }, error: VaultError): Promise<Taken> =>
-      this.#blame.tryOnceMore(error, () => copyOne(change));
-    const taken = await this.#pool.map(written, copyOne, giveUp);
-    const copies = taken.values();
-    return changes.map(({ kind }) => (kind === "written" ? copies.next().value : undefined));
+    const take = (change: WrittenChange, copy: Taken): void => {
+      if (copy.unfinished === true) return;
+      copies.set(change, copy);
+      copiedBytes += copy.copiedBytes;
+    };
+    const { gaveUp } = await this.#pool.mapWhile(
+      written,
+      goesOn,
+      async (change) => take(change, await copyOne(change)),
+      async (change, error) =>
+        take(
+          change,
+          await this.#blame.tryOnceMore(
+            error,
+            () => copyOne(change),
+            () => this.#hasTime(),
+          ),
+        ),
+    );
+    return { copies, ...(gaveUp === undefined ? {} : { gaveUp }) };
   }
 
   #keep(change: Change): Entry | EntryLine | undefined {
@@ -515,10 +569,9 @@ class PieceOfRange {
   }
 
   /** Looks up from the work. @returns whether the job still wants this piece */
-  async #isWanted(): Promise<boolean> {
-    await this.#progress.note(this.#totals, this.#pool.pressure);
-    const job = await this.#deps.jobs.get(this.#message.vault, this.#message.job);
-    return job?.value.status === "InProgress";
+  #isWanted(): Promise<boolean> {
+    void this.#progress.note(this.#totals, this.#pool.pressure);
+    return isStillWanted(this.#deps.jobs, this.#message);
   }
 }
 

@@ -1,5 +1,8 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import { type FailureCode, VaultError } from "./errors.ts";
+import { Fifo } from "./fifo.ts";
+import { PoolWidth } from "./pool-width.ts";
 
 export interface PoolSettings {
   /** Most tasks at once. */
@@ -27,23 +30,36 @@ export interface Pressure {
   /** Tasks at once, now. */
   readonly width: number;
   readonly widest: number;
-  /** Times that the width was halved. */
+  /** Times that the width was narrowed. */
   readonly halvings: number;
-  /** The failure that last halved the width, or would have, had it not been 1; `at` in ISO 8601. */
+  /** The newest failure that passes; `at` in ISO 8601. */
   readonly last?: { readonly code: FailureCode; readonly message: string; readonly at: string };
 }
 
-/** Failures by which a service says that it is asked for too much, or cannot be reached at all. */
-const PRESSURE_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
+/** What came of inputs that were worked on while there was time. */
+export interface MappedWhile<Out> {
+  /** In input order; undefined where an input was not done. */
+  readonly results: readonly (Out | undefined)[];
+  /** Of an input whose patience was over. No input was begun after that. */
+  readonly gaveUp?: VaultError;
+}
 
-const FIRST_BACK_OFF_MS = 200;
-const LONGEST_BACK_OFF_MS = 30_000;
+/** Failures that pass: the service says that it is asked for too much, or there was no use in what it said. */
+const PASSING_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
+
+const FIRST_BACK_OFF_MS = 100;
+const LONGEST_BACK_OFF_MS = 5_000;
+
+/** Time between two looks whether batches still go on, while nothing else happens to them. */
+const LOOK_EVERY_MS = 1_000;
 
 /** One call of `map`; the pool takes turns between them. */
 interface Batch {
   readonly inputs: readonly unknown[];
+  /** Within the caller's own asynchronous context, whoever makes room for it. */
   readonly task: (input: unknown) => Promise<unknown>;
   readonly giveUp: ((input: unknown, error: VaultError) => Promise<unknown>) | undefined;
+  readonly goesOn: (() => boolean) | undefined;
   readonly results: unknown[];
   /** Index of the next input to begin. */
   next: number;
@@ -52,8 +68,11 @@ interface Batch {
   running: number;
   /** Inputs that failed and wait for their next try. */
   waiting: number;
+  /** No input is begun any more, and none is tried again. */
+  isStopped: boolean;
   failure: { readonly error: unknown } | undefined;
-  readonly end: (failure: { readonly error: unknown } | undefined) => void;
+  gaveUp: VaultError | undefined;
+  readonly end: (batch: Batch) => void;
 }
 
 /** One input of a batch that is begun. */
@@ -66,13 +85,16 @@ interface Begun {
 }
 
 /**
- * Runs tasks at a width that follows what the service bears: additive increase, multiplicative decrease. One pool is
- * shared by everything in a process that works against one account.
+ * Runs tasks at a width that follows what the service bears. One pool is shared by everything in a process that works
+ * against one account.
  *
- * - A task that fails under pressure (`storage/throttled`, `storage/unavailable`) is tried again after a back-off with
- *   full jitter, and halves the width; failures of tries that began before the last halving do not halve it again.
- * - While a failure's `retryAfterMs` runs, nothing begins.
- * - As many successes as the pool is wide make it wider by one.
+ * - A task that fails for a reason that passes is tried again after a back-off with full jitter. That alone costs nobody
+ *   else anything.
+ * - Refusals (`storage/throttled`) narrow the pool by their share; single faults (`storage/unavailable`) do not, unless
+ *   nearly all answers are faults (`pool-width.ts`).
+ * - While a service that is pressed asks to be left alone (`retryAfterMs`), nothing begins. One that is well and says so
+ *   now and then holds back that input only.
+ * - While a service is away, one try at a time asks whether it is back, at most every {@link LONGEST_BACK_OFF_MS}.
  * - Begun tasks that wait for their next try keep their places: no input is begun in their stead.
  *
  * @see https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
@@ -84,16 +106,17 @@ export class AdaptivePool {
   readonly #batches = new Fifo<Batch>();
   /** Begun inputs whose back-off is over. */
   readonly #ready = new Fifo<Begun>();
-  #width: number;
+  /** Batches that may be stopped by their time. */
+  readonly #timed = new Set<Batch>();
+  #isLooking = false;
+  readonly #width: PoolWidth;
   #running = 0;
   /** Begun inputs that are not running: in their back-off, or ready. */
   #waiting = 0;
-  /** Retry-After periods that have not ended. */
+  /** Periods in which nothing begins that have not ended. */
   #pauses = 0;
-  #successes = 0;
-  #halvings = 0;
-  /** Grows with each failure that counts; tells the tries before it from those after. */
-  #round = 0;
+  /** Failures in a row of a service that is away. */
+  #askedInVain = 0;
   #last: Pressure["last"];
 
   constructor(settings: PoolSettings, surroundings: PoolSurroundings) {
@@ -104,14 +127,14 @@ export class AdaptivePool {
       ...settings,
     };
     this.#surroundings = surroundings;
-    this.#width = Math.max(1, Math.min(this.#settings.start, settings.widest));
+    this.#width = new PoolWidth(this.#settings.start, settings.widest);
   }
 
   get pressure(): Pressure {
     return {
-      width: this.#width,
+      width: this.#width.now,
       widest: this.#settings.widest,
-      halvings: this.#halvings,
+      halvings: this.#width.narrowings,
       ...(this.#last === undefined ? {} : { last: this.#last }),
     };
   }
@@ -122,32 +145,30 @@ export class AdaptivePool {
    * After the first error that lasts no further input is begun and none is tried again; those under way are waited for,
    * so that nothing still writes when the error is seen.
    *
-   * @param giveUp - asked for a result when the pool's patience with an input is over; absent: its error is thrown
    * @returns results in input order
-   * @throws whatever the task throws; pressure only when the pool's patience with the input is over
+   * @throws whatever the task throws; what passes only when the pool's patience with the input is over
    */
-  map<In, Out>(
+  async map<In, Out>(inputs: readonly In[], task: (input: In) => Promise<Out>): Promise<Out[]> {
+    const { results, gaveUp } = await this.#map(inputs, task);
+    if (gaveUp !== undefined) throw gaveUp;
+    return results as Out[];
+  }
+
+  /**
+   * The same while there is time: it is asked for before each try, also before each further try of an input, and while
+   * inputs wait. When it is over no further input is begun and none is tried again; those under way are waited for. The
+   * first input is begun in any case, when there is room for it. When patience with an input is over it ends in the same way.
+   *
+   * @param giveUp - asked for a result first when patience with an input is over; what it throws counts like the task's
+   * @throws what lasts
+   */
+  mapWhile<In, Out>(
     inputs: readonly In[],
+    goesOn: () => boolean,
     task: (input: In) => Promise<Out>,
     giveUp?: (input: In, error: VaultError) => Promise<Out>,
-  ): Promise<Out[]> {
-    const results = new Array<Out>(inputs.length);
-    if (inputs.length === 0) return Promise.resolve(results);
-    return new Promise((resolve, reject) => {
-      this.#batches.push({
-        inputs,
-        task: task as Batch["task"],
-        giveUp: giveUp as Batch["giveUp"],
-        results,
-        next: 0,
-        open: inputs.length,
-        running: 0,
-        waiting: 0,
-        failure: undefined,
-        end: (failure) => (failure === undefined ? resolve(results) : reject(failure.error)),
-      });
-      this.#fill();
-    });
+  ): Promise<MappedWhile<Out>> {
+    return this.#map(inputs, task, goesOn, giveUp);
   }
 
   /** Runs one task under the limit, with the same patience. */
@@ -156,9 +177,46 @@ export class AdaptivePool {
     return result as Out;
   }
 
+  #map<In, Out>(
+    inputs: readonly In[],
+    task: (input: In) => Promise<Out>,
+    goesOn?: () => boolean,
+    giveUp?: (input: In, error: VaultError) => Promise<Out>,
+  ): Promise<MappedWhile<Out>> {
+    const results = new Array<Out>(inputs.length);
+    if (inputs.length === 0) return Promise.resolve({ results });
+    const inContext = AsyncLocalStorage.snapshot();
+    return new Promise((resolve, reject) => {
+      const batch: Batch = {
+        inputs,
+        task: (input) => inContext(task as Batch["task"], input),
+        giveUp: giveUp && ((input, error) => inContext(giveUp, input as In, error)),
+        goesOn,
+        results,
+        next: 0,
+        open: inputs.length,
+        running: 0,
+        waiting: 0,
+        isStopped: false,
+        failure: undefined,
+        gaveUp: undefined,
+        end: ({ failure, gaveUp }) => {
+          if (failure !== undefined) reject(failure.error);
+          else resolve({ results, ...(gaveUp === undefined ? {} : { gaveUp }) });
+        },
+      };
+      this.#batches.push(batch);
+      if (goesOn !== undefined) {
+        this.#timed.add(batch);
+        if (!this.#isLooking) void this.#look();
+      }
+      this.#fill();
+    });
+  }
+
   /** Begins as much as there is room for. */
   #fill(): void {
-    while (this.#pauses === 0 && this.#running < this.#width) {
+    while (this.#pauses === 0 && this.#running < this.#width.now) {
       const begun = this.#nextReady() ?? this.#nextInput();
       if (begun === undefined) return;
       // It never rejects: whatever the task throws is kept for the batch.
@@ -170,8 +228,8 @@ export class AdaptivePool {
     for (;;) {
       const begun = this.#ready.shift();
       if (begun === undefined) return undefined;
-      // A batch that has failed gave up its waiting inputs then.
-      if (begun.batch.failure !== undefined) continue;
+      // A batch that is stopped gave up its waiting inputs then.
+      if (begun.batch.isStopped || this.#stopWhenOver(begun.batch)) continue;
       begun.batch.waiting -= 1;
       this.#waiting -= 1;
       return begun;
@@ -179,11 +237,11 @@ export class AdaptivePool {
   }
 
   #nextInput(): Begun | undefined {
-    if (this.#running + this.#waiting >= this.#width) return undefined;
+    if (this.#running + this.#waiting >= this.#width.now) return undefined;
     for (;;) {
       const batch = this.#batches.shift();
       if (batch === undefined) return undefined;
-      if (batch.failure !== undefined) continue;
+      if (batch.isStopped || (batch.next > 0 && this.#stopWhenOver(batch))) continue;
       const index = batch.next++;
       if (batch.next < batch.inputs.length) this.#batches.push(batch);
       return { batch, index, failures: 0, firstFailureAt: 0 };
@@ -192,58 +250,53 @@ export class AdaptivePool {
 
   async #try(begun: Begun): Promise<void> {
     const { batch, index } = begun;
-    const round = this.#round;
+    const { round } = this.#width;
     this.#running += 1;
     batch.running += 1;
     try {
       batch.results[index] = await batch.task(batch.inputs[index]);
       batch.open -= 1;
-      this.#succeeded();
+      this.#width.count(round, "done");
     } catch (error) {
-      const backOffMs = isPressure(error) ? this.#pressed(error, round, begun) : undefined;
-      if (batch.failure === undefined) {
+      if (!isPassing(error)) this.#stop(batch, { error });
+      else {
+        const backOffMs = this.#failed(error, round, begun);
         if (backOffMs === undefined) await this.#giveUp(begun, error);
-        else this.#tryAgain(begun, backOffMs);
+        else if (!batch.isStopped) this.#tryAgain(begun, backOffMs);
       }
     }
     this.#running -= 1;
     batch.running -= 1;
-    if (batch.running === 0 && (batch.open === 0 || batch.failure !== undefined)) batch.end(batch.failure);
+    this.#endWhenDone(batch);
     this.#fill();
   }
 
-  #succeeded(): void {
-    this.#successes += 1;
-    if (this.#successes < this.#width) return;
-    this.#successes = 0;
-    this.#width = Math.min(this.#settings.widest, this.#width + 1);
-  }
-
   /**
-   * Counts a failure under pressure.
+   * Counts a failure that passes.
    *
    * @param round - when the try began
    * @returns how long the input waits for its next try, ms; undefined when patience with it is over
    */
-  #pressed(error: VaultError, round: number, begun: Begun): number | undefined {
+  #failed(error: VaultError, round: number, begun: Begun): number | undefined {
     const now = this.#surroundings.clock();
-    const { patienceMs, firstBackOffMs, longestBackOffMs } = this.#settings;
-    if (round === this.#round) {
-      this.#round += 1;
-      this.#successes = 0;
-      if (this.#width > 1) this.#halvings += 1;
-      this.#width = Math.max(1, Math.floor(this.#width / 2));
-      this.#last = { code: error.code, message: error.message, at: now.toISOString() };
-    }
-    const { retryAfterMs = 0 } = error;
-    if (retryAfterMs > 0) this.#pause(retryAfterMs);
+    const { patienceMs } = this.#settings;
+    const { code, message, retryAfterMs = 0 } = error;
+    this.#last = { code, message, at: now.toISOString() };
+    this.#width.count(round, code === "storage/throttled" ? "throttled" : "failed");
+    this.#askedInVain = this.#width.isAway ? this.#askedInVain + 1 : 0;
+    if (retryAfterMs > 0 && this.#width.isPressed) this.#pause(retryAfterMs);
+    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backOffMs(this.#askedInVain));
 
     if (begun.failures === 0) begun.firstFailureAt = now.getTime();
     const leftMs = begun.firstFailureAt + patienceMs - now.getTime();
     if (leftMs <= 0 || retryAfterMs > leftMs) return undefined;
-    const longestMs = Math.min(longestBackOffMs, firstBackOffMs * 2 ** begun.failures);
-    begun.failures += 1;
-    return Math.max(retryAfterMs, Math.min(leftMs, Math.ceil(this.#surroundings.random() * longestMs)));
+    return Math.max(retryAfterMs, Math.min(leftMs, this.#backOffMs(begun.failures++)));
+  }
+
+  /** @param failures - before this one */
+  #backOffMs(failures: number): number {
+    const { firstBackOffMs, longestBackOffMs } = this.#settings;
+    return Math.ceil(this.#surroundings.random() * Math.min(longestBackOffMs, firstBackOffMs * 2 ** failures));
   }
 
   #pause(ms: number): void {
@@ -263,46 +316,54 @@ export class AdaptivePool {
     });
   }
 
-  async #giveUp({ batch, index }: Begun, error: unknown): Promise<void> {
-    if (batch.giveUp === undefined || !isPressure(error)) return this.#fail(batch, error);
+  /** Looks from time to time after batches whose inputs all wait, or have not had their turn. */
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#timed.size > 0) {
+      await this.#surroundings.sleep(LOOK_EVERY_MS);
+      for (const batch of this.#timed) {
+        if (this.#stopWhenOver(batch)) this.#fill();
+      }
+    }
+    this.#isLooking = false;
+  }
+
+  #stopWhenOver(batch: Batch): boolean {
+    if (batch.goesOn?.() !== false) return false;
+    this.#stop(batch);
+    this.#endWhenDone(batch);
+    return true;
+  }
+
+  async #giveUp({ batch, index }: Begun, error: VaultError): Promise<void> {
+    if (batch.isStopped) return;
     try {
+      if (batch.giveUp === undefined) throw error;
       batch.results[index] = await batch.giveUp(batch.inputs[index], error);
       batch.open -= 1;
-    } catch (lasting) {
-      this.#fail(batch, lasting);
+    } catch (last) {
+      if (!isPassing(last)) return this.#stop(batch, { error: last });
+      if (!batch.isStopped) batch.gaveUp = last;
+      this.#stop(batch);
     }
   }
 
-  #fail(batch: Batch, error: unknown): void {
-    batch.failure = { error };
+  #stop(batch: Batch, failure?: Batch["failure"]): void {
+    batch.failure ??= failure;
+    if (batch.isStopped) return;
+    batch.isStopped = true;
     this.#waiting -= batch.waiting;
     batch.waiting = 0;
+  }
+
+  #endWhenDone(batch: Batch): void {
+    if (batch.running > 0 || (batch.open > 0 && !batch.isStopped)) return;
+    this.#timed.delete(batch);
+    batch.end(batch);
   }
 }
 
 /** Tells whether a failure is one that a pool tries again. */
-export function isPressure(error: unknown): error is VaultError {
-  return error instanceof VaultError && PRESSURE_CODES.has(error.code);
-}
-
-/** A queue whose two ends cost the same however long it is. */
-class Fifo<T> {
-  #items: T[] = [];
-  #head = 0;
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  shift(): T | undefined {
-    const item = this.#items[this.#head];
-    if (item === undefined) return undefined;
-    this.#head += 1;
-    // What is taken is let go when it is half of the list, so that each item is moved about once.
-    if (this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
+export function isPassing(error: unknown): error is VaultError {
+  return error instanceof VaultError && PASSING_CODES.has(error.code);
 }

@@ -1,3 +1,4 @@
+import { isPassing } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
@@ -24,7 +25,20 @@ export async function jobUnderWay(
 }
 
 /**
- * The same, also while the job is being cancelled.
+ * Tells whether a job still wants what a worker does for it. While its row cannot be read the work goes on: it is wanted
+ * until somebody says that it is not, and the worker's own time ends it soon enough.
+ */
+export async function isStillWanted(jobs: RecordTable<Job>, ref: JobRef): Promise<boolean> {
+  try {
+    return (await jobs.get(ref.vault, ref.job))?.value.status === "InProgress";
+  } catch (error) {
+    if (isPassing(error)) return true;
+    throw error;
+  }
+}
+
+/**
+ * The same as {@link jobUnderWay}, also while the job is being cancelled.
  *
  * @returns undefined when the job has ended
  * @throws VaultError `job/not-found`, `instance/not-found`

@@ -15,7 +15,7 @@ export function settledNames({ copied, unchanged, warned }: JobTotals): number {
  * Notes from time to time how far a part of a job is, for those who look at the job.
  *
  * Its row is there while the part is worked: a row that is gone, because the part or the whole job has ended, is not
- * written again.
+ * written again. Notes are for the eye: one that cannot be written is left out, and nobody waits for one.
  */
 export class ProgressNote {
   readonly #work: RecordTable<WorkRecord>;
@@ -25,6 +25,7 @@ export class ProgressNote {
   readonly #everyMs: number;
   readonly #since: Date;
   #begun = false;
+  #isNoting = false;
   #noted: { readonly totals: JobTotals; readonly at: Date };
 
   /** @param row - `workRows.running` of the part */
@@ -44,24 +45,40 @@ export class ProgressNote {
     return this.#work.insert(this.#jobId, this.#row, this.#running(NO_TOTALS, this.#since));
   }
 
-  /** Whether the last note is old enough for another. */
-  get isDue(): boolean {
-    return this.#clock().getTime() - this.#noted.at.getTime() >= this.#everyMs;
+  /** The same for those to whom it does not matter who was first. @returns as {@link note} does */
+  async announce(): Promise<void> {
+    await this.begin().catch(() => undefined);
   }
 
-  /** Notes the totals when that is due. */
+  /** Whether the last note is old enough for another. */
+  get isDue(): boolean {
+    return !this.#isNoting && this.#clock().getTime() - this.#noted.at.getTime() >= this.#everyMs;
+  }
+
+  /**
+   * Notes the totals when that is due.
+   *
+   * @returns when the note is written or has failed, which is for tests; never rejects
+   */
   async note(totals: JobTotals, pressure?: Pressure): Promise<void> {
     if (!this.isDue) return;
     const now = this.#clock();
     const running = this.#running(totals, now, pressure);
     this.#noted = { totals, at: now };
-    if (!this.#begun) await this.begin();
-    await updateRecord(this.#work, this.#jobId, this.#row, () => running);
+    this.#isNoting = true;
+    try {
+      if (!this.#begun) await this.begin();
+      await updateRecord(this.#work, this.#jobId, this.#row, () => running);
+    } catch {
+      // The next note says more than this one would have.
+    } finally {
+      this.#isNoting = false;
+    }
   }
 
-  /** Removes the note of a part whose result is written. Safe to run twice. */
+  /** Removes the note, as {@link endNote} does. */
   async end(): Promise<void> {
-    await this.#work.remove(this.#jobId, this.#row);
+    await endNote(this.#work, this.#jobId, this.#row);
   }
 
   #running(totals: JobTotals, now: Date, pressure?: Pressure): WorkRecord {
@@ -77,5 +94,19 @@ export class ProgressNote {
       bytesPerSecond: perSecond(totals.copiedBytes - before.copiedBytes),
       ...(pressure === undefined ? {} : { pressure }),
     };
+  }
+}
+
+/**
+ * Removes the note of a part whose result is written. One that cannot be removed goes with the job's rows, and what has a
+ * result does not count as running meanwhile. Safe to run twice.
+ *
+ * @param row - `workRows.running` of the part
+ */
+export async function endNote(work: RecordTable<WorkRecord>, jobId: string, row: string): Promise<void> {
+  try {
+    await work.remove(jobId, row);
+  } catch {
+    // Notes are for the eye.
   }
 }

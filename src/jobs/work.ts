@@ -20,9 +20,9 @@ const Pressure = z.object({
   /** Copies in flight at most: now, and when nothing pushes back. */
   width: z.int().positive(),
   widest: z.int().positive(),
-  /** Times that the width was halved. */
+  /** Times that the width was narrowed. */
   halvings: z.int().nonnegative(),
-  /** What halved it last. */
+  /** The newest failure that was tried again. */
   last: z.object({ code: z.string(), message: z.string(), at: z.string() }).optional(),
 });
 

@@ -5,7 +5,7 @@ import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { addTotals, type Job, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
-import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import { plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
@@ -24,7 +24,7 @@ import {
 import { isContainerRestored, isSegmentRestored, noteRestored } from "./restored-segments.ts";
 
 export interface RestoreSettings {
-  /** A worker begins no copy after this; the host's own limit is 10 minutes on the Consumption plan. */
+  /** A worker begins no copy after this, and none a second time; see `src/azure/function-time.ts`. */
   readonly budgetMs: number;
   /** Between two slices of a segment a worker looks whether it is still wanted: entries of a slice. */
   readonly sliceEntries: number;
@@ -140,19 +140,30 @@ class SegmentWorker {
     const { container, segment } = this.#message;
     const ref = index.segments[segment];
     if (ref === undefined) throw new VaultError("format/corrupt", `container '${container}' has no segment ${segment}`);
-    await this.#progress.begin();
+    void this.#progress.announce();
     const entries = await readSegment(this.#deps.vault(this.#job.instance), ref);
     const compare = nameComparator(index.order);
 
-    const whole = await this.#wholeNames(entries, compare);
-    this.#totals = totalsOf(entries.filter(({ name }) => whole.has(name)));
-    const wanted = entries.filter(({ name }) => !whole.has(name));
+    const before = await this.#list(entries, compare);
+    if (before === undefined) return "unfinished";
+    const wanted = entries.filter(({ name }) => before.get(name)?.isWhole !== true);
+    // What earlier messages have copied is proved by a listing after them, which this one is.
+    if (wanted.length === 0) return this.#totalsIfAllThere(entries, before);
+    this.#totals = totalsOf(entries.filter(({ name }) => before.get(name)?.isWhole === true));
     for (const slice of slicesOf(wanted, this.#deps.settings)) {
-      const copied = await this.#pool.map(slice, (entry) => this.#copy(entry));
-      if (copied.includes("unfinished")) return "unfinished";
+      const goesOn = (): boolean => {
+        // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
+        void this.#progress.note(this.#totals, this.#pool.pressure);
+        return this.#hasTime();
+      };
+      const { results, gaveUp } = await this.#pool.mapWhile(slice, goesOn, (entry) => this.#copy(entry));
+      if (gaveUp !== undefined && this.#copied === 0) throw gaveUp;
+      if (Array.from(results).some((result) => result !== "there")) return "unfinished";
       if (!(await this.#isWanted())) return "job ended";
     }
-    return (await this.#isAllThere(entries, compare)) ? totalsOf(entries) : "unfinished";
+    // Only what the target itself says counts.
+    const after = await this.#list(entries, compare);
+    return after === undefined ? "unfinished" : this.#totalsIfAllThere(entries, after);
   }
 
   async noteEnd(): Promise<void> {
@@ -171,7 +182,6 @@ class SegmentWorker {
       case "exists":
         this.#copied += 1;
         this.#totals = addTotals(this.#totals, totalsOf([entry]));
-        await this.#progress.note(this.#totals, this.#pool.pressure);
         return "there";
       case "unfinished":
         return "unfinished";
@@ -192,50 +202,55 @@ class SegmentWorker {
     return this.#deps.clock().getTime() < this.#stopAt;
   }
 
-  async #isWanted(): Promise<boolean> {
-    const job = await this.#deps.jobs.get(this.#message.vault, this.#message.job);
-    return job?.value.status === "InProgress";
-  }
-
-  /** Names in the target, of the segment and of what else lies between, whose blobs are whole. */
-  #wholeNames(entries: readonly Entry[], compare: NameComparator): Promise<ReadonlySet<string>> {
-    return this.#pool.run(async () => {
-      const whole = new Set<string>();
-      for await (const page of this.#pages(entries, compare)) {
-        for (const { name, isWhole } of page) if (isWhole) whole.add(name);
-      }
-      return whole;
-    });
+  #isWanted(): Promise<boolean> {
+    return isStillWanted(this.#deps.jobs, this.#message);
   }
 
   /**
-   * Lists the target again after the copies, because only what the target itself says counts.
+   * Lists what the target has of the segment.
    *
-   * @returns false when another worker's copy into a blob is still under way
+   * @returns blobs by name; undefined when there was no time for it
    */
-  async #isAllThere(entries: readonly Entry[], compare: NameComparator): Promise<boolean> {
-    const unsure: Entry[] = [];
-    const isAllWhole = await this.#pool.run(async () => {
-      const pending = new Map(entries.map((entry) => [entry.name, entry]));
-      let isWhole = true;
-      for await (const page of this.#pages(entries, compare)) {
-        for (const blob of page) {
-          const entry = pending.get(blob.name);
-          if (entry === undefined) continue;
-          pending.delete(blob.name);
-          const isSame = blob.isWhole ? this.#isSame(entry, blob) : true;
-          if (isSame === false) this.#refuse(entry);
-          if (isSame === undefined) unsure.push(entry);
-          isWhole &&= blob.isWhole;
+  async #list(
+    entries: readonly Entry[],
+    compare: NameComparator,
+  ): Promise<ReadonlyMap<string, RestoredBlob> | undefined> {
+    const wanted = new Set(entries.map(({ name }) => name));
+    const { results, gaveUp } = await this.#pool.mapWhile(
+      [wanted],
+      () => this.#hasTime(),
+      async () => {
+        const found = new Map<string, RestoredBlob>();
+        for await (const page of this.#pages(entries, compare)) {
+          for (const blob of page) if (wanted.has(blob.name)) found.set(blob.name, blob);
         }
+        return found;
+      },
+    );
+    if (gaveUp !== undefined) throw gaveUp;
+    return results[0];
+  }
+
+  /** @returns `unfinished` when another worker's copy into a blob is still under way */
+  async #totalsIfAllThere(
+    entries: readonly Entry[],
+    found: ReadonlyMap<string, RestoredBlob>,
+  ): Promise<JobTotals | "unfinished"> {
+    const unsure: Entry[] = [];
+    let isWhole = true;
+    for (const entry of entries) {
+      const blob = found.get(entry.name);
+      if (blob === undefined) {
+        const { container } = this.#message;
+        throw new VaultError("restore/verification-failed", `'${entry.name}' did not arrive in '${container}'`);
       }
-      for (const name of pending.keys()) {
-        throw new VaultError("restore/verification-failed", `'${name}' did not arrive in '${this.#message.container}'`);
-      }
-      return isWhole;
-    });
+      const isSame = blob.isWhole ? this.#isSame(entry, blob) : true;
+      if (isSame === false) this.#refuse(entry);
+      if (isSame === undefined) unsure.push(entry);
+      isWhole &&= blob.isWhole;
+    }
     await mapBounded(unsure, CHECKING_WIDTH, (entry) => this.#checkContent(entry));
-    return isAllWhole;
+    return isWhole ? totalsOf(entries) : "unfinished";
   }
 
   /**

@@ -49,6 +49,7 @@ import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 export const VAULT = "vault";
 const INSTANCE_NAME = "lake";
@@ -60,6 +61,8 @@ export interface LakeOptions {
   readonly planSettings?: Partial<PlanSettings>;
   /** Milliseconds that pass at each look at the clock. */
   readonly tickMs?: number;
+  /** How long the pool of copies tries again, and then its waits take their time; absent: it does not. */
+  readonly patienceMs?: number;
 }
 
 export type CopyMessage = PlanMessage | RangeMessage | MarkerCheckMessage;
@@ -93,9 +96,20 @@ export class MemoryLake {
   constructor(options: LakeOptions = {}) {
     this.#options = options;
     this.#pool = new AdaptivePool(
-      { widest: COPY_WIDTH, patienceMs: 0 },
-      { clock: () => new Date(this.#now), sleep: async () => undefined, random: () => 0 },
+      { widest: COPY_WIDTH, patienceMs: options.patienceMs ?? 0 },
+      { clock: () => new Date(this.#now), sleep: (ms) => this.#sleep(ms), random: seededRandom(1) },
     );
+  }
+
+  /** Ends when nothing else can happen but that time goes on. */
+  async #sleep(ms: number): Promise<void> {
+    const until = this.#now + (this.#options.patienceMs === undefined ? 0 : ms);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#now = Math.max(this.#now, until);
+  }
+
+  get now(): number {
+    return this.#now;
   }
 
   /** What every activity and queue function gets; each port dies where the crash switch says. */

@@ -42,6 +42,8 @@ export interface RestoreWorldOptions {
   /** Milliseconds that pass at each look at the clock. */
   readonly tickMs?: number;
   readonly pageSize?: number;
+  /** How long the pool of copies tries again. */
+  readonly patienceMs?: number;
   /** Stands between the workers and the target. */
   readonly target?: (target: RestoreTarget) => RestoreTarget;
 }
@@ -84,8 +86,12 @@ export class RestoreWorld {
     this.contents = contents;
     this.#options = options;
     this.pool = new AdaptivePool(
-      { widest: 4, patienceMs: 1_000_000 },
-      { clock: () => new Date(this.#now), sleep: async () => undefined, random: () => 0.5 },
+      { widest: 4, patienceMs: options.patienceMs ?? 1_000_000 },
+      {
+        clock: () => new Date(this.#now),
+        sleep: () => new Promise((resolve) => setImmediate(resolve)),
+        random: () => 0.5,
+      },
     );
   }
 

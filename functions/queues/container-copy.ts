@@ -10,7 +10,7 @@ const extraInputs = [input.durableClient()];
 
 app.storageQueue("containerCopy", {
   ...{ queueName, connection, extraInputs, extraOutputs: [toContainerCopy, toMarkerChecks] },
-  handler: serveQueue("backup", RangeMessage, async (message, context) => {
+  handler: serveQueue(RangeMessage, async (message, context) => {
     const { backupVault, rangeSettings, ...deps } = composed();
     const { ranges, check } = await workRange({ ...deps, vault: backupVault, settings: rangeSettings }, message);
     context.extraOutputs.set(toContainerCopy, ranges);
@@ -20,5 +20,5 @@ app.storageQueue("containerCopy", {
 
 app.storageQueue("containerCopyPoison", {
   ...{ queueName: poisonOf(queueName), connection, extraInputs },
-  handler: servePoison("backup", queueName),
+  handler: servePoison(queueName),
 });

@@ -10,7 +10,7 @@ const extraInputs = [input.durableClient()];
 
 app.storageQueue("containerPlans", {
   ...{ queueName, connection, extraInputs, extraOutputs: [toContainerCopy, toMarkerChecks] },
-  handler: serveQueue("backup", PlanMessage, async (message, context) => {
+  handler: serveQueue(PlanMessage, async (message, context) => {
     const { backupVault, ...deps } = composed();
     const { ranges, check } = await planContainer({ ...deps, vault: backupVault }, message);
     context.extraOutputs.set(toContainerCopy, ranges);
@@ -20,5 +20,5 @@ app.storageQueue("containerPlans", {
 
 app.storageQueue("containerPlansPoison", {
   ...{ queueName: poisonOf(queueName), connection, extraInputs },
-  handler: servePoison("backup", queueName),
+  handler: servePoison(queueName),
 });

@@ -10,12 +10,12 @@ const extraInputs = [input.durableClient()];
 
 app.storageQueue("containerRestorePlans", {
   ...{ queueName, connection, extraInputs, extraOutputs: [toContainerRestore] },
-  handler: serveQueue("restore", LanesMessage, async (message, context) => {
+  handler: serveQueue(LanesMessage, async (message, context) => {
     context.extraOutputs.set(toContainerRestore, await planLanes(composed(), message));
   }),
 });
 
 app.storageQueue("containerRestorePlansPoison", {
   ...{ queueName: poisonOf(queueName), connection, extraInputs },
-  handler: servePoison("restore", queueName),
+  handler: servePoison(queueName),
 });

@@ -38,6 +38,7 @@ const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
   "recovery-point/not-found": { status: 404, code: "ResourceNotFound" },
   "job/not-found": { status: 404, code: "ResourceNotFound" },
   "job/cancelled": { status: 409, code: "OperationCanceled" },
+  "job/stalled": { status: 500, code: "JobStalled" },
   "job/not-cancellable": { status: 409, code: "JobNotCancellable" },
   "operation/not-found": { status: 404, code: "ResourceNotFound" },
   "datasource/account-unknown": { status: 400, code: "UserErrorAzureResourceNotFoundByPlugin" },

@@ -29,8 +29,9 @@ type Deps = App & { readonly orchestrations: Orchestrations };
 
 async function keepGoing(deps: Deps, context: InvocationContext): Promise<void> {
   const kept = await keepJobsGoing({ ...deps, end: (ref, failure) => endJobActivity(deps, { ...ref, failure }) });
-  for (const { job, because } of kept) {
-    if (because !== "runs" && because !== "ended before") context.warn(`job '${job}' was left open: ${because}`);
+  for (const { job, because, reason } of kept) {
+    if (because === "runs" || because === "ended before") continue;
+    context.warn(`job '${job}' was left open: ${because}${reason === undefined ? "" : ` (${reason})`}`);
   }
 }
 

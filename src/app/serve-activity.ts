@@ -3,6 +3,8 @@ import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
 import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { toFailure, VaultError } from "../foundation/errors.ts";
 import type { Activity, Outcome } from "../foundation/flow.ts";
+import { JobRef } from "../jobs/contract.ts";
+import { withHeartbeat } from "./with-heartbeat.ts";
 
 /**
  * Turns an activity's body into a handler for the host.
@@ -13,10 +15,12 @@ import type { Activity, Outcome } from "../foundation/flow.ts";
 export function serveActivity<In, Out>(
   activity: Activity<In, Out>,
   body: (input: In, context: InvocationContext) => Promise<Out>,
+  atWork: typeof withHeartbeat = withHeartbeat,
 ): (input: unknown, context: InvocationContext) => Promise<Outcome<Out>> {
   return async (input, context) => {
     try {
-      const value = await withinTime(FUNCTION_TIME_MS, () => body(activity.parse(input), context));
+      const job = JobRef.safeParse(input).data?.job;
+      const value = await withinTime(FUNCTION_TIME_MS, () => atWork(job, () => body(activity.parse(input), context)));
       return { ok: true, value };
     } catch (error) {
       const told = toFailure(error);

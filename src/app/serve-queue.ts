@@ -11,33 +11,39 @@ import { DurableOrchestrations } from "../azure/durable-orchestrations.ts";
 import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { type Failure, toFailure, VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
-import { type JobKind, JobRef, type Orchestrations, orchestrationId } from "../jobs/contract.ts";
+import { JobRef, type Orchestrations } from "../jobs/contract.ts";
+import { type RaiseEventDeps, raiseEvent } from "../jobs/raise-event.ts";
+import { app } from "./app.ts";
+import { withHeartbeat } from "./with-heartbeat.ts";
 
 /** Deliveries after which the host gives a message up; the same as `maxDequeueCount` in `host.json`. */
 export const MOST_DELIVERIES = 5;
-
-type OrchestrationsOf = (context: InvocationContext) => Orchestrations;
 
 /** @param context - of a function that has the durable client among its inputs */
 export function orchestrationsOf(context: InvocationContext): Orchestrations {
   return new DurableOrchestrations(getClient(context));
 }
 
+/** What raising an event to a job's orchestration needs. */
+export function raisingOf(context: InvocationContext): RaiseEventDeps {
+  return { jobs: app().jobs, orchestrations: orchestrationsOf(context) };
+}
+
 /** Turns the body of a queue function into a handler for the host. */
 export function serveQueue<Message extends JobRef>(
-  kind: JobKind,
   schema: z.ZodType<Message>,
   body: (message: Message, context: InvocationContext) => Promise<void>,
-  orchestrations: OrchestrationsOf = orchestrationsOf,
+  raising: (context: InvocationContext) => RaiseEventDeps = raisingOf,
+  atWork: typeof withHeartbeat = withHeartbeat,
 ): (message: unknown, context: InvocationContext) => Promise<void> {
   return async (entry, context) => {
     const message = schema.parse(entry);
     try {
-      await withinTime(FUNCTION_TIME_MS, () => body(message, context));
+      await withinTime(FUNCTION_TIME_MS, () => atWork(message.job, () => body(message, context)));
     } catch (error) {
       const isLasting = error instanceof VaultError && !error.retryable;
       if (!isLasting) context.error(`message of job '${message.job}'`, cleanError(error));
-      if (isLasting || isLastDelivery(context)) await failJob(orchestrations(context), kind, message, toFailure(error));
+      if (isLasting || isLastDelivery(context)) await failJob(raising(context), message, toFailure(error));
       if (!isLasting) throw cleanError(error);
     }
   };
@@ -49,9 +55,8 @@ function isLastDelivery({ triggerMetadata }: InvocationContext): boolean {
 
 /** Turns a message that was given up into the failure of its job. Safe to run twice: a job fails once. */
 export function servePoison(
-  kind: JobKind,
   queueName: string,
-  orchestrations: OrchestrationsOf = orchestrationsOf,
+  raising: (context: InvocationContext) => RaiseEventDeps = raisingOf,
 ): (message: unknown, context: InvocationContext) => Promise<void> {
   return async (entry, context) => {
     const message = JobRef.safeParse(entry);
@@ -60,7 +65,7 @@ export function servePoison(
       return;
     }
     context.error(`a message of job '${message.data.job}' was given up`);
-    await failJob(orchestrations(context), kind, message.data, {
+    await failJob(raising(context), message.data, {
       code: "message/poisoned",
       message: `a message of queue '${queueName}' failed ${MOST_DELIVERIES} times and was given up`,
       hint: "see the app's log for its failures, then start the job again",
@@ -68,6 +73,6 @@ export function servePoison(
   };
 }
 
-async function failJob(to: Orchestrations, kind: JobKind, { job }: JobRef, failure: Failure): Promise<void> {
-  await to.raise(orchestrationId(kind, job), FAILED_EVENT, { ...failure, message: withoutSecrets(failure.message) });
+async function failJob(deps: RaiseEventDeps, ref: JobRef, failure: Failure): Promise<void> {
+  await raiseEvent(deps, ref, FAILED_EVENT, { ...failure, message: withoutSecrets(failure.message) });
 }

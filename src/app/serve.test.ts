@@ -2,9 +2,11 @@ import type { InvocationContext } from "@azure/functions";
 import { test } from "vitest";
 import { z } from "zod";
 import { MemoryOrchestrations } from "../../test/support/memory-app.ts";
+import { REQUESTED } from "../../test/support/memory-jobs.ts";
+import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
-import { JobRef } from "../jobs/contract.ts";
+import { type Job, JobRef } from "../jobs/contract.ts";
 import { serveActivity } from "./serve-activity.ts";
 import { MOST_DELIVERIES, servePoison, serveQueue } from "./serve-queue.ts";
 
@@ -77,19 +79,26 @@ test("input that is none is thrown, too", async ({ expect }) => {
 const MESSAGE = { vault: "v", job: "j", container: "c" };
 const Message = JobRef.extend({ container: z.string() });
 
+async function jobsWith(request: Job["request"]): Promise<MemoryRecords<Job>> {
+  const jobs = new MemoryRecords<Job>();
+  await jobs.put("v", "j", { ...REQUESTED, id: "j", vault: "v", request });
+  return jobs;
+}
+
 /** Delivers a message whose work fails, or does not. */
 async function deliver(failure: Error | undefined, dequeueCount = 1) {
   const { context, fake } = contexts(dequeueCount);
   const orchestrations = new MemoryOrchestrations();
+  const jobs = await jobsWith({ kind: "backup", slot: "2026-01-01T00:00:00.000Z", rule: "BackupDaily" });
   const worked: unknown[] = [];
   const handler = serveQueue(
-    "backup",
     Message,
     async (message) => {
       worked.push(message);
       if (failure !== undefined) throw failure;
     },
-    () => orchestrations,
+    () => ({ orchestrations, jobs }),
+    (_, body) => body(),
   );
   const thrown = await handler(MESSAGE, context).then(
     () => undefined,
@@ -129,17 +138,17 @@ test("a retryable failure is delivered again, and ends the job only the last tim
 test("what a message is not is never worked on", async ({ expect }) => {
   const { context } = contexts();
   const handler = serveQueue(
-    "backup",
     Message,
     async () => expect.unreachable(),
-    () => new MemoryOrchestrations(),
+    () => expect.unreachable(),
   );
   await expect(handler({ job: 7 }, context)).rejects.toThrow();
 });
 
 test("a poisoned message fails its job, and one that names none is only logged", async ({ expect }) => {
   const orchestrations = new MemoryOrchestrations();
-  const poison = servePoison("restore", "container-restore", () => orchestrations);
+  const jobs = await jobsWith({ kind: "restore", recoveryPoint: "p", target: { resourceId: "/t", account: "t" } });
+  const poison = servePoison("container-restore", () => ({ orchestrations, jobs }));
   const { context, fake } = contexts();
   await poison(MESSAGE, context);
   await poison("nonsense", context);

@@ -2,7 +2,7 @@ import type { DurableClient, DurableOrchestrationStatus } from "durable-function
 import type { Orchestrations } from "../jobs/contract.ts";
 import { cleanError } from "./clean-error.ts";
 
-type Client = Pick<DurableClient, "getStatus" | "startNew" | "raiseEvent">;
+type Client = Pick<DurableClient, "getStatus" | "startNew" | "raiseEvent" | "terminate">;
 
 /** Orchestrations of the Durable Functions extension, through the client that the host binds to a function. */
 export class DurableOrchestrations implements Orchestrations {
@@ -28,6 +28,14 @@ export class DurableOrchestrations implements Orchestrations {
       await this.#client.raiseEvent(id, event, value ?? null);
     } catch (error) {
       // "No instance with ID '...' found." The client itself takes 410, an instance that has ended, for success.
+      if (!/^No instance with ID/.test(messageOf(error))) throw cleanError(error);
+    }
+  }
+
+  async terminate(id: string, reason: string): Promise<void> {
+    try {
+      await this.#client.terminate(id, reason);
+    } catch (error) {
       if (!/^No instance with ID/.test(messageOf(error))) throw cleanError(error);
     }
   }

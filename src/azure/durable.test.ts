@@ -231,6 +231,7 @@ test("takes a start that another was faster with for done, and tells of any othe
   const orchestrations = new DurableOrchestrations({
     getStatus: client.getStatus.bind(client),
     raiseEvent: client.raiseEvent.bind(client),
+    terminate: client.terminate.bind(client),
     startNew: async (name, options) => {
       await client.startNew(name, options);
       return client.startNew(name, options);

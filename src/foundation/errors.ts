@@ -38,6 +38,7 @@ export const FAILURES = {
   "recovery-point/not-found": { retryable: false, mendedBy: "caller" },
   "job/not-found": { retryable: false, mendedBy: "caller" },
   "job/cancelled": { retryable: false, mendedBy: "caller" },
+  "job/stalled": { retryable: false, mendedBy: "operator" },
   "job/not-cancellable": { retryable: false, mendedBy: "caller" },
   "operation/not-found": { retryable: false, mendedBy: "caller" },
   "datasource/account-unknown": { retryable: false, mendedBy: "caller" },

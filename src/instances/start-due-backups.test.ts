@@ -64,7 +64,8 @@ class World extends MemoryApp {
     const end = async (): Promise<never> => {
       throw new Error("nothing is to be ended");
     };
-    await keepJobsGoing({ ...this.tables, orchestrations: this.orchestrations, end });
+    // Nothing works on these jobs, so no time passes for the watchdog.
+    await keepJobsGoing({ ...this.tables, orchestrations: this.orchestrations, clock: () => new Date(0), end });
   }
 
   async tick(now: string): Promise<string[]> {

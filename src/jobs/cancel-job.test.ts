@@ -123,7 +123,7 @@ describe("a job that is cancelled", () => {
     expect(await cancelJob(world.deps, ONE)).toMatchObject({ id: "one", status: "Cancelling" });
     expect(world.jobs.writes).toBe(writes);
     const told = {
-      id: orchestrationId("backup", "one"),
+      id: orchestrationId(await world.job()),
       event: FAILED_EVENT,
       value: { code: "job/cancelled", message: "the job was cancelled" },
     };

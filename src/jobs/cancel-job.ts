@@ -32,7 +32,7 @@ export async function cancelJob(deps: CancelJobDeps, ref: JobRef): Promise<Job> 
 
 /** Ends the wait of a job's orchestration. One that was never started hears nothing, and finds the row when it is. */
 export async function tellCancelled(orchestrations: Orchestrations, job: Job): Promise<void> {
-  await orchestrations.raise(orchestrationId(job.request.kind, job.id), FAILED_EVENT, CANCELLED);
+  await orchestrations.raise(orchestrationId(job), FAILED_EVENT, CANCELLED);
 }
 
 const CANCELLED: Failure = { code: "job/cancelled", message: "the job was cancelled" };

@@ -148,6 +148,8 @@ export const Job = z.object({
   /** Counts of a retention or a scrub, by name, for the eye. */
   counts: z.record(z.string(), z.number()).optional(),
   failure: Failure.optional(),
+  /** How often the watchdog has begun its orchestration anew; absent: never. */
+  restarts: z.int().positive().optional(),
 });
 export type Job = Readonly<z.infer<typeof Job>>;
 
@@ -165,8 +167,8 @@ export const JobRef = z.object({ vault: z.string(), job: z.string() });
 export type JobRef = Readonly<z.infer<typeof JobRef>>;
 
 /** The durable instance that works on a job; from the job alone, so that a repeated start finds the first. */
-export function orchestrationId(kind: JobKind, jobId: string): string {
-  return `${kind}-${jobId}`;
+export function orchestrationId({ id, request, restarts }: Pick<Job, "id" | "request" | "restarts">): string {
+  return `${request.kind}-${id}${restarts === undefined ? "" : `-${restarts}`}`;
 }
 
 /** Orchestrations as the rest of the app needs them. */
@@ -175,6 +177,8 @@ export interface Orchestrations {
   startOnce(name: string, id: string, input: unknown): Promise<void>;
   /** Raises an event; one that has ended no longer listens, which is fine. */
   raise(id: string, event: string, value: unknown): Promise<void>;
+  /** Ends an orchestration wherever it is; one that has ended, or was never started, is fine. */
+  terminate(id: string, reason: string): Promise<void>;
   /** undefined: never started. */
   state(id: string): Promise<"running" | "ended" | "failed" | undefined>;
 }

@@ -45,7 +45,13 @@ class World {
 
   /** What the housekeeping timer does. */
   async housekeeping(): Promise<void> {
-    await keepJobsGoing({ ...this.deps, end: async () => {} });
+    await keepJobsGoing({
+      ...this.deps,
+      work: new MemoryRecords(),
+      alerts: new MemoryRecords(),
+      clock: () => new Date(JOB.startedAt),
+      end: async () => {},
+    });
   }
 }
 

@@ -42,7 +42,7 @@ export async function requestJob(deps: RequestJobDeps, wanted: Job): Promise<Job
     const first = await deps.jobs.insert(ref.vault, ref.job, job);
     if (!first) return await requestAgain(deps, job);
   }
-  await deps.orchestrations.startOnce(job.request.kind, orchestrationId(job.request.kind, job.id), ref);
+  await deps.orchestrations.startOnce(job.request.kind, orchestrationId(job), ref);
   return job;
 }
 

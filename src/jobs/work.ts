@@ -127,6 +127,24 @@ const Restored = z.object({
   totals: JobTotals,
 });
 
+/**
+ * What the watchdog knows of a job under way. Workers write `beatAt` while they are at it, see `heartbeat.ts`; all else is
+ * the watchdog's.
+ */
+const Watch = z.object({
+  kind: z.literal("watch"),
+  /** When something was last seen to go on, ISO 8601 UTC. */
+  seenAt: z.string(),
+  /** When a worker last said that it is at work, ISO 8601 UTC; absent: none has, or it has said that it is done. */
+  beatAt: z.string().optional(),
+  /** What the job had done when the watchdog last looked; absent: it has not looked. */
+  progress: z.string().optional(),
+  /** Restarts since the job last got on. */
+  restarts: z.int().nonnegative(),
+  /** When the job was told that it has failed, ISO 8601 UTC. */
+  failedAt: z.string().optional(),
+});
+
 /** What an ended job did in one container; kept when the other rows go. */
 const Container = z.object({ kind: z.literal("container"), container: z.string(), totals: JobTotals });
 
@@ -142,10 +160,12 @@ export const WorkRecord = z.discriminatedUnion("kind", [
   Marked,
   Skipped,
   Restored,
+  Watch,
   Container,
 ]);
 export type WorkRecord = Readonly<z.infer<typeof WorkRecord>>;
 export type Pressure = Readonly<z.infer<typeof Pressure>>;
+export type WatchRecord = Extract<WorkRecord, { kind: "watch" }>;
 export type PlanRecord = Extract<WorkRecord, { kind: "plan" }>;
 export type SkippedRecord = Extract<WorkRecord, { kind: "skipped" }>;
 export type RangeRecord = Extract<WorkRecord, { kind: "range" }>;
@@ -176,6 +196,7 @@ export const workRows = {
   restoredEverywhere: "restored|",
   restoredAll: (container: string) => `restored|${container}|`,
   restored: (container: string, segment: number) => `restored|${container}|${digits(segment)}`,
+  watch: "watch",
   containers: "container|",
   container: (container: string) => `container|${container}`,
 } as const;

@@ -296,7 +296,10 @@ test("a cancelled retention purges no further point", async ({ expect }) => {
   const { lake, points } = await lakeOf(10);
   const ref = await lake.requestJob("one", { kind: "retention" });
   await cancelJob(
-    { jobs: lake.jobs, orchestrations: { startOnce: noop, raise: noop, state: async () => undefined } },
+    {
+      jobs: lake.jobs,
+      orchestrations: { startOnce: noop, raise: noop, terminate: noop, state: async () => undefined },
+    },
     ref,
   );
   expect(await purgeExpiredActivity(lake.deps, ref)).toEqual({ done: true });

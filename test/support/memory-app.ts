@@ -68,6 +68,10 @@ export class MemoryOrchestrations implements Orchestrations {
     this.raised.push({ id, event, value });
   }
 
+  async terminate(id: string): Promise<void> {
+    if (!this.ended.has(id)) this.ended.set(id, "failed");
+  }
+
   async state(id: string): Promise<"running" | "ended" | "failed" | undefined> {
     return this.ended.get(id) ?? (this.started.some((other) => other.id === id) ? "running" : undefined);
   }

@@ -2,11 +2,12 @@
  * @module
  * The tables and orchestrations around jobs in memory, with nothing that works on a job: tests write the rows of its work.
  */
+import type { Alert } from "../../src/alerts/contract.ts";
 import type { Failure } from "../../src/foundation/errors.ts";
 import type { Job, JobRef } from "../../src/jobs/contract.ts";
 import { type EndJobDeps, endJobActivity } from "../../src/jobs/end-job.ts";
 import { type InstanceLock, LOCK_ROW } from "../../src/jobs/job-lock.ts";
-import { keepJobsGoing, OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
+import { keepJobsGoing, OPEN_JOBS, type OpenJobsDeps } from "../../src/jobs/open-jobs.ts";
 import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import { CrashSwitch } from "./crash-switch.ts";
@@ -36,17 +37,19 @@ export class MemoryJobs {
   readonly locks = new MemoryRecords<InstanceLock>();
   readonly work = new MemoryRecords<WorkRecord>();
   readonly pins = new MemoryRecords<Pin>();
+  readonly alerts = new MemoryRecords<Alert>();
   readonly orchestrations = new MemoryOrchestrations();
   now = new Date("2026-01-01T01:00:00.000Z");
 
-  get deps(): EndJobDeps & { readonly orchestrations: MemoryOrchestrations } {
-    const { crash, jobs, openJobs, locks, work, pins, orchestrations } = this;
+  get deps(): EndJobDeps & Pick<OpenJobsDeps, "alerts"> & { readonly orchestrations: MemoryOrchestrations } {
+    const { crash, jobs, openJobs, locks, work, pins, alerts, orchestrations } = this;
     return {
       jobs: crash.wrap(jobs),
       openJobs: crash.wrap(openJobs),
       locks: crash.wrap(locks),
       work: crash.wrap(work),
       pins: crash.wrap(pins),
+      alerts: crash.wrap(alerts),
       orchestrations: crash.wrap(orchestrations),
       clock: () => this.now,
     };

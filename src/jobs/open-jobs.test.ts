@@ -1,0 +1,150 @@
+import { test } from "vitest";
+import { MemoryJobs, ONE } from "../../test/support/memory-jobs.ts";
+import { VaultError } from "../foundation/errors.ts";
+import { FAILED_EVENT } from "../foundation/flow.ts";
+import { beat } from "./heartbeat.ts";
+import { raiseEvent } from "./raise-event.ts";
+import { MAX_RESTARTS } from "./watchdog.ts";
+import { workRows } from "./work.ts";
+
+const MINUTE_MS = 60_000;
+
+/** A job whose orchestration was started. */
+async function running(): Promise<MemoryJobs> {
+  const world = new MemoryJobs();
+  await world.begin(["raw"]);
+  await world.housekeeping();
+  return world;
+}
+
+/** Lets minutes pass, with the housekeeping after each. @returns what it did each time */
+async function pass(
+  world: MemoryJobs,
+  minutes: number,
+  each?: (minute: number) => Promise<unknown>,
+): Promise<string[]> {
+  const done: string[] = [];
+  for (let minute = 1; minute <= minutes; minute++) {
+    world.now = new Date(world.now.getTime() + MINUTE_MS);
+    await each?.(minute);
+    for (const { because } of await world.housekeeping()) done.push(because);
+  }
+  return done;
+}
+
+test("a job whose worker says that it is at work is left alone for as long as it likes", async ({ expect }) => {
+  const world = await running();
+  await world.housekeeping();
+  const done = await pass(world, 600, () => beat({ work: world.work, clock: () => world.now }, "one", true));
+  expect(new Set(done)).toEqual(new Set(["runs"]));
+  expect((await world.job()).restarts).toBeUndefined();
+});
+
+test("a job that gets on without a word is left alone", async ({ expect }) => {
+  const world = await running();
+  const done = await pass(world, 60, (minute) =>
+    world.work.put("one", workRows.marker(`c${minute}`), { kind: "marker", container: `c${minute}`, replicatedAt: "" }),
+  );
+  expect(new Set(done)).toEqual(new Set(["runs"]));
+});
+
+test("a job whose worker went silent is begun anew within two minutes of its last word", async ({ expect }) => {
+  const world = await running();
+  await pass(world, 3, () => beat({ work: world.work, clock: () => world.now }, "one", true));
+  // The process dies just after its word, in the middle between two looks.
+  expect(await pass(world, 1)).toEqual(["was begun anew"]);
+  expect(world.orchestrations.started.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
+  expect(world.orchestrations.ended.get("backup-one")).toBe("failed");
+  expect((await world.job()).status).toBe("InProgress");
+});
+
+test("events go to the orchestration that works on the job now", async ({ expect }) => {
+  const world = await running();
+  await raiseEvent(world.deps, ONE, "replicated.raw", null);
+  await pass(world, 3);
+  await raiseEvent(world.deps, ONE, "replicated.raw", null);
+  expect(world.orchestrations.raised.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
+});
+
+test("a job that stands still for good fails, with an alert, and its instance is free", async ({ expect }) => {
+  const world = await running();
+  const done = await pass(world, 240);
+  expect(done.filter((because) => because === "was begun anew")).toHaveLength(MAX_RESTARTS);
+  expect(done.filter((because) => because === "stands still for good")).toHaveLength(1);
+  // Nobody listens to the event here, so that it is ended from outside.
+  expect(done.filter((because) => because === "did not end by itself")).toHaveLength(1);
+  expect(world.orchestrations.raised.at(-1)).toMatchObject({
+    id: `backup-one-${MAX_RESTARTS}`,
+    event: FAILED_EVENT,
+    value: { code: "job/stalled" },
+  });
+  expect(await world.job()).toMatchObject({ status: "Failed", failure: { code: "job/stalled" } });
+  expect(world.locks.size).toBe(0);
+  const [alert] = Object.values(world.alerts.dump()["vault"] ?? {});
+  expect(alert).toMatchObject({ kind: "job.stalled", severity: "critical", instanceName: "lake", subject: "one" });
+});
+
+test("a cancelled job that does not end is ended as cancelled", async ({ expect }) => {
+  const world = await running();
+  await world.jobs.put(ONE.vault, ONE.job, { ...(await world.job()), status: "Cancelling" });
+  const done = await pass(world, 15);
+  expect(done.filter((because) => because === "did not end by itself")).toHaveLength(1);
+  expect(await world.job()).toMatchObject({ status: "Cancelled", failure: { code: "job/cancelled" } });
+});
+
+test("while other jobs are worked on, a job that waits for its turn is left alone for a quarter of an hour", async ({
+  expect,
+}) => {
+  const world = await running();
+  const other = { vault: ONE.vault, job: "two" };
+  await world.openJobs.put("open", "two", other);
+  await world.jobs.put(ONE.vault, "two", { ...(await world.job()), id: "two", instance: "2".repeat(32) });
+  await world.housekeeping();
+  await world.housekeeping();
+  const waits = async (minutes: number): Promise<number | undefined> => {
+    await pass(world, minutes, () => beat({ work: world.work, clock: () => world.now }, "two", true));
+    return (await world.job()).restarts;
+  };
+  expect(await waits(15)).toBeUndefined();
+  expect(await waits(17)).toBe(1);
+});
+
+test("two timers at once begin a job anew once", async ({ expect }) => {
+  const world = await running();
+  await pass(world, 2);
+  world.now = new Date(world.now.getTime() + MINUTE_MS);
+  await Promise.all([world.housekeeping(), world.housekeeping()]);
+  expect((await world.job()).restarts).toBe(1);
+  expect(world.orchestrations.started).toHaveLength(2);
+});
+
+test("a restart that dies between its two writes is ended by the next look", async ({ expect }) => {
+  const world = await running();
+  await pass(world, 2);
+  world.orchestrations.startOnce = async () => {
+    throw new Error("died");
+  };
+  await expect(pass(world, 1)).rejects.toThrow("died");
+  expect((await world.job()).restarts).toBe(1);
+  Reflect.deleteProperty(world.orchestrations, "startOnce");
+  expect(await pass(world, 1)).toEqual(["started"]);
+  expect(world.orchestrations.started.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
+});
+
+test("a job that ends leaves nothing of its watch, and a late beat writes none", async ({ expect }) => {
+  const world = await running();
+  await world.housekeeping();
+  expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(true);
+  await world.work.remove("one", workRows.watch);
+  expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(false);
+  expect(world.work.size).toBe(0);
+});
+
+test("a beat that cannot be written is no failure of the work", async ({ expect }) => {
+  const world = await running();
+  await world.housekeeping();
+  world.work.replace = async () => {
+    throw new VaultError("storage/unavailable", "the state account is away");
+  };
+  expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(false);
+});

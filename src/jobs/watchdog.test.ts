@@ -1,0 +1,124 @@
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import {
+  BEAT_EVERY_MS,
+  decideRestart,
+  decideWatch,
+  ENDING_MS,
+  MAX_RESTARTS,
+  QUEUED_MS,
+  QUIET_MS,
+  type WatchFacts,
+} from "./watchdog.ts";
+import type { WatchRecord } from "./work.ts";
+
+const START = Date.parse("2026-01-01T00:00:00.000Z");
+const at = (ms: number): string => new Date(START + ms).toISOString();
+const watch = (changes: Partial<WatchRecord> = {}): WatchRecord => ({
+  kind: "watch",
+  seenAt: at(0),
+  restarts: 0,
+  ...changes,
+});
+const facts = (ms: number, changes: Partial<WatchFacts> = {}): WatchFacts => ({
+  watch: watch(),
+  isCancelling: false,
+  areOthersAtWork: false,
+  now: new Date(START + ms),
+  ...changes,
+});
+
+test("the numbers fit: beats before quiet, the longest retry too, and a minute's look within two minutes", ({
+  expect,
+}) => {
+  expect(3 * BEAT_EVERY_MS).toBeLessThan(QUIET_MS);
+  expect(40_000 + BEAT_EVERY_MS).toBeLessThanOrEqual(QUIET_MS);
+  expect(QUIET_MS + 60_000).toBeLessThan(120_000);
+  expect(QUEUED_MS).toBeGreaterThan(10 * 60_000);
+});
+
+describe("a job is", () => {
+  test.for<readonly [string, Partial<WatchFacts>, number, string]>([
+    ["left alone up to the limit", {}, QUIET_MS, "wait"],
+    ["looked at after it", {}, QUIET_MS + 1, "look"],
+    [
+      "left alone while its worker says that it is at work",
+      { watch: watch({ beatAt: at(60_000) }) },
+      60_000 + QUIET_MS,
+      "wait",
+    ],
+    ["looked at when its worker went silent", { watch: watch({ beatAt: at(60_000) }) }, 60_001 + QUIET_MS, "look"],
+    ["left alone for longer while others are at work", { areOthersAtWork: true }, QUEUED_MS, "wait"],
+    ["looked at in the end even so", { areOthersAtWork: true }, QUEUED_MS + 1, "look"],
+    ["left alone for twice as long after one restart", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS, "wait"],
+    ["looked at after that", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS + 1, "look"],
+    ["left alone for at most sixteen times as long", { watch: watch({ restarts: 8 }) }, 16 * QUIET_MS, "wait"],
+    ["looked at after that, too", { watch: watch({ restarts: 8 }) }, 16 * QUIET_MS + 1, "look"],
+    ["left to end by itself when it is cancelled", { isCancelling: true }, ENDING_MS, "wait"],
+    ["ended when it does not", { isCancelling: true }, ENDING_MS + 1, "end"],
+    ["left to end by itself when it has failed", { watch: watch({ failedAt: at(0) }) }, ENDING_MS, "wait"],
+    ["ended when it does not end", { watch: watch({ failedAt: at(0) }) }, ENDING_MS + 1, "end"],
+  ])("%s", ([, changes, ms, action], { expect }) => {
+    const decided = decideWatch(facts(ms, changes));
+    expect(decided.action).toBe(action);
+    expect(decided.because).not.toBe("");
+  });
+});
+
+describe("a job of which nothing was seen", () => {
+  test.for<readonly [string, Partial<WatchRecord>, string]>([
+    ["got on without a word: that is noted", { progress: "before" }, "note"],
+    ["was never looked at: how far it is is noted", {}, "note"],
+    ["got on, and its worker went silent: it is begun anew", { progress: "before", beatAt: at(0) }, "restart"],
+    ["does not get on: it is begun anew", { progress: "now" }, "restart"],
+    ["does not get on after many restarts: once more", { progress: "now", restarts: MAX_RESTARTS - 1 }, "restart"],
+    ["does not get on whatever is done: it has failed", { progress: "now", restarts: MAX_RESTARTS }, "fail"],
+    ["got on after as many restarts: it has not failed", { progress: "before", restarts: MAX_RESTARTS }, "note"],
+    [
+      "got on so, and went silent: it has not failed",
+      { progress: "b", beatAt: at(0), restarts: MAX_RESTARTS },
+      "restart",
+    ],
+  ])("%s", ([, changes, action], { expect }) => {
+    expect(decideRestart(watch(changes), "now").action).toBe(action);
+  });
+
+  test("and that has failed is told so with a code, and what to do", ({ expect }) => {
+    const decided = decideRestart(watch({ progress: "now", restarts: MAX_RESTARTS }), "now");
+    expect(decided).toMatchObject({
+      failure: { code: "job/stalled", hint: expect.stringContaining("start the job again") },
+    });
+  });
+});
+
+test("a job that never gets on fails within two hours, after few restarts; one that does never does", ({ expect }) => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { minLength: 300, maxLength: 300 }), ([...getsOn]) => {
+      let known = watch();
+      let restarts = 0;
+      let progress = 0;
+      let idleSince = 0;
+      for (let minute = 1; minute <= 300; minute++) {
+        const now = minute * 60_000;
+        if (getsOn[minute - 1] === true && minute % 40 === 0) {
+          progress += 1;
+          idleSince = now;
+        }
+        if (decideWatch(facts(now, { watch: known })).action !== "look") continue;
+        const decided = decideRestart(known, String(progress));
+        const hasGotOn = known.progress !== String(progress);
+        known = { ...known, seenAt: at(now), progress: String(progress), restarts: hasGotOn ? 0 : known.restarts };
+        if (decided.action === "restart") {
+          known = { ...known, restarts: known.restarts + 1 };
+          restarts += 1;
+        }
+        if (decided.action !== "fail") continue;
+        expect(now - idleSince).toBeGreaterThan(60 * 60_000);
+        expect(now - idleSince).toBeLessThan(3 * 60 * 60_000);
+        return;
+      }
+      expect(progress).toBeGreaterThan(0);
+      expect(restarts).toBeGreaterThan(0);
+    }),
+  );
+});

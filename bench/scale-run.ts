@@ -127,6 +127,7 @@ class ScaleLake extends MemoryLake {
       manifests: this.#manifests,
       pool: () => this.#copies,
       clock: () => new Date(),
+      isStopping: () => false,
     };
   }
 }

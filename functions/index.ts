@@ -4,6 +4,7 @@ import "./activities/jobs.ts";
 import "./activities/restore.ts";
 import "./activities/retention.ts";
 import "./activities/scrub.ts";
+import "./hooks.ts";
 import "./http/api.ts";
 import "./orchestrators/backup.ts";
 import "./orchestrators/restore.ts";

@@ -224,6 +224,8 @@ async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Pr
     stop: async () => {
       const requests = server.suspend();
       await triggers.stop();
+      // Nothing new begins, so what is under way may leave its rest to the next host.
+      worker.announceStop();
       await within(STOP_PATIENCE_MS, Promise.all([requests, triggers.drain()]));
       for (const step of undo.reverse()) await step();
     },

@@ -49,7 +49,9 @@ export interface WorkerProcess {
    * `timeoutMs` ends its worker, and with it every other execution there.
    */
   invoke(invocation: WorkerInvocation, timeoutMs: number | undefined): Promise<WorkerOutcome>;
-  /** Runs the app's `appTerminate` hooks and ends the worker. */
+  /** Runs the app's `appTerminate` hooks, while executions go on. */
+  announceStop(): void;
+  /** Runs the app's `appTerminate` hooks, unless they have run, and ends the worker. */
   stop(): Promise<void>;
 }
 
@@ -222,6 +224,9 @@ export function openWorkerProcess(options: WorkerProcessOptions): WorkerProcess 
         }
         send(current.child, { kind: "invoke", invocation });
       });
+    },
+    announceStop: () => {
+      if (life !== undefined) send(life.child, { kind: "terminating" });
     },
     stop: async () => {
       isStopping = true;

@@ -44,13 +44,24 @@ async function handle(message: ToWorker): Promise<void> {
       send({ kind: "outcome", invocationId: invocation.invocationId, outcome: await app.invoke(invocation) });
       return;
     }
+    case "terminating":
+      await terminate();
+      return;
     case "stop":
-      await app?.terminate().catch((error: unknown) => {
-        send({ kind: "log", line: { level: "error", category: "system", message: errorText(error).message } });
-      });
+      await terminate();
       process.disconnect();
       return;
   }
+}
+
+let terminated: Promise<void> | undefined;
+
+/** Runs the app's hooks once. */
+function terminate(): Promise<void> {
+  terminated ??= (app?.terminate() ?? Promise.resolve()).catch((error: unknown) => {
+    send({ kind: "log", line: { level: "error", category: "system", message: errorText(error).message } });
+  });
+  return terminated;
 }
 
 process.on("message", (message: ToWorker) => void handle(message));

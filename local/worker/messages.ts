@@ -50,6 +50,8 @@ export interface LoadedApp {
 export type ToWorker =
   | { readonly kind: "load"; readonly scriptRoot: string }
   | { readonly kind: "invoke"; readonly invocation: WorkerInvocation }
+  /** The host will stop: the app's `appTerminate` hooks run, while executions go on. */
+  | { readonly kind: "terminating" }
   | { readonly kind: "stop" };
 
 export type FromWorker =

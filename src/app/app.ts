@@ -51,6 +51,7 @@ import { type ScrubSettings, ScrubState, type ScrubVault } from "../scrub/contra
 import type { SweepableVault, VaultFiles } from "../vault/contract.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
+import { isStopping } from "./stopping.ts";
 
 /** All that the capabilities need; each takes what its own `Deps` names. */
 export interface App extends ApiTables {
@@ -76,6 +77,7 @@ export interface App extends ApiTables {
   readonly planSettings: PlanSettings;
   readonly rangeSettings: RangeSettings;
   readonly restoreSettings: RestoreSettings;
+  readonly isStopping: () => boolean;
 }
 
 let made: App | undefined;
@@ -133,6 +135,7 @@ export function composeApp(config: Config, clock: Clock): App {
       segmentSizes: segmentSizesOf(config.segmentEntries),
     },
     restoreSettings: { ...RESTORE_SETTINGS, budgetMs: config.pieceBudgetMs },
+    isStopping,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { InvocationContext } from "@azure/functions";
+import { raiseJobStalled } from "../alerts/job-stalled.ts";
 import { cleanError } from "../azure/clean-error.ts";
 import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { startDueBackups } from "../instances/start-due-backups.ts";
@@ -28,7 +29,11 @@ export async function runScheduler(context: InvocationContext): Promise<void> {
 type Deps = App & { readonly orchestrations: Orchestrations };
 
 async function keepGoing(deps: Deps, context: InvocationContext): Promise<void> {
-  const kept = await keepJobsGoing({ ...deps, end: (ref, failure) => endJobActivity(deps, { ...ref, failure }) });
+  const kept = await keepJobsGoing({
+    ...deps,
+    end: (ref, failure) => endJobActivity(deps, { ...ref, failure }),
+    raiseStalled: (job, failure, now) => raiseJobStalled(deps.alerts, job, failure, now),
+  });
   for (const { job, because, reason } of kept) {
     if (because === "runs" || because === "ended before") continue;
     context.warn(`job '${job}' was left open: ${because}${reason === undefined ? "" : ` (${reason})`}`);

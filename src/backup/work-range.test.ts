@@ -399,3 +399,30 @@ test("a deleted blob that is put back with its old ETag is a new object with a n
   expect(entry).toMatchObject({ name: "n000", etag: blob.etag, birth: 3 });
   expect(lake.vault.files.has(objectPath("raw", "n000", blob.etag, 3))).toBe(true);
 });
+
+test("a piece whose process is about to end leaves the rest to the next, and loses nothing of what it has", async ({
+  expect,
+}) => {
+  const lake = await lakeOf(40);
+  const ref = await lake.requestBackup("one");
+  const [message] = await lake.beginBackup(ref);
+  if (message === undefined) throw new Error("no range was planned");
+  let copies = 0;
+  const copyObject = lake.vault.copyObject.bind(lake.vault);
+  lake.vault.copyObject = (...args) => {
+    copies += 1;
+    if (copies === 10) lake.isStopping = true;
+    return copyObject(...args);
+  };
+  const follow = await lake.deliver(message);
+  // The rest, and what it has given away of it.
+  expect(follow.map((each) => "piece" in each && each.piece)).toEqual([1, 0]);
+  expect(copies).toBeLessThan(30);
+  const begun = copies;
+  lake.isStopping = false;
+  await lake.deliverAll(follow);
+  await lake.seal(ref);
+  expect(copies).toBe(40);
+  expect(begun).toBeGreaterThanOrEqual(10);
+  expect((await lake.job("one")).totals).toMatchObject({ copied: 40, entries: 40 });
+});

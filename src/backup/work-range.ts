@@ -74,6 +74,8 @@ export interface RangeDeps {
   readonly pool: (account: string) => AdaptivePool;
   readonly manifests: ManifestCache;
   readonly clock: Clock;
+  /** Whether the host is about to end this process: what is left of a piece goes to the next one then. */
+  readonly isStopping: () => boolean;
   readonly settings: RangeSettings;
 }
 
@@ -447,7 +449,7 @@ class PieceOfRange {
   }
 
   #hasTime(): boolean {
-    return this.#deps.clock().getTime() < this.#stopAt;
+    return !this.#deps.isStopping() && this.#deps.clock().getTime() < this.#stopAt;
   }
 
   /**

@@ -65,7 +65,13 @@ class World extends MemoryApp {
       throw new Error("nothing is to be ended");
     };
     // Nothing works on these jobs, so no time passes for the watchdog.
-    await keepJobsGoing({ ...this.tables, orchestrations: this.orchestrations, clock: () => new Date(0), end });
+    await keepJobsGoing({
+      ...this.tables,
+      orchestrations: this.orchestrations,
+      clock: () => new Date(0),
+      end,
+      raiseStalled: end,
+    });
   }
 
   async tick(now: string): Promise<string[]> {

@@ -1,4 +1,3 @@
-import { type Alert, type Condition, raiseAlert } from "../alerts/contract.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { Failure } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
@@ -15,10 +14,11 @@ export interface OpenJobsDeps {
   readonly jobs: RecordTable<Job>;
   readonly openJobs: RecordTable<JobRef>;
   readonly work: RecordTable<WorkRecord>;
-  readonly alerts: RecordTable<Alert>;
   readonly orchestrations: Orchestrations;
   readonly clock: Clock;
   readonly end: (ref: JobRef, failure: Failure) => Promise<unknown>;
+  /** Tells an operator of a job that stands still for good. Safe to run twice. */
+  readonly raiseStalled: (job: Job, failure: Failure, now: Date) => Promise<unknown>;
 }
 
 export interface KeptGoing {
@@ -148,7 +148,7 @@ async function lookAt(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: 
       return { because: "was begun anew", reason: `${reason}: ${decided.because}` };
     case "fail":
       await note(deps, job.id, { ...noted, failedAt: now.toISOString() });
-      await raiseAlert(deps.alerts, job.vault, stalledAlert(job, decided.failure), now);
+      await deps.raiseStalled(job, decided.failure, now);
       await deps.orchestrations.raise(orchestrationId(job), FAILED_EVENT, decided.failure);
       return { because: "stands still for good", reason };
   }
@@ -184,16 +184,4 @@ async function progressOf(deps: OpenJobsDeps, job: Job): Promise<string> {
   for await (const { value } of listRecords(deps.work, job.id)) if (DONE_KINDS.has(value.kind)) rows += 1;
   const { status, recoveryPoint, containers, totals, counts } = stored ?? job;
   return JSON.stringify([rows, status, recoveryPoint?.id ?? null, containers?.length ?? 0, totals ?? {}, counts ?? {}]);
-}
-
-function stalledAlert(job: Job, { message }: Failure): Condition {
-  return {
-    kind: "job.stalled",
-    severity: "critical",
-    instance: job.instance,
-    instanceName: job.instanceName,
-    subject: job.id,
-    message: `${job.request.kind} '${job.id}': ${message}`,
-    details: { counts: { restarts: job.restarts ?? 0 }, names: [] },
-  };
 }

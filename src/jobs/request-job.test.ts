@@ -48,9 +48,9 @@ class World {
     await keepJobsGoing({
       ...this.deps,
       work: new MemoryRecords(),
-      alerts: new MemoryRecords(),
       clock: () => new Date(JOB.startedAt),
       end: async () => {},
+      raiseStalled: async () => {},
     });
   }
 }

@@ -51,6 +51,8 @@ export interface RestoreSegmentDeps {
   /** Shared by all segments in this process that are restored to the same account. */
   readonly pool: (account: string) => AdaptivePool;
   readonly clock: Clock;
+  /** Whether the host is about to end this process: what is left of a segment goes to the next message then. */
+  readonly isStopping: () => boolean;
   readonly settings: RestoreSettings;
 }
 
@@ -199,7 +201,7 @@ class SegmentWorker {
   }
 
   #hasTime(): boolean {
-    return this.#deps.clock().getTime() < this.#stopAt;
+    return !this.#deps.isStopping() && this.#deps.clock().getTime() < this.#stopAt;
   }
 
   #isWanted(): Promise<boolean> {

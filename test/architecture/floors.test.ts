@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   restore: ["foundation", "vault", "jobs", "instances/contract"],
   retention: ["foundation", "vault", "jobs", "instances/contract", "policies/contract", "backup/contract"],
-  alerts: ["foundation"],
+  alerts: ["foundation", "jobs/contract"],
   scrub: [
     "foundation",
     "vault",

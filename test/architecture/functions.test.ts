@@ -41,6 +41,7 @@ test("every file of functions is loaded with the app", ({ expect }) => {
   const files = readdirSync(new URL("functions/", ROOT), { recursive: true, encoding: "utf8" })
     .map((path) => path.replaceAll("\\", "/"))
     .filter((path) => path.includes("/") && path.endsWith(".ts") && path !== "queues/queues.ts");
+  files.push("hooks.ts");
   expect(files.length).toBeGreaterThan(9);
   for (const file of files) expect(index).toContain(`import "./${file}";`);
 });

@@ -3,11 +3,12 @@
  * The tables and orchestrations around jobs in memory, with nothing that works on a job: tests write the rows of its work.
  */
 import type { Alert } from "../../src/alerts/contract.ts";
+import { raiseJobStalled } from "../../src/alerts/job-stalled.ts";
 import type { Failure } from "../../src/foundation/errors.ts";
 import type { Job, JobRef } from "../../src/jobs/contract.ts";
 import { type EndJobDeps, endJobActivity } from "../../src/jobs/end-job.ts";
 import { type InstanceLock, LOCK_ROW } from "../../src/jobs/job-lock.ts";
-import { keepJobsGoing, OPEN_JOBS, type OpenJobsDeps } from "../../src/jobs/open-jobs.ts";
+import { keepJobsGoing, OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
 import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import { CrashSwitch } from "./crash-switch.ts";
@@ -41,15 +42,14 @@ export class MemoryJobs {
   readonly orchestrations = new MemoryOrchestrations();
   now = new Date("2026-01-01T01:00:00.000Z");
 
-  get deps(): EndJobDeps & Pick<OpenJobsDeps, "alerts"> & { readonly orchestrations: MemoryOrchestrations } {
-    const { crash, jobs, openJobs, locks, work, pins, alerts, orchestrations } = this;
+  get deps(): EndJobDeps & { readonly orchestrations: MemoryOrchestrations } {
+    const { crash, jobs, openJobs, locks, work, pins, orchestrations } = this;
     return {
       jobs: crash.wrap(jobs),
       openJobs: crash.wrap(openJobs),
       locks: crash.wrap(locks),
       work: crash.wrap(work),
       pins: crash.wrap(pins),
-      alerts: crash.wrap(alerts),
       orchestrations: crash.wrap(orchestrations),
       clock: () => this.now,
     };
@@ -75,7 +75,11 @@ export class MemoryJobs {
   /** What the housekeeping timer does. */
   housekeeping(): ReturnType<typeof keepJobsGoing> {
     const end = (ref: JobRef, failure: Failure): Promise<unknown> => endJobActivity(this.deps, { ...ref, failure });
-    return keepJobsGoing({ ...this.deps, end });
+    return keepJobsGoing({
+      ...this.deps,
+      end,
+      raiseStalled: (job, failure, now) => raiseJobStalled(this.alerts, job, failure, now),
+    });
   }
 
   /** Rows of the job's work, by key. */

@@ -88,6 +88,8 @@ export class MemoryLake {
   readonly scrubs = new MemoryRecords<unknown>();
   readonly alerts = new MemoryRecords<Alert>();
   readonly events: string[] = [];
+  /** Whether the host is about to end the process. */
+  isStopping = false;
   readonly #options: LakeOptions;
   readonly #pool: AdaptivePool;
   #executions = 0;
@@ -146,6 +148,7 @@ export class MemoryLake {
       }),
       target: () => this.crash.wrap(new MemoryTarget(this.target, this.vault)),
       newId: () => `execution-${this.#executions++}`,
+      isStopping: () => this.isStopping,
       clock: () => {
         this.#now += tickMs;
         return new Date(this.#now);

@@ -116,6 +116,7 @@ export class RestoreWorld {
       manifests: this.#manifests,
       target: () => target(this.crash.wrap<RestoreTarget>(new MemoryTarget(this.target, this.vault, pageSize))),
       pool: () => this.pool,
+      isStopping: () => false,
       clock: () => {
         this.#now += tickMs;
         return new Date(this.#now);

@@ -1,0 +1,26 @@
+import type { Failure } from "../foundation/errors.ts";
+import type { RecordTable } from "../foundation/records.ts";
+import type { Job } from "../jobs/contract.ts";
+import { type Alert, raiseAlert } from "./contract.ts";
+
+/** The kind of alert that tells of a job that stood still and could not be helped. */
+export const JOB_STALLED = "job.stalled";
+
+/** Tells of a job that stands still for good. Safe to run twice: it is one alert a job. */
+export async function raiseJobStalled(
+  alerts: RecordTable<Alert>,
+  job: Job,
+  { message }: Failure,
+  now: Date,
+): Promise<void> {
+  const condition = {
+    kind: JOB_STALLED,
+    severity: "critical",
+    instance: job.instance,
+    instanceName: job.instanceName,
+    subject: job.id,
+    message: `${job.request.kind} '${job.id}': ${message}`,
+    details: { counts: { restarts: job.restarts ?? 0 }, names: [] },
+  } as const;
+  await raiseAlert(alerts, job.vault, { ...condition, details: { ...condition.details, names: [] } }, now);
+}

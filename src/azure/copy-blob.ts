@@ -5,7 +5,8 @@
  * - block blobs up to 256 MiB: Copy Blob From URL, one synchronous request
  * - larger block blobs: Put Block From URL in parallel, then Put Block List; blocks that an earlier attempt copied are
  *   not copied again
- * - append and page blobs: Copy Blob, asynchronous, from a snapshot where the source may change
+ * - append and page blobs, and large ones whose headers no request can carry: Copy Blob, asynchronous, from a snapshot
+ *   where the source may change
  *
  * Requests are tried once: the caller runs copies under a pool, which backs off for all of them together.
  *
@@ -67,6 +68,13 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   if (listed === undefined) return { kind: "gone" };
   const { properties } = listed;
   if (request.etag !== undefined && unquoted(properties.etag) !== request.etag) return { kind: "changed" };
+  if (!canBeSent(Object.values(metadataOf(listed)))) {
+    const message =
+      "its metadata has characters that no request header can carry, and it is too large to be copied by one";
+    return { kind: "unreadable", code: "metadata-not-sendable", message };
+  }
+  // The service itself takes over what we cannot say.
+  if (!canBeSent(Object.values(headersOf(properties)))) return copyInBackground(request, limits);
   const staged = await blocksOf(newBlobOf(request));
   if (staged === "committed") return { kind: "exists" };
 
@@ -138,6 +146,14 @@ async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, numb
     if (answerOf(error)?.status === 404) return new Map();
     throw error;
   }
+}
+
+/**
+ * Tells whether request headers can carry some texts. Node sends a character up to U+00FF as one byte and refuses all above,
+ * and a service that reads UTF-8, or checks a signature over it, then sees another text.
+ */
+function canBeSent(values: readonly (string | Uint8Array)[]): boolean {
+  return values.every((value) => typeof value !== "string" || /^[\x20-\x7e]*$/.test(value));
 }
 
 function headersOf(p: ListedProperties): Record<string, string | Uint8Array> {

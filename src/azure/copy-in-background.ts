@@ -1,6 +1,6 @@
 /**
  * @module
- * Append and page blobs, which only the asynchronous Copy Blob copies. From the vault, where nothing changes, it is begun
+ * Append and page blobs, which only the asynchronous Copy Blob copies, and block blobs whose headers no request can carry. From the vault, where nothing changes, it is begun
  * and waited for. From a source it is taken from a snapshot; see `decide-frozen-copy.ts`.
  *
  * With a hierarchical namespace there are no snapshots. There the copy holds to the version at its beginning, and counts
@@ -38,12 +38,19 @@ const CONDITIONAL_TRIES = 2;
 export async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
   const { etag } = request;
   if (etag !== undefined) return new FrozenCopy({ ...request, etag }, limits).run();
-  const { tags } = tierAndTags(request);
   await newBlobOf(request).beginCopyFromURL(await request.from.account.signedUrl(sourceOf(request), request.size), {
     conditions: { ...ONLY_IF_FREE },
-    ...(tags === undefined ? {} : { tags }),
+    ...labelsOf(request),
   });
   return { kind: "begun" };
+}
+
+const BLOB_TYPES: Readonly<Record<string, string>> = { block: "BlockBlob", append: "AppendBlob", page: "PageBlob" };
+
+/** Append and page blobs have no access tier of their own. */
+function labelsOf(request: CopyRequest): { readonly tier?: string; readonly tags?: Record<string, string> } {
+  const { tier: _, ...tags } = tierAndTags(request);
+  return request.type === undefined ? tierAndTags(request) : tags;
 }
 
 /** A version that is copied, and its metadata. */
@@ -97,7 +104,7 @@ class FrozenCopy {
         snapshots.push({ id: one.snapshot, takenAt, ...(version === undefined ? {} : { etag: version }) });
       }
     }
-    const wantedType = type === "append" ? "AppendBlob" : "PageBlob";
+    const wantedType = BLOB_TYPES[type ?? "block"];
     return {
       wanted: etag,
       now: from.account.now,
@@ -231,6 +238,7 @@ class FrozenCopy {
         conditions: { ...ONLY_IF_FREE },
         ...(snapshot === undefined ? { sourceConditions: { ifMatch: quoted(version.etag) } } : {}),
         ...(Object.keys(metadata).length === 0 ? {} : { metadata: { ...metadata } }),
+        ...labelsOf(this.#request),
       });
     } catch (error) {
       const { status = 0, code } = answerOf(error) ?? {};

@@ -3,10 +3,12 @@
  * Backups by the real SDK of accounts that refuse: whatever a service answers about one blob or one container, it is named and
  * keeps nobody else from the point.
  */
+import { type BlockBlobClient, ContainerClient, ContainerSASPermissions } from "@azure/storage-blob";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { BlobAccount } from "../../src/azure/blob-account.ts";
 import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
+import { BlobRestoreTarget } from "../../src/azure/blob-restore-target.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
 import { COPY_LIMITS } from "../../src/azure/copy-request.ts";
 import { decideFault } from "../../src/azure/decide-fault.ts";
@@ -26,6 +28,7 @@ import {
 } from "../support/recording-proxy.ts";
 
 const JOB = "0f3b1c52-7a64-5e0d-9d3f-2b8a6c1e4d70";
+const LIMITS = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10 };
 const INSTANCE = "1".repeat(32);
 
 let azurite: Azurite;
@@ -51,9 +54,14 @@ class WiredLake extends MemoryLake {
   }
 }
 
+async function pathsBelow(prefix: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { path } of blobVault().list(prefix)) paths.push(path);
+  return paths;
+}
+
 function blobVault(): BlobBackupVault {
-  const limits = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10 };
-  return new BlobBackupVault(vaultAccount, INSTANCE, source, { limits });
+  return new BlobBackupVault(vaultAccount, INSTANCE, source, { limits: LIMITS });
 }
 
 beforeAll(async () => {
@@ -270,4 +278,83 @@ test("a user's own blob of the name of that directory stays and is backed up", a
   const { seal } = await backup(new WiredLake("adlsBlobServices"));
   expect(await namesIn(seal, "raw")).toEqual([".lakevault"]);
   expect(await source.container("raw").getBlobClient(".lakevault").exists()).toBe(true);
+});
+
+/** A client that signs no headers. */
+async function unsigned(container: string, name: string): Promise<BlockBlobClient> {
+  const signature = await source.container(container).generateSasUrl({
+    permissions: ContainerSASPermissions.parse("racw"),
+    expiresOn: new Date(Date.now() + 600_000),
+  });
+  return new ContainerClient(signature).getBlockBlobClient(name);
+}
+
+/** As other clients put a name into a header: as the bytes of UTF-8. */
+const asBytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
+
+test.for([
+  ['attachment; filename="Übersicht.pdf"'],
+  [asBytes('attachment; filename="Übersicht.pdf"')],
+  [asBytes('attachment; filename="報告.pdf"')],
+])(
+  "a large blob whose Content-Disposition is '%s' is in the point, with it",
+  async ([disposition = ""], { expect }) => {
+    await write("raw", ["a"]);
+    // With a key, the SDK's own signature of such a header is refused.
+    const blob = await unsigned("raw", "large");
+    const content = "0123456789".repeat(150);
+    await blob.upload(content, content.length, {
+      blobHTTPHeaders: { blobContentDisposition: disposition, blobContentType: "application/pdf" },
+      metadata: { Owner: "finance" },
+    });
+    const { seal } = await backup();
+    expect(seal.warnings).toEqual({ count: 0, first: [] });
+    expect(await namesIn(seal, "raw")).toEqual(["a", "large"]);
+    const [path = ""] = await pathsBelow("data/raw/large/");
+    const vault = vaultAccount.container(vaultContainerName(INSTANCE));
+    expect((await vault.getBlobClient(path).downloadToBuffer()).toString()).toBe(content);
+    const told = async (of: ContainerClient, prefix: string) => {
+      for await (const { properties, metadata } of of.listBlobsFlat({ prefix, includeMetadata: true })) {
+        return { disposition: properties.contentDisposition, type: properties.contentType, metadata };
+      }
+      return undefined;
+    };
+    const before = await told(source.container("raw"), "large");
+    expect(before?.disposition).toMatch(/[^ -~]/);
+    expect(await told(vault, path)).toEqual(before);
+
+    const target = new BlobRestoreTarget(source, vaultAccount, INSTANCE, LIMITS);
+    await target.createContainer("out", "job");
+    const entry = { name: "large", etag: "", size: content.length, modified: "", birth: 1 };
+    expect(await target.copyObject(path, "out", entry, () => true)).toEqual({ kind: "copied" });
+    expect(await told(source.container("out"), "large")).toEqual(before);
+  },
+);
+
+test("a large blob whose metadata no request can carry is named at once, and a small one is taken", async ({
+  expect,
+}) => {
+  await write("raw", ["a"]);
+  for (const [name, size] of [
+    ["large", 1_500],
+    ["small", 5],
+  ] as const) {
+    await (await unsigned("raw", name)).upload("x".repeat(size), size, { metadata: { title: "Übersicht" } });
+  }
+  const { seal } = await backup();
+  expect(await namesIn(seal, "raw")).toEqual(["a", "small"]);
+  expect(seal.warnings).toMatchObject({ count: 1, first: [{ name: "large", code: "metadata-not-sendable" }] });
+});
+
+test("names of any length are in the point, or are named", async ({ expect }) => {
+  const long = ["文".repeat(184), "文".repeat(300), "x".repeat(1_024)];
+  await write("raw", ["a", ...long]);
+  // "This value is a URL of up to 2 kibibytes (KiB) in length", which Azurite does not mind.
+  wire.refusing = ({ headers }) =>
+    String(headers["x-ms-copy-source"] ?? "").length > 2_048 ? { status: 400, code: "InvalidHeaderValue" } : undefined;
+  const { seal } = await backup();
+  expect(seal.warnings).toMatchObject({ count: 1, first: [{ name: "文".repeat(300), code: "InvalidHeaderValue" }] });
+  const taken = await namesIn(seal, "raw");
+  expect(taken).toContain("a");
+  expect([...taken, ...seal.warnings.first.map(({ name }) => name)].sort()).toEqual(["a", ...long].sort());
 });

@@ -45,7 +45,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
         // Raw, because names of metadata have a case to keep.
         const forwarded = request({ hostname, port, method, path: url, headers: incoming.rawHeaders }, (answer) => {
           proxy.answering(recorded, answer.headers);
-          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          outgoing.writeHead(answer.statusCode ?? 502, sendable(answer.headers));
           answer.pipe(outgoing);
         });
         forwarded.on("error", () => outgoing.destroy());
@@ -67,6 +67,12 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     },
   };
   return proxy;
+}
+
+/** Node reads a Content-Disposition that it would not write; who wants to see one looks at a listing. */
+function sendable({ "content-disposition": disposition, ...headers }: IncomingMessage["headers"]): typeof headers {
+  const isAscii = /^[ -~]*$/.test(disposition ?? "");
+  return disposition === undefined || !isAscii ? headers : { ...headers, "content-disposition": disposition };
 }
 
 function refuse(outgoing: ServerResponse, method: string, { status, code, headers = {} }: Refusal): void {

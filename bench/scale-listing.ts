@@ -49,6 +49,8 @@ export class SyntheticLake implements Datasource {
     else for (let i = 0; i < DIRECTORIES; i++) this.#rounds[i] = this.#roundOf(i) + 1;
   }
 
+  async actualKind(): Promise<undefined> {}
+
   async containerExists(container: string): Promise<boolean> {
     return container === CONTAINER;
   }

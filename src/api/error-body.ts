@@ -43,6 +43,7 @@ const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
   "operation/not-found": { status: 404, code: "ResourceNotFound" },
   "datasource/account-unknown": { status: 400, code: "UserErrorAzureResourceNotFoundByPlugin" },
   "datasource/container-not-found": { status: 400, code: "UserErrorIncorrectContainersSelectedForOperation" },
+  "datasource/kind-mismatch": { status: 400, code: "DatasourceKindMismatch" },
   "datasource/too-many-containers": { status: 400, code: "TooManyContainersSelected" },
   "datasource/forbidden": { status: 403, code: "UserErrorMissingRequiredPermissions" },
   "datasource/refused": { status: 409, code: "DatasourceRequestRefused" },

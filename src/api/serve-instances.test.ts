@@ -19,6 +19,9 @@ async function withPolicy(): Promise<MemoryApp> {
   const app = new MemoryApp();
   await app.protect();
   app.accounts.containers.set("otherlake", ["raw", "$web", "$logs"]);
+  app.accounts.kinds.set("otherlake", "blobServices");
+  app.accounts.containers.set("hnslake", ["raw"]);
+  app.accounts.kinds.set("hnslake", "adlsBlobServices");
   return app;
 }
 
@@ -205,6 +208,12 @@ describe("is refused", () => {
       withParameters(automatic({}), { account: "nolake" }),
       UNKNOWN,
       "'nolake'",
+    ],
+    [
+      "an account that is of another kind",
+      otherlake({ account: "hnslake" }),
+      [400, "DatasourceKindMismatch", "datasource/kind-mismatch"],
+      "'hnslake' has a hierarchical namespace, so it is no datasource of kind 'blobServices'",
     ],
     ["a container that does not exist", parameters(chosen("raw", "lost")), NO_CONTAINER, "no container 'lost'"],
     ["no container", parameters(chosen()), INVALID, "no container is chosen"],

@@ -1,11 +1,14 @@
 import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/contract.ts";
+import { checkKind } from "../instances/contract.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import { SOURCE_MARKER_DIRECTORY } from "../vault/names.ts";
+import { accountKind } from "./account-kind.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { userContainers } from "./containers.ts";
-import { listBlobPages } from "./list-blobs.ts";
+import { type ListBlobsOptions, listBlobPages } from "./list-blobs.ts";
 import { LARGEST_PAGE, listedBlob, lookedAtBlob, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import type { ListedItem } from "./parse-listing.ts";
 
 /** A protected storage account, read through its blob endpoint. */
 export class BlobDatasource implements Datasource {
@@ -19,6 +22,10 @@ export class BlobDatasource implements Datasource {
     this.#place = { kind: "datasource", account: account.name };
   }
 
+  async actualKind(): Promise<DatasourceKind | undefined> {
+    return accountKind(this.#account);
+  }
+
   async containerExists(container: string): Promise<boolean> {
     return mapping(this.#place, () => this.#account.container(container).exists());
   }
@@ -29,14 +36,10 @@ export class BlobDatasource implements Datasource {
 
   async *listPages(container: string, options: ListOptions): AsyncGenerator<readonly ListedBlob[], void, undefined> {
     const { from, pageSize = LARGEST_PAGE } = options;
-    const pages = listBlobPages(this.#account, container, {
-      // Accounts with a hierarchical namespace have no tags, and only metadata tells their directories from blobs.
-      include: [this.kind === "blobServices" ? "tags" : "metadata"],
-      startFrom: from.name,
-      pageSize,
-    });
     try {
-      for await (const page of pages) {
+      for await (const page of this.#pages(container, { startFrom: from.name, pageSize })) {
+        // Only the one kind has directories. Restored from what was taken for a blob, one would be a file.
+        if (page.some(isDirectory)) checkKind({ account: this.#account.name, kind: this.kind }, "adlsBlobServices");
         const blobs = page.map((item) => listedBlob(item, this.kind));
         yield from.after && blobs[0]?.name === from.name ? blobs.slice(1) : blobs;
       }
@@ -45,12 +48,29 @@ export class BlobDatasource implements Datasource {
     }
   }
 
+  /**
+   * Accounts with a hierarchical namespace have no tags, and only metadata tells their directories from blobs. Where there
+   * are tags all the same, because the account is no such one and did not say so, they are asked for too.
+   */
+  async *#pages(container: string, options: ListBlobsOptions): AsyncGenerator<readonly ListedItem[], void, undefined> {
+    const include = this.kind === "blobServices" ? ["tags" as const] : ["metadata" as const];
+    for await (const page of listBlobPages(this.#account, container, { ...options, include })) {
+      const [first] = page;
+      if (this.kind === "adlsBlobServices" && first !== undefined && page.some(hasTags)) {
+        const both = { ...options, startFrom: first.name, include: ["metadata", "tags"] as const };
+        yield* listBlobPages(this.#account, container, both);
+        return;
+      }
+      yield page;
+    }
+  }
+
   async look(container: string, name: string): Promise<ListedBlob | undefined> {
     return mapping({ ...this.#place, container, blob: name }, async () => {
       const blob = this.#account.container(container).getBlobClient(name);
       try {
         const properties = await blob.getProperties();
-        const tags = (properties.tagCount ?? 0) > 0 ? (await blob.getTags()).tags : undefined;
+        const tags = (properties.tagCount ?? 0) > 0 ? await this.#tagsOf(container, name) : undefined;
         return lookedAtBlob(name, properties, this.kind, tags);
       } catch (error) {
         const answer = answerOf(error);
@@ -58,6 +78,15 @@ export class BlobDatasource implements Datasource {
         throw error;
       }
     });
+  }
+
+  /** From a listing, which is read letter by letter. */
+  async #tagsOf(container: string, name: string): Promise<ListedItem["tags"]> {
+    const options = { prefix: name, include: ["tags"] as const, pageSize: 1 };
+    for await (const [first] of listBlobPages(this.#account, container, options)) {
+      if (first !== undefined) return first.name === name ? first.tags : undefined;
+    }
+    return undefined;
   }
 
   async writeMarker(container: string, name: string, content: string): Promise<string> {
@@ -127,4 +156,13 @@ export class BlobDatasource implements Datasource {
       }
     });
   }
+}
+
+function hasTags({ properties }: ListedItem): boolean {
+  return (properties.tagCount ?? 0) > 0;
+}
+
+/** Only accounts with a hierarchical namespace say so in `ResourceType`. */
+function isDirectory({ properties }: ListedItem): boolean {
+  return properties.resourceType === "directory";
 }

@@ -1,4 +1,6 @@
 import type { StorageAccounts } from "../instances/contract.ts";
+import type { DatasourceKind } from "../vault/instance-file.ts";
+import { accountKind } from "./account-kind.ts";
 import type { Accounts } from "./accounts.ts";
 import { userContainers } from "./containers.ts";
 import { mapping } from "./map-error.ts";
@@ -17,5 +19,9 @@ export class BlobStorageAccounts implements StorageAccounts {
 
   async listContainers(account: string): Promise<string[]> {
     return mapping({ kind: "datasource", account }, () => userContainers(this.#accounts.find(account)));
+  }
+
+  async kindOf(account: string): Promise<DatasourceKind | undefined> {
+    return accountKind(this.#accounts.find(account));
   }
 }

@@ -28,6 +28,8 @@ export interface ListedProperties {
   readonly copySource?: string;
   /** `file` or `directory`; accounts with a hierarchical namespace only. */
   readonly resourceType?: string;
+  /** How many index tags there are; flat accounts only. */
+  readonly tagCount?: number;
 }
 
 export interface ListedItem {
@@ -199,6 +201,8 @@ function propertiesOf(name: string, told: ReadonlyMap<string, string>): ListedPr
   const [length, md5, isInferred] = ["Content-Length", "Content-MD5", "AccessTierInferred"].map((of) => told.get(of));
   if (length) properties["contentLength"] = lengthOf(name, length);
   if (md5) properties["contentMD5"] = Buffer.from(md5, "base64");
+  const tagCount = Number(told.get("TagCount"));
+  if (tagCount > 0) properties["tagCount"] = tagCount;
   if (isInferred) properties["accessTierInferred"] = isInferred === "true";
   return properties as unknown as ListedProperties;
 }

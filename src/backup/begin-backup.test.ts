@@ -13,6 +13,20 @@ async function lakeWith(containers: readonly string[]): Promise<MemoryLake> {
   return lake;
 }
 
+test("a backup of an account of another kind than it is protected as fails and says what to do", async ({ expect }) => {
+  const lake = await lakeWith(["raw"]);
+  lake.source.kind = "blobServices";
+  expect(await beginBackupActivity(lake.deps, await lake.requestBackup("one"))).toMatchObject({ begun: true });
+  const other = await lakeWith(["raw"]);
+  other.source.kind = "adlsBlobServices";
+  await expect(beginBackupActivity(other.deps, await other.requestBackup("one"))).rejects.toMatchObject({
+    code: "datasource/kind-mismatch",
+    retryable: false,
+    message: expect.stringContaining("has a hierarchical namespace"),
+    hint: expect.stringContaining("Microsoft.Storage/storageAccounts/adlsBlobServices"),
+  });
+});
+
 test("a second job of the instance is refused while the first works", async ({ expect }) => {
   const lake = await lakeWith(["raw"]);
   const [one, two] = [await lake.requestBackup("one"), await lake.requestBackup("two")];

@@ -2,7 +2,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { BackupInstance, ContainerChoice } from "../instances/contract.ts";
+import { type BackupInstance, type ContainerChoice, checkKind } from "../instances/contract.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
 import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { decideTag, expiryOf, type PolicyRecord, type TaggingCriterion } from "../policies/contract.ts";
@@ -31,7 +31,7 @@ export interface BeginBackupDeps {
  * Safe to run twice: the lock is taken again by the same job, and what was settled stays.
  *
  * @throws VaultError `instance/busy`, `instance/not-found`, `instance/not-protected`, `datasource/container-not-found`
- *   when none of the chosen containers exists, and what reading the datasource and the vault throws
+ *   when none of the chosen containers exists, `datasource/kind-mismatch`, and what reading the datasource and the vault throws
  */
 export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): Promise<BegunBackup> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
@@ -48,7 +48,9 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   await holdLock(deps, job, deps.clock());
   if (job.containers !== undefined) return { begun: true, containers: job.containers };
 
-  const { containers, missing } = await resolveContainers(deps.datasource(instance), instance.containers);
+  const datasource = deps.datasource(instance);
+  const { containers, missing } = await resolveContainers(datasource, instance.containers);
+  checkKind(instance.datasource, await datasource.actualKind());
   const vault = deps.vault(instance.id);
   const newest = (await listSeals(vault)).toSorted((a, b) => b.sequence - a.sequence)[0];
   const point = { id: deriveId("recovery-point", instance.id, job.id), sequence: (newest?.sequence ?? 0) + 1 };

@@ -138,7 +138,7 @@ export function checkAscending(
   for (const { name } of page) {
     if (last !== undefined && compare(last, name) >= 0) {
       throw new VaultError("listing/out-of-order", `the listing has '${name}' after '${last}'`, {
-        hint: "report this with the kind of the account; nothing was taken as removed",
+        hint: "the account may be of another kind (hierarchical namespace or not) than its backup instance; nothing was taken as removed",
       });
     }
     last = name;

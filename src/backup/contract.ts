@@ -114,7 +114,10 @@ export interface SourceMarker {
 
 /** The storage account that is protected, as a backup reads it. */
 export interface Datasource {
+  /** As the instance has it. */
   readonly kind: DatasourceKind;
+  /** As the account has it; undefined when it does not say. */
+  actualKind(): Promise<DatasourceKind | undefined>;
   containerExists(container: string): Promise<boolean>;
   /** Names of all containers, ascending, system containers left out. */
   listContainers(): Promise<string[]>;

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { test } from "vitest";
 import type { CopyOutcome, ListedBlob, ListOptions, SourceVersion } from "./contract.ts";
 import { copyVersion } from "./copy-version.ts";
@@ -7,22 +8,17 @@ const LOG: ListedBlob = {
   ...{ name: "log", etag: "e1", size: 5, modified: "2026-01-01T00:00:00.000Z", md5: "md5 of e1", type: "append" },
 };
 
-/** A datasource that lists some names, and finds none, one or all of them. */
-function datasourceOf({
-  listed = [],
-  found = [],
-}: {
-  readonly listed?: readonly string[];
-  readonly found?: readonly ListedBlob[];
-}) {
+/** A datasource that lists some blobs. */
+function datasourceOf(listed: readonly ListedBlob[]) {
   return {
-    look: async (_: string, name: string) => found.find((blob) => blob.name === name),
     async *listPages(_: string, { from }: ListOptions) {
       yield [];
-      yield listed.filter((name) => name >= from.name).map((name) => ({ ...LOG, name }));
+      yield listed.filter(({ name }) => name >= from.name);
     },
   };
 }
+
+const named = (...names: string[]): ListedBlob[] => names.map((name) => ({ ...LOG, name }));
 
 /** A vault that copies whatever version it likes. */
 function vaultThat(outcome: CopyOutcome) {
@@ -33,7 +29,7 @@ function vaultThat(outcome: CopyOutcome) {
       return outcome;
     },
   };
-  return { asked, deps: { vault, datasource: datasourceOf({}) } };
+  return { asked, deps: { vault, datasource: datasourceOf([]) } };
 }
 
 test("the entry of a blob of which a later version was copied is that version's", async ({ expect }) => {
@@ -61,12 +57,10 @@ test("only of append and page blobs will a later version do", async ({ expect })
   expect.assertions(types.length);
 });
 
-test("a blob that is found neither by its name nor in the listing was removed, and is no warning", async ({
-  expect,
-}) => {
+test("a blob that is listed no more was removed, and is no warning", async ({ expect }) => {
   for (const kind of ["gone", "changed"] as const) {
     const { deps } = vaultThat({ kind });
-    const datasource = datasourceOf({ listed: ["logs", "z"] });
+    const datasource = datasourceOf(named("logs", "z"));
     expect(await copyVersion({ ...deps, datasource }, "raw", LOG, 3, () => true), kind).toEqual({
       copiedBytes: 0,
       changedDuringCopy: true,
@@ -80,7 +74,7 @@ test("a blob that is listed and cannot be found by its name is named, and not ta
 }) => {
   for (const kind of ["gone", "changed"] as const) {
     const { asked, deps } = vaultThat({ kind });
-    const datasource = datasourceOf({ listed: ["log", "z"] });
+    const datasource = datasourceOf(named("log", "z"));
     const taken = await copyVersion({ ...deps, datasource }, "raw", LOG, 3, () => true);
     expect(taken.warning?.code, kind).toBe("listed-not-found");
     expect(taken.entry, kind).toBeUndefined();
@@ -97,7 +91,7 @@ test("a blob that is there again when it is looked for is taken as it is now", a
       return etag === "e1" ? { kind: "gone" } : { kind: "copied", movedBytes: 5 };
     },
   };
-  const datasource = datasourceOf({ listed: ["log"], found: [{ ...LOG, etag: "e2" }] });
+  const datasource = datasourceOf([{ ...LOG, etag: "e2" }]);
   const taken = await copyVersion({ vault, datasource }, "raw", LOG, 3, () => true);
   expect(taken).toMatchObject({ entry: { etag: "e2" }, changedDuringCopy: true });
   expect(asked).toEqual(["e1", "e2"]);
@@ -106,8 +100,79 @@ test("a blob that is there again when it is looked for is taken as it is now", a
 test("a blob that is replaced all the time is left to the next piece when the time is over", async ({ expect }) => {
   const { asked, deps } = vaultThat({ kind: "changed" });
   let looks = 0;
-  const datasource = { ...datasourceOf({ listed: ["log"] }), look: async () => ({ ...LOG, etag: `e${++looks + 1}` }) };
+  const datasource = {
+    async *listPages() {
+      yield [{ ...LOG, etag: `e${++looks + 1}` }];
+    },
+  };
   const taken = await copyVersion({ ...deps, datasource }, "raw", LOG, 3, () => looks < 2, SINCE);
   expect(taken).toMatchObject({ unfinished: true, copiedBytes: 0 });
   expect(asked.map(({ etag }) => etag)).toEqual(["e1", "e2"]);
+});
+
+/** How requests reach a blob of a name: as itself, as another, or not at all. */
+const REACHED: readonly ((name: string) => string | undefined)[] = [
+  (name) => name,
+  (name) => name.replace(/[./]+$/, ""),
+  (name) => name.replaceAll("\r", ""),
+  () => undefined,
+];
+
+test("whatever is listed is taken as what it is, or is named, or was really removed", async ({ expect }) => {
+  const name = fc.constantFrom<string>("a", "a.", "a/", "a\r", "\r", "b", "b/./c", "\ud800");
+  const change = fc.record({ at: fc.nat({ max: 12 }), name, does: fc.constantFrom("write", "remove") });
+  const seen = { taken: 0, named: 0, removed: 0 };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(name, { minLength: 1 }),
+      fc.array(change, { maxLength: 6 }),
+      fc.constantFrom(...REACHED),
+      async (names, changes, reached) => {
+        let writes = 0;
+        const write = (): string => `e${++writes}`;
+        const etags = new Map<string, string>(names.map((of) => [of, write()]));
+        const before = [...etags].map(([of, etag]) => ({ ...LOG, name: of, etag }));
+        const wasThere = new Map(names.map((of) => [of, new Set([etags.get(of)])]));
+        const wasRemoved = new Set<string>();
+        let calls = 0;
+        const pass = (): void => {
+          for (const { name: of, does } of changes.filter(({ at }) => at === calls)) {
+            if (does === "remove" && etags.delete(of)) wasRemoved.add(of);
+            else if (does === "write") wasThere.get(of)?.add(etags.set(of, write()).get(of));
+          }
+          calls += 1;
+        };
+        const vault = {
+          copyObject: async (version: SourceVersion): Promise<CopyOutcome> => {
+            pass();
+            const etag = etags.get(reached(version.name) ?? "");
+            if (etag === undefined) return { kind: "gone" };
+            return etag === version.etag ? { kind: "copied", movedBytes: 5 } : { kind: "changed" };
+          },
+        };
+        const datasource = {
+          async *listPages(_: string, { from }: ListOptions) {
+            pass();
+            const found = [...etags].filter(([of]) => of >= from.name).sort(([a], [b]) => (a < b ? -1 : 1));
+            yield found.slice(0, 1).map(([of, etag]) => ({ ...LOG, name: of, etag }));
+          },
+        };
+        for (const listed of before) {
+          const { entry, warning } = await copyVersion({ vault, datasource }, "raw", listed, 1, () => true);
+          if (entry !== undefined) {
+            expect(entry.name).toBe(listed.name);
+            // Never what another blob of the container is.
+            expect(wasThere.get(listed.name)).toContain(entry.etag);
+            seen.taken += 1;
+          } else if (warning !== undefined) seen.named += 1;
+          else {
+            expect(wasRemoved).toContain(listed.name);
+            seen.removed += 1;
+          }
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+  expect(Math.min(seen.taken, seen.named, seen.removed)).toBeGreaterThan(20);
 });

@@ -22,8 +22,8 @@ export interface Taken {
 /** Failures of requests about one blob that may be the blob's fault. */
 const REFUSALS: ReadonlySet<FailureCode> = new Set(["datasource/refused", "datasource/forbidden", "storage/refused"]);
 
-/** How often a blob that is listed and not found is looked for, before it counts as one that no request can name. */
-const NOT_FOUND_TRIES = 3;
+/** How often a version that is listed and cannot be had is tried, before the blob counts as one that no request can name. */
+const MAX_UNFOUND = 3;
 
 /** A blob that is replaced faster than it can be copied is given up after this many versions. */
 const VERSIONS_TRIED = 10;
@@ -53,7 +53,7 @@ export async function copyVersion(
 }
 
 interface CopyVersionDeps {
-  readonly datasource: Pick<Datasource, "look" | "listPages">;
+  readonly datasource: Pick<Datasource, "listPages">;
   readonly vault: Pick<BackupVault, "copyObject">;
 }
 
@@ -69,7 +69,7 @@ async function copyListed(
     return missing(false, "name-not-addressable", "no URL can name this blob, so it cannot be copied");
   }
   let version = listed;
-  let notFound = 0;
+  let unfound = 0;
   for (let tried = 1; tried <= VERSIONS_TRIED; tried++) {
     const changedDuringCopy = version !== listed;
     if (tried > 1 && !goesOn()) return { copiedBytes: 0, changedDuringCopy, unfinished: true };
@@ -107,12 +107,10 @@ async function copyListed(
         return { ...missing(changedDuringCopy, outcome.code, outcome.message), isRefused: true };
       case "gone":
       case "changed": {
-        const now = await deps.datasource.look(container, name);
-        if (now === undefined) {
-          if (!(await isListed(deps.datasource, container, name))) return { copiedBytes: 0, changedDuringCopy: true };
-          // It may have been written anew between the two questions.
-          notFound += 1;
-          if (notFound < NOT_FOUND_TRIES) continue;
+        const now = await listedNow(deps.datasource, container, name);
+        if (now === undefined) return { copiedBytes: 0, changedDuringCopy: true };
+        // It may have been written anew between the two questions.
+        if (now.etag === version.etag && ++unfound === MAX_UNFOUND) {
           return missing(changedDuringCopy, "listed-not-found", "the blob is listed, and cannot be found by its name");
         }
         // Another object, so that a version that only looks the same is not mistaken for the listed one.
@@ -123,13 +121,20 @@ async function copyListed(
   return missing(true, "changing-too-fast", `the blob was replaced ${VERSIONS_TRIED} times while it was copied`);
 }
 
-/** Only a name that is listed no more belongs to a blob that was removed: what the listing has must not go in silence. */
-async function isListed(datasource: Pick<Datasource, "listPages">, container: string, name: string): Promise<boolean> {
+/**
+ * The blob as the listing has it. Only a name that is listed no more belongs to a blob that was removed; and asked for by its
+ * name, a service or what is before it may answer about another blob, because URLs are brought into a normal form.
+ */
+async function listedNow(
+  datasource: CopyVersionDeps["datasource"],
+  container: string,
+  name: string,
+): Promise<ListedBlob | undefined> {
   for await (const page of datasource.listPages(container, { from: { name, after: false }, pageSize: 1 })) {
     const [first] = page;
-    if (first !== undefined) return first.name === name;
+    if (first !== undefined) return first.name === name ? first : undefined;
   }
-  return false;
+  return undefined;
 }
 
 function missing(changedDuringCopy: boolean, code: string, message: string): Taken {

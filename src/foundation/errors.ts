@@ -43,6 +43,7 @@ export const FAILURES = {
   "operation/not-found": { retryable: false, mendedBy: "caller" },
   "datasource/account-unknown": { retryable: false, mendedBy: "caller" },
   "datasource/container-not-found": { retryable: false, mendedBy: "caller" },
+  "datasource/kind-mismatch": { retryable: false, mendedBy: "caller" },
   "datasource/too-many-containers": { retryable: false, mendedBy: "caller" },
   "datasource/forbidden": { retryable: false, mendedBy: "operator" },
   "datasource/refused": { retryable: false, mendedBy: "operator" },

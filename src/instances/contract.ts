@@ -6,7 +6,15 @@ import { z } from "zod";
 import { deriveId } from "../foundation/ids.ts";
 import { JobTotals } from "../jobs/contract.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
-import { ContainerChoice, Deletion, PROTECTION_STATES, ProtectedAccount } from "../vault/instance-file.ts";
+import {
+  ContainerChoice,
+  type DatasourceKind,
+  Deletion,
+  PROTECTION_STATES,
+  ProtectedAccount,
+} from "../vault/instance-file.ts";
+
+export { checkKind } from "./datasource-kind.ts";
 
 /** What stands for a vault in keys: derived from its ARM id, whose letter case means nothing. */
 export function vaultKey(vaultArmId: string): string {
@@ -101,6 +109,8 @@ export interface StorageAccounts {
   containerExists(account: string, container: string): Promise<boolean>;
   /** Names of all containers, ascending, system containers (`$logs`, `$blobchangefeed`) left out; throws as above. */
   listContainers(account: string): Promise<string[]>;
+  /** Of which kind the account is; undefined when it does not say. Throws as above. */
+  kindOf(account: string): Promise<DatasourceKind | undefined>;
 }
 
 /**

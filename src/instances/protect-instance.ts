@@ -13,6 +13,7 @@ import {
   scheduleRow,
   vaultKey,
 } from "./contract.ts";
+import { checkKind } from "./datasource-kind.ts";
 import type { WantedInstance } from "./read-instance.ts";
 
 export interface CheckInstanceDeps extends ClaimDeps {
@@ -34,7 +35,7 @@ const LOOKING_WIDTH = 8;
  * Checks that a backup instance can be protected; writes nothing.
  *
  * @throws VaultError `policy/not-found`, `instance/invalid`, `instance/deleted`, `instance/already-protected`,
- *   `datasource/account-unknown`, `datasource/container-not-found`, `datasource/forbidden`
+ *   `datasource/account-unknown`, `datasource/container-not-found`, `datasource/forbidden`, `datasource/kind-mismatch`
  */
 export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInstance): Promise<void> {
   const vault = vaultKey(wanted.vaultArmId);
@@ -61,6 +62,7 @@ export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInsta
   }
   await checkUnclaimed(deps, vault, wanted, deps.clock());
   await checkContainers(deps.accounts, wanted);
+  checkKind(wanted.datasource, await deps.accounts.kindOf(account));
 }
 
 function refuseDeleted({ name, protectionState, deletion }: BackupInstance): void {

@@ -114,6 +114,7 @@ test.for([
 /** A source account that lists one blob of 1,800 bytes with the metadata, and takes whatever else it is asked for. */
 async function startDouble(
   metadata: string,
+  more = "",
 ): Promise<{ readonly connectionString: string; readonly server: Server; readonly sent: string[][] }> {
   const sent: string[][] = [];
   const server = createServer((request, response) => {
@@ -121,7 +122,7 @@ async function startDouble(
     const { searchParams } = new URL(request.url ?? "", "http://double");
     response.setHeader("x-ms-request-id", "1");
     if (searchParams.get("comp") === "list") {
-      const properties = `<Last-Modified>${new Date(0).toUTCString()}</Last-Modified><Etag>0x1</Etag><Content-Length>1800</Content-Length>`;
+      const properties = `<Last-Modified>${new Date(0).toUTCString()}</Last-Modified><Etag>0x1</Etag><Content-Length>1800</Content-Length>${more}`;
       const blob = `<Blob><Name>odd</Name><Properties>${properties}</Properties><Metadata>${metadata}</Metadata></Blob>`;
       response.setHeader("content-type", "application/xml");
       response.end(`<EnumerationResults><Blobs>${blob}</Blobs><NextMarker /></EnumerationResults>`);
@@ -157,4 +158,68 @@ test("metadata of any name is written as it was listed", async ({ expect }) => {
     i % 2 === 0 && header.toLowerCase().startsWith("x-ms-meta-") ? [[header.slice(10), headers[i + 1]]] : [],
   );
   expect(metadata.sort()).toEqual(keys.map((key) => [key, `of ${key}`]).sort());
+});
+
+const TAGS = { __proto__tag: "1", project: "a lake", "cost+center": "4711" };
+
+test("tags come back letter by letter, in a listing and alone", async ({ expect }) => {
+  const source = account("prodlake");
+  await source.container("tagged").create();
+  const tags = Object.fromEntries([...Object.entries(TAGS), ["__proto__", "2"], ["constructor", "3"]]);
+  await source.container("tagged").getBlockBlobClient("all").upload("x", 1, { tags });
+  await source.container("tagged").getBlockBlobClient("all/none").upload("x", 1);
+  const datasource = new BlobDatasource(source, "blobServices");
+  for await (const page of datasource.listPages("tagged", { from: { name: "", after: false } })) {
+    expect(page.map((blob) => Object.entries(blob.tags ?? {}).sort())).toEqual([Object.entries(tags).sort(), []]);
+    expect(await Promise.all(page.map(({ name }) => datasource.look("tagged", name)))).toEqual(page);
+  }
+  expect.assertions(2);
+});
+
+test("no tag of a flat account is lost that is taken for a hierarchical one", async ({ expect }) => {
+  const source = account("prodlake");
+  const container = source.container("taken-for-hns");
+  await container.create();
+  const names = ["a", "b", "c", "d", "e"];
+  for (const name of names) {
+    const isTagged = name >= "c";
+    const metadata = name === "d" ? { metadata: { hdi_isfolder: "true" } } : {};
+    const content = name === "d" ? "" : "content";
+    const tags = isTagged ? { tags: { of: name } } : {};
+    await container.getBlockBlobClient(name).upload(content, content.length, { ...tags, ...metadata });
+  }
+  const datasource = new BlobDatasource(source, "adlsBlobServices");
+  for (const pageSize of [1, 2, 5]) {
+    const found = [];
+    const from = { name: "a", after: true };
+    for await (const page of datasource.listPages("taken-for-hns", { from, pageSize })) found.push(...page);
+    expect(found.map(({ name, tags, type }) => [name, tags?.["of"], type])).toEqual([
+      ["b", undefined, undefined],
+      ["c", "c", undefined],
+      ["d", "d", "directory"],
+      ["e", "e", undefined],
+    ]);
+  }
+  expect.assertions(3);
+});
+
+test("a directory in an account that is taken for a flat one ends the listing", async ({ expect }) => {
+  const { connectionString, server } = await startDouble("", "<ResourceType>directory</ResourceType>");
+  try {
+    const account = new BlobAccount({ kind: "key", connectionString }, () => new Date());
+    const list = async (kind: "blobServices" | "adlsBlobServices"): Promise<unknown> => {
+      const pages = new BlobDatasource(account, kind).listPages("raw", { from: { name: "", after: false } });
+      const names: string[] = [];
+      try {
+        for await (const page of pages) names.push(...page.map(({ name }) => name));
+        return names;
+      } catch (error) {
+        return (error as { readonly code: string }).code;
+      }
+    };
+    expect(await list("blobServices")).toBe("datasource/kind-mismatch");
+    expect(await list("adlsBlobServices")).toEqual(["odd"]);
+  } finally {
+    server.close();
+  }
 });

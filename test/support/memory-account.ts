@@ -37,6 +37,8 @@ export interface MemoryBlob {
 
 export class MemoryAccount {
   readonly containers = new Map<string, Map<string, MemoryBlob>>();
+  /** What the account says that it is; absent: it does not say. */
+  kind?: DatasourceKind;
   readonly owners = new Map<string, string>();
   /** Containers under an immutability policy: markers cannot be removed. */
   readonly immutable = new Set<string>();
@@ -94,6 +96,10 @@ export class MemoryDatasource implements Datasource {
     this.account = account;
     this.kind = options.kind ?? "blobServices";
     this.pageSize = options.pageSize ?? 5_000;
+  }
+
+  async actualKind(): Promise<DatasourceKind | undefined> {
+    return this.account.kind;
   }
 
   async containerExists(container: string): Promise<boolean> {

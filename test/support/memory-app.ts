@@ -18,6 +18,7 @@ import { VaultError } from "../../src/foundation/errors.ts";
 import type { StorageAccounts } from "../../src/instances/contract.ts";
 import type { Orchestrations } from "../../src/jobs/contract.ts";
 import { rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
+import type { DatasourceKind } from "../../src/vault/instance-file.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { MemoryProtectionFiles } from "./memory-protection-files.ts";
 import { MemoryRecords } from "./memory-records.ts";
@@ -36,6 +37,8 @@ export function accountId(account: string): string {
 /** Storage accounts by name, each with its containers. */
 export class MemoryStorageAccounts implements StorageAccounts {
   readonly containers = new Map<string, string[]>();
+  /** Of accounts that say it. */
+  readonly kinds = new Map<string, DatasourceKind>();
 
   async containerExists(account: string, container: string): Promise<boolean> {
     return this.#of(account).includes(container);
@@ -43,6 +46,10 @@ export class MemoryStorageAccounts implements StorageAccounts {
 
   async listContainers(account: string): Promise<string[]> {
     return [...this.#of(account)].sort();
+  }
+
+  async kindOf(account: string): Promise<DatasourceKind | undefined> {
+    return this.kinds.get(account);
   }
 
   #of(account: string): string[] {

@@ -1,0 +1,28 @@
+import { isPassing } from "../foundation/adaptive-pool.ts";
+import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { BlobAccount } from "./blob-account.ts";
+import { answerOf, mapError } from "./map-error.ts";
+
+/**
+ * Asks an account whether it has a hierarchical namespace. It is asked anew each time, once a backup: a flat account may be
+ * upgraded while the app runs.
+ *
+ * @returns undefined when the account does not say: the app may lack the right
+ *   (`Microsoft.Storage/storageAccounts/blobServices/getInfo/action`), and an emulator has one answer for all its accounts
+ * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/account-unknown`
+ * @see https://learn.microsoft.com/rest/api/storageservices/get-account-information
+ * @see https://learn.microsoft.com/azure/storage/blobs/upgrade-to-data-lake-storage-gen2-how-to
+ */
+export async function accountKind(account: BlobAccount): Promise<DatasourceKind | undefined> {
+  try {
+    const { isHierarchicalNamespaceEnabled: isHierarchical, _response } = await account.service.getAccountInfo();
+    const isEmulator = /^azurite/i.test(_response.headers.get("server") ?? "");
+    if (isHierarchical === undefined || isEmulator) return undefined;
+    return isHierarchical ? "adlsBlobServices" : "blobServices";
+  } catch (error) {
+    const failure = mapError(error, { kind: "datasource", account: account.name });
+    const status = answerOf(error)?.status ?? 0;
+    if (status < 400 || isPassing(failure)) throw failure;
+    return undefined;
+  }
+}

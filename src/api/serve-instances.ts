@@ -16,9 +16,9 @@ const Instance = z.looseObject({
 });
 const ValidateForBackup = z.looseObject({ backupInstance: InstanceProperties });
 
-function protectDeps({ tables, accounts, files, clock }: ApiDeps): ProtectInstanceDeps {
-  const { instances, policies, schedules, claims } = tables;
-  return { instances, policies, schedules, claims, accounts, files, clock };
+function protectDeps({ tables, accounts, files, clock, newId }: ApiDeps): ProtectInstanceDeps {
+  const { vaults, instances, policies, schedules, claims } = tables;
+  return { vaults, instances, policies, schedules, claims, accounts, files, clock, newId };
 }
 
 function wantedInstance(

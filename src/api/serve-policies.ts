@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { deleteMarked, type RowPlace } from "../foundation/deletion-mark.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
+import { findDependant, whileVaultKept } from "../instances/announce-instance.ts";
 import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
@@ -53,12 +55,13 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
       ...(slotsAfter === undefined ? {} : { slotsAfter }),
     };
   };
-  const { value: policy } = await writeAhead(
-    deps.tables.policies,
-    vaultKey(vault.armId),
-    params.policy.toLowerCase(),
-    decide,
-    (value) => deps.files.ensurePolicy(vault.armId, value),
+  // What is refused is refused before anything is written.
+  decide((await deps.tables.policies.get(vaultKey(vault.armId), params.policy.toLowerCase()))?.value);
+  const keeping = { ...deps.tables, newId: deps.newId };
+  const { value: policy } = await whileVaultKept(keeping, vault.armId, params.policy, deps.clock(), () =>
+    writeAhead(deps.tables.policies, vaultKey(vault.armId), params.policy.toLowerCase(), decide, (value) =>
+      deps.files.ensurePolicy(vault.armId, value),
+    ),
   );
   return ok(policyResource(policy));
 }
@@ -81,28 +84,43 @@ async function checkRulesChange({ deps }: ApiCall, vault: VaultRecord, wanted: P
 }
 
 /**
- * Deletes a policy that no instance is under, also no deleted one.
+ * Deletes a policy that no instance is under, also no deleted one and none that is just being put under it.
  *
- * Safe to run twice: the second finds nothing to delete.
+ * Safe to run twice: the second finds nothing to delete. Beside a PUT of an instance under it one of the two is refused, and
+ * beside a PUT of the policy itself it stays; see `deletion-mark.ts`.
  */
 export async function deletePolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
-  const key = vaultKey(vault.armId);
-  const row = params.policy.toLowerCase();
-  if ((await deps.tables.policies.get(key, row)) === undefined) return NO_CONTENT;
-  for await (const { value: instance } of listRecords(deps.tables.instances, key)) {
-    if (instance.policyName.toLowerCase() !== row) continue;
-    throw new VaultError("policy/in-use", `backup instance '${instance.name}' is under policy '${params.policy}'`, {
-      hint:
-        instance.protectionState === "SoftDeleted"
-          ? "it was deleted; its points are kept until its time is over"
-          : "put it under another policy, or delete it",
-    });
-  }
-  await deps.files.removePolicy(vault.armId, params.policy);
-  await deps.tables.policies.remove(key, row);
-  return { status: 200, headers: {} };
+  const place = { table: deps.tables.policies, partition: vaultKey(vault.armId), row: params.policy.toLowerCase() };
+  const stored = await place.table.get(place.partition, place.row);
+  if (stored === undefined) return NO_CONTENT;
+  const isGone = await deleteMarked(
+    place,
+    stored,
+    deps.clock(),
+    () => refuseInUse(call, place),
+    () => deps.files.removePolicy(vault.armId, params.policy),
+  );
+  if (isGone) return { status: 200, headers: {} };
+  const kept = await place.table.get(place.partition, place.row);
+  if (kept !== undefined) await deps.files.ensurePolicy(vault.armId, kept.value);
+  throw new VaultError("storage/conflict", `policy '${params.policy}' was changed while it was being deleted`);
+}
+
+/** @throws VaultError `policy/in-use`; `storage/conflict` (retryable) while an instance is being put under it */
+async function refuseInUse(
+  { deps, params }: ApiCall<PolicyPath>,
+  { partition, row }: Pick<RowPlace<PolicyRecord>, "partition" | "row">,
+): Promise<void> {
+  const instance = await findDependant(deps.tables, partition, deps.clock(), row);
+  if (instance === undefined) return;
+  throw new VaultError("policy/in-use", `backup instance '${instance.name}' is under policy '${params.policy}'`, {
+    hint:
+      instance.protectionState === "SoftDeleted"
+        ? "it was deleted; its points are kept until its time is over"
+        : "put it under another policy, or delete it",
+  });
 }
 
 export async function getPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { deleteMarked, unmarked } from "../foundation/deletion-mark.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
+import { findDependant, whileVaultKept } from "../instances/announce-instance.ts";
 import { findVault, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import {
   checkVaultChange,
@@ -135,26 +137,27 @@ export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse>
   const { deps, params } = call;
   const { tags, identity, properties = {} } = readKept(VaultPatch, await call.json());
   const { partition, row } = vaultRecordKey(vaultArmId(params));
-  const { value: vault } = await writeAhead(
-    deps.tables.vaults,
-    partition,
-    row,
-    (before) => {
-      if (before === undefined) throw vaultNotFound(params);
-      const changed: VaultRecord = {
-        ...before,
-        ...(tags === undefined ? {} : { tags }),
-        ...(identity === undefined ? {} : { identity }),
-        properties: withSecurity(
-          { ...before.properties, ...properties },
-          before.properties["securitySettings"],
-          properties.securitySettings,
-        ),
-      };
-      checkVaultChange(settingsOf(before), settingsOf(changed));
-      return changed;
-    },
-    (value) => deps.files.ensureVault(value),
+  const change = (before: VaultRecord | undefined): VaultRecord => {
+    if (before === undefined) throw vaultNotFound(params);
+    const changed: VaultRecord = {
+      ...unmarked(before),
+      ...(tags === undefined ? {} : { tags }),
+      ...(identity === undefined ? {} : { identity }),
+      properties: withSecurity(
+        { ...before.properties, ...properties },
+        before.properties["securitySettings"],
+        properties.securitySettings,
+      ),
+    };
+    checkVaultChange(settingsOf(before), settingsOf(changed));
+    return changed;
+  };
+  // What is refused is refused before anything is written.
+  const stored = (await deps.tables.vaults.get(partition, row))?.value;
+  const { armId, name } = change(stored);
+  const keeping = { ...deps.tables, newId: deps.newId };
+  const { value: vault } = await whileVaultKept(keeping, armId, name, deps.clock(), () =>
+    writeAhead(deps.tables.vaults, partition, row, change, (value) => deps.files.ensureVault(value)),
   );
   return ok(vaultResource(vault));
 }
@@ -162,12 +165,15 @@ export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse>
 /**
  * Deletes a vault that has no backup instance, also no deleted one, and its policies with it.
  *
- * Safe to run twice: the row goes last, and the second finds nothing to delete.
+ * Safe to run twice: the row goes last, and the second finds nothing to delete. Beside a PUT of an instance or a policy one of
+ * the two is refused, and beside a change of the vault itself it stays; see `deletion-mark.ts`.
  */
 export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
-  const vault = await findVault(deps.tables.vaults, vaultArmId(params));
-  if (vault === undefined) return NO_CONTENT;
+  const place = { table: deps.tables.vaults, ...vaultRecordKey(vaultArmId(params)) };
+  const stored = await place.table.get(place.partition, place.row);
+  if (stored === undefined) return NO_CONTENT;
+  const vault = stored.value;
   const key = vaultKey(vault.armId);
   // Instances whose rows were lost count too.
   const { continuation } = await deps.rebuild({ vaultArmId: vault.armId });
@@ -176,20 +182,29 @@ export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse
       hint: "make its rows again, by rebuild",
     });
   }
-  for await (const { value: instance } of listRecords(deps.tables.instances, key)) {
-    const isDeleted = instance.protectionState === "SoftDeleted";
-    throw new VaultError("vault/not-empty", `vault '${vault.name}' has the backup instance '${instance.name}'`, {
-      hint: isDeleted ? `it was deleted, and goes after ${instance.deletion?.purgeAt}` : "delete it first",
-    });
+  const removeAhead = async (): Promise<void> => {
+    for await (const { row, value: policy } of listRecords(deps.tables.policies, key)) {
+      await deps.files.removePolicy(vault.armId, policy.name);
+      await deps.tables.policies.remove(key, row);
+    }
+    await deps.files.removeVault(vault.armId);
+  };
+  if (await deleteMarked(place, stored, deps.clock(), () => refuseNotEmpty(call, vault), removeAhead)) {
+    return { status: 200, headers: {} };
   }
-  for await (const { row, value: policy } of listRecords(deps.tables.policies, key)) {
-    await deps.files.removePolicy(vault.armId, policy.name);
-    await deps.tables.policies.remove(key, row);
-  }
-  await deps.files.removeVault(vault.armId);
-  const { partition, row } = vaultRecordKey(vault.armId);
-  await deps.tables.vaults.remove(partition, row);
-  return { status: 200, headers: {} };
+  const kept = await place.table.get(place.partition, place.row);
+  if (kept !== undefined) await deps.files.ensureVault(kept.value);
+  throw new VaultError("storage/conflict", `vault '${vault.name}' was changed while it was being deleted`);
+}
+
+/** @throws VaultError `vault/not-empty`; `storage/conflict` (retryable) while something is being put into it */
+async function refuseNotEmpty({ deps }: ApiCall, vault: VaultRecord): Promise<void> {
+  const instance = await findDependant(deps.tables, vaultKey(vault.armId), deps.clock());
+  if (instance === undefined) return;
+  const isDeleted = instance.protectionState === "SoftDeleted";
+  throw new VaultError("vault/not-empty", `vault '${vault.name}' has the backup instance '${instance.name}'`, {
+    hint: isDeleted ? `it was deleted, and goes after ${instance.deletion?.purgeAt}` : "delete it first",
+  });
 }
 
 export async function getVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {

@@ -15,6 +15,8 @@ export const DatasourceClaim = z.object({
   instance: z.string(),
   /** ISO 8601 UTC. */
   since: z.string(),
+  /** Of an instance that is announced: name in lower case, see `announce-instance.ts`. */
+  policy: z.string().optional(),
 });
 export type DatasourceClaim = Readonly<z.infer<typeof DatasourceClaim>>;
 

@@ -3,6 +3,7 @@
  * Vaults, backup instances and recovery points as rows. Each list that the API gives is one partition.
  */
 import { z } from "zod";
+import { DeletingSince } from "../foundation/deletion-mark.ts";
 import { deriveId } from "../foundation/ids.ts";
 import { JobTotals } from "../jobs/contract.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
@@ -38,6 +39,7 @@ export const VaultRecord = z.object({
   identity: WireObject.optional(),
   properties: WireObject,
   createdAt: z.string(),
+  deletingSince: DeletingSince,
 });
 export type VaultRecord = Readonly<z.infer<typeof VaultRecord>>;
 

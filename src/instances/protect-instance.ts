@@ -3,6 +3,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable, writeAhead } from "../foundation/records.ts";
 import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
+import { type AnnounceDeps, whileKept } from "./announce-instance.ts";
 import { type ClaimDeps, checkUnclaimed, claimDatasource } from "./claim-datasource.ts";
 import {
   ALL_SCHEDULES,
@@ -23,7 +24,7 @@ export interface CheckInstanceDeps extends ClaimDeps {
   readonly clock: Clock;
 }
 
-export interface ProtectInstanceDeps extends CheckInstanceDeps {
+export interface ProtectInstanceDeps extends CheckInstanceDeps, AnnounceDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly files: ProtectionFiles;
 }
@@ -92,18 +93,25 @@ async function checkContainers(accounts: StorageAccounts, { datasource, containe
 /**
  * Protects a datasource, or changes how it is protected, after {@link checkInstance}.
  *
- * The claim of the datasource comes first and the instance's row last, so a crash leaves nothing protected that the timer
+ * Policy and vault are kept in place meanwhile. The claim of the datasource comes first and the instance's row last, so a crash leaves nothing protected that the timer
  * does not know or the vault does not explain.
  *
  * Safe to run twice: every write ends in the same state.
  *
- * @throws VaultError as {@link checkInstance} does
+ * @throws VaultError as {@link checkInstance} and {@link whileKept} do
  */
 export async function protectInstance(
   deps: ProtectInstanceDeps,
   wanted: WantedInstance,
 ): Promise<{ readonly instance: BackupInstance; readonly created: boolean }> {
   await checkInstance(deps, wanted);
+  return await whileKept(deps, wanted, deps.clock(), () => writeInstance(deps, wanted));
+}
+
+async function writeInstance(
+  deps: ProtectInstanceDeps,
+  wanted: WantedInstance,
+): Promise<{ readonly instance: BackupInstance; readonly created: boolean }> {
   const vault = vaultKey(wanted.vaultArmId);
   await claimDatasource(deps, vault, wanted, deps.clock());
   const row = wanted.name.toLowerCase();

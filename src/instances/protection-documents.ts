@@ -9,7 +9,7 @@ import type { PolicyFile, VaultFile } from "../vault/vault-file.ts";
 import { FORMAT_VERSION } from "../vault/version.ts";
 import type { BackupInstance, VaultRecord } from "./contract.ts";
 
-/** Fails to compile when a row has a member for which its document has no place. */
+/** Fails to compile when a row has a member for which its document has no place. Whether it is being deleted has none. */
 type Holds<Document, Row> = { readonly [Lost in Exclude<keyof Row, keyof Document>]: never };
 
 export function instanceFileOf(row: BackupInstance): InstanceFile {
@@ -24,12 +24,12 @@ export function instanceFileOf(row: BackupInstance): InstanceFile {
   };
 }
 
-export function vaultFileOf({ armId, ...same }: VaultRecord): VaultFile {
+export function vaultFileOf({ armId, deletingSince, ...same }: VaultRecord): VaultFile {
   return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<VaultFile, typeof same>) };
 }
 
 /** What can be read from `properties` again is left out: how it is kept in a row may change with the app. */
 export function policyFileOf(row: PolicyRecord): PolicyFile {
-  const { armId, datasourceTypes, backupRule, defaultTag, retentionRules, ...same } = row;
+  const { armId, datasourceTypes, backupRule, defaultTag, retentionRules, deletingSince, ...same } = row;
   return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<PolicyFile, typeof same>) };
 }

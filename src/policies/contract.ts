@@ -4,6 +4,7 @@
  * `readPolicy` in `src/policies/read-policy.ts`.
  */
 import { z } from "zod";
+import { DeletingSince } from "../foundation/deletion-mark.ts";
 import { DATASOURCE_KINDS, type DatasourceKind } from "../vault/instance-file.ts";
 import { TaggingCriterion } from "./retention-rules.ts";
 
@@ -50,6 +51,7 @@ export const PolicyRecord = z.object({
   createdAt: z.string(),
   /** When the schedule was last changed: it has no slots up to then. Absent: it was never changed. ISO 8601 UTC. */
   slotsAfter: z.string().optional(),
+  deletingSince: DeletingSince,
 });
 export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;
 

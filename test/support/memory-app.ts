@@ -96,6 +96,8 @@ export interface CallOptions {
   readonly query?: Readonly<Record<string, string>>;
   /** Where the request seems to come in. */
   readonly origin?: string;
+  /** What it is served with; absent: the app's own. */
+  readonly deps?: ApiDeps;
 }
 
 /** A fresh app with a vault account of its own: `prodlake` (containers `raw`, `curated`) and the empty `restored`. */
@@ -165,7 +167,7 @@ export class MemoryApp {
     const url = new URL(path, options.origin ?? "http://localhost:7071");
     for (const [name, value] of Object.entries(options.query ?? {})) url.searchParams.set(name, value);
     if (!url.searchParams.has("api-version")) url.searchParams.set("api-version", API_VERSION);
-    return await this.send({
+    const request = {
       method,
       url,
       headers: options.headers ?? {},
@@ -175,12 +177,13 @@ export class MemoryApp {
           : options.body === undefined
             ? ""
             : JSON.stringify(options.body),
-    });
+    };
+    return await this.send(request, options.deps);
   }
 
   /** The answer as a client sees it: what is undefined in memory is not there. */
-  async send(request: ApiRequest): Promise<ApiResponse> {
-    return JSON.parse(JSON.stringify(await handleArmRequest(this.deps, request))) as ApiResponse;
+  async send(request: ApiRequest, deps = this.deps): Promise<ApiResponse> {
+    return JSON.parse(JSON.stringify(await handleArmRequest(deps, request))) as ApiResponse;
   }
 
   /** Makes the vault `vault1`, the policy `daily` and the instance `prodlake-prodlake-1`, as a client would. */

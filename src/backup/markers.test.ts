@@ -85,6 +85,15 @@ test("a marker is written once, however often the step is repeated", async ({ ex
   expect(lake.source.container("raw").get(".lakevault/one")).toBe(marker);
 });
 
+test("a job that is begun anew keeps a container that was replicated and is gone by now", async ({ expect }) => {
+  const { lake, check } = await rangesIn();
+  await lake.deliver(check);
+  lake.source.containers.delete("raw");
+  const ref = { vault: "vault", job: "one" };
+  await lake.deliverAll(await lake.beginMarked(ref));
+  expect(await lake.seal(ref)).toBe("Completed");
+});
+
 test("the root container, in which no name has a slash, is backed up and restored", async ({ expect }) => {
   const lake = new MemoryLake();
   await lake.protect();

@@ -50,6 +50,8 @@ export async function writeMarkersActivity(deps: WriteMarkersDeps, ref: JobRef):
   const { job, instance } = under;
   const datasource = deps.datasource(instance);
   const failed = await mapBounded(job.containers, MARKER_WIDTH, async (container) => {
+    // What is decided about a container stays, also when its marker could not be written again.
+    if ((await fateOf(deps.work, job.id, container)) !== undefined) return [];
     try {
       const etag = await datasource.writeMarker(
         container,

@@ -1,3 +1,4 @@
+import { type Alert, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
@@ -16,6 +17,7 @@ import { joinWarnings, NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warning, 
 import { sha256Of } from "../vault/segment.ts";
 import { encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
+import { decideIncomplete, POINT_INCOMPLETE } from "./decide-incomplete.ts";
 import { joinPieces } from "./join-pieces.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
 import { fateOf } from "./skip-container.ts";
@@ -26,6 +28,7 @@ export interface SealDeps {
   readonly work: RecordTable<WorkRecord>;
   readonly attempts: RecordTable<Attempt>;
   readonly recoveryPoints: RecordTable<RecoveryPoint>;
+  readonly alerts: RecordTable<Alert>;
   readonly vault: (instanceId: string) => Pick<VaultFiles, "read" | "create">;
   readonly clock: Clock;
 }
@@ -94,6 +97,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   const seal = written ? wanted : await readSeal(vault, id);
 
   await deps.recoveryPoints.put(instance.id, id, recoveryPointOf(seal, totals));
+  await tellIncomplete(deps, job, seal, totals);
   await crossOutAttempt(deps, job, [...skipped.keys()]);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
@@ -102,6 +106,14 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     warnings: joinWarnings([seal.warnings], LONGEST_WARNINGS),
   }));
   return totals;
+}
+
+/** Raises the alert that the newest point lacks much of its source, or resolves it. */
+async function tellIncomplete(deps: SealDeps, job: JobUnderWay, seal: Seal, totals: JobTotals): Promise<void> {
+  const left = seal.warnings.first.filter(({ name }) => name === "");
+  const condition = decideIncomplete(job, left, totals);
+  if (condition !== undefined) await raiseAlert(deps.alerts, job.vault, condition, deps.clock());
+  else await resolveAlerts(deps.alerts, job.vault, { instance: job.instance, kind: POINT_INCOMPLETE }, deps.clock());
 }
 
 /**

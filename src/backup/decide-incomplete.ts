@@ -1,0 +1,46 @@
+import { type Condition, MOST_ALERT_NAMES } from "../alerts/contract.ts";
+import type { Job } from "../jobs/contract.ts";
+import type { Warning } from "../vault/seal.ts";
+
+export const POINT_INCOMPLETE = "backup.point-incomplete";
+
+/** Share of the listed blobs that must be missing before their number is a condition, and not only a list of names. */
+const LARGE_SHARE = 0.1;
+/** Of a few blobs any is a large share. */
+const FEW_BLOBS = 10;
+/** A point that lacks so much of the source protects it hardly. */
+const CRITICAL_SHARE = 0.5;
+
+/**
+ * Decides whether an operator must know that a point lacks much of its source: a whole container, or a large share of the
+ * blobs. Single blobs stand in the warnings of the job.
+ *
+ * @param left - warnings of containers that stayed out
+ * @param listed - names that were listed in the others
+ * @param warned - those of them that are not in the point
+ */
+export function decideIncomplete(
+  { instance, instanceName, containers = [] }: Pick<Job, "instance" | "instanceName" | "containers">,
+  left: readonly Warning[],
+  { listed, warned }: { readonly listed: number; readonly warned: number },
+): Condition | undefined {
+  const share = listed === 0 ? 0 : warned / listed;
+  const isLarge = warned >= FEW_BLOBS && share >= LARGE_SHARE;
+  if (left.length === 0 && !isLarge) return undefined;
+  const isCritical = isLarge ? share >= CRITICAL_SHARE : left.length > containers.length * CRITICAL_SHARE;
+  return {
+    kind: POINT_INCOMPLETE,
+    severity: isCritical ? "critical" : "warning",
+    instance,
+    instanceName,
+    subject: "newest recovery point",
+    message: [
+      ...(left.length === 0 ? [] : [`the newest recovery point lacks ${left.length} containers of the source`]),
+      ...(isLarge ? [`the newest recovery point lacks ${warned} of ${listed} blobs that were listed`] : []),
+    ].join("; "),
+    details: {
+      counts: { containers: left.length, blobs: warned },
+      names: left.slice(0, MOST_ALERT_NAMES).map(({ container, code }) => `${container} (${code})`),
+    },
+  };
+}

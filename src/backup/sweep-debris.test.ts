@@ -151,3 +151,53 @@ test("wherever a sweep dies, another ends it", async ({ expect }) => {
   );
   expect(died.length).toBeGreaterThan(20);
 });
+
+test("objects with hashed names that no execution has time to tell of stay, and all else is swept", async ({
+  expect,
+}) => {
+  const lake = new MemoryLake({ settings: { segmentSizes: { usual: 2, largest: 4, small: 1 } } });
+  await lake.protect();
+  lake.source.createContainer("raw");
+  const names = ["a", "b", "c", "d", "e", "f", ...Array.from({ length: 24 }, (_, n) => `${LONG}${n}`)];
+  for (const name of names) lake.source.write("raw", name, `first ${name}`);
+  const failed = await lake.requestBackup("failed");
+  await lake.deliverAll(await lake.beginBackup(failed));
+  await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
+  for (const name of names) lake.source.write("raw", name, `second ${name}`);
+  const ref = await sealed(lake);
+  const held = [...lake.source.container("raw")]
+    .filter(([name]) => names.includes(name))
+    .map(([name, { etag }]) => objectPath("raw", name, etag, 1));
+  const readNow = lake.vault.read.bind(lake.vault);
+  // Each segment takes as long as one execution has.
+  lake.vault.read = (path) => {
+    if (path.endsWith(".gz")) lake.pass(240_000);
+    return readNow(path);
+  };
+  const executions = await lake.sweep(ref);
+  // One for each of a few files, and one, not two dozen, for all with hashed names.
+  expect(executions).toBeGreaterThan(3);
+  expect(executions).toBeLessThan(24);
+  const left = objects(lake).filter((path) => !held.includes(path));
+  expect(left.length).toBe(24);
+  for (const path of left) expect(path.startsWith("data~/")).toBe(true);
+  expect(objects(lake)).toEqual(expect.arrayContaining(held));
+  expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
+});
+
+test("a sweep of many containers that hold nothing asks for its time between them", async ({ expect }) => {
+  const lake = new MemoryLake();
+  await lake.protect();
+  for (let n = 0; n < 30; n++) lake.source.createContainer(`c${n}`);
+  const failed = await lake.requestBackup("failed");
+  await lake.deliverAll(await lake.beginBackup(failed));
+  await endJobActivity(lake.deps, { ...failed, failure: { code: "storage/unavailable", message: "gone" } });
+  const ref = await sealed(lake);
+  const listNow = lake.vault.list.bind(lake.vault);
+  lake.vault.list = (prefix, from) => {
+    if (prefix.startsWith("data")) lake.pass(100_000);
+    return listNow(prefix, from);
+  };
+  expect(await lake.sweep(ref)).toBeGreaterThan(5);
+  expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
+});

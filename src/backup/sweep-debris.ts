@@ -25,8 +25,8 @@ export interface SweepDeps {
   readonly settings: { readonly budgetMs: number };
 }
 
-/** Files looked at between two looks at the clock. */
-const LOOK_EVERY = 1_000;
+/** Of a file: whether it goes, or that nobody can tell of it and all after it under the same prefix in time. */
+type Verdict = boolean | "no time to tell";
 
 /**
  * Removes what attempts left in the vault that no recovery point holds: objects that were copied and then replaced or
@@ -86,7 +86,7 @@ class Sweep {
     this.#hasTime = hasTime;
   }
 
-  /** @returns the path to go on at, when the time is over */
+  /** @returns the path to go on at, or the prefix, when the time is over */
   async run(attempts: readonly Attempt[], from: string | undefined): Promise<string | undefined> {
     const containers = [...new Set(attempts.flatMap((attempt) => attempt.containers))].sort();
     const steps = [
@@ -112,6 +112,7 @@ class Sweep {
             steps.findIndex(({ prefix }) => from.startsWith(prefix)),
           );
     for (const [i, { prefix, isDebris }] of steps.slice(first).entries()) {
+      if (i > 0 && !this.#hasTime()) return prefix;
       const stopped = await this.#sweep(prefix, i === 0 ? from : undefined, isDebris);
       if (stopped !== undefined) return stopped;
     }
@@ -121,17 +122,20 @@ class Sweep {
   async #sweep(
     prefix: string,
     from: string | undefined,
-    isDebris: (path: string) => Promise<boolean>,
+    isDebris: (path: string) => Promise<Verdict>,
   ): Promise<string | undefined> {
     const debris: Removal[] = [];
     const removeAll = (): Promise<unknown> => this.#vault.remove(debris.splice(0));
     for await (const { path, etag } of this.#vault.list(prefix, from)) {
-      this.#looked += 1;
-      if (this.#looked % LOOK_EVERY === 0 && !this.#hasTime()) {
+      // Each execution gets something done: telling of one file may take as long as reading a segment.
+      if (this.#looked > 0 && !this.#hasTime()) {
         await removeAll();
         return path;
       }
-      if (await isDebris(path)) debris.push({ path, etag });
+      this.#looked += 1;
+      const verdict = await isDebris(path);
+      if (verdict === "no time to tell") break;
+      if (verdict) debris.push({ path, etag });
       if (debris.length === MOST_REMOVED) await removeAll();
     }
     await removeAll();
@@ -149,27 +153,33 @@ class Sweep {
     };
   }
 
+  /**
+   * The path of an object with a hashed name does not tell the name, so all such paths of the manifest are made. Where that
+   * takes longer than one execution has, such objects stay for the scrub.
+   */
+  #hashedObjectsNotIn(container: string): (path: string) => Promise<Verdict> {
+    const suffix = `.${this.#seal.sequence}`;
+    let wanted: Promise<ReadonlySet<string> | undefined> | undefined;
+    return async (path) => {
+      if (!path.endsWith(suffix)) return false;
+      wanted ??= this.#hashedPaths(container);
+      const paths = await wanted;
+      return paths === undefined ? "no time to tell" : !paths.has(path);
+    };
+  }
+
   async #lookup(container: string): Promise<EntryLookup | undefined> {
     const index = await readIndex(this.#vault, this.#seal, container);
     return index && new EntryLookup(this.#vault, index.segments, index.order);
   }
 
-  /** The path of an object with a hashed name does not tell the name, so all such paths of the manifest are made. */
-  #hashedObjectsNotIn(container: string): (path: string) => Promise<boolean> {
-    const suffix = `.${this.#seal.sequence}`;
-    let wanted: Promise<ReadonlySet<string>> | undefined;
-    return async (path) => {
-      if (!path.endsWith(suffix)) return false;
-      wanted ??= this.#hashedPaths(container);
-      return !(await wanted).has(path);
-    };
-  }
-
-  async #hashedPaths(container: string): Promise<ReadonlySet<string>> {
+  /** @returns undefined when the time is over before all segments are read */
+  async #hashedPaths(container: string): Promise<ReadonlySet<string> | undefined> {
     const paths = new Set<string>();
     const { hashed } = objectPrefixes(container);
     const index = await readIndex(this.#vault, this.#seal, container);
-    for (const segment of index?.segments ?? []) {
+    for (const [i, segment] of (index?.segments ?? []).entries()) {
+      if (i > 0 && !this.#hasTime()) return undefined;
       for (const { name, etag, birth } of await readSegment(this.#vault, segment)) {
         const path = objectPath(container, name, etag, birth);
         if (path.startsWith(hashed)) paths.add(path);

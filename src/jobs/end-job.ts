@@ -30,13 +30,17 @@ export interface EndJobDeps {
 /** Work rows written or removed at once when a job ends. */
 const ROWS_WIDTH = 16;
 
+/** How long the rows of an ended job are removed at once; the housekeeping goes on. */
+const FORGETTING_MS = 4 * 60_000;
+
 /** No worker goes on for longer; the host stops each after 10 minutes. */
 const LATE_WORK_MS = 15 * 60_000;
 
 /**
  * Ends a job: what it did in each container, then its status, then lock and pin, then the rows that only its work needed.
  *
- * Safe to run twice: the first end stays, and what follows it is repeated without effect.
+ * Safe to run twice: the first end stays, and what follows it is repeated without effect. Of a job with more rows than there
+ * is time for, the rest stays, and so does its row among the open jobs, by which the housekeeping finds it.
  *
  * @returns the status that the job ended with
  */
@@ -47,8 +51,8 @@ export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Prom
   const ended = isOpen(stored) ? await end(deps, stored, input.failure) : stored;
   await releaseLock(deps.locks, ended.instance, ended.id);
   if (ended.request.kind === "restore") await unpin(deps.pins, ended, ended.request.recoveryPoint);
-  await forgetWork(deps.work, ended.id);
-  if (!mayHaveLateWork(ended, deps.clock())) await deps.openJobs.remove(OPEN_JOBS, ended.id);
+  const isForgotten = await forgetWork(deps, ended.id);
+  if (isForgotten && !mayHaveLateWork(ended, deps.clock())) await deps.openJobs.remove(OPEN_JOBS, ended.id);
   return ended.status;
 }
 
@@ -97,13 +101,20 @@ function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> 
   return { totals, warnings: { count: count + totals.warned, first } };
 }
 
-/** Removes the rows page by page, so that each attempt leaves fewer. Who finds the job ended misses none of them. */
-async function forgetWork(work: RecordTable<WorkRecord>, jobId: string): Promise<void> {
+/**
+ * Removes the rows page by page, so that each attempt leaves fewer. Who finds the job ended misses none of them.
+ *
+ * @returns whether there was time for all
+ */
+async function forgetWork({ work, clock }: Pick<EndJobDeps, "work" | "clock">, jobId: string): Promise<boolean> {
+  const stopAt = clock().getTime() + FORGETTING_MS;
   let continuation: string | undefined;
   do {
+    if (continuation !== undefined && clock().getTime() >= stopAt) return false;
     const page: RecordPage<WorkRecord> = await work.list(jobId, continuation === undefined ? {} : { continuation });
     const rows = page.records.map(({ row }) => row).filter((row) => !row.startsWith(workRows.containers));
     await mapBounded(rows, ROWS_WIDTH, (row) => work.remove(jobId, row));
     continuation = page.continuation;
   } while (continuation !== undefined);
+  return true;
 }

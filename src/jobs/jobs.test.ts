@@ -114,6 +114,31 @@ describe("the end of a job", () => {
     expect(world.workRows()).toEqual(KEPT);
   });
 
+  test("leaves rows that it has no time for to the housekeeping, which finds the job among the open ones", async ({
+    expect,
+  }) => {
+    const world = await working({ totals: BOTH });
+    for (let i = 1; i < 2_500; i++) {
+      const row = workRows.tally("raw", 0, plannedRangeId(i), 0);
+      await world.work.put("one", row, { kind: "tally", finished: false, split: false, totals: NO_TOTALS });
+    }
+    const removeNow = world.work.remove.bind(world.work);
+    world.work.remove = (partition, row, etag) => {
+      world.now = new Date(world.now.getTime() + 1_000);
+      return removeNow(partition, row, etag);
+    };
+    expect(await endJobActivity(world.deps, ONE)).toBe("Completed");
+    expect(world.openJobs.size).toBe(1);
+    expect(world.locks.size).toBe(0);
+    const left = Object.keys(world.workRows()).length;
+    expect(left).toBeGreaterThan(1_000);
+    for (let ends = 0; world.openJobs.size > 0; ends++) {
+      expect(ends).toBeLessThan(10);
+      expect(await endJobActivity(world.deps, ONE)).toBe("Completed");
+    }
+    expect(world.workRows()).toEqual(KEPT);
+  });
+
   test("with warnings is told by the warnings of the job", async ({ expect }) => {
     const first = [{ container: "raw", name: "a", code: "archived", message: "it is archived" }];
     const world = await working({ totals: BOTH, warnings: { count: 1, first } });

@@ -1,3 +1,4 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
@@ -61,17 +62,20 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
   return { begun: true, containers };
 }
 
+/** Containers that are looked at, or created, at once: there may be ten thousand. */
+const CLAIMING_WIDTH = 16;
+
 async function claim(target: RestoreTarget, containers: readonly string[], job: Job): Promise<void> {
   // All are looked at before the first is created, so that a refusal leaves the target as it was. A job that has named
   // its containers has claimed them before.
   if (job.containers === undefined) {
-    const taken: string[] = [];
-    for (const name of containers) if ((await target.look(name, job.id)) === "foreign") taken.push(name);
+    const owners = await mapBounded(containers, CLAIMING_WIDTH, (name) => target.look(name, job.id));
+    const taken = containers.filter((_, i) => owners[i] === "foreign");
     if (taken.length > 0) throw exists(taken);
   }
-  for (const name of containers) {
+  await mapBounded(containers, CLAIMING_WIDTH, async (name) => {
     if ((await target.createContainer(name, job.id)) === "foreign") throw exists([name]);
-  }
+  });
 }
 
 function exists(containers: readonly string[]): VaultError {

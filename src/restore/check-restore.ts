@@ -1,3 +1,4 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
@@ -14,6 +15,9 @@ export interface CheckRestoreDeps {
   readonly vault: (instanceId: string) => RestoreVault;
 }
 
+/** Containers whose rows are read at once. */
+const READING_WIDTH = 16;
+
 /**
  * Compares what was restored with what the seal says, container by container.
  *
@@ -26,10 +30,12 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
   if (under === undefined) return (await deps.jobs.get(ref.vault, ref.job))?.value.totals ?? NO_TOTALS;
   const { job } = under;
   const seal = await readSeal(deps.vault(job.instance), job.recoveryPoint.id);
-  let all = NO_TOTALS;
-  for (const container of job.containers) {
-    const restored = await listWork(deps.work, job.id, workRows.restoredAll(container), "restored");
-    const totals = restored.map((segment) => segment.totals).reduce(addTotals, NO_TOTALS);
+  const restored = await mapBounded(job.containers, READING_WIDTH, async (container) => {
+    const segments = await listWork(deps.work, job.id, workRows.restoredAll(container), "restored");
+    return segments.map((segment) => segment.totals).reduce(addTotals, NO_TOTALS);
+  });
+  for (const [i, container] of job.containers.entries()) {
+    const totals = restored[i] ?? NO_TOTALS;
     const sealed = seal.containers.find(({ name }) => name === container);
     if (sealed?.entries !== totals.entries || sealed.bytes !== totals.bytes) {
       throw new VaultError(
@@ -37,8 +43,8 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
         `container '${container}' has ${totals.entries} entries restored, but ${sealed?.entries ?? 0} are sealed`,
       );
     }
-    all = addTotals(all, totals);
   }
+  const all = restored.reduce(addTotals, NO_TOTALS);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals: all }));
   return all;
 }

@@ -11,7 +11,7 @@ import { JobRef } from "../jobs/contract.ts";
 export const PurgePosition = z.object({
   recoveryPoint: z.string(),
   container: z.string(),
-  /** Ordinal among those that no neighbour has. */
+  /** Ordinal among those that no neighbour has; beyond the last of them by as many as are removed, when all objects are. */
   segment: z.int().nonnegative(),
 });
 export type PurgePosition = Readonly<z.infer<typeof PurgePosition>>;

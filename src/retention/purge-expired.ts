@@ -88,7 +88,9 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const decided = await readRetention(deps, instance, job.vault);
   for (const { point, decision, hasRow } of decided) {
     // Inserted, because whoever has made the point may be about to write more of it.
-    if (decision.keep && !hasRow) await deps.recoveryPoints.insert(instance.id, point.id, point);
+    if (!decision.keep || hasRow) continue;
+    await deps.recoveryPoints.insert(instance.id, point.id, point);
+    if (!hasTime()) return endOf(undefined);
   }
   const expired = decided.filter(({ decision }) => !decision.keep);
   let kept = decided.length;
@@ -213,9 +215,15 @@ async function removeInstance(
   }
   await deps.files.remove(id);
   for (const table of [deps.recoveryPoints, deps.attempts, deps.pins, deps.scrubs] as readonly RecordTable<unknown>[]) {
-    for await (const { row } of listRecords(table, id)) await table.remove(id, row);
+    for await (const { row } of listRecords(table, id)) {
+      await table.remove(id, row);
+      if (!hasTime()) return false;
+    }
   }
-  for await (const { row } of listRecords(deps.alerts, job.vault, `${id}|`)) await deps.alerts.remove(job.vault, row);
+  for await (const { row } of listRecords(deps.alerts, job.vault, `${id}|`)) {
+    await deps.alerts.remove(job.vault, row);
+    if (!hasTime()) return false;
+  }
   await deps.schedules.remove(ALL_SCHEDULES, scheduleRow(job.vault, name.toLowerCase()));
   await deps.instances.remove(job.vault, name.toLowerCase());
   return true;

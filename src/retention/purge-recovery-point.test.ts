@@ -581,3 +581,34 @@ test("a point that is not there is purged", async ({ expect }) => {
   expect(world.rows.has("ghost")).toBe(false);
   await expect(planPurge(deps(world), "ghost")).rejects.toMatchObject({ code: "recovery-point/not-found" });
 });
+
+test("thousands of segments' files go in several executions, each once", async ({ expect }) => {
+  const world = emptyWorld("one", "two");
+  const name = (i: number): string => `n${String(i).padStart(4, "0")}`;
+  const segments = Array.from({ length: 2_500 }, (_, i) => [entry(name(i), "e", 1)]);
+  await writePoint(world.vault, "one", 1, { raw: { segments } });
+  await writePoint(world.vault, "two", 2, { raw: { segments: [[entry(name(0), "f", 2)]] } });
+  const removed: string[] = [];
+  let hasTime = true;
+  const given = deps(world, { hasTime: () => hasTime });
+  const vault: PurgeDeps["vault"] = {
+    read: (path) => given.vault.read(path),
+    create: (path, content, options) => given.vault.create(path, content, options),
+    list: (prefix, from) => given.vault.list(prefix, from),
+    remove: (some) => {
+      const files = some.map(({ path }) => path).filter((path) => path.endsWith(".gz"));
+      removed.push(...files);
+      // The time is over as soon as all objects are gone.
+      if (files.length > 0) hasTime = false;
+      return given.vault.remove(some);
+    },
+  };
+  const first = await purgeRecoveryPoint({ ...given, vault }, "one");
+  expect(first).toMatchObject({ state: "stopped", objects: 2_500, segments: 2_048 });
+  expect(first.from).toEqual({ recoveryPoint: "one", container: "raw", segment: 2_500 + 2_048 });
+  const second = await finishPurges({ ...given, vault }, first.from);
+  expect(second).toMatchObject({ state: "done", objects: 0, segments: 452 });
+  expect(removed.length).toBe(2_500);
+  expect(new Set(removed).size).toBe(2_500);
+  expect(paths(world).filter((path) => path.includes("one"))).toEqual([]);
+});

@@ -288,14 +288,15 @@ class Purge {
       const point = decodeIndex(index.path, content);
       const [previous, next] = await readIndexes(this.#deps, seals, name);
       const { own, compared } = planContainerPurge(point, previous, next);
-      const segment = await this.#objects(name, {
-        own,
-        bornAfter: seals[0]?.sequence ?? 0,
-        next: new EntryLookup(this.#vault, compared, (next ?? point).order),
-        first: from?.container === name ? from.segment : 0,
-      });
+      const first = from?.container === name ? from.segment : 0;
+      const segment =
+        (await this.#objects(name, {
+          own,
+          bornAfter: seals[0]?.sequence ?? 0,
+          next: new EntryLookup(this.#vault, compared, (next ?? point).order),
+          first,
+        })) ?? (await this.#segments(own, first));
       if (segment !== undefined) return { recoveryPoint: journal.recoveryPoint, container: name, segment };
-      await this.#segments(own);
       this.#garbage.push({ path: index.path, writtenUntil: this.#writtenUntil });
       await this.#removeGarbage();
       const following = journal.containers[i + 1]?.name;
@@ -372,11 +373,22 @@ class Purge {
     });
   }
 
-  async #segments(own: readonly SegmentRef[]): Promise<void> {
-    for (const { path } of own) {
-      this.#garbage.push({ path, writtenUntil: this.#writtenUntil, counts: { segments: 1 } });
+  /**
+   * Removes the segments' files, once their objects are gone.
+   *
+   * @param first - beyond all segments by as many as an execution before has removed
+   * @returns the same for the next execution, when the time is over
+   */
+  async #segments(own: readonly SegmentRef[], first: number): Promise<number | undefined> {
+    for (let from = Math.max(0, first - own.length); from < own.length; from += MOST_WAITING) {
+      for (const { path } of own.slice(from, from + MOST_WAITING)) {
+        this.#garbage.push({ path, writtenUntil: this.#writtenUntil, counts: { segments: 1 } });
+      }
+      await this.#removeGarbage();
+      const removed = from + MOST_WAITING;
+      if (removed < own.length && !this.#hasTime()) return own.length + removed;
     }
-    await this.#removeGarbage();
+    return undefined;
   }
 
   /** @returns whether there was time for all */

@@ -515,3 +515,39 @@ describe("when it is due", () => {
     ]);
   });
 });
+
+test("rows of a deleted instance that there is no time for are removed by the next execution", async ({ expect }) => {
+  const { lake } = await lakeOf(1, { tickMs: 1 });
+  const now = lake.deps.clock().getTime();
+  const purgeAt = new Date(now - DAY_MS).toISOString();
+  await change(lake, {
+    protectionState: "SoftDeleted",
+    deletion: { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" },
+  });
+  const { deps } = lake;
+  const alerts = Array.from({ length: 50 }, (_, n) => `${"1".repeat(32)}|${n}`);
+  const alert = {
+    kind: "k",
+    severity: "warning",
+    instance: "i",
+    instanceName: "lake",
+    subject: "s",
+    message: "m",
+  } as const;
+  const seen = { raisedAt: purgeAt, lastSeenAt: purgeAt, details: { counts: {}, names: [] } };
+  for (const row of alerts) await lake.alerts.put(VAULT, row, { ...alert, ...seen });
+  const ref = await lake.requestJob("slow", { kind: "retention" });
+  const removeNow = lake.alerts.remove.bind(lake.alerts);
+  lake.alerts.remove = (partition, row, etag) => {
+    lake.pass(100_000);
+    return removeNow(partition, row, etag);
+  };
+  let executions = 1;
+  for (let end = await purgeExpiredActivity(deps, ref); !end.done; executions++) {
+    expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
+    end = await purgeExpiredActivity(deps, { ...ref, ...(end.from === undefined ? {} : { from: end.from }) });
+  }
+  expect(executions).toBeGreaterThan(10);
+  expect(lake.alerts.size).toBe(0);
+  expect(await lake.instances.get(VAULT, "lake")).toBeUndefined();
+});

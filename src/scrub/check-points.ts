@@ -43,6 +43,7 @@ export interface CheckDeps {
   readonly rereadBytesBefore: number;
   /** Asked after each slice of objects, and each file that was read. */
   readonly goesOn: () => Promise<boolean>;
+  readonly hasTime: () => boolean;
 }
 
 /** What a point, or a container of it, came to. `gone`: it was purged meanwhile. */

@@ -174,3 +174,15 @@ test("objects whose turn it is are read in full, as many as the bytes allow", as
   expect(await compareObjects(deps, "data/raw/", wanted, 30, 60)).toMatchObject({ objects: 0, reread: 0 });
   expect(calls.streams).toBe(10);
 });
+
+test("when the time is over no further object is re-read, and the next step goes on there", async ({ expect }) => {
+  const { files, wanted, calls } = world(30);
+  const hasTime = () => calls.streams < 4;
+  const deps = {
+    ...{ vault: files, settings: { rereadShare: 1, rereadBytes: 1_000 }, round: 1, sealedAt: SEALED_LATER },
+    hasTime,
+  };
+  expect(await compareObjects(deps, "data/raw/", wanted, 30, 0)).toMatchObject({ objects: 4, reread: 4 });
+  const late = { ...deps, hasTime: () => false };
+  expect(await compareObjects(late, "data/raw/", wanted.slice(4), 30, 0)).toMatchObject({ objects: 1, reread: 1 });
+});

@@ -125,10 +125,12 @@ export interface CompareDeps {
   readonly round: number;
   /** When a recovery point was sealed that names all of the objects. */
   readonly sealedAt: Date;
+  /** Asked before an object is re-read, when there was one before it; absent: there is always time. */
+  readonly hasTime?: () => boolean;
 }
 
 export interface Compared {
-  /** Objects that are done: the first ones; fewer than were given when the bytes to be re-read are spent. */
+  /** Objects that are done: the first ones; fewer than were given when the bytes to be re-read, or the time, are spent. */
   readonly objects: number;
   readonly findings: readonly { readonly kind: FindingKind; readonly wanted: WantedObject }[];
   readonly reread: number;
@@ -166,7 +168,7 @@ export async function compareObjects(
         counts.tooLargeToReread += 1;
         // Without its content, what makes it suspect has to do: another MD5 than was copied, or a later write.
         if (seen === "suspect") findings.push({ kind: "altered", wanted: one });
-      } else if (spent > 0 && spent + entry.size > settings.rereadBytes) {
+      } else if (spent > 0 && (spent + entry.size > settings.rereadBytes || deps.hasTime?.() === false)) {
         break;
       } else {
         const content = compareContent(entry, file, await readContent(vault, path), sealedAt);

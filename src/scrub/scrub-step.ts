@@ -5,6 +5,7 @@ import { type RecordTable, type Stored, updateRecord } from "../foundation/recor
 import type { BackupInstance, RecoveryPoint } from "../instances/contract.ts";
 import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
 import { type InstanceLock, releaseLock } from "../jobs/job-lock.ts";
+import { isStillWanted } from "../jobs/job-under-way.ts";
 import { checkPoints } from "./check-points.ts";
 import {
   FINDING_KINDS,
@@ -92,8 +93,9 @@ function takeUp(before: ScrubState | undefined, job: string, { points }: FoundPo
 async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, found: FoundPoints): Promise<boolean> {
   const { clock, scrubSettings: settings } = deps;
   const startedAt = clock();
+  const hasTime = (): boolean => clock().getTime() - startedAt.getTime() < settings.budgetMs;
   const goesOn = async (): Promise<boolean> =>
-    clock().getTime() - startedAt.getTime() < settings.budgetMs && (await isWanted(deps, job));
+    hasTime() && (await isStillWanted(deps.jobs, { vault: job.vault, job: job.id }));
   if (round.state.position.phase === "points") {
     const checked = await checkPoints(
       {
@@ -104,6 +106,7 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
         now: startedAt,
         rereadBytesBefore: round.state.counts.rereadBytes,
         goesOn,
+        hasTime,
       },
       round,
       found,
@@ -114,10 +117,6 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
   // An instance that is gone has nothing that is kept, and what it has left is not for a scrub to remove.
   const isImmutable = instance === undefined || (await deps.isImmutable(instance));
   return sweepVault({ ...deps, vault, job, isImmutable, settings, goesOn }, round, found);
-}
-
-async function isWanted(deps: ScrubDeps, { vault, id }: Job): Promise<boolean> {
-  return (await deps.jobs.get(vault, id))?.value.status === "InProgress";
 }
 
 /** Alerts go before the row, so that none is lost: whoever goes on from the row looks for nothing a second time. */

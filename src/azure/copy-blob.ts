@@ -33,7 +33,7 @@ import {
 } from "./copy-request.ts";
 import { explain, refusingPlace } from "./explain-copy.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
-import { listSource, metadataOf } from "./listed-source.ts";
+import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
 import { answerOf, mapError } from "./map-error.ts";
 import type { ListedProperties } from "./parse-listing.ts";
 
@@ -68,6 +68,8 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   if (listed === undefined) return { kind: "gone" };
   const { properties } = listed;
   if (request.etag !== undefined && unquoted(properties.etag) !== request.etag) return { kind: "changed" };
+  const unlisted = unlistedMetadata(listed);
+  if (unlisted !== undefined) return unlisted;
   if (!canBeSent(Object.values(metadataOf(listed)))) {
     const message =
       "its metadata has characters that no request header can carry, and it is too large to be copied by one";

@@ -23,7 +23,7 @@ import {
 } from "./copy-request.ts";
 import { decideFrozenCopy, type FoundObject, type FrozenCopySight, staleSnapshots } from "./decide-frozen-copy.ts";
 import { quoted, unquoted } from "./listed-blobs.ts";
-import { listSource, metadataOf } from "./listed-source.ts";
+import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
 import { answerOf } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
@@ -179,6 +179,8 @@ class FrozenCopy {
   /** Takes a snapshot, unless there is one, and begins to copy it. */
   async #copy(item: ListedItem | undefined, taken: string | undefined): Promise<CopyResult | "look again"> {
     if (item === undefined) return { kind: "gone" };
+    const unlisted = unlistedMetadata(item);
+    if (unlisted !== undefined) return unlisted;
     const version = versionOf(item);
     if (taken !== undefined) return this.#begin(version, taken);
     const isHot = this.#conditional >= CONDITIONAL_TRIES && this.#request.orLater !== undefined;

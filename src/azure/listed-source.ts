@@ -1,4 +1,4 @@
-import type { CopyRequest } from "./copy-request.ts";
+import type { CopyRequest, CopyResult } from "./copy-request.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
@@ -24,6 +24,19 @@ export async function* listSource(
       yield item;
     }
   }
+}
+
+/**
+ * Whether a request that says the metadata anew would lose some.
+ *
+ * @returns why, when it would
+ */
+export function unlistedMetadata({
+  untoldMetadata,
+}: ListedItem): Extract<CopyResult, { kind: "unreadable" }> | undefined {
+  if (untoldMetadata === undefined) return undefined;
+  const message = `listings do not say its metadata '${untoldMetadata.join("', '")}', which would be lost`;
+  return { kind: "unreadable", code: "metadata-not-listed", message };
 }
 
 /** As requests want it. */

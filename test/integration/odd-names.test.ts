@@ -223,3 +223,27 @@ test("a directory in an account that is taken for a flat one ends the listing", 
     server.close();
   }
 });
+
+test.for(["block", "append"] as const)(
+  "a %s blob with metadata that no listing can say is named, and not copied without them",
+  async (type, { expect }) => {
+    const told = "<a>1</a><x-ms-invalid-name>b c</x-ms-invalid-name>";
+    const blobType = type === "block" ? "BlockBlob" : "AppendBlob";
+    const double = await startDouble(told, `<BlobType>${blobType}</BlobType>`);
+    const { connectionString, server, sent } = double;
+    try {
+      const both = new BlobAccount({ kind: "key", connectionString }, () => new Date());
+      const vault = new BlobBackupVault(both, INSTANCE, both, { limits: LIMITS });
+      const version = { container: "raw", name: "odd", etag: "0x1", size: 1_800 };
+      const wanted = type === "block" ? version : { ...version, type };
+      expect(await vault.copyObject(wanted, "data/raw/odd/0x1.1", () => true)).toEqual({
+        kind: "unreadable",
+        code: "metadata-not-listed",
+        message: expect.stringContaining("'b c'"),
+      });
+      expect(sent).toEqual([]);
+    } finally {
+      server.close();
+    }
+  },
+);

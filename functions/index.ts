@@ -5,7 +5,9 @@ import "./activities/restore.ts";
 import "./activities/retention.ts";
 import "./activities/scrub.ts";
 import "./hooks.ts";
+
 import "./http/api.ts";
+import "./http/health.ts";
 import "./orchestrators/backup.ts";
 import "./orchestrators/restore.ts";
 import "./orchestrators/retention.ts";

@@ -1,9 +1,12 @@
 import { app, type HttpMethod } from "@azure/functions";
 import { input } from "durable-functions";
-import { serveApi } from "../../src/app/serve-http.ts";
+import { apiServer } from "../../src/app/serve-http.ts";
+
+// Without it, the host passes no body on that has no Content-Length (Transfer-Encoding: chunked).
+app.setup({ enableHttpStream: true });
 
 // All methods, so that the API itself answers a wrong one; anonymous, because it decides by itself who is let in.
-const METHODS: HttpMethod[] = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"];
+export const METHODS: HttpMethod[] = ["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"];
 
 for (const root of ["subscriptions", "providers", "api"]) {
   app.http(root, {
@@ -11,6 +14,6 @@ for (const root of ["subscriptions", "providers", "api"]) {
     methods: METHODS,
     authLevel: "anonymous",
     extraInputs: [input.durableClient()],
-    handler: serveApi,
+    handler: apiServer(),
   });
 }

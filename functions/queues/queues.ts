@@ -7,6 +7,15 @@ export const CONNECTION = "VaultState";
 
 export const poisonOf = (queueName: string): string => `${queueName}-poison`;
 
+/** Every queue with a function; beside each is one for what it gives up. */
+export const QUEUES: readonly string[] = [
+  CONTAINER_PLANS_QUEUE,
+  CONTAINER_COPY_QUEUE,
+  MARKER_CHECKS_QUEUE,
+  CONTAINER_RESTORE_PLANS_QUEUE,
+  CONTAINER_RESTORE_QUEUE,
+];
+
 const to = (queueName: string): StorageQueueOutput => output.storageQueue({ queueName, connection: CONNECTION });
 
 export const toContainerPlans = to(CONTAINER_PLANS_QUEUE);

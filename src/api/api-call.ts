@@ -25,6 +25,7 @@ import type { Rebuild } from "../rebuild/contract.ts";
 import type { ScrubState } from "../scrub/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Operation } from "./operation.ts";
+import type { HealthProblem } from "./serve-health.ts";
 
 export interface ApiRequest {
   readonly method: string;
@@ -32,8 +33,12 @@ export interface ApiRequest {
   readonly url: URL;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Reads the whole body; called once at most. */
-  body(): Promise<string>;
+  /**
+   * Reads the whole body; called once at most.
+   *
+   * @throws VaultError `request/too-large` when it has more than `maxBytes` bytes, `request/incomplete` when it does not end
+   */
+  body(maxBytes: number): Promise<string>;
 }
 
 export interface ApiResponse {
@@ -83,6 +88,8 @@ export interface ApiDeps {
   readonly orchestrations: Orchestrations;
   /** Makes rows again from the vault account. */
   readonly rebuild: Rebuild;
+  /** Looks what keeps the app from its work. */
+  readonly findProblems: () => Promise<readonly HealthProblem[]>;
   readonly clock: Clock;
   /** A new UUID at each call. */
   readonly newId: () => string;

@@ -210,6 +210,11 @@ describe("access", () => {
     }
     expect(await app.call("GET", "/api/health")).toMatchObject({ status: 200, body: { status: "ok" } });
     expect(await app.call("GET", "/API/Health/")).toMatchObject({ status: 200 });
+    app.problems = [{ part: "vault account", reason: "storage/unavailable" }];
+    expect(await app.call("GET", "/api/health")).toMatchObject({
+      status: 503,
+      body: { status: "unhealthy", problems: [{ part: "vault account", reason: "storage/unavailable" }] },
+    });
     expect(app.effects).toBe(0);
   });
 

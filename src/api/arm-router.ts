@@ -111,9 +111,9 @@ function readApiVersion(query: URLSearchParams, isOwn: boolean): string {
 
 async function readJson(request: ApiRequest, whenEmpty: unknown): Promise<unknown> {
   // A body that says it is too large is not even read.
-  if (Number(request.headers["content-length"] ?? 0) > MOST_BODY_BYTES) throw tooLarge();
-  const text = await request.body();
-  if (Buffer.byteLength(text) > MOST_BODY_BYTES) throw tooLarge();
+  if (Number(request.headers["content-length"] ?? 0) > MOST_BODY_BYTES) throw bodyTooLarge(MOST_BODY_BYTES);
+  const text = await request.body(MOST_BODY_BYTES);
+  if (Buffer.byteLength(text) > MOST_BODY_BYTES) throw bodyTooLarge(MOST_BODY_BYTES);
   if (text.trim() === "" && whenEmpty !== undefined) return whenEmpty;
   if (text.trim() === "") throw new VaultError("request/invalid", "the request has no body");
   try {
@@ -123,8 +123,8 @@ async function readJson(request: ApiRequest, whenEmpty: unknown): Promise<unknow
   }
 }
 
-function tooLarge(): VaultError {
-  return new VaultError("request/too-large", `the request body is larger than ${MOST_BODY_BYTES} bytes`);
+export function bodyTooLarge(maxBytes: number): VaultError {
+  return new VaultError("request/too-large", `the request body is larger than ${maxBytes} bytes`);
 }
 
 /** Where the caller reached the API: what the first proxy was asked, else what the host was. */

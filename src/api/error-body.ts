@@ -14,6 +14,7 @@ interface ArmError {
 const ARM_ERRORS: Readonly<Record<FailureCode, ArmError>> = {
   "request/invalid": { status: 400, code: "UserErrorInvalidParameterInRequest" },
   "request/too-large": { status: 413, code: "RequestEntityTooLarge" },
+  "request/incomplete": { status: 400, code: "RequestBodyIncomplete" },
   "request/path-unknown": { status: 404, code: "InvalidResourceType" },
   "request/method-not-allowed": { status: 405, code: "MethodNotAllowed" },
   "request/api-version-missing": { status: 400, code: "MissingApiVersionParameter" },

@@ -2,6 +2,7 @@ import { type ApiResponse, type Handler, ok } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 import type { ParamsOf } from "./path-template.ts";
 import { triggerBackup } from "./serve-backup.ts";
+import { getHealth } from "./serve-health.ts";
 import {
   getInstance,
   listInstances,
@@ -63,7 +64,7 @@ export const OWN_ROOT = "/api";
 
 /** Every path that the API answers. */
 export const ROUTES: readonly Route[] = [
-  route(HEALTH_PATH, { GET: async () => ok({ status: "ok" }) }),
+  route(HEALTH_PATH, { GET: getHealth }),
 
   route(`/providers/${PROVIDER}/operations`, { GET: listProviderOperations }),
 

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import { Alert } from "../alerts/contract.ts";
 import type { ApiTables } from "../api/api-call.ts";
 import { Operation } from "../api/operation.ts";
+import type { HealthProblem } from "../api/serve-health.ts";
 import { Accounts } from "../azure/accounts.ts";
 import { BlobAccount } from "../azure/blob-account.ts";
 import { BlobDatasource } from "../azure/blob-datasource.ts";
@@ -17,9 +18,10 @@ import { BlobStorageAccounts } from "../azure/blob-storage-accounts.ts";
 import { BlobBackupVault, BlobVaultFiles } from "../azure/blob-vault.ts";
 import { BlobVaultAccount } from "../azure/blob-vault-account.ts";
 import { appCredential } from "../azure/credential.ts";
+import { StateQueues } from "../azure/state-queues.ts";
 import { StateTables } from "../azure/state-tables.ts";
 import { Attempt } from "../backup/attempts.ts";
-import type { BackupVault, Datasource } from "../backup/contract.ts";
+import { type BackupVault, CONTAINER_COPY_QUEUE, type Datasource } from "../backup/contract.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../backup/cut-container.ts";
 import { segmentSizesOf } from "../backup/manifest-writer.ts";
 import { RANGE_SETTINGS, type RangeSettings } from "../backup/work-range.ts";
@@ -51,11 +53,15 @@ import { type ScrubSettings, ScrubState, type ScrubVault } from "../scrub/contra
 import type { SweepableVault, VaultFiles } from "../vault/contract.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
+import { type Look, problemFinder } from "./find-problems.ts";
 import { isStopping } from "./stopping.ts";
 
 /** All that the capabilities need; each takes what its own `Deps` names. */
 export interface App extends ApiTables {
   readonly config: Config;
+  /** Undefined where nobody can tell where they are. */
+  readonly queues: StateQueues | undefined;
+  readonly findProblems: () => Promise<readonly HealthProblem[]>;
   readonly clock: Clock;
   /** A new UUID at each call. */
   readonly newId: () => string;
@@ -107,9 +113,16 @@ export function composeApp(config: Config, clock: Clock): App {
     clock,
   );
   const tables = openTables(config.state, credential);
+  const queues = openQueues(config.stateQueues, credential);
   return {
     ...tables,
     config,
+    queues,
+    findProblems: problemFinder(
+      config.hostName === undefined ? [NO_HOST_NAME] : [],
+      looksAt(tables, queues, new BlobVaultAccount(vaultAccount)),
+      clock,
+    ),
     clock,
     newId: randomUUID,
     accounts: new BlobStorageAccounts(accounts),
@@ -139,6 +152,20 @@ export function composeApp(config: Config, clock: Clock): App {
   };
 }
 
+/** The parts of the estate without which nothing works. */
+function looksAt({ vaults }: ApiTables, queues: StateQueues | undefined, vaultAccount: BlobVaultAccount): Look[] {
+  return [
+    { part: "tables of the state account", look: () => vaults.get("health", "health") },
+    ...(queues === undefined
+      ? []
+      : [{ part: "queues of the state account", look: () => queues.check(CONTAINER_COPY_QUEUE) }]),
+    { part: "vault account", look: () => vaultAccount.containers("health-").next() },
+  ];
+}
+
+/** Azure sets it, and so does each host; without it the Durable extension has no web hooks, and so no client for the app. */
+const NO_HOST_NAME: HealthProblem = { part: "durable client", reason: "WEBSITE_HOSTNAME is not set" };
+
 /** How long one copy is tried again while an account is throttled: well within the time that a function may run. */
 const POOL_PATIENCE_MS = 120_000;
 
@@ -166,6 +193,15 @@ function findTarget(accounts: Accounts, name: string): BlobAccount {
       cause: error,
     });
   }
+}
+
+function openQueues(
+  setting: AccountSetting | undefined,
+  credential: ReturnType<typeof appCredential>,
+): StateQueues | undefined {
+  if (setting === undefined) return undefined;
+  if (setting.kind === "key") return new StateQueues(setting);
+  return new StateQueues({ kind: "identity", queueServiceUri: setting.serviceUri, credential });
 }
 
 function openTables(

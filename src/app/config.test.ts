@@ -30,6 +30,7 @@ test("on this machine accounts are reached by their connection strings", ({ expe
   expect(config).toEqual({
     vault: { kind: "key", connectionString: LOCAL.VaultStorage },
     state: { kind: "key", connectionString: LOCAL.VaultState },
+    stateQueues: { kind: "key", connectionString: LOCAL.VaultState },
     accounts: new Map([
       ["prodlake", connection("prodlake")],
       ["restored", connection("restored")],
@@ -71,6 +72,22 @@ test("in Azure accounts are reached by the app's identity", ({ expect }) => {
   });
   expect(config.access).not.toHaveProperty("mode");
 });
+
+test.for([
+  [{}, "https://state.queue.core.windows.net/"],
+  [{ VaultState__queueServiceUri: "https://elsewhere.example" }, "https://elsewhere.example"],
+  [{ VaultState__tableServiceUri: "https://tables.example" }, undefined],
+] as const)(
+  "with an identity queues are beside the tables, or where a setting says: %o",
+  ([given, where], { expect }) => {
+    const { stateQueues } = readConfig({
+      VaultStorage__blobServiceUri: "https://vault.blob.core.windows.net",
+      VaultState__tableServiceUri: "https://state.table.core.windows.net/",
+      ...given,
+    });
+    expect(stateQueues).toEqual(where === undefined ? undefined : { kind: "identity", serviceUri: where });
+  },
+);
 
 test("a development container with a name of its own is not taken for Azure", ({ expect }) => {
   const config = readConfig({ ...LOCAL, VaultAccess: "development", CONTAINER_NAME: "devcontainer" });

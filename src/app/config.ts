@@ -20,9 +20,13 @@ export interface Config {
   readonly vault: AccountSetting;
   /** The tables of the app's state. */
   readonly state: AccountSetting;
+  /** The queues of the same account; absent where nobody can tell its address. */
+  readonly stateQueues?: AccountSetting;
   /** Accounts outside Azure by name; none: all accounts of the cloud. */
   readonly accounts: ReadonlyMap<string, string>;
   readonly endpointSuffix: string;
+  /** By which the host is reached from outside. */
+  readonly hostName?: string;
   /** Client id of a user-assigned identity. */
   readonly clientId?: string;
   /** Access tier of objects in the vault. */
@@ -65,6 +69,7 @@ const Settings = z.object({
   VaultStorage__blobServiceUri: ServiceUri.optional(),
   VaultState: ConnectionString.optional(),
   VaultState__tableServiceUri: ServiceUri.optional(),
+  VaultState__queueServiceUri: ServiceUri.optional(),
   VaultEndpointSuffix: z
     .string()
     .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, "is not the suffix of a host name, such as core.windows.net")
@@ -78,6 +83,7 @@ const Settings = z.object({
   VaultRangeNames: number(1_000, 1_000_000, PLAN_SETTINGS.rangeNames),
   VaultSegmentEntries: number(1_000, 50_000, SEGMENT_ENTRIES),
   VaultPieceBudgetSeconds: number(1, 480, RANGE_SETTINGS.budgetMs / 1_000),
+  WEBSITE_HOSTNAME: z.string().optional(),
   VaultScrubDays: number(1, 3_650, SCRUB_SETTINGS.everyDays),
   VaultScrubRereadPercent: number(0, 100, 100 * SCRUB_SETTINGS.rereadShare),
   VaultScrubSafeAgeDays: number(2, 3_650, SCRUB_SETTINGS.safeAgeMs / DAY_MS),
@@ -107,11 +113,14 @@ export function readConfig(environment: Environment): Config {
     throw new Error(`the app's settings are wrong: ${problems.join("; ")}`);
   }
   const s = parsed.data;
+  const stateQueues = queueSetting(state, s.VaultState__queueServiceUri);
   return {
     vault,
     state,
+    ...(stateQueues === undefined ? {} : { stateQueues }),
     accounts,
     endpointSuffix: s.VaultEndpointSuffix,
+    ...(s.WEBSITE_HOSTNAME === undefined ? {} : { hostName: s.WEBSITE_HOSTNAME }),
     ...(s.VaultClientId === undefined ? {} : { clientId: s.VaultClientId }),
     accessTier: s.VaultAccessTier,
     access: { runsInAzure: runsInAzure(given), ...(s.VaultAccess === undefined ? {} : { mode: s.VaultAccess }) },
@@ -144,6 +153,14 @@ function accountSetting(
   const number = serviceUri === undefined ? "neither" : "both";
   problems.push(`${name} and ${name}__${service}: ${number} is set, and exactly one must be`);
   return undefined;
+}
+
+/** The host itself is told where the queues are by `VaultState__queueServiceUri`, or not at all where it has a key of its own. */
+function queueSetting(state: AccountSetting, queueServiceUri: string | undefined): AccountSetting | undefined {
+  if (state.kind === "key") return state;
+  if (queueServiceUri !== undefined) return { kind: "identity", serviceUri: queueServiceUri };
+  const beside = state.serviceUri.replace(/^(https:\/\/[^./]+)\.table\./, "$1.queue.");
+  return beside === state.serviceUri ? undefined : { kind: "identity", serviceUri: beside };
 }
 
 function accountsOf(given: Environment, problems: string[]): Map<string, string> {

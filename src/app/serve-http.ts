@@ -1,38 +1,96 @@
+import { randomUUID } from "node:crypto";
+import type { ReadableStream } from "node:stream/web";
 import type { HttpRequest, HttpResponseInit, InvocationContext } from "@azure/functions";
+import type { ApiDeps, ApiResponse, ApiSettings, ApiTables } from "../api/api-call.ts";
 import { handleArmRequest } from "../api/arm-router.ts";
+import { errorDetail } from "../api/error-body.ts";
+import { unhealthy } from "../api/serve-health.ts";
 import { cleanError } from "../azure/clean-error.ts";
-import { REQUEST_TIME_MS, withinTime } from "../azure/function-time.ts";
+import type { Orchestrations } from "../jobs/contract.ts";
 import { app } from "./app.ts";
+import { RequestBody } from "./request-body.ts";
 import { orchestrationsOf } from "./serve-queue.ts";
 
-/** Hands a request of the host to the API, and the API's answer to the host. */
-export function serveApi(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
-  return withinTime(REQUEST_TIME_MS, () => answer(request, context));
+type Serve = (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>;
+
+/**
+ * Hands a request of the host to the API, and the API's answer to the host.
+ *
+ * Whatever happens there is an answer: one that throws is never answered by a host that streams.
+ *
+ * @see https://github.com/Azure/azure-functions-nodejs-library/issues/324
+ */
+export function apiServer(composed: Compose = app): Serve {
+  return (request, context) => serve(composed, request, context, orchestrationsOf, unexpected);
 }
 
-async function answer(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
-  const { config, ...composed } = app();
-  const response = await handleArmRequest(
-    {
-      tables: composed,
-      ...composed,
-      orchestrations: orchestrationsOf(context),
-      settings: {
-        access: config.access,
-        retryAfterSeconds: config.retryAfterSeconds,
-        mostContainers: config.mostContainers,
+/** Answers `/api/health`, also where the host has no durable client for the app, or the settings are wrong. */
+export function healthServer(composed: Compose = app): Serve {
+  return (request, context) => serve(composed, request, context, noOrchestrations, wrongSettings);
+}
+
+type Compose = () => Omit<ApiDeps, "tables" | "orchestrations" | "settings" | "logFailure"> &
+  ApiTables & { readonly config: ApiSettings };
+
+async function serve(
+  composed: Compose,
+  request: HttpRequest,
+  context: InvocationContext,
+  orchestrationsFor: (context: InvocationContext) => Orchestrations,
+  whenNotComposed: (error: unknown, requestId: string) => ApiResponse,
+): Promise<HttpResponseInit> {
+  const body = new RequestBody(request.body as ReadableStream<Uint8Array> | null);
+  let answer: ApiResponse;
+  try {
+    const { config, ...deps } = composed();
+    answer = await handleArmRequest(
+      {
+        tables: deps,
+        ...deps,
+        orchestrations: orchestrationsFor(context),
+        settings: {
+          access: config.access,
+          retryAfterSeconds: config.retryAfterSeconds,
+          mostContainers: config.mostContainers,
+        },
+        logFailure: ({ requestId, method, path, error }) => {
+          context.error(`request '${requestId}': ${method} ${path}`, cleanError(error));
+        },
       },
-      logFailure: ({ requestId, method, path, error }) => {
-        context.error(`request '${requestId}': ${method} ${path}`, cleanError(error));
+      {
+        method: request.method,
+        url: new URL(request.url),
+        headers: Object.fromEntries(request.headers.entries()),
+        body: (maxBytes) => body.read(maxBytes),
       },
-    },
-    {
-      method: request.method,
-      url: new URL(request.url),
-      headers: Object.fromEntries(request.headers.entries()),
-      body: () => request.text(),
-    },
-  );
-  const { status, headers, body } = response;
-  return { status, headers: { ...headers }, ...(body === undefined ? {} : { jsonBody: body }) };
+    );
+  } catch (error) {
+    const requestId = randomUUID();
+    context.error(`request '${requestId}': ${request.method}`, cleanError(error));
+    answer = whenNotComposed(error, requestId);
+  }
+  await body.discard();
+  const { status, headers, body: json } = answer;
+  return { status, headers: { ...headers }, ...(json === undefined ? {} : { jsonBody: json }) };
+}
+
+function wrongSettings(error: unknown): ApiResponse {
+  return unhealthy([{ part: "settings", reason: error instanceof Error ? cleanError(error).message : "unknown" }]);
+}
+
+function unexpected(_error: unknown, requestId: string): ApiResponse {
+  const failure = {
+    code: "internal/unexpected",
+    message: "the app cannot answer",
+    hint: `see /api/health, and the app's log for request '${requestId}'`,
+  } as const;
+  return { status: 500, headers: { "x-ms-request-id": requestId }, body: { error: errorDetail(failure) } };
+}
+
+/** Health asks for none. */
+function noOrchestrations(): Orchestrations {
+  const refuse = async (): Promise<never> => {
+    throw new Error("the function that answers health has no durable client");
+  };
+  return { startOnce: refuse, raise: refuse, state: refuse, terminate: refuse };
 }

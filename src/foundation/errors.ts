@@ -14,6 +14,7 @@ interface FailureKind {
 export const FAILURES = {
   "request/invalid": { retryable: false, mendedBy: "caller" },
   "request/too-large": { retryable: false, mendedBy: "caller" },
+  "request/incomplete": { retryable: false, mendedBy: "caller" },
   "request/path-unknown": { retryable: false, mendedBy: "caller" },
   "request/method-not-allowed": { retryable: false, mendedBy: "caller" },
   "request/api-version-missing": { retryable: false, mendedBy: "caller" },

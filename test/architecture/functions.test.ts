@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, test } from "vitest";
+import { QUEUES } from "../../functions/queues/queues.ts";
 import { installCoreApi, Registry } from "../../local/worker/core-api.ts";
 import { MOST_DELIVERIES } from "../../src/app/serve-queue.ts";
 import * as backup from "../../src/backup/contract.ts";
@@ -66,6 +67,8 @@ test("every queue has a function, and another for what that one gives up", ({ ex
   expect(served.map(({ trigger }) => trigger["queueName"]).sort()).toEqual(
     queues.flatMap((queue) => [queue, `${queue}-poison`]).sort(),
   );
+  // The app makes these before the host asks for them.
+  expect([...QUEUES].sort()).toEqual([...queues].sort());
   for (const { trigger, bindings } of served) {
     expect(trigger["connection"]).toBe("VaultState");
     expect(bindings.map(({ type }) => type)).toContain("durableClient");
@@ -86,7 +89,10 @@ test("all paths of the API reach it with any method, below no prefix", ({ expect
     "subscriptions/{*path}",
     "providers/{*path}",
     "api/{*path}",
+    "api/health",
   ]);
+  const ofClients = served.filter(({ bindings }) => bindings.some(({ type }) => type === "durableClient"));
+  expect(ofClients.map(({ name }) => name)).toEqual(["subscriptions", "providers", "api"]);
   for (const { trigger } of served) {
     expect(trigger["methods"]).toEqual(["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]);
     expect(trigger["authLevel"]).toBe("anonymous");

@@ -14,6 +14,7 @@ import {
   type FailedCall,
 } from "../../src/api/api-call.ts";
 import { handleArmRequest } from "../../src/api/arm-router.ts";
+import type { HealthProblem } from "../../src/api/serve-health.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { StorageAccounts } from "../../src/instances/contract.ts";
 import type { Orchestrations } from "../../src/jobs/contract.ts";
@@ -122,6 +123,8 @@ export class MemoryApp {
   readonly accounts = new MemoryStorageAccounts();
   readonly files = new MemoryProtectionFiles();
   readonly orchestrations = new MemoryOrchestrations();
+  /** What health is to find. */
+  problems: readonly HealthProblem[] = [];
   readonly failedCalls: FailedCall[] = [];
   settings: ApiSettings = {
     access: { mode: "development", runsInAzure: false },
@@ -146,6 +149,7 @@ export class MemoryApp {
       orchestrations,
       rebuild: (request) =>
         rebuildRows({ ...tables, vaultAccount: files.vaultAccount, clock: () => this.now }, request),
+      findProblems: async () => this.problems,
       settings,
       clock: () => this.now,
       newId: () => {

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { vaultKey } from "../instances/contract.ts";
-import { requestJob } from "../jobs/request-job.ts";
+import type { Job } from "../jobs/contract.ts";
+import { busyWith } from "../jobs/job-lock.ts";
 import { readRetention } from "../retention/read-retention.ts";
 import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
+import { requestJoined } from "./join-on-demand.ts";
 import { readWire } from "./read-wire.ts";
-import { jobIdOnDemand, jobOnDemand, requireFree } from "./serve-backup.ts";
+import { requireFree } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 const TriggerRetention = z.looseObject({ dryRun: z.boolean().optional() });
@@ -15,7 +17,7 @@ const TriggerRetention = z.looseObject({ dryRun: z.boolean().optional() });
  * Purges what has expired of one instance now, as the daily retention does; or, with `dryRun`, tells what would go and why
  * each other point stays, and changes nothing.
  *
- * Safe to run twice: what is purged is not there any more.
+ * Safe to run twice, and at once: all get the same job while that goes on.
  */
 export async function triggerRetention(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
@@ -27,12 +29,16 @@ export async function triggerRetention(call: ApiCall<InstancePath>): Promise<Api
     const decided = await readRetention({ ...deps.tables, vault: deps.vault, clock: deps.clock }, instance, key);
     return ok({ recoveryPoints: decided.map(told) });
   }
-  const id = jobIdOnDemand(call, instance, ["retention"]);
-  const isNew = (await deps.tables.jobs.get(key, id)) === undefined;
-  if (isNew) await requireFree(call, instance);
-  const wanted = jobOnDemand(instance, id, { kind: "retention" }, deps.clock().toISOString());
-  const job = await requestJob({ ...deps.tables, orchestrations: deps.orchestrations }, wanted);
-  return await acceptJob(call, vault, job);
+  const atWork = await retentionAtWork(call, key, instance.id);
+  const refuse = () => requireFree(call, instance);
+  return await acceptJob(call, vault, await requestJoined(call, instance, "retention", atWork, refuse));
+}
+
+/** The unfinished retention that holds the instance's lock, whoever started it. */
+async function retentionAtWork({ deps }: ApiCall, vault: string, instanceId: string): Promise<Job | undefined> {
+  const holder = await busyWith(deps.tables, vault, instanceId);
+  const job = holder && (await deps.tables.jobs.get(vault, holder))?.value;
+  return job && job.request.kind === "retention" ? job : undefined;
 }
 
 function told({ point, decision }: Awaited<ReturnType<typeof readRetention>>[number]): object {

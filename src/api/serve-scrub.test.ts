@@ -1,5 +1,6 @@
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { itemsOf, refusalOf } from "../../test/support/arm-answers.ts";
+import { interleave, ordersOfTwo } from "../../test/support/interleave.ts";
 import { INSTANCE_ID, MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
 import { raiseAlert } from "../alerts/contract.ts";
 import { backupInstanceId, vaultKey } from "../instances/contract.ts";
@@ -7,7 +8,7 @@ import { NOTHING_COUNTED, SCRUB_ROW } from "../scrub/contract.ts";
 
 const KEY = vaultKey(VAULT_ID);
 
-test("a scrub by hand is a job, and a second one waits for the first", async ({ expect }) => {
+test("a scrub by hand is a job, and who asks while one is at work, by hand or not, gets that", async ({ expect }) => {
   const app = new MemoryApp();
   await app.protect();
   const path = `/api${INSTANCE_ID}/scrub`;
@@ -27,7 +28,65 @@ test("a scrub by hand is a job, and a second one waits for the first", async ({ 
     hasUnreadSegments: false,
     first: { missing: [], altered: [], manifests: [], unconfirmed: [] },
   });
+  const joined = await app.call("POST", path);
+  expect(joined.status).toBe(202);
+  expect(itemsOf(await app.call("GET", `${VAULT_ID}/backupJobs`))).toHaveLength(1);
+  // One that was started by the schedule has never asked for a turn.
+  await app.tables.locks.remove(backupInstanceId(INSTANCE_ID), "scrub");
+  const { headers } = await app.call("POST", path);
+  expect(headers["azure-asyncoperation"]).toBe(joined.headers["azure-asyncoperation"]);
+  expect(itemsOf(await app.call("GET", `${VAULT_ID}/backupJobs`))).toHaveLength(1);
+});
+
+test("a scrub that is being cancelled is not joined, and one that has ended is followed by another", async ({
+  expect,
+}) => {
+  const app = new MemoryApp();
+  await app.protect();
+  const path = `/api${INSTANCE_ID}/scrub`;
+  await app.call("POST", path);
+  const [id, job] = Object.entries(app.tables.jobs.dump()[KEY] ?? {})[0] ?? [];
+  if (id === undefined || job === undefined) throw new Error("no job");
+  await app.tables.jobs.put(KEY, id, { ...job, status: "Cancelling" });
   expect(refusalOf(await app.call("POST", path))[2]).toBe("instance/busy");
+  await app.tables.jobs.put(KEY, id, { ...job, status: "Cancelled" });
+  expect((await app.call("POST", path)).status).toBe(202);
+  expect(app.orchestrations.started).toHaveLength(2);
+});
+
+describe.for(["scrub", "retention"] as const)("of %ss", (kind) => {
+  const path = `/api${INSTANCE_ID}/${kind}`;
+
+  test("twenty that are asked for at once are one job, and all get it", async ({ expect }) => {
+    const app = new MemoryApp();
+    await app.protect();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => app.call("POST", path)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(202));
+    expect(new Set(answers.map(({ headers }) => headers["azure-asyncoperation"])).size).toBe(1);
+    expect(itemsOf(await app.call("GET", `${VAULT_ID}/backupJobs`))).toHaveLength(1);
+    expect(app.orchestrations.started).toHaveLength(1);
+  });
+
+  test("two are one in whatever order their calls come", async ({ expect }) => {
+    let orders = 0;
+    for (const turns of [...ordersOfTwo([12, 12])].filter((_, n) => n % 9 === 0)) {
+      orders += 1;
+      const app = new MemoryApp();
+      await app.protect();
+      const ask = (wrap: <T extends object>(ports: T) => T) => {
+        const { deps } = app;
+        return app.call("POST", path, { deps: { ...deps, tables: wrap(deps.tables) } });
+      };
+      const { results, calls } = await interleave([ask, ask], turns);
+      const where = `${JSON.stringify(turns)} ${calls}`;
+      expect(
+        results.map(({ status }) => status),
+        where,
+      ).toEqual([202, 202]);
+      expect(app.orchestrations.started, where).toHaveLength(1);
+    }
+    expect(orders).toBeGreaterThan(100);
+  });
 });
 
 test("alerts are listed by vault, without an api-version", async ({ expect }) => {

@@ -1,34 +1,23 @@
-import { VaultError } from "../foundation/errors.ts";
 import { vaultKey } from "../instances/contract.ts";
-import { requestJob } from "../jobs/request-job.ts";
 import { scrubAtWork } from "../scrub/start-due-scrub.ts";
 import { acceptJob } from "./accept-operation.ts";
 import type { ApiCall, ApiResponse, InstancePath, VaultPath } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
+import { requestJoined } from "./join-on-demand.ts";
 import { listTablePage } from "./lists.ts";
-import { jobIdOnDemand, jobOnDemand } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 /**
- * Starts a scrub of one instance now: a new round, or the rest of one that was begun.
+ * Starts a scrub of one instance now: a new round, or the rest of one that was begun. While one is at work, it is that.
  *
- * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job and operation answer.
+ * Safe to run twice, and at once: all get the same job and operation while that goes on.
  */
 export async function triggerScrub(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
   const instance = await requireInstance(deps, vault, params.instance);
-  const key = vaultKey(vault.armId);
-  const id = jobIdOnDemand(call, instance, ["scrub"]);
-  const atWork = await scrubAtWork(deps.tables, key, instance.id);
-  if (atWork !== undefined && atWork.id !== id) {
-    throw new VaultError("instance/busy", `job '${atWork.id}' scrubs '${instance.name}' already`, {
-      hint: "wait until that job has ended, or cancel it",
-    });
-  }
-  const wanted = jobOnDemand(instance, id, { kind: "scrub" }, deps.clock().toISOString());
-  const job = await requestJob({ ...deps.tables, orchestrations: deps.orchestrations }, wanted);
-  return await acceptJob(call, vault, job);
+  const atWork = await scrubAtWork(deps.tables, vaultKey(vault.armId), instance.id);
+  return await acceptJob(call, vault, await requestJoined(call, instance, "scrub", atWork, async () => undefined));
 }
 
 /** Lists the alerts of a vault, open and resolved. */

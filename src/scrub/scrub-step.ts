@@ -55,6 +55,8 @@ export async function scrubStepActivity(deps: ScrubDeps, ref: JobRef): Promise<{
   const vault = deps.scrubVault(job.instance);
   const found = await findPoints(vault, deps.recoveryPoints, job.instance);
   const before = await deps.scrubs.get(job.instance, SCRUB_ROW);
+  // Two jobs that were started beside each other would take the round from one another.
+  if (before !== undefined && (await isOthers(deps, job, before.value))) return { isDone: true };
   const state = takeUp(before?.value, job.id, found, deps.clock());
   if (state.endedAt !== undefined) return { isDone: true };
 
@@ -69,6 +71,13 @@ export async function scrubStepActivity(deps: ScrubDeps, ref: JobRef): Promise<{
   }
   await keep(deps, job, before, round.state);
   return { isDone: round.state.endedAt !== undefined };
+}
+
+/** Whether another job works on the round. One that is being cancelled leaves it to the next. */
+async function isOthers({ jobs }: ScrubDeps, job: Job, { job: other, endedAt }: ScrubState): Promise<boolean> {
+  if (endedAt !== undefined || other === job.id) return false;
+  const stored = (await jobs.get(job.vault, other))?.value;
+  return stored?.status === "InProgress";
 }
 
 /** Begins a round, or goes on with one that was not ended. */

@@ -6,6 +6,7 @@ import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { MemoryScrubVault } from "../../test/support/scrub-vault.ts";
 import { emptyEstate, INSTANCE, ScrubWorld } from "../../test/support/scrub-world.ts";
 import { entry } from "../../test/support/written-points.ts";
+import type { JobRef } from "../jobs/contract.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import { purgeRecoveryPoint } from "../retention/purge-recovery-point.ts";
 import type { Removal, VaultFile } from "../vault/contract.ts";
@@ -409,6 +410,16 @@ test("content that was written over under an unchanged MD5 is found when its tur
   }
   expect(rounds).toBeGreaterThan(1);
   expect(world.marks()).toEqual({ one: [0, 1, 0], two: [0, 1, 0], three: [0, 1, 0] });
+});
+
+test("of two jobs that were started beside each other one works, and the other ends as well", async ({ expect }) => {
+  const world = await threePoints();
+  const refs = [await world.request(), await world.request()];
+  // The first has begun the round and is not done.
+  world.settings = { ...world.settings, budgetMs: 0 };
+  expect(await scrubStepActivity(world.deps, refs[0] as JobRef)).toEqual({ isDone: false });
+  expect(await scrubStepActivity(world.deps, refs[1] as JobRef)).toEqual({ isDone: true });
+  expect((await world.state()).job).toBe(refs[0]?.job);
 });
 
 test("content of another MD5 in an object that nothing wrote to is told, and marks no point", async ({ expect }) => {

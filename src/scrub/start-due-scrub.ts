@@ -10,6 +10,8 @@ import {
   startForInstances,
 } from "../instances/contract.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
+import type { InstanceLock } from "../jobs/job-lock.ts";
+import { joinJob } from "../jobs/join-job.ts";
 import { SCRUB_ROW, type ScrubSettings, type ScrubState } from "./contract.ts";
 import { decideDueScrub } from "./decide-due-scrub.ts";
 
@@ -17,6 +19,7 @@ export interface StartDueScrubDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly instances: RecordTable<BackupInstance>;
   readonly jobs: RecordTable<Job>;
+  readonly locks: RecordTable<InstanceLock>;
   readonly scrubs: RecordTable<ScrubState>;
   readonly scrubSettings: ScrubSettings;
   readonly clock: Clock;
@@ -52,6 +55,10 @@ async function startWhenDue(deps: StartDueScrubDeps, instance: BackupInstance, v
   if ((await scrubAtWork(deps, vault, instance.id)) !== undefined) return { start: false, because: "it is at work" };
   const id = deriveUuid("scrub", instance.id, now.toISOString().slice(0, 10));
   if ((await deps.jobs.get(vault, id)) !== undefined) return { start: false, because: "it was started today" };
+  // One that is asked for by hand at this moment may be faster.
+  if ((await joinJob(deps, "scrub", { id, vault, instance: instance.id }, now)) !== id) {
+    return { start: false, because: "it is at work" };
+  }
   const request = { kind: "scrub" } as const;
   const job = jobFor(instance, { id, vault, requestedBy: "schedule", request, startedAt: now.toISOString() });
   return { start: true, job: await deps.requestJob(job) };

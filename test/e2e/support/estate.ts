@@ -28,7 +28,11 @@ export interface Estate {
   /** Waits for the next line of the host's log that matches; undefined where the host is not ours. */
   readonly nextLine: ((pattern: RegExp) => Promise<string>) | undefined;
   /** Kills host and app at once and starts them again; undefined where the host is not ours. */
-  readonly killAndRestart: (() => Promise<void>) | undefined;
+  readonly killAndRestart: ((whileDown?: () => Promise<void>) => Promise<void>) | undefined;
+  /** Stops host and app as a deployment does, and starts them again; undefined where the host is not ours. */
+  readonly stopAndRestart: (() => Promise<void>) | undefined;
+  /** Freezes the app's process, or lets it go on; undefined where the host is not ours. */
+  readonly freeze: ((isFrozen: boolean) => void) | undefined;
   close(): Promise<void>;
 }
 
@@ -69,10 +73,16 @@ async function ownEstate(changes: Readonly<Record<string, string>>, time: Movabl
     queues: QueueServiceClient.fromConnectionString(connection("vaultstate")),
     tables: tableService(connection("vaultstate")),
     nextLine: (pattern) => host.nextLine(pattern),
-    killAndRestart: async () => {
+    killAndRestart: async (whileDown) => {
       await host.kill();
+      await whileDown?.();
       host = await startTestHost(hostOptions);
     },
+    stopAndRestart: async () => {
+      await host.stop();
+      host = await startTestHost(hostOptions);
+    },
+    freeze: (isFrozen) => void process.kill(host.workerPid(), isFrozen ? "SIGSTOP" : "SIGCONT"),
     close: async () => {
       await host.stop();
       await azurite.stop();
@@ -95,6 +105,8 @@ async function givenEstate(baseUrl: string): Promise<Estate> {
     tables: tableService(connection("vaultstate")),
     nextLine: undefined,
     killAndRestart: undefined,
+    stopAndRestart: undefined,
+    freeze: undefined,
     close: async () => undefined,
   };
 }

@@ -85,6 +85,16 @@ test("a marker is written once, however often the step is repeated", async ({ ex
   expect(lake.source.container("raw").get(".lakevault/one")).toBe(marker);
 });
 
+test("a marker that a late execution writes into a container that was made anew proves nothing", async ({ expect }) => {
+  const { lake, check } = await rangesIn();
+  lake.source.containers.delete("raw");
+  lake.source.createContainer("raw");
+  await lake.beginMarked({ vault: "vault", job: "one" });
+  expect([...lake.source.container("raw").keys()]).toEqual([".lakevault/one"]);
+  await lake.deliver(check);
+  expect((await lake.work.get("one", "marker|raw"))?.value).toMatchObject({ code: "container-replaced" });
+});
+
 test("a job that is begun anew keeps a container that was replicated and is gone by now", async ({ expect }) => {
   const { lake, check } = await rangesIn();
   await lake.deliver(check);

@@ -5,6 +5,7 @@ import type { JobRef } from "../jobs/contract.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import type { BackupVault, Datasource } from "./contract.ts";
 import { sealRecoveryPointActivity } from "./seal-recovery-point.ts";
+import { skipContainer } from "./skip-container.ts";
 
 const CONTAINERS = ["curated", "doomed", "raw"];
 
@@ -113,6 +114,7 @@ test.for([
       const job = await lake.job("one");
       const point = job.recoveryPoint?.id ?? "";
       const { warnings } = await readSeal(lake.vault, point);
+      expect(job.warnings, where).toEqual(warnings);
       const names = await namesIn(lake, point, "doomed");
       await expectOthersWhole(lake, point, expect, where);
       const events = (job.containers ?? []).map((container) => `replicated.${container}`);
@@ -201,6 +203,7 @@ test.for([
     refuse(lake, ["doomed"], [method], refusal(code));
     const ref = await lake.requestBackup("one");
     await backup(lake, ref);
+    expect((await lake.work.get("one", "plan|doomed")) !== undefined).toBe(method === "copyMarker");
     expect(await lake.seal(ref)).toBe("CompletedWithWarnings");
     const point = (await lake.job("one")).recoveryPoint?.id ?? "";
     expect((await readSeal(lake.vault, point)).warnings).toEqual({
@@ -208,6 +211,9 @@ test.for([
       first: [{ container: "doomed", name: "", code: "ContainerDisabled", message: "said by the service" }],
     });
     await expectOthersWhole(lake, point, expect, method);
+    // What stays out is not copied for nothing.
+    const copied = lake.vault.written.filter((path) => path.startsWith("data/doomed/"));
+    expect(copied).toHaveLength(method === "copyMarker" ? 8 : 0);
   },
 );
 
@@ -233,4 +239,15 @@ test("what is no container's fault is thrown, and the message comes again", asyn
   const ref = await lake.requestBackup("one");
   await expect(backup(lake, ref)).rejects.toMatchObject({ code: "storage/unavailable" });
   expect(await lake.work.get("one", "marker|doomed")).toBeUndefined();
+});
+
+test("the ranges of a container that is skipped are not worked on", async ({ expect }) => {
+  const lake = await lakeOf();
+  const ref = await lake.requestBackup("one");
+  const messages = await lake.beginBackup(ref);
+  await skipContainer(lake.work, "one", "doomed", { code: "container-missing", message: "gone" });
+  await lake.deliverAll(messages);
+  expect(lake.vault.written.filter((path) => path.startsWith("data/doomed/"))).toEqual([]);
+  expect(lake.events.toSorted()).toEqual(["replicated.curated", "replicated.doomed", "replicated.raw"]);
+  expect(await lake.seal(ref)).toBe("CompletedWithWarnings");
 });

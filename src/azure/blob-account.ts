@@ -9,6 +9,7 @@ import {
   ContainerSASPermissions,
   generateBlobSASQueryParameters,
   type HttpAuthorization,
+  type IHttpClient,
   newPipeline,
   type PipelineLike,
   type RequestPolicy,
@@ -53,6 +54,8 @@ export interface BlobAccountOptions {
   readonly patienceMs?: number;
   /** How long one block is tried again, ms. */
   readonly blockPatienceMs?: number;
+  /** Carries requests in place of HTTP; for tests. */
+  readonly transport?: IHttpClient;
 }
 
 /** The longest blob that one request copies, 256 MiB, so has 158 s: see `function-time.ts`. */
@@ -92,6 +95,7 @@ export class BlobAccount {
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
   readonly #tries: TrySettings;
+  readonly #pipelineOptions: StoragePipelineOptions;
   readonly #signatures = new Map<string, Kept<string>>();
   /** `until`: when it expires. */
   #delegation: Kept<UserDelegationKey> | undefined;
@@ -101,6 +105,8 @@ export class BlobAccount {
     this.#clock = clock;
     const { answerMs = PATIENT.answerMs, patienceMs = PATIENT.patienceMs } = options;
     this.#tries = { ...PATIENT, answerMs, patienceMs };
+    const { transport } = options;
+    this.#pipelineOptions = transport === undefined ? NO_RETRIES : { ...NO_RETRIES, httpClient: transport };
     const { url, credential } = endpointOf(access);
     this.#credential = credential;
     this.service = new BlobServiceClient(url, this.#pipeline("patient"));
@@ -157,7 +163,7 @@ export class BlobAccount {
   }
 
   #pipeline(tries: Tries): PipelineLike {
-    const pipeline = newPipeline(this.#credential, NO_RETRIES);
+    const pipeline = newPipeline(this.#credential, this.#pipelineOptions);
     pipeline.factories.push(new InjectorPolicyFactory(this.trySettings(tries)));
     return pipeline;
   }

@@ -158,7 +158,8 @@ class FrozenCopy {
     const { md5, size, snapshot } = found.end;
     for (const id of this.#own) if (id !== snapshot) await removeSnapshot(request, id);
     const copied = this.#copied.get(etag);
-    const modified = copied?.modified ?? new Date(snapshot ?? 0).toISOString();
+    // Of what an execution before has begun only the moment of its snapshot is known.
+    const modified = copied?.modified ?? (snapshot ? new Date(snapshot) : request.from.account.now).toISOString();
     return {
       kind: "copied",
       ...(md5 === undefined ? {} : { md5 }),
@@ -248,6 +249,8 @@ class FrozenCopy {
       if (code === "BlobAlreadyExists" || code === "PendingCopyOperation") return this.#settle(version.etag);
       // Only an answer that refuses the copy says that none was begun, so that nothing reads the snapshot.
       if (snapshot !== undefined && status >= 400 && status < 500) await this.#drop(snapshot);
+      // The execution that had taken the snapshot has removed it; or the source is gone, as the next look will tell.
+      if (snapshot !== undefined && status === 404) return "look again";
       throw error;
     }
     this.#copied.set(version.etag, version);

@@ -74,6 +74,7 @@ export interface CopyLimits {
   readonly blockWidth: number;
   /** Time between two looks at an asynchronous copy. */
   readonly pollMs: number;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 const MIB = 2 ** 20;
@@ -84,6 +85,7 @@ export const COPY_LIMITS: CopyLimits = {
   blockBytes: 64 * MIB,
   blockWidth: 8,
   pollMs: 2_000,
+  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
 export function containerOf({ account, container }: BlobPlace, { tries = "once" }: CopyRequest): ContainerClient {

@@ -65,7 +65,7 @@ export async function waitForCopy(
       };
     }
     if (request.goesOn?.() === false) return "pending";
-    await new Promise((resolve) => setTimeout(resolve, limits.pollMs));
+    await limits.pause(limits.pollMs);
   }
 }
 

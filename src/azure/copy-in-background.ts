@@ -15,13 +15,13 @@ import {
   type CopyLimits,
   type CopyRequest,
   type CopyResult,
-  containerOf,
   newBlobOf,
   ONLY_IF_FREE,
   sourceOf,
   tierAndTags,
 } from "./copy-request.ts";
 import { decideFrozenCopy, type FoundObject, type FrozenCopySight, staleSnapshots } from "./decide-frozen-copy.ts";
+import { listBlobPages } from "./list-blobs.ts";
 import { quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
 import { answerOf } from "./map-error.ts";
@@ -123,9 +123,9 @@ class FrozenCopy {
     const { to, etag, orLater } = this.#request;
     const found: FoundObject[] = [];
     const { prefix, versionIn } = namesOf(to.name, etag, orLater);
-    const pages = containerOf(to, this.#request).listBlobsByHierarchy("/", { prefix, includeCopy: true }).byPage();
-    for await (const page of pages) {
-      for (const { name, properties } of page.segment.blobItems) {
+    const listing = { prefix, include: ["copy"], tries: "once" } as const;
+    for await (const page of listBlobPages(to.account, to.container, listing)) {
+      for (const { name, properties } of page) {
         const version = versionIn(name);
         if (version === undefined) continue;
         const snapshot = properties.copySource === undefined ? "" : snapshotOf(properties.copySource);

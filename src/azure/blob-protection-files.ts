@@ -1,3 +1,4 @@
+import type { ContainerClient } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
 import {
   type BackupInstance,
@@ -49,30 +50,107 @@ export class BlobProtectionFiles implements ProtectionFiles {
 
   async removePolicy(vaultArmId: string, policyName: string): Promise<void> {
     const container = this.#account.container(containerOf(vaultArmId));
-    await unlessGone(() => container.deleteBlob(policyFilePath(policyName)));
+    const path = policyFilePath(policyName);
+    await mapping(VAULT, async () => {
+      const etag = await etagOf(container, path);
+      if (etag !== undefined) await deleteAsSeen(container, path, etag);
+    });
   }
 
+  /** Over what was seen there, and nothing else: a request that comes late must not undo what was written since. */
   async #write(containerName: string, path: string, document: object): Promise<void> {
     const container = this.#account.container(containerName);
     const content = encodeDocument(document);
     await mapping(VAULT, async () => {
       await container.createIfNotExists();
-      await container
-        .getBlockBlobClient(path)
-        .upload(content, content.length, { blobHTTPHeaders: { blobContentType: "application/json" } });
+      for (let tried = 0; tried < WRITE_TRIES; tried++) {
+        const etag = await etagOf(container, path);
+        try {
+          await container.getBlockBlobClient(path).upload(content, content.length, {
+            blobHTTPHeaders: { blobContentType: "application/json" },
+            conditions: etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag },
+          });
+          return;
+        } catch (error) {
+          if (!isChanged(error)) throw error;
+        }
+      }
+      throw new VaultError("storage/conflict", `'${path}' is written by others all the time`);
     });
   }
 
+  /**
+   * Removes a container that holds nothing but one file. No condition of the service says that it still is empty, so it
+   * goes under a lease: a request that comes late, when the container was made anew, names a lease that nobody has.
+   *
+   * @see https://learn.microsoft.com/rest/api/storageservices/delete-container
+   */
   async #removeContainer(containerName: string, file: string): Promise<void> {
     const container = this.#account.container(containerName);
-    const other = await mapping(VAULT, () => anythingBut(this.#account, containerName, file));
-    if (other !== undefined) {
-      throw new VaultError("storage/conflict", `container '${containerName}' of the vault account holds '${other}'`, {
-        hint: "it is removed when it is empty",
-      });
-    }
-    await unlessGone(() => container.deleteBlob(file));
-    await unlessGone(() => container.delete());
+    await mapping(VAULT, async () => {
+      const etag = await etagOf(container, file);
+      const lease = container.getBlobLeaseClient();
+      try {
+        await lease.acquireLease(LEASE_SECONDS);
+      } catch (error) {
+        if (answerOf(error)?.status === 404) return;
+        if (answerOf(error)?.code !== "LeaseAlreadyPresent") throw error;
+        throw new VaultError("storage/conflict", `container '${containerName}' is just being removed by another`);
+      }
+      try {
+        const other = await anythingBut(this.#account, containerName, file);
+        if (other !== undefined) {
+          throw new VaultError(
+            "storage/conflict",
+            `container '${containerName}' of the vault account holds '${other}'`,
+            { hint: "it is removed when it is empty" },
+          );
+        }
+        if (etag !== undefined) await deleteAsSeen(container, file, etag);
+        else if ((await etagOf(container, file)) !== undefined) throw changed(file);
+        await container.delete({ conditions: { leaseId: lease.leaseId } });
+      } catch (error) {
+        // It ends by itself, too.
+        await lease.releaseLease().catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+}
+
+/** How often a document is looked at and written, when others write it at the same time. */
+const WRITE_TRIES = 5;
+
+/** The longest lease that ends by itself. */
+const LEASE_SECONDS = 60;
+
+/** @returns with quotes; undefined when there is no such file */
+async function etagOf(container: ContainerClient, path: string): Promise<string | undefined> {
+  try {
+    return (await container.getBlobClient(path).getProperties()).etag;
+  } catch (error) {
+    if (answerOf(error)?.status === 404) return undefined;
+    throw error;
+  }
+}
+
+function isChanged(error: unknown): boolean {
+  const answer = answerOf(error);
+  return answer?.status === 412 || answer?.code === "BlobAlreadyExists";
+}
+
+function changed(path: string): VaultError {
+  return new VaultError("storage/conflict", `'${path}' was written anew while it was to be removed`);
+}
+
+/** @throws VaultError `storage/conflict` when it was written anew meanwhile; one that is gone is fine */
+async function deleteAsSeen(container: ContainerClient, path: string, etag: string): Promise<void> {
+  try {
+    await container.deleteBlob(path, { conditions: { ifMatch: etag } });
+  } catch (error) {
+    const status = answerOf(error)?.status;
+    if (status === 412) throw changed(path);
+    if (status !== 404) throw error;
   }
 }
 
@@ -95,14 +173,4 @@ async function anythingBut(account: BlobAccount, container: string, file: string
 
 function isDirectory({ metadata, properties }: ListedItem): boolean {
   return metadata?.["hdi_isfolder"] === "true" && properties.contentLength === 0;
-}
-
-async function unlessGone(remove: () => Promise<unknown>): Promise<void> {
-  await mapping(VAULT, async () => {
-    try {
-      await remove();
-    } catch (error) {
-      if (answerOf(error)?.status !== 404) throw error;
-    }
-  });
 }

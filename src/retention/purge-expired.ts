@@ -213,6 +213,8 @@ async function removeInstance(
     }
     await vault.remove(files);
   }
+  // Asks whether this still is the execution that may remove anything: what follows is not of the vault's files.
+  await vault.remove([]);
   await deps.files.remove(id);
   for (const table of [deps.recoveryPoints, deps.attempts, deps.pins, deps.scrubs] as readonly RecordTable<unknown>[]) {
     for await (const { row } of listRecords(table, id)) {

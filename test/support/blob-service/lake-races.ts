@@ -271,8 +271,14 @@ class LakeRace {
 /** The real adapters, as one execution has them; one request at a time, so that dice decide about all of them. */
 function depsOf(lake: MemoryLake, { account, limits }: Execution) {
   const [source, vault] = [account("prodlake"), account("vault")];
-  const surroundings = { clock: () => new Date(0), sleep: async () => undefined, random: () => 0 };
-  const pool = new AdaptivePool({ widest: 1, patienceMs: 0 }, surroundings);
+  const settings = { widest: 1, patienceMs: 0, firstBackOffMs: 1, longestBackOffMs: 1 };
+  let now = 0;
+  const pool = new AdaptivePool(settings, { clock: () => new Date(now), sleep, random: () => 0 });
+  async function sleep(ms: number): Promise<void> {
+    now += ms;
+    // A look now and then whether there is time is left to the work itself, so that dice alone decide what comes when.
+    if (ms > settings.longestBackOffMs) await new Promise(() => undefined);
+  }
   const files = new BlobBackupVault(vault, INSTANCE, source, { limits });
   return {
     ...lake.deps,

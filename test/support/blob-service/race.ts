@@ -94,6 +94,9 @@ export interface Execution {
 
 const MOST_STEPS = 20_000;
 
+/** Turns of the event loop in which an execution is at its next request; only compression takes some. */
+const MOST_TURNS = 1_000_000;
+
 export class Race {
   readonly counts = noRace();
   readonly trace: string[] = [];
@@ -149,11 +152,12 @@ export class Race {
 
   /** Waits until each execution that goes on waits for an answer. */
   async #settled(): Promise<readonly Runner[]> {
-    for (;;) {
+    for (let turns = 0; turns < MOST_TURNS; turns++) {
       const running = this.#runners.filter(({ end }) => end === "running");
       if (running.every(({ waiting }) => waiting !== undefined)) return running;
       await turn();
     }
+    throw new Error("an execution waits for something that is no request");
   }
 
   #step(running: readonly Runner[]): void {

@@ -5,6 +5,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
 import { findDependant, whileVaultKept } from "../instances/announce-instance.ts";
 import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import { checkPolicy } from "../policies/check-policy.ts";
 import type { PolicyRecord } from "../policies/contract.ts";
 import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
 import { checkNothingShortened } from "../retention/check-lives.ts";
@@ -30,11 +31,13 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
   const { properties } = readKept(Policy, await call.json(), "policy/invalid");
+  const read = readPolicy(properties);
+  checkPolicy(properties, read, deps.clock());
   const wanted: PolicyRecord = {
     armId: `${vault.armId}/backupPolicies/${params.policy}`,
     name: params.policy,
     properties,
-    ...readPolicy(properties),
+    ...read,
     createdAt: deps.clock().toISOString(),
   };
 

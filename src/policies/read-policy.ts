@@ -4,7 +4,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./contract.ts";
 import { momentOf } from "./local-time.ts";
 import { type RetentionRule, readRetentionRules, readTagging } from "./retention-rules.ts";
-import { IANA_OF_WINDOWS_ZONE } from "./windows-zones.ts";
+import { ianaOf } from "./zone-names.ts";
 
 const DataStore = z.looseObject({ objectType: z.string().optional(), dataStoreType: z.string() });
 
@@ -167,13 +167,16 @@ interface Zone {
   readonly offset?: string;
 }
 
-/** Reads a Windows id, an IANA id or an offset; without any, the start's own offset counts. */
+/** Reads an id or name of Windows, an IANA name or an offset; without any, the start's own offset counts. */
 function readZone(rule: string, timeZone: string | undefined): Zone {
   // Whole days from a fixed offset are whole days in UTC, so such a zone needs no name of its own.
   if (timeZone === undefined || timeZone === "" || timeZone === "Z") return { name: "UTC" };
   if (/^[+-]\d{2}:\d{2}$/.test(timeZone)) return { name: "UTC", offset: timeZone };
-  const iana = IANA_OF_WINDOWS_ZONE.get(timeZone.toLowerCase());
+  const iana = ianaOf(timeZone);
   if (iana !== undefined) return { name: iana };
   if (IANAZone.isValidZone(timeZone)) return { name: timeZone };
-  return invalid(`rule '${rule}' has the unknown time zone '${timeZone}'`, "a Windows or IANA time zone id");
+  return invalid(
+    `rule '${rule}' has the unknown time zone '${timeZone}'`,
+    "the id or name of a Windows time zone, an IANA name, or an offset such as +01:00",
+  );
 }

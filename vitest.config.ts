@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 // Three projects by what they need: nothing, Azurite, or the whole app on a host.
 export default defineConfig({
+  // Not below node_modules: a Functions host that runs the app from this folder begins anew when a file there changes.
+  cacheDir: ".vitest",
   test: {
     // Most of the time of end-to-end tests is waiting, and by default one of two processors would do nothing.
     maxWorkers: "100%",

@@ -3,7 +3,7 @@
  * A first backup and later ones side by side with the limit, which is the same listing and the same copies by bare SDK
  * calls, and with `rclone sync` where it is installed. See `docs/performance.md`.
  *
- * `npm run bench:backup -- [--blobs N] [--big N] [--cpu-prof FOLDER]`; the last line is JSON.
+ * `npm run bench:backup -- [--blobs N] [--big N] [--cpu-prof FOLDER] [--production]`; the last line is JSON.
  */
 import type { ContainerClient } from "@azure/storage-blob";
 import { BACKUP_BODY } from "../local/demo/arm-bodies.ts";
@@ -61,6 +61,10 @@ async function measureRclone(open: SideBySide, rclone: Rclone | undefined, name:
     console.log(`${name}: failed, its figures are null: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   }
+}
+
+function rounded(seconds: number): number {
+  return Number(seconds.toFixed(2));
 }
 
 const options = readOptions();
@@ -134,6 +138,8 @@ try {
       first_vs_rclone: rcloneFirst === undefined ? null : runRatio([first], [rcloneFirst]),
       second_vs_listing: runRatio(later, limitsOfChanges),
       second_vs_rclone: rcloneSecond === undefined ? null : runRatio([second], [rcloneSecond]),
+      idle_seconds: rounded(first.idleSeconds ?? Number.NaN),
+      second_idle_seconds: rounded(later.reduce((sum, run) => sum + (run.idleSeconds ?? Number.NaN), 0) / later.length),
       calls_per_changed_blob: Number(callsPerChangedBlob(second.calls, blobs, changed).toFixed(3)),
     }),
   );

@@ -14,6 +14,7 @@ import { type ArmJob, GROUP, openArmClient } from "../local/demo/arm-client.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../local/lakevault.ts";
 import { startTestHost } from "../local/testing/test-host.ts";
 import { mapBounded } from "../src/foundation/bounded-pool.ts";
+import { idleSeconds } from "./idle-time.ts";
 import { readCall, type StorageCall } from "./storage-calls.ts";
 import type { Table } from "./table.ts";
 
@@ -62,6 +63,8 @@ export interface LakeShape {
 export interface Options extends LakeShape {
   /** Where a CPU profile of the app's process goes; absent: there is none. */
   readonly profileFolder?: string;
+  /** Polls and leases as in Azure. */
+  readonly production: boolean;
 }
 
 /** Reads the command line. @throws Error when it is wrong */
@@ -71,12 +74,14 @@ export function readOptions(): Options {
       blobs: { type: "string", default: "20000" },
       big: { type: "string", default: "3" },
       "cpu-prof": { type: "string" },
+      production: { type: "boolean", default: false },
     },
   });
   const profileFolder = values["cpu-prof"];
   return {
     blobs: wholeNumber("--blobs", values.blobs, CHANGED_ONE_IN),
     big: wholeNumber("--big", values.big, 0),
+    production: values.production,
     ...(profileFolder === undefined ? {} : { profileFolder }),
   };
 }
@@ -108,6 +113,8 @@ export interface Measured<T> {
 export interface JobRun {
   /** From the request that started it to its end, both as the job tells them. */
   readonly seconds: number;
+  /** Of these, the time in which none of the app's functions worked for a job. */
+  readonly idleSeconds: number;
   readonly details: Readonly<Record<string, string>>;
 }
 
@@ -136,9 +143,12 @@ export async function openSideBySide(options: Options): Promise<SideBySide> {
     const { profileFolder } = options;
     const host = await startTestHost({
       app: APP,
+      arguments: options.production ? ["--production"] : [],
       settings: {
         ...lakevaultSettings(azurite),
         VaultCopyWidth: String(WIDTH),
+        // Each execution then leaves a line.
+        AzureFunctionsJobHost__logging__logLevel__Function: "Debug",
         ...(profileFolder === undefined
           ? {}
           : { languageWorkers__node__arguments: `--cpu-prof --cpu-prof-dir=${profileFolder}` }),
@@ -183,7 +193,13 @@ export async function openSideBySide(options: Options): Promise<SideBySide> {
           const { properties } = (await api.request("GET", jobPath)).body as TimedJob;
           if (properties.status === "Completed") {
             const ms = Date.parse(properties.endTime ?? "") - Date.parse(properties.startTime);
-            return { seconds: ms / 1_000, details: properties.extendedInfo?.additionalDetails ?? {} };
+            const span = { from: Date.parse(properties.startTime), until: Date.parse(properties.endTime ?? "") };
+            const idle = idleSeconds(host.output, span);
+            return {
+              seconds: ms / 1_000,
+              idleSeconds: idle,
+              details: properties.extendedInfo?.additionalDetails ?? {},
+            };
           }
           if (properties.status !== "InProgress") {
             throw new Error(`the job ended as ${properties.status}: ${JSON.stringify(properties.errorDetails ?? [])}`);
@@ -313,6 +329,8 @@ export interface Run extends Omit<Measured<unknown>, "result"> {
   readonly name: string;
   /** The part of the time that went into one flat listing, where that is a part by itself. */
   readonly listSeconds?: number;
+  /** Of a job: the time in which it only waited. */
+  readonly idleSeconds?: number;
 }
 
 /** Runs a job of Lakevault and takes the time that the job itself tells. */
@@ -323,9 +341,9 @@ export async function measureJob(
   body: object,
 ): Promise<{ readonly run: Run; readonly details: JobRun["details"] }> {
   const measured = await open.measure(() => open.runJob(path, body));
-  const { seconds, details } = measured.result;
+  const { seconds, idleSeconds, details } = measured.result;
   console.log(`${name}: ${seconds.toFixed(1)} s by the job, ${measured.seconds.toFixed(1)} s by its caller's clock`);
-  return { run: { ...measured, name, seconds }, details };
+  return { run: { ...measured, name, seconds, idleSeconds }, details };
 }
 
 /** Prints what the host complained of, if it did. */
@@ -338,10 +356,11 @@ export function showComplaints(open: SideBySide): void {
 
 export function tabulateRuns(runs: readonly Run[]): Table {
   return {
-    head: ["run", "seconds", "of which listing", "processor: clients", "processor: Azurite"],
-    rows: runs.map(({ name, seconds, listSeconds, cpu }) => [
+    head: ["run", "seconds", "idle", "of which listing", "processor: clients", "processor: Azurite"],
+    rows: runs.map(({ name, seconds, idleSeconds, listSeconds, cpu }) => [
       name,
       seconds.toFixed(1),
+      idleSeconds?.toFixed(1) ?? "",
       listSeconds?.toFixed(1) ?? "",
       ...[cpu.clients, cpu.azurite].map((used) => (Number.isNaN(used) ? "" : used.toFixed(1))),
     ]),

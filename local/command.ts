@@ -23,6 +23,7 @@ const USAGE = `Runs a function app on this machine.
   --key FILE          private key of a PEM certificate
   --password TEXT     password of the certificate or key
   --enableAuth        ask callers for keys, as Azure does
+  --production        wait for polls, lease messages and ask for keys as in Azure
   --state DIR         folder for keys (default: .lakevault in the app's folder)
   --help, -h          this text`;
 
@@ -34,6 +35,7 @@ const OPTIONS = {
   key: { type: "string" },
   password: { type: "string" },
   enableAuth: { type: "boolean", default: false },
+  production: { type: "boolean", default: false },
   state: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
@@ -72,7 +74,8 @@ async function run(values: Values, clock: HostClock | undefined): Promise<void> 
     scriptRoot: values["script-root"],
     ...(port !== undefined && { port }),
     ...(tls !== undefined && { tls }),
-    enableAuth: values.enableAuth,
+    enableAuth: values.enableAuth || values.production,
+    production: values.production,
     ...(values.state !== undefined && { stateFolder: values.state }),
     environment: process.env,
     ...(clock !== undefined && { clock }),

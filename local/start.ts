@@ -2,7 +2,7 @@
  * @module
  * `npm start`: Azurite and the app until interrupted. Data, account keys and host keys stay in `.lakevault/`.
  *
- * `npm start -- [--port N]`
+ * `npm start -- [--port N] [--production]`
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -19,7 +19,9 @@ const FOLDER = join(ROOT, ".lakevault");
 /** The ports that tools know Azurite by. */
 const AZURITE_PORTS = { blob: 10_000, queue: 10_001, table: 10_002 };
 
-const { values } = parseArgs({ options: { port: { type: "string", default: String(DEFAULT_PORT) } } });
+const { values } = parseArgs({
+  options: { port: { type: "string", default: String(DEFAULT_PORT) }, production: { type: "boolean", default: false } },
+});
 
 /** Keys of the accounts: made once, so that the data of the last run can be read again. */
 async function accountKeys(): Promise<Record<string, string>> {
@@ -45,11 +47,13 @@ try {
     const host = await startHost({
       scriptRoot: ROOT,
       port: Number(values.port),
+      production: values.production,
       environment: { ...process.env, ...lakevaultSettings(azurite) },
       stateFolder: FOLDER,
       writeLine: (line) => console.log(line),
     });
     for (const name of LOCAL_ACCOUNTS) console.log(`account '${name}': ${azurite.account(name).blobEndpoint}`);
+    if (host.keys !== undefined) console.log(`host keys: ${join(FOLDER, "host-keys.json")}`);
     console.log(`account keys: ${join(FOLDER, "azurite-accounts.json")}`);
     console.log(`listening on ${host.baseUrl}; press Ctrl+C to end`);
     await new Promise<void>((end) => {

@@ -4,6 +4,7 @@
  * measured says so. Times are in seconds, sizes in bytes, prices in US dollars.
  */
 import host from "../../host.json" with { type: "json" };
+import { parseTimeSpan } from "../../local/host/time-span.ts";
 import { PLAN_SETTINGS } from "../../src/backup/cut-container.ts";
 import { GROUP_RANGES } from "../../src/backup/range-tallies.ts";
 import { RANGE_SETTINGS } from "../../src/backup/work-range.ts";
@@ -149,7 +150,7 @@ export const ENGINE: Engine = {
   mostLanes: 256,
   mostOpenRanges: GROUP_RANGES,
   mostQueued: Number.POSITIVE_INFINITY,
-  mostPollingSeconds: 60,
+  mostPollingSeconds: (parseTimeSpan(host.extensions.queues.maxPollingInterval) ?? 60_000) / 1_000,
   noteSeconds: RANGE_SETTINGS.noteEveryMs / 1_000,
   rowWidth: 16,
   rowsPerRemoval: 1,

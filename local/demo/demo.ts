@@ -3,7 +3,7 @@
  * Lakevault's main job on real input: uploads a directory tree, backs it up twice through the HTTP API with changes in
  * between, restores the first recovery point into another account, and compares every byte with the tree.
  *
- * `npm run demo -- [--dir FOLDER] [--files N] [--keep] [--break]`
+ * `npm run demo -- [--dir FOLDER] [--files N] [--keep] [--break] [--production]`
  */
 import { createWriteStream } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -32,6 +32,7 @@ const OPTIONS = {
   files: { type: "string", default: String(DEFAULT_FILES) },
   keep: { type: "boolean", default: false },
   break: { type: "boolean", default: false },
+  production: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -39,7 +40,8 @@ const HELP = `npm run demo -- [options]
   --dir FOLDER   the tree to back up (node_modules)
   --files N      files taken at most (${DEFAULT_FILES})
   --keep         leave everything running at the end
-  --break        spoil one restored blob, to see the demo fail`;
+  --break        spoil one restored blob, to see the demo fail
+  --production   wait for polls and lease messages as in Azure`;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: OPTIONS });
@@ -62,6 +64,7 @@ async function main(): Promise<number> {
     const host = await startHost({
       scriptRoot: ROOT,
       port: 0,
+      production: values.production,
       environment,
       stateFolder,
       writeLine: (line) => log.write(`${line}\n`),

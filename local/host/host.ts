@@ -45,6 +45,8 @@ export interface HostOptions {
   readonly tls?: TlsFiles;
   /** Asks callers for keys; without it everybody is let in, as with `func start`. */
   readonly enableAuth?: boolean;
+  /** Behaves as in Azure where that costs a developer time: polls, leases, keys. See `local/README.md`. */
+  readonly production?: boolean;
   /** Where keys are kept; `.lakevault` in the app's folder by default. */
   readonly stateFolder?: string;
   /** App settings that win over `local.settings.json`. */
@@ -125,7 +127,7 @@ async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Pr
   undo.push(async () => within(STOP_PATIENCE_MS, triggers?.drain()));
   const worker = openWorkerProcess({
     scriptRoot,
-    environment: workerEnvironment(settings, server),
+    environment: workerEnvironment(settings, server, options.production ?? false),
     nodeArguments: (settings.get("languageWorkers__node__arguments") ?? "").split(/\s+/).filter((word) => word !== ""),
     onLog: (line) => logOfWorker(book, line),
     onEvent: (level, message) => log.at(level, message),
@@ -184,11 +186,14 @@ async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Pr
     undo.push(close, async () => within(STOP_PATIENCE_MS, stop()));
     await durable.start();
   }
-  triggers = await openTriggers({ functions, config, settings, executions, storage, clock, log: book });
+  triggers = await openTriggers({
+    ...{ functions, config, settings, executions, storage, clock, log: book },
+    isProduction: options.production ?? false,
+  });
   undo.push(triggers.stop);
   await triggers.start();
 
-  const shownKeys = options.enableAuth ? keys : undefined;
+  const shownKeys = (options.enableAuth ?? options.production) ? keys : undefined;
   const routeOf = (name: string): HttpRoute | undefined => routes.find(({ functionName }) => functionName === name);
   server.serve(
     openRouter({
@@ -242,10 +247,10 @@ async function within(ms: number, work: Promise<unknown> | undefined): Promise<v
   clearTimeout(impatience);
 }
 
-function workerEnvironment(settings: Settings, server: HttpServer): Record<string, string> {
+function workerEnvironment(settings: Settings, server: HttpServer, isProduction: boolean): Record<string, string> {
   return {
     FUNCTIONS_WORKER_RUNTIME: "node",
-    AZURE_FUNCTIONS_ENVIRONMENT: "Development",
+    AZURE_FUNCTIONS_ENVIRONMENT: isProduction ? "Production" : "Development",
     ...settings.toEnvironment(),
     // Without it, the durable client takes its URLs to be those of port 7071.
     WEBSITE_HOSTNAME: `127.0.0.1:${server.port}`,

@@ -1,7 +1,12 @@
 import type { DequeuedMessageItem } from "@azure/storage-queue";
 import { test } from "vitest";
+import type { InvocationResponse } from "../contract.ts";
 import { TestClock } from "../testing/test-clock.ts";
-import { LEASE_MS, type ListenedQueue, openQueueListener, RENEW_MS } from "./queue-listener.ts";
+import { type ListenedQueue, openQueueListener } from "./queue-listener.ts";
+import { developmentPace, productionPace } from "./queue-pace.ts";
+
+const PACE = developmentPace(60_000);
+const { leaseMs: LEASE_MS, renewMs: RENEW_MS } = PACE;
 
 const MESSAGE: DequeuedMessageItem = {
   messageId: "m1",
@@ -19,13 +24,16 @@ class FakeQueue implements ListenedQueue {
   /** The receipts that were shown for a renewal. */
   readonly renewals: string[] = [];
   readonly visibilityTimeouts: number[] = [];
+  made = 0;
   /** The receipt that was shown for the removal. */
   deletedBy: string | undefined;
   /** What stands between a renewal and its answer. */
   beforeAnswer: () => Promise<void> = async () => undefined;
   #wasReceived = false;
 
-  async createIfNotExists(): Promise<void> {}
+  async createIfNotExists(): Promise<void> {
+    this.made += 1;
+  }
 
   async receiveMessages() {
     const receivedMessageItems = this.#wasReceived ? [] : [MESSAGE];
@@ -51,15 +59,16 @@ class FakeQueue implements ListenedQueue {
 }
 
 /** Listens to a queue, and returns when the function of its message has begun. */
-async function listenTo(queue: FakeQueue) {
+async function listenTo(queue: FakeQueue, { pace = PACE, isPoison = false } = {}) {
   const clock = new TestClock("2026-01-01T00:00:00Z");
   const warnings: string[] = [];
   const begun = Promise.withResolvers<void>();
-  const work = Promise.withResolvers<{ ok: true }>();
+  const work = Promise.withResolvers<InvocationResponse>();
   const listener = openQueueListener({
     functionName: "work",
     queue,
-    poisonQueue: queue,
+    ...(!isPoison && { poisonQueue: queue }),
+    pace,
     config: {
       batchSize: 1,
       newBatchThreshold: 0,
@@ -86,8 +95,8 @@ async function listenTo(queue: FakeQueue) {
     clock,
     warnings,
     /** Lets the function end, and the listener with it. */
-    end: async () => {
-      work.resolve({ ok: true });
+    end: async (response: InvocationResponse = { ok: true }) => {
+      work.resolve(response);
       await listener.drain();
       await listener.stop();
     },
@@ -159,4 +168,24 @@ test("a renewal that got no answer is tried again; one that was refused is the l
     "the message is another's",
   ]);
   await end();
+});
+
+test("in production a message is leased for ten minutes, and the host makes no queue", async ({ expect }) => {
+  const queue = new FakeQueue();
+  const { clock, end } = await listenTo(queue, { pace: productionPace(10) });
+  await clock.advance(600_000);
+  expect(queue.visibilityTimeouts).toEqual([600, 600]);
+  await end();
+  expect(queue.made).toBe(0);
+});
+
+test("a message that a poison queue's function cannot take is neither removed, given back nor sent elsewhere", async ({
+  expect,
+}) => {
+  const queue = new FakeQueue();
+  const { warnings, end } = await listenTo(queue, { isPoison: true });
+  await end({ ok: false, error: { name: "Error", message: "no", stack: "" } });
+  expect(queue.deletedBy).toBeUndefined();
+  expect(queue.visibilityTimeouts).toEqual([]);
+  expect(warnings).toEqual([expect.stringContaining("stays hidden until its lease ends")]);
 });

@@ -2,24 +2,18 @@
  * @module
  * Queue triggers.
  *
- * Two things differ from the real host, both so that a developer does not wait: an idle queue is asked every
- * {@link IDLE_POLL_MS}, and at once for what this host itself put there, where the real host slows down to a minute; and a
- * message is leased for {@link LEASE_MS}, renewed while its function runs, where the real host leases for ten minutes, so
- * that a message whose host was killed is back within seconds. Delivery is at least once either way, and at no promised
- * time.
+ * How often a queue is asked and how long a message is leased is the listener's pace, see `queue-pace.ts`. Delivery is at
+ * least once at any pace, and at no promised time.
  */
 
 import type { DequeuedMessageItem } from "@azure/storage-queue";
 import type { HostClock, HostLog, InvocationResponse, TypedData } from "../contract.ts";
 import type { QueueConfig } from "./host-config.ts";
+import { openBackOff, type QueuePace } from "./queue-pace.ts";
 import { statusOf } from "./storage-error.ts";
 
-/** How often an idle queue is asked: a dozen queues asked ten times a second would keep a fifth of a core busy. */
-export const IDLE_POLL_MS = 500;
-
-/** How long a message is hidden from others between two renewals. */
-export const LEASE_MS = 20_000;
-export const RENEW_MS = 5_000;
+/** How often a full listener looks whether it has room again; a bell tells it earlier. */
+const FULL_LOOK_MS = 5_000;
 
 /** The pause after an error, so that a store that is gone does not fill the log. */
 const ERROR_PAUSE_MS = 2_000;
@@ -48,7 +42,9 @@ export interface ListenedQueue {
 export interface QueueListenerOptions {
   readonly functionName: string;
   readonly queue: ListenedQueue;
-  readonly poisonQueue: ListenedQueue;
+  /** Absent for a poison queue: what its function cannot take stays there, hidden until its lease ends. */
+  readonly poisonQueue?: ListenedQueue;
+  readonly pace: QueuePace;
   readonly config: QueueConfig;
   readonly clock: HostClock;
   /** Is told when a message has gone to the poison queue. */
@@ -69,7 +65,7 @@ export interface QueueListener {
 }
 
 export function openQueueListener(options: QueueListenerOptions): QueueListener {
-  const { queue, config, log } = options;
+  const { queue, config, pace, log } = options;
   const underWay = new Set<Promise<void>>();
   let isStopped = false;
   let loop: Promise<void> | undefined;
@@ -77,13 +73,16 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
 
   const isFull = (): boolean => underWay.size > config.newBatchThreshold;
 
+  /** Whether there was a message since the last pause. */
+  let found = false;
+
   /** @returns whether the queue may have more for now */
   const fetch = async (): Promise<boolean> => {
     const room = config.batchSize + config.newBatchThreshold - underWay.size;
     const numberOfMessages = Math.min(config.batchSize, room, MAX_FETCH);
     const { receivedMessageItems } = await queue.receiveMessages({
       numberOfMessages,
-      visibilityTimeout: LEASE_MS / 1000,
+      visibilityTimeout: pace.leaseMs / 1000,
     });
     for (const message of receivedMessageItems) {
       const work = handleMessage(options, message)
@@ -94,24 +93,34 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
         });
       underWay.add(work);
     }
-    return receivedMessageItems.length === numberOfMessages;
+    found ||= receivedMessageItems.length > 0;
+    return receivedMessageItems.length >= (pace.asksUntilEmpty ? 1 : numberOfMessages);
   };
 
   const listen = async (): Promise<void> => {
-    const idleMs = Math.min(config.maxPollingIntervalMs, IDLE_POLL_MS);
+    const backOff = openBackOff(pace);
+    const pause = async (): Promise<void> => {
+      const ms = backOff(found);
+      found = false;
+      await bell.wait(ms);
+    };
     let isFailing = false;
     while (!isStopped) {
       if (isFull()) {
-        await bell.wait(RENEW_MS);
+        await bell.wait(FULL_LOOK_MS);
         continue;
       }
       try {
         const mayHaveMore = await fetch();
         if (isFailing) log.info(`queue '${queue.name}' answers again`);
         isFailing = false;
-        if (!mayHaveMore) await bell.wait(idleMs);
+        if (!mayHaveMore) await pause();
       } catch (error) {
         if (isStopped) return;
+        if (statusOf(error) === 404 && !pace.makesQueues) {
+          await pause();
+          continue;
+        }
         if (statusOf(error) === 404) {
           await queue.createIfNotExists().catch(() => undefined);
         } else if (!isFailing) {
@@ -125,10 +134,12 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
 
   return {
     start: async () => {
-      await queue.createIfNotExists();
+      if (pace.makesQueues) await queue.createIfNotExists();
       loop = listen();
     },
-    wake: () => bell.ring(),
+    wake: () => {
+      if (pace.isWoken) bell.ring();
+    },
     stop: async () => {
       isStopped = true;
       bell.ring();
@@ -153,6 +164,7 @@ async function handleMessage(
       await moveToPoison(options, lease, message, "it is not base64 (extensions.queues.messageEncoding of host.json)");
       return "gone";
     }
+    if (message.dequeueCount > config.maxDequeueCount && options.poisonQueue === undefined) return "gone";
     if (message.dequeueCount > config.maxDequeueCount) {
       await moveToPoison(options, lease, message, `it was delivered ${message.dequeueCount} times`);
       return "gone";
@@ -162,6 +174,9 @@ async function handleMessage(
       await ifStillOurs(queue, log, message, async () => {
         await queue.deleteMessage(message.messageId, await lease.end());
       });
+    } else if (options.poisonQueue === undefined) {
+      // Not given back: a message that fails at once would come again at once. The real host leaves it alike.
+      log.warn(`message ${message.messageId} of queue '${queue.name}' failed, and stays hidden until its lease ends`);
     } else if (message.dequeueCount >= config.maxDequeueCount) {
       await moveToPoison(
         options,
@@ -189,6 +204,10 @@ async function moveToPoison(
   because: string,
 ): Promise<void> {
   const { queue, poisonQueue, log } = options;
+  if (poisonQueue === undefined) {
+    log.warn(`message ${message.messageId} of queue '${queue.name}' stays there: ${because}`);
+    return;
+  }
   log.warn(`message ${message.messageId} of queue '${queue.name}' goes to '${poisonQueue.name}': ${because}`);
   try {
     await poisonQueue.sendMessage(message.messageText);
@@ -223,7 +242,7 @@ interface Lease {
   end(): Promise<string>;
 }
 
-function keepLease({ queue, clock, log }: QueueListenerOptions, message: DequeuedMessageItem): Lease {
+function keepLease({ queue, pace, clock, log }: QueueListenerOptions, message: DequeuedMessageItem): Lease {
   let receipt = message.popReceipt;
   let renewing: Promise<void> | undefined;
   let isOver = false;
@@ -231,7 +250,7 @@ function keepLease({ queue, clock, log }: QueueListenerOptions, message: Dequeue
 
   const renew = async (): Promise<void> => {
     try {
-      const renewed = await queue.updateMessage(message.messageId, receipt, undefined, LEASE_MS / 1000);
+      const renewed = await queue.updateMessage(message.messageId, receipt, undefined, pace.leaseMs / 1000);
       receipt = renewed.popReceipt ?? receipt;
     } catch (error) {
       log.warn(
@@ -241,7 +260,7 @@ function keepLease({ queue, clock, log }: QueueListenerOptions, message: Dequeue
     }
   };
   const waitFrom = (begun: Date): void => {
-    callOff = clock.callAt(new Date(begun.getTime() + RENEW_MS), () => {
+    callOff = clock.callAt(new Date(begun.getTime() + pace.renewMs), () => {
       const now = clock.now();
       // The next waits for this one: beside a slow renewal, another would show a receipt that the first makes void.
       renewing = renew().then(() => {

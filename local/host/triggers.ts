@@ -10,6 +10,7 @@ import type { HostConfig } from "./host-config.ts";
 import type { LogBook } from "./log.ts";
 import { connectionOf, isType } from "./prepare-functions.ts";
 import { openQueueListener, type QueueListener } from "./queue-listener.ts";
+import { developmentPace, productionPace } from "./queue-pace.ts";
 import { parseSchedule } from "./schedule.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
@@ -35,8 +36,12 @@ export interface TriggerOptions {
   readonly executions: Executions;
   readonly storage: Storage;
   readonly clock: HostClock;
+  /** Asks queues as the real host does. */
+  readonly isProduction: boolean;
   readonly log: LogBook;
 }
+
+const POISON = "-poison";
 
 export async function openTriggers(options: TriggerOptions): Promise<Triggers> {
   const timers = await openTimers(options);
@@ -80,6 +85,8 @@ async function openTimers(options: TriggerOptions): Promise<Map<string, Timer>> 
 
 /** Several functions may listen to one queue; they share its messages. */
 function openListeners(options: TriggerOptions, listeners: Map<string, QueueListener[]>, wake: Triggers["wake"]): void {
+  const { maxPollingIntervalMs } = options.config.queues;
+  const pace = options.isProduction ? productionPace(maxPollingIntervalMs) : developmentPace(maxPollingIntervalMs);
   for (const { name, trigger } of options.functions) {
     if (!isType(trigger, "queueTrigger")) continue;
     const connectionString = resolveConnection(options.settings, connectionOf(trigger), `function '${name}'`);
@@ -87,8 +94,10 @@ function openListeners(options: TriggerOptions, listeners: Map<string, QueueList
     const listener = openQueueListener({
       functionName: name,
       queue: options.storage.queue(connectionString, queueName),
-      poisonQueue: options.storage.queue(connectionString, `${queueName}-poison`),
-      onPoisoned: () => wake(connectionString, `${queueName}-poison`),
+      // As on the real host, what a poison queue's own function cannot take goes nowhere else.
+      ...(!queueName.endsWith(POISON) && { poisonQueue: options.storage.queue(connectionString, queueName + POISON) }),
+      pace,
+      onPoisoned: () => wake(connectionString, queueName + POISON),
       config: options.config.queues,
       clock: options.clock,
       invoke: (triggerData, triggerMetadata) => options.executions.invoke(name, { triggerData, triggerMetadata }),

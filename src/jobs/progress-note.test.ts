@@ -61,13 +61,33 @@ test("a note is written when the last is old enough, with the rate since then", 
   });
 });
 
+test("what an attempt has told that died is told until the next one has done more", async ({ expect }) => {
+  const world = new World();
+  const first = world.note(0);
+  await first.begin();
+  world.now += 1_000;
+  await first.note(copied(50));
+  const second = world.note(0);
+  expect(await second.begin()).toBe(false);
+  for (const [done, told] of [
+    [10, 50],
+    [49, 50],
+    [51, 51],
+  ] as const) {
+    world.now += 1_000;
+    await second.note({ ...copied(done), listed: done });
+    expect(await world.row()).toMatchObject({ totals: { copied: told, copiedBytes: told * 10, listed: 100 } });
+  }
+  expect(await world.row()).toMatchObject({ objectsPerSecond: 2 });
+});
+
 test("totals that step back give no negative rate", async ({ expect }) => {
   const world = new World();
   const note = world.note(0);
   await note.note(copied(50));
   world.now += 1_000;
   await note.note(copied(40));
-  expect(await world.row()).toMatchObject({ totals: copied(40), objectsPerSecond: 0, bytesPerSecond: 0 });
+  expect(await world.row()).toMatchObject({ totals: copied(50), objectsPerSecond: 0, bytesPerSecond: 0 });
 });
 
 test("a part that has ended, or whose job has, is not noted again", async ({ expect }) => {

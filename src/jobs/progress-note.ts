@@ -3,6 +3,8 @@ import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import { type JobTotals, NO_TOTALS } from "./contract.ts";
 import type { Pressure, WorkRecord } from "./work.ts";
 
+type RunningRecord = Extract<WorkRecord, { kind: "running" }>;
+
 /** Time between two notes of one part of a job. */
 export const NOTE_EVERY_MS = 1_000;
 
@@ -68,7 +70,7 @@ export class ProgressNote {
     this.#isNoting = true;
     try {
       if (!this.#begun) await this.begin();
-      await updateRecord(this.#work, this.#jobId, this.#row, () => running);
+      await updateRecord(this.#work, this.#jobId, this.#row, (before) => notLess(running, before));
     } catch {
       // The next note says more than this one would have.
     } finally {
@@ -81,7 +83,7 @@ export class ProgressNote {
     await endNote(this.#work, this.#jobId, this.#row);
   }
 
-  #running(totals: JobTotals, now: Date, pressure?: Pressure): WorkRecord {
+  #running(totals: JobTotals, now: Date, pressure?: Pressure): RunningRecord {
     const { totals: before, at } = this.#noted;
     const seconds = (now.getTime() - at.getTime()) / 1_000;
     const perSecond = (count: number): number => (seconds > 0 ? Math.max(0, count) / seconds : 0);
@@ -95,6 +97,20 @@ export class ProgressNote {
       ...(pressure === undefined ? {} : { pressure }),
     };
   }
+}
+
+/**
+ * Tells of no total less than was told before: what an attempt copied that died is still in the vault, and the next one,
+ * which begins to count anew, finds it there. The result of the part, which replaces the note, is what counts.
+ */
+function notLess(running: RunningRecord, before: WorkRecord): RunningRecord {
+  if (before.kind !== "running") return running;
+  const told = before.totals;
+  const totals = Object.entries(running.totals).map(([what, count]) => [
+    what,
+    Math.max(count, told[what as keyof JobTotals]),
+  ]);
+  return { ...running, totals: Object.fromEntries(totals) as JobTotals };
 }
 
 /**

@@ -4,6 +4,7 @@ import { type MovableTime, openMovableTime } from "../../local/testing/movable-t
 import { backupInstanceId } from "../../src/instances/contract.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { type Estate, GIVEN_URL, openEstate } from "./support/estate.ts";
+import { runTimer } from "./support/run-timer.ts";
 import { Scenario } from "./support/scenario.ts";
 
 const DAY_MS = 86_400_000;
@@ -39,16 +40,6 @@ async function protectedLake(): Promise<Scenario> {
   return lake;
 }
 
-/** Runs a timer by hand, as the host's own administration does. */
-async function runTimer(name: string): Promise<void> {
-  const response = await fetch(`${estate.baseUrl}/admin/functions/${name}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: "{}",
-  });
-  if (response.status !== 202) throw new Error(`${name} could not be run: ${response.status}`);
-}
-
 const here = test.skipIf(GIVEN_URL !== undefined);
 
 here("a paused instance starts nothing, and goes on incrementally when it is resumed", async ({ expect }) => {
@@ -60,7 +51,7 @@ here("a paused instance starts nothing, and goes on incrementally when it is res
   });
   await expect(lake.startBackup()).rejects.toMatchObject({ status: 409 });
   await time.moveTo(new Date(time.now().getTime() + 2 * DAY_MS));
-  await runTimer("scheduler");
+  await runTimer(estate, "scheduler");
   expect(await jobsOf(lake)).toEqual(["Backup Completed"]);
 
   await estate.api.run("POST", `${lake.instance}/resumeBackups`, undefined);
@@ -114,7 +105,7 @@ here("a deleted instance can be undeleted; when its time is over nothing of it i
 
   await estate.api.run("DELETE", lake.instance, undefined);
   await time.moveTo(new Date(time.now().getTime() + 14 * DAY_MS + 2 * HOUR_MS));
-  await runTimer("retentionScheduler");
+  await runTimer(estate, "retentionScheduler");
   await expect.poll(() => container.exists(), { timeout: 60_000, interval: 500 }).toBe(false);
   await expect(lake.get(deleted)).rejects.toMatchObject({ status: 404 });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, test } from "vitest";
 import { BACKUP_BODY, policyBody, restoreBody } from "../../local/demo/arm-bodies.ts";
 import { type Estate, openEstate } from "./support/estate.ts";
+import { runTimer } from "./support/run-timer.ts";
 import { Scenario } from "./support/scenario.ts";
 
 let estate: Estate;
@@ -105,25 +106,15 @@ test("the scheduler starts a backup that is due, once", async ({ expect }) => {
   await expect
     .poll(
       async () => {
-        await runTimer();
+        await runTimer(estate, "scheduler");
         return jobs();
       },
       { timeout: 30_000, interval: 500 },
     )
     .toHaveLength(1);
-  await runTimer();
+  await runTimer(estate, "scheduler");
   const [job] = await jobs();
   const ended = await lake.wait(`${lake.vault}/backupJobs/${job?.name}`);
   expect(ended.properties).toMatchObject({ status: "Completed", isUserTriggered: false });
   expect(await jobs()).toHaveLength(1);
 });
-
-/** Runs the scheduler as the host's own administration does. */
-async function runTimer(): Promise<void> {
-  const response = await fetch(`${estate.baseUrl}/admin/functions/scheduler`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: "{}",
-  });
-  if (response.status !== 202) throw new Error(`the scheduler could not be run: ${response.status}`);
-}

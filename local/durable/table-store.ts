@@ -17,6 +17,7 @@
  */
 import { RestError, TableClient, type TableEntityResult, type TransactionAction } from "@azure/data-tables";
 import { BlobServiceClient, type ContainerClient } from "@azure/storage-blob";
+import { READ_AGAIN_WHEN_CUT } from "./cut-answers.ts";
 import type { HistoryEvent } from "./history.ts";
 import {
   type ClientMessage,
@@ -58,6 +59,7 @@ export class TableStore implements DurableStore {
   constructor(connectionString: string, taskHubName: string) {
     this.#table = TableClient.fromConnectionString(connectionString, `${taskHubName}Embedded`, {
       allowInsecureConnection: true,
+      additionalPolicies: [READ_AGAIN_WHEN_CUT],
     });
     this.#blobs = BlobServiceClient.fromConnectionString(connectionString).getContainerClient(
       `${taskHubName.toLowerCase()}-embedded`,

@@ -5,6 +5,7 @@
 
 import { join, resolve } from "node:path";
 import type { FunctionDefinition, HostClock, HostLog } from "../contract.ts";
+import { isCutAnswer } from "../durable/cut-answers.ts";
 import type { WorkerLogLine } from "../worker/messages.ts";
 import { openAdminApi } from "./admin.ts";
 import {
@@ -83,14 +84,19 @@ export interface Host {
  * @throws HostStartError when the app or its settings do not allow it; nothing is left running then
  */
 export async function startHost(options: HostOptions): Promise<Host> {
-  const undo: (() => Promise<unknown>)[] = [];
-  try {
-    return await start(options, undo);
-  } catch (error) {
-    for (const step of undo.reverse()) await step();
-    throw error;
+  for (let tried = 1; ; tried++) {
+    const undo: (() => Promise<unknown>)[] = [];
+    try {
+      return await start(options, undo);
+    } catch (error) {
+      for (const step of undo.reverse()) await step();
+      if (!isCutAnswer(error) || tried === MOST_STARTS) throw error;
+    }
   }
 }
+
+/** A start of which an answer of the storage account was cut is undone and begun anew. */
+const MOST_STARTS = 3;
 
 async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Promise<Host> {
   const scriptRoot = resolve(options.scriptRoot);

@@ -6,6 +6,7 @@
 import { type TableClient, TableServiceClient, TableClient as Tables } from "@azure/data-tables";
 import type { BlobServiceClient } from "@azure/storage-blob";
 import { type QueueClient, QueueServiceClient } from "@azure/storage-queue";
+import { READ_AGAIN_WHEN_CUT } from "../durable/cut-answers.ts";
 import { describeConnection } from "./connections.ts";
 import { HostStartError } from "./start-error.ts";
 
@@ -44,6 +45,7 @@ export function openStorage(): Storage {
         Tables.fromConnectionString(connectionString, name, {
           allowInsecureConnection: true,
           retryOptions: TABLE_RETRY,
+          additionalPolicies: [READ_AGAIN_WHEN_CUT],
         }),
       ),
     blobs: (connectionString) =>
@@ -59,6 +61,7 @@ export function openStorage(): Storage {
         service = TableServiceClient.fromConnectionString(connectionString, {
           allowInsecureConnection: true,
           retryOptions: TABLE_RETRY,
+          additionalPolicies: [READ_AGAIN_WHEN_CUT],
         });
       } catch (error) {
         throw new HostStartError(`the connection string of ${what} cannot be read: ${firstLine(error)}`);

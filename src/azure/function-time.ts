@@ -5,9 +5,10 @@
  * what it works on asks for its budget and stops at a good place; and when something has kept it from that, the requests
  * themselves end (see `request-tries.ts`), whatever loop they are in.
  *
- * The arithmetic: a piece of work ends its budget after at most 480 s (`VaultPieceBudgetSeconds`). A request that is under
- * way then ends after at most 60 s (two tries of 30 s), a copy after 158 s. At 570 s every request that is still under way
- * is ended and none begins, so that 30 s are left to the host.
+ * The arithmetic, in seconds from the function's beginning: a piece of work begins no copy after its budget, usually 240 and
+ * at most 480 (`VaultPieceBudgetSeconds`). A copy that is under way then ends after at most 158 (256 MiB at 2 MiB/s, and 30),
+ * which makes 398, and at the latest at 540; any other request after 60 (two tries of 30). What was done is then noted, by a
+ * few requests. At 570 all that is still under way ends and nothing begins, so that 30 are left to the host's 600.
  *
  * @see https://learn.microsoft.com/azure/azure-functions/functions-host-json#functiontimeout
  */
@@ -16,6 +17,9 @@ import { VaultError } from "../foundation/errors.ts";
 
 /** Of every function but those that answer requests. */
 export const FUNCTION_TIME_MS = 570_000;
+
+/** What is left to note what was done, when the time for moving content is over. */
+export const NOTING_MS = 30_000;
 
 /**
  * Of functions that answer requests: Azure's load balancer gives up an idle connection after 230 s.

@@ -9,7 +9,7 @@
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/core/core-rest-pipeline/src/policies/retryPolicy.ts
  */
 import { isRestError, RestError } from "@azure/storage-blob";
-import { outOfTime, timeLeftMs } from "./function-time.ts";
+import { NOTING_MS, outOfTime, timeLeftMs } from "./function-time.ts";
 import { retryAfterOf } from "./map-error.ts";
 
 /** How long and how often a request is tried. */
@@ -90,7 +90,7 @@ export async function tryRequest<Response extends Answer>(
   const begunAt = now();
   for (let failures = 1; ; failures++) {
     const { answer, error } = await tryOnce(request, send, settings.answerMs);
-    const leftMs = Math.min(begunAt + settings.patienceMs - now(), timeLeftMs());
+    const leftMs = Math.min(begunAt + settings.patienceMs - now(), timeFor(request));
     const longestMs = Math.min(settings.longestBackOffMs, settings.firstBackOffMs * 2 ** (failures - 1));
     const waitMs = Math.max(retryAfterMsOf(answer) ?? 0, Math.ceil(random() * longestMs));
     const isTriedAgain = waitMs < leftMs && (answer === undefined ? passes(error, failures) : isPassing(answer));
@@ -100,15 +100,20 @@ export async function tryRequest<Response extends Answer>(
   }
 }
 
+/** A request with a time of its own moves content; what it has moved is still to be noted. */
+function timeFor({ abortSignal }: Tried): number {
+  return timeLeftMs() - (abortSignal === undefined ? 0 : NOTING_MS);
+}
+
 /** One try; `error` is thrown when there is no answer. */
 async function tryOnce<Response extends Answer>(
   request: Tried,
   send: () => Promise<Response>,
   answerMs: number,
 ): Promise<{ readonly answer?: Response; readonly error?: unknown }> {
-  const leftMs = timeLeftMs();
-  if (leftMs <= 0) throw outOfTime();
   const given = request.abortSignal as AbortSignal | undefined;
+  const leftMs = timeFor(request);
+  if (leftMs <= 0) throw outOfTime();
   const signals = given === undefined ? [AbortSignal.timeout(Math.min(answerMs, Math.ceil(leftMs)))] : [given];
   if (given !== undefined && leftMs !== Number.POSITIVE_INFINITY) signals.push(AbortSignal.timeout(Math.ceil(leftMs)));
   const signal = signals.length === 1 ? signals[0] : AbortSignal.any(signals);

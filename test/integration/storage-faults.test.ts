@@ -138,9 +138,7 @@ test("the blocks of a large blob are each tried again, and none is copied twice"
   expect(blocks).toBe(Math.ceil(content.length / 400) + 4);
 });
 
-test("a whole set comes out right under fire, at the width that the service bears", { timeout: 180_000 }, async ({
-  expect,
-}) => {
+test("a whole set comes out right under fire, and at full width", { timeout: 180_000 }, async ({ expect }) => {
   const count = 500;
   const chance = seededRandom(7);
   const names = Array.from({ length: count }, (_, n) => `d${n % 20}/${n}`);
@@ -178,9 +176,9 @@ test("a whole set comes out right under fire, at the width that the service bear
   expect(outcomes.map(({ kind }) => kind)).toEqual(names.map(() => "copied"));
   expect(most).toBe(32);
   expect([...wire.faults.keys()].sort()).toEqual(["busy", "error", "hang", "lost", "reset"]);
-  const { halvings, last, width } = pool.pressure;
-  expect(halvings).toBeGreaterThanOrEqual(3);
-  expect(width).toBeLessThan(32);
+  const { last, width } = pool.pressure;
+  // Four requests of a hundred are no reason for less.
+  expect(width).toBeGreaterThan(28);
   expect(last).toMatchObject({ code: expect.stringMatching(/^storage\/(throttled|unavailable)$/) });
 
   const found = new Map<string, string>();

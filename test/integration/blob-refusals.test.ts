@@ -150,21 +150,23 @@ test("one backup of a container in which every blob is refused with another code
 });
 
 test.for([
-  ["ContainerBeingDeleted", 409, "container-missing"],
-  ["ContainerNotFound", 404, "container-missing"],
-  ["ContainerDisabled", 409, "ContainerDisabled"],
+  ["ContainerBeingDeleted", 409, "container-missing", "copy"],
+  ["ContainerNotFound", 404, "container-missing", "copy"],
+  ["ContainerDisabled", 409, "ContainerDisabled", "copy"],
+  ["ContainerNotFound", 404, "container-missing", "copy, and then a look,"],
 ] as const)(
-  "a container of which a copy is answered '%s' stays out, and the others are whole",
-  async ([code, status, said], { expect }) => {
+  "a container of which '%s' (%i, %s) is said at a %s stays out, and the others are whole",
+  async ([code, status, said, step], { expect }) => {
     await write("doomed", ["a", "b"]);
     await write("raw", ["a", "b"]);
-    const isDoomed = (request: RecordedRequest): boolean =>
-      String(request.headers["x-ms-copy-source"] ?? "").includes("/doomed/") ||
-      (request.method === "HEAD" && request.url.pathname.startsWith("/prodlake/doomed/"));
-    wire.refusing = (request) => {
-      const source = { "x-ms-copy-source-status-code": String(status), "x-ms-copy-source-error-code": code };
-      if (!isDoomed(request)) return undefined;
-      return request.method === "HEAD" ? { status, code } : { status, code: "CannotVerifyCopySource", headers: source };
+    const reason = { "x-ms-copy-source-status-code": String(status), "x-ms-copy-source-error-code": code };
+    wire.refusing = ({ method, url, headers }) => {
+      if (step !== "copy" && method === "HEAD" && url.pathname.startsWith("/prodlake/doomed/")) return { status, code };
+      if (!String(headers["x-ms-copy-source"] ?? "").includes("/doomed/")) return undefined;
+      // Of the source it may say no more than that something is not as it should be.
+      return step === "copy"
+        ? { status, code: "CannotVerifyCopySource", headers: reason }
+        : { status: 412, code: "SourceConditionNotMet" };
     };
     const { seal } = await backup();
     expect(seal.containers.map(({ name }) => name)).toEqual(["raw"]);

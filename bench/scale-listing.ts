@@ -55,6 +55,10 @@ export class SyntheticLake implements Datasource {
     return container === CONTAINER;
   }
 
+  async describeContainers(): Promise<[]> {
+    return [];
+  }
+
   async listContainers(): Promise<string[]> {
     return [CONTAINER];
   }

@@ -91,7 +91,8 @@ export class BlobAccount {
   readonly service: BlobServiceClient;
   /** Limits the blocks that are copied into this account. */
   readonly blocks: AdaptivePool;
-  readonly #onceService: BlobServiceClient;
+  /** The same, tried once. */
+  readonly serviceOnce: BlobServiceClient;
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
   readonly #tries: TrySettings;
@@ -110,7 +111,7 @@ export class BlobAccount {
     const { url, credential } = endpointOf(access);
     this.#credential = credential;
     this.service = new BlobServiceClient(url, this.#pipeline("patient"));
-    this.#onceService = new BlobServiceClient(url, this.#pipeline("once"));
+    this.serviceOnce = new BlobServiceClient(url, this.#pipeline("once"));
     this.name = this.service.accountName;
     this.blocks = new AdaptivePool(
       { widest: MOST_BLOCKS_AT_ONCE, patienceMs: options.blockPatienceMs ?? BLOCK_PATIENCE_MS },
@@ -119,7 +120,7 @@ export class BlobAccount {
   }
 
   container(name: string, tries: Tries = "patient"): ContainerClient {
-    return (tries === "once" ? this.#onceService : this.service).getContainerClient(name);
+    return (tries === "once" ? this.serviceOnce : this.service).getContainerClient(name);
   }
 
   /**

@@ -1,10 +1,10 @@
-import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/contract.ts";
+import type { ContainerProperties, Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/contract.ts";
 import { checkKind } from "../instances/contract.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import { SOURCE_MARKER_DIRECTORY } from "../vault/names.ts";
 import { accountKind } from "./account-kind.ts";
 import type { BlobAccount } from "./blob-account.ts";
-import { userContainers } from "./containers.ts";
+import { containersWithProperties, userContainers } from "./containers.ts";
 import { type ListBlobsOptions, listBlobPages } from "./list-blobs.ts";
 import { LARGEST_PAGE, listedBlob, lookedAtBlob, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
@@ -32,6 +32,10 @@ export class BlobDatasource implements Datasource {
 
   async listContainers(): Promise<string[]> {
     return mapping(this.#place, () => userContainers(this.#account));
+  }
+
+  async describeContainers(): Promise<ContainerProperties[]> {
+    return mapping(this.#place, () => containersWithProperties(this.#account));
   }
 
   async *listPages(container: string, options: ListOptions): AsyncGenerator<readonly ListedBlob[], void, undefined> {

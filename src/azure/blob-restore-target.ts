@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { VaultError } from "../foundation/errors.ts";
-import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../restore/contract.ts";
+import type {
+  ContainerOwner,
+  RestoredBlob,
+  RestoreOutcome,
+  RestoreTarget,
+  SealedProperties,
+} from "../restore/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
@@ -50,13 +56,44 @@ export class BlobRestoreTarget implements RestoreTarget {
     return (await this.look(container, jobId)) ?? "foreign";
   }
 
+  /**
+   * The service takes no ETag here, only a time to the second, so a mark that is there is what says that the container is
+   * still ours.
+   *
+   * @see https://learn.microsoft.com/rest/api/storageservices/set-container-metadata
+   */
+  async finishContainer(
+    container: string,
+    jobId: string,
+    { metadata = {}, publicAccess }: SealedProperties,
+  ): Promise<string | undefined> {
+    if ((await this.look(container, jobId)) !== "ours") return undefined;
+    const client = this.#account.container(container);
+    return mapping({ ...this.#place, container }, async () => {
+      let refused: string | undefined;
+      if (publicAccess !== undefined) {
+        try {
+          await client.setAccessPolicy(publicAccess);
+        } catch (error) {
+          // "Public access is not permitted on this storage account."
+          const code = answerOf(error)?.code;
+          if (code !== "PublicAccessNotPermitted") throw error;
+          refused = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
+        }
+      }
+      // Last, because it takes the mark away.
+      await client.setMetadata({ ...metadata });
+      return refused;
+    });
+  }
+
   async copyObject(
     objectPath: string,
     container: string,
     entry: Entry,
     goesOn: () => boolean,
   ): Promise<RestoreOutcome> {
-    if (entry.type === "directory") return this.#createDirectory(container, entry.name);
+    if (entry.type === "directory") return this.#createDirectory(container, entry);
     const request: CopyRequest = {
       from: { account: this.#vault, container: this.#vaultContainer, name: objectPath, place: { kind: "vault" } },
       to: { account: this.#account, container, name: entry.name, place: this.#place },
@@ -84,13 +121,13 @@ export class BlobRestoreTarget implements RestoreTarget {
   }
 
   /** With a hierarchical namespace the blob so marked is a directory; a flat account keeps it as other tools do. */
-  async #createDirectory(container: string, name: string): Promise<RestoreOutcome> {
+  async #createDirectory(container: string, { name, metadata = {} }: Entry): Promise<RestoreOutcome> {
     return mapping(this.#place, async () => {
       try {
         await this.#account
           .container(container, "once")
           .getBlockBlobClient(name)
-          .upload("", 0, { metadata: { hdi_isfolder: "true" }, conditions: { ifNoneMatch: "*" } });
+          .upload("", 0, { metadata: { ...metadata, hdi_isfolder: "true" }, conditions: { ifNoneMatch: "*" } });
         return { kind: "copied" };
       } catch (error) {
         const status = answerOf(error)?.status;

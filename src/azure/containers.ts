@@ -1,4 +1,7 @@
+import type { ContainerProperties } from "../backup/contract.ts";
+import { PUBLIC_ACCESS } from "../vault/seal.ts";
 import type { BlobAccount } from "./blob-account.ts";
+import { listContainerPages } from "./list-blobs.ts";
 
 /** The service's own containers, such as `$logs`; `$root` and `$web` are for users. */
 function isUserContainer(name: string): boolean {
@@ -12,4 +15,22 @@ export async function userContainers(account: BlobAccount): Promise<string[]> {
     if (isUserContainer(name)) names.push(name);
   }
   return names.sort();
+}
+
+/** What containers have beside their blobs; those that have nothing of it are left out. */
+export async function containersWithProperties(account: BlobAccount): Promise<ContainerProperties[]> {
+  const found: ContainerProperties[] = [];
+  for await (const page of listContainerPages(account)) {
+    for (const { name, metadata, untoldMetadata, properties } of page) {
+      const publicAccess = PUBLIC_ACCESS.find((level) => level === properties.publicAccess);
+      if (!isUserContainer(name) || (metadata ?? untoldMetadata ?? publicAccess) === undefined) continue;
+      found.push({
+        container: name,
+        ...(metadata === undefined ? {} : { metadata }),
+        ...(publicAccess === undefined ? {} : { publicAccess }),
+        ...(untoldMetadata === undefined ? {} : { untoldMetadata }),
+      });
+    }
+  }
+  return found;
 }

@@ -15,7 +15,7 @@ import {
   type PipelineRequest,
   type PipelineResponse,
 } from "@azure/core-rest-pipeline";
-import { RestError } from "@azure/storage-blob";
+import { type BlobServiceClient, type ContainerClient, RestError } from "@azure/storage-blob";
 import type { BlobAccount, Tries } from "./blob-account.ts";
 import { LARGEST_PAGE } from "./listed-blobs.ts";
 import { type ListedPage, parseListing } from "./parse-listing.ts";
@@ -44,9 +44,33 @@ export async function* listBlobPages(
   container: string,
   options: ListBlobsOptions = {},
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
+  const { prefix, startFrom, include = [], pageSize = LARGEST_PAGE, tries = "patient" } = options;
+  const query = { restype: "container", prefix, startFrom, include: include.join(","), maxresults: String(pageSize) };
+  yield* pagesOf(account, account.container(container, "once"), query, tries);
+}
+
+/**
+ * Lists the containers of an account with their metadata and access levels, the service's own left out.
+ *
+ * @throws RestError as {@link listBlobPages} does
+ * @see https://learn.microsoft.com/rest/api/storageservices/list-containers2
+ */
+export function listContainerPages(account: BlobAccount): AsyncGenerator<ListedPage["blobs"], void, undefined> {
+  const query = { include: "metadata", maxresults: String(LARGEST_PAGE) };
+  return pagesOf(account, account.serviceOnce, query, "patient");
+}
+
+type Query = Readonly<Record<string, string | undefined>>;
+
+async function* pagesOf(
+  account: BlobAccount,
+  client: BlobServiceClient | ContainerClient,
+  query: Query,
+  tries: Tries,
+): AsyncGenerator<ListedPage["blobs"], void, undefined> {
   let marker = "";
   do {
-    const page = await readPage(account, container, options, marker);
+    const page = await readPage(account, client, { ...query, comp: "list", marker }, tries);
     yield page.blobs;
     marker = page.nextMarker;
   } while (marker !== "");
@@ -54,12 +78,10 @@ export async function* listBlobPages(
 
 async function readPage(
   account: BlobAccount,
-  container: string,
-  options: ListBlobsOptions,
-  marker: string,
+  client: BlobServiceClient | ContainerClient,
+  query: Query,
+  tries: Tries,
 ): Promise<ListedPage> {
-  const { tries = "patient" } = options;
-  const client = account.container(container, "once");
   // The SDK has no public way to send a request of one's own through a client's pipeline.
   const { storageClientContext: context } = client as unknown as {
     readonly storageClientContext: {
@@ -67,7 +89,7 @@ async function readPage(
       sendRequest(request: PipelineRequest): Promise<PipelineResponse>;
     };
   };
-  const url = `${client.url}?${queryOf(options, marker)}`;
+  const url = `${client.url}?${textOfQuery(query)}`;
   const request = createPipelineRequest({
     url,
     method: "GET",
@@ -88,7 +110,7 @@ async function readPage(
     account.trySettings(tries),
   );
   if (answer.status === 200) return parsePage(answer.bodyAsText ?? "");
-  throw new RestError(`the listing of container '${container}' was refused with status ${answer.status}`, {
+  throw new RestError(`a listing of storage account '${account.name}' was refused with status ${answer.status}`, {
     statusCode: answer.status,
     code: answer.headers.get("x-ms-error-code") ?? "",
     request,
@@ -97,12 +119,8 @@ async function readPage(
 }
 
 /** Spaces as `%20`: in what is signed, a plus sign is a plus sign. */
-function queryOf(
-  { prefix, startFrom, include = [], pageSize = LARGEST_PAGE }: ListBlobsOptions,
-  marker: string,
-): string {
-  const query = { restype: "container", comp: "list", prefix, marker, startFrom, include: include.join(",") };
-  const given = Object.entries({ ...query, maxresults: String(pageSize) }).filter(([, value]) => (value ?? "") !== "");
+function textOfQuery(query: Query): string {
+  const given = Object.entries(query).filter(([, value]) => (value ?? "") !== "");
   return given.map(([name, value]) => `${name}=${encodeURIComponent(value ?? "")}`).join("&");
 }
 

@@ -31,6 +31,7 @@ export function listedBlob(item: ListedItem, kind: DatasourceKind): ListedBlob {
     ...typeOf(p, kind, item.metadata),
     ...tiersOf(p.accessTier, p.accessTierInferred),
     ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags }),
+    ...directoryMetadataOf(typeOf(p, kind, item.metadata), item.metadata),
   };
 }
 
@@ -73,6 +74,16 @@ function typeOf(
   const isDirectory =
     p.resourceType === undefined ? metadata?.["hdi_isfolder"] === "true" : p.resourceType === "directory";
   return isDirectory ? { type: "directory" } : {};
+}
+
+/** A directory has no object that carries its metadata. */
+function directoryMetadataOf(
+  { type }: Pick<Entry, "type">,
+  metadata: Readonly<Record<string, string>> = {},
+): Pick<Entry, "metadata"> {
+  if (type !== "directory") return {};
+  const own = Object.entries(metadata).filter(([name]) => name.toLowerCase() !== "hdi_isfolder");
+  return own.length === 0 ? {} : { metadata: Object.fromEntries(own) };
 }
 
 function tiersOf(tier: string | undefined, isInferred: boolean | undefined): { tier?: string; effectiveTier?: string } {

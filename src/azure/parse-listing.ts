@@ -1,6 +1,6 @@
 /**
  * @module
- * The XML of List Blobs.
+ * The XML of List Blobs, and of List Containers, which is built alike.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/list-blobs#response-body
  */
@@ -26,6 +26,8 @@ export interface ListedProperties {
   readonly copyStatus?: string;
   readonly copyId?: string;
   readonly copySource?: string;
+  /** Of a container that anybody may read: `blob` or `container`. */
+  readonly publicAccess?: string;
   /** `file` or `directory`; accounts with a hierarchical namespace only. */
   readonly resourceType?: string;
   /** How many index tags there are; flat accounts only. */
@@ -106,6 +108,8 @@ function emptyDraft(): Draft {
   return { properties: new Map(), metadata: [], untold: [], tags: [] };
 }
 
+const ITEMS = new Set(["Blob", "Container"]);
+
 class PageReader {
   readonly #blobs: ListedItem[] = [];
   readonly #path: string[] = [];
@@ -120,7 +124,7 @@ class PageReader {
     this.#path.push(name);
     this.#text = "";
     this.#isEncoded = isEncoded;
-    if (this.#path.length === 3 && name === "Blob") this.#draft = emptyDraft();
+    if (this.#path.length === 3 && ITEMS.has(name)) this.#draft = emptyDraft();
   }
 
   add(text: string): void {
@@ -135,8 +139,8 @@ class PageReader {
     this.#isEncoded = false;
     if (path.length === 0) this.#isRootClosed = name === "EnumerationResults";
     else if (path.length === 1 && name === "NextMarker") this.#nextMarker = text;
-    else if (path.length === 2 && name === "Blob") this.#blobs.push(itemOf(this.#draft));
-    else if (path[2] === "Blob") this.#closeInBlob(path.slice(3), name, text);
+    else if (path.length === 2 && ITEMS.has(name)) this.#blobs.push(itemOf(this.#draft));
+    else if (ITEMS.has(path[2] ?? "")) this.#closeInBlob(path.slice(3), name, text);
   }
 
   #closeInBlob([part, ...within]: readonly string[], name: string, text: string): void {
@@ -184,6 +188,7 @@ const TEXTS = {
   CopyStatus: "copyStatus",
   CopyId: "copyId",
   CopySource: "copySource",
+  PublicAccess: "publicAccess",
   ResourceType: "resourceType",
 } as const satisfies Record<string, keyof ListedProperties>;
 

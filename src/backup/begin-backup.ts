@@ -1,3 +1,4 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
@@ -5,13 +6,17 @@ import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import { type BackupInstance, type ContainerChoice, checkKind } from "../instances/contract.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
 import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
+import { type WorkRecord, workRows } from "../jobs/work.ts";
 import { decideTag, expiryOf, type PolicyRecord, type TaggingCriterion } from "../policies/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import { NO_WARNINGS, type Warning } from "../vault/seal.ts";
+import { joinWarnings, type Warning } from "../vault/seal.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
-import type { BegunBackup, Datasource } from "./contract.ts";
+import type { BegunBackup, ContainerProperties, Datasource } from "./contract.ts";
+
+/** Rows written at once. */
+const NOTING_WIDTH = 16;
 
 export interface BeginBackupDeps {
   readonly jobs: RecordTable<Job>;
@@ -19,6 +24,7 @@ export interface BeginBackupDeps {
   readonly policies: RecordTable<PolicyRecord>;
   readonly locks: RecordTable<InstanceLock>;
   readonly attempts: RecordTable<Attempt>;
+  readonly work: RecordTable<WorkRecord>;
   readonly datasource: (instance: BackupInstance) => Datasource;
   readonly vault: (instanceId: string) => VaultFiles;
   readonly clock: Clock;
@@ -51,6 +57,7 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   const datasource = deps.datasource(instance);
   const { containers, missing } = await resolveContainers(datasource, instance.containers);
   checkKind(instance.datasource, await datasource.actualKind());
+  const untold = await noteProperties(deps, job.id, containers, await datasource.describeContainers());
   const vault = deps.vault(instance.id);
   const newest = (await listSeals(vault)).toSorted((a, b) => b.sequence - a.sequence)[0];
   const point = { id: deriveId("recovery-point", instance.id, job.id), sequence: (newest?.sequence ?? 0) + 1 };
@@ -64,10 +71,36 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
     recoveryPoint: { ...point, time: time.toISOString() },
     containers,
     ...retentionOf(job, policy, earlierSlot, time),
-    warnings: missing.length === 0 ? NO_WARNINGS : { count: missing.length, first: missing },
+    warnings: joinWarnings([{ count: missing.length + untold.length, first: [...missing, ...untold] }]),
     ...(newest === undefined ? {} : { previous: newest.id }),
   }));
   return { begun: true, containers: settled?.containers ?? containers };
+}
+
+/**
+ * Notes what the containers have beside their blobs, for the seal. Safe to run twice: the first note stays.
+ *
+ * @returns a warning for each container of whose metadata the service does not tell all
+ */
+async function noteProperties(
+  { work }: Pick<BeginBackupDeps, "work">,
+  jobId: string,
+  containers: readonly string[],
+  described: readonly ContainerProperties[],
+): Promise<Warning[]> {
+  const wanted = new Set(containers);
+  const ours = described.filter(({ container }) => wanted.has(container));
+  await mapBounded(ours, NOTING_WIDTH, ({ untoldMetadata: _, ...properties }) =>
+    work.insert(jobId, workRows.properties(properties.container), { kind: "properties", ...properties }),
+  );
+  return ours.flatMap(({ container, untoldMetadata = [] }) =>
+    untoldMetadata.length === 0
+      ? []
+      : {
+          ...{ container, name: "", code: "metadata-not-told" },
+          message: `the service does not tell the container's metadata '${untoldMetadata.join("', '")}'`,
+        },
+  );
 }
 
 function taggingOf(policy: PolicyRecord | undefined): readonly TaggingCriterion[] {

@@ -10,6 +10,7 @@ import { RangeId } from "../jobs/work.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { PublicAccess } from "../vault/seal.ts";
 
 /** Queue `container-plans`: cut one container into ranges, and send them off. */
 export const PlanMessage = JobRef.extend({ container: z.string() });
@@ -112,6 +113,17 @@ export interface SourceMarker {
   readonly writtenAt: Date;
 }
 
+/** What a container has beside its blobs. */
+export interface ContainerProperties {
+  readonly container: string;
+  /** Names in the case in which they were written; absent: none. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Absent: nobody may read it without a right. */
+  readonly publicAccess?: PublicAccess;
+  /** Names of metadata whose values the service does not tell. */
+  readonly untoldMetadata?: readonly string[];
+}
+
 /** The storage account that is protected, as a backup reads it. */
 export interface Datasource {
   /** As the instance has it. */
@@ -121,6 +133,8 @@ export interface Datasource {
   containerExists(container: string): Promise<boolean>;
   /** Names of all containers, ascending, system containers left out. */
   listContainers(): Promise<string[]>;
+  /** What containers have beside their blobs, as it is now; only those that have something. */
+  describeContainers(): Promise<ContainerProperties[]>;
   /** Pages of a container's blobs in listing order, from a position to the end; a page may be empty. */
   listPages(container: string, options: ListOptions): AsyncIterable<readonly ListedBlob[]>;
   /** The blob as it is now; undefined when there is none. */

@@ -61,6 +61,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   const skipped = await skippedOf(deps, job);
   const replicated = job.containers.filter((name) => !skipped.has(name));
   const containers = await mapBounded(replicated, INDEX_WIDTH, (name) => indexContainer(deps, vault, job, name, order));
+  const described = await propertiesOf(deps, job);
   const totals = containers.map((container) => container.totals).reduce(addTotals, NO_TOTALS);
   const warnings = joinWarnings([
     job.warnings ?? NO_WARNINGS,
@@ -83,7 +84,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     policy: job.policyName,
     ...(job.scheduledSlot === undefined ? {} : { scheduledSlot: job.scheduledSlot }),
     ...(job.promisedUntil === undefined ? {} : { promisedUntil: job.promisedUntil }),
-    containers: containers.map(({ sealed }) => sealed),
+    containers: containers.map(({ sealed }) => ({ ...sealed, ...described.get(sealed.name) })),
     entries: totals.entries,
     bytes: totals.bytes,
     warnings,
@@ -106,6 +107,15 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     warnings: joinWarnings([seal.warnings], LONGEST_WARNINGS),
   }));
   return totals;
+}
+
+/** @returns what containers have beside their blobs, by name */
+async function propertiesOf(
+  { work }: Pick<SealDeps, "work">,
+  job: JobUnderWay,
+): Promise<ReadonlyMap<string, Pick<Seal["containers"][number], "metadata" | "publicAccess">>> {
+  const rows = await listWork(work, job.id, workRows.propertiesAll, "properties");
+  return new Map(rows.map(({ kind: _, container, ...properties }) => [container, properties]));
 }
 
 /** Raises the alert that the newest point lacks much of its source, or resolves it. */

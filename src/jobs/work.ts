@@ -5,7 +5,8 @@
  */
 import { z } from "zod";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
-import { Warnings } from "../vault/seal.ts";
+import { Texts } from "../vault/entry.ts";
+import { PUBLIC_ACCESS, Warnings } from "../vault/seal.ts";
 import { SegmentRef } from "../vault/segment.ts";
 import { JobTotals, Position } from "./contract.ts";
 
@@ -119,6 +120,14 @@ const Skipped = z.object({
   message: z.string(),
 });
 
+/** What a source container has beside its blobs, as it was when the backup began. */
+const Properties = z.object({
+  kind: z.literal("properties"),
+  container: z.string(),
+  metadata: Texts.optional(),
+  publicAccess: z.enum(PUBLIC_ACCESS).optional(),
+});
+
 /** One segment is in the restore target. */
 const Restored = z.object({
   kind: z.literal("restored"),
@@ -161,6 +170,7 @@ export const WorkRecord = z.discriminatedUnion("kind", [
   Skipped,
   Restored,
   Watch,
+  Properties,
   Container,
 ]);
 export type WorkRecord = Readonly<z.infer<typeof WorkRecord>>;
@@ -197,6 +207,8 @@ export const workRows = {
   restoredAll: (container: string) => `restored|${container}|`,
   restored: (container: string, segment: number) => `restored|${container}|${digits(segment)}`,
   watch: "watch",
+  propertiesAll: "properties|",
+  properties: (container: string) => `properties|${container}`,
   containers: "container|",
   container: (container: string) => `container|${container}`,
 } as const;

@@ -20,7 +20,8 @@ export interface BeginRestoreDeps {
  * Settles what a restore is about, pins its recovery point, and claims its target: creates the containers, which must not
  * be there yet.
  *
- * Safe to run twice: a container that this job created is known by its metadata and taken again.
+ * Safe to run twice: a container that this job created is known by its metadata and taken again; a job that has restored
+ * everything claims nothing more.
  *
  * @throws VaultError `recovery-point/not-found`, `restore/target-is-source`, `restore/container-not-in-recovery-point`,
  *   `restore/target-container-exists`; nothing is written to the target then
@@ -53,7 +54,8 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
       `the recovery point does not hold ${unknown.map((name) => `'${name}'`).join(", ")}`,
     );
   }
-  await claim(deps.target(request, job.instance), containers, job);
+  // A job whose totals are noted has restored everything, and its containers may have lost its mark.
+  if (job.totals === undefined) await claim(deps.target(request, job.instance), containers, job);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
     containers: [...containers],

@@ -2,26 +2,32 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
-import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
-import { jobUnderWay } from "../jobs/job-under-way.ts";
+import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
+import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import type { RestoreVault } from "./contract.ts";
+import { joinWarnings, type Seal, type Warning } from "../vault/seal.ts";
+import type { RestoreTarget, RestoreVault } from "./contract.ts";
 
 export interface CheckRestoreDeps {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<BackupInstance>;
   readonly work: RecordTable<WorkRecord>;
   readonly vault: (instanceId: string) => RestoreVault;
+  readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
 }
 
-/** Containers whose rows are read at once. */
+/** Characters of the warnings that the job's row names. */
+const LONGEST_WARNINGS = 300_000;
+
+/** Containers whose rows are read, or that are finished, at once. */
 const READING_WIDTH = 16;
 
 /**
- * Compares what was restored with what the seal says, container by container.
+ * Compares what was restored with what the seal says, container by container, and then gives the containers the metadata and
+ * the access level of the source's, in place of the mark of the job.
  *
- * Safe to run twice: it only reads, and notes the same totals.
+ * Safe to run twice: it notes the same totals, before any mark goes; and a container without the mark is finished.
  *
  * @throws VaultError `restore/verification-failed`
  */
@@ -45,6 +51,30 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
     }
   }
   const all = restored.reduce(addTotals, NO_TOTALS);
+  // Whoever begins the job anew finds by the totals that it needs no claim any more.
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals: all }));
+  const warnings = await finishContainers(deps, job, seal);
+  if (warnings.length > 0) {
+    const told = joinWarnings([{ count: warnings.length, first: warnings }], LONGEST_WARNINGS);
+    await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, warnings: row.warnings ?? told }));
+  }
   return all;
+}
+
+/** @returns a warning for each container that could not be given all that the source's had */
+async function finishContainers(deps: CheckRestoreDeps, job: JobUnderWay, seal: Seal): Promise<Warning[]> {
+  if (job.request.kind !== "restore") return [];
+  const target = deps.target(job.request, job.instance);
+  const refused = await mapBounded(job.containers, READING_WIDTH, async (container) => {
+    const { metadata, publicAccess } = seal.containers.find(({ name }) => name === container) ?? {};
+    const properties = {
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(publicAccess === undefined ? {} : { publicAccess }),
+    };
+    return target.finishContainer(container, job.id, properties);
+  });
+  return job.containers.flatMap((container, i) => {
+    const message = refused[i];
+    return message === undefined ? [] : { container, name: "", code: "public-access-not-permitted", message };
+  });
 }

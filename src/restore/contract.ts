@@ -7,6 +7,7 @@ import type { Activity } from "../foundation/flow.ts";
 import { JobRef, type JobTotals } from "../jobs/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
+import type { Seal } from "../vault/seal.ts";
 
 /** Queue `container-restore-plans`: send the restore of one container off. */
 export const LanesMessage = JobRef.extend({ container: z.string() });
@@ -64,6 +65,9 @@ export type RestoreOutcome =
   /** The object is in the vault, but cannot be read as it is. */
   | { readonly kind: "unreadable"; readonly message: string };
 
+/** What a container had beside its blobs. */
+export type SealedProperties = Pick<Seal["containers"][number], "metadata" | "publicAccess">;
+
 /** Whose a container of the target is: created by this job, or by anyone else. */
 export type ContainerOwner = "ours" | "foreign";
 
@@ -73,6 +77,13 @@ export interface RestoreTarget {
   look(container: string, jobId: string): Promise<ContainerOwner | undefined>;
   /** Creates a container that says which job it belongs to, unless it is there. @returns whose it is now */
   createContainer(container: string, jobId: string): Promise<ContainerOwner>;
+  /**
+   * Gives a container that this job created what the source's had, in place of the mark of the job. One that has no such
+   * mark is left alone: it was finished before. Safe to run twice.
+   *
+   * @returns what could not be given to it, for people
+   */
+  finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<string | undefined>;
   /**
    * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
    * tags and tier. Never writes over a whole blob; one that an earlier attempt left half is replaced. An entry of type

@@ -22,6 +22,7 @@ function copiesThrough(copy: (name: string, copyNow: () => Promise<RestoreOutcom
   return (target: RestoreTarget): RestoreTarget => ({
     look: (container, job) => target.look(container, job),
     createContainer: (container, job) => target.createContainer(container, job),
+    finishContainer: (container, job, properties) => target.finishContainer(container, job, properties),
     listPages: (container, from) => target.listPages(container, from),
     contentMd5: (container, name) => target.contentMd5(container, name),
     copyObject: (path, container, entry, goesOn) =>

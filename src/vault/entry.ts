@@ -1,21 +1,21 @@
 /**
  * @module
- * One line of a segment: one blob or directory at a recovery point. Content type, headers and metadata are not here:
- * the object itself carries them.
+ * One line of a segment: one blob or directory at a recovery point. Content type, headers and metadata of a blob are not
+ * here: the object itself carries them.
  */
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 
 export const ENTRY_TYPES = ["append", "page", "directory"] as const;
 
-/** Unlike `z.record` it keeps a tag called `__proto__`, which Azure allows. */
-const Tags = z.custom<Readonly<Record<string, string>>>(
+/** Unlike `z.record` it keeps a name `__proto__`, which Azure allows for tags and metadata. */
+export const Texts = z.custom<Readonly<Record<string, string>>>(
   (value) =>
     typeof value === "object" &&
     value !== null &&
     !Array.isArray(value) &&
     Object.values(value).every((tag) => typeof tag === "string"),
-  "tags are an object of strings",
+  "is not an object of strings",
 );
 
 export const Entry = z.object({
@@ -39,13 +39,15 @@ export const Entry = z.object({
   /** The source's access tier where it was set on the blob itself; absent where the account's default holds. */
   tier: z.string().optional(),
   /** Blob index tags; absent when there are none. */
-  tags: Tags.optional(),
+  tags: Texts.optional(),
   owner: z.string().optional(),
   group: z.string().optional(),
   /** POSIX permissions in symbolic form, such as `rwxr-x---`. */
   permissions: z.string().optional(),
   /** POSIX access control list in short text form. */
   acl: z.string().optional(),
+  /** Of a directory only: other entries have an object that carries them. Without `hdi_isfolder`, which says what it is. */
+  metadata: Texts.optional(),
 });
 export type Entry = Readonly<z.infer<typeof Entry>>;
 
@@ -80,6 +82,7 @@ export function encodeEntry(entry: Entry): EntryLine {
     group: entry.group,
     permissions: entry.permissions,
     acl: entry.acl,
+    metadata: entry.metadata === undefined ? undefined : sortedByKey(entry.metadata),
   }) as EntryLine;
 }
 

@@ -1,5 +1,10 @@
 import { z } from "zod";
+import { Texts } from "./entry.ts";
 import { decodeDocument } from "./version.ts";
+
+/** What anybody may read of a container that is not private: its blobs, or also its listing. */
+export const PUBLIC_ACCESS = ["blob", "container"] as const;
+export type PublicAccess = (typeof PUBLIC_ACCESS)[number];
 
 /** A blob that a job could not take or give back, by name. */
 export const Warning = z.object({
@@ -77,6 +82,10 @@ export const Seal = z.object({
       index: z.object({ path: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
       entries: z.int().nonnegative(),
       bytes: z.int().nonnegative(),
+      /** Of the container itself, when the backup began; absent: none, or from before it was kept. */
+      metadata: Texts.optional(),
+      /** Absent: private, or from before it was kept. */
+      publicAccess: z.enum(PUBLIC_ACCESS).optional(),
     }),
   ),
   entries: z.int().nonnegative(),

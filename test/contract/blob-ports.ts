@@ -267,6 +267,18 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await target.look(free, "job-2")).toBe("foreign");
     });
 
+    test("gives its containers what the source's had, once, and takes its own mark away", async ({ expect }) => {
+      const { target, free } = await open();
+      await target.createContainer(free, "job-1");
+      const properties = { metadata: { team: "lakes" }, publicAccess: "blob" } as const;
+      expect(await target.finishContainer(free, "job-2", properties)).toBeUndefined();
+      expect(await target.look(free, "job-1")).toBe("ours");
+      expect(await target.finishContainer(free, "job-1", properties)).toBeUndefined();
+      expect(await target.look(free, "job-1")).toBe("foreign");
+      expect(await target.finishContainer(free, "job-1", {})).toBeUndefined();
+      expect(await target.look(free, "job-1")).toBe("foreign");
+    });
+
     test("gives back what was taken in, and never writes over a blob", async ({ expect }) => {
       const estate = await open();
       const { target, free } = estate;

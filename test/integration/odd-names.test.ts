@@ -247,3 +247,47 @@ test.for(["block", "append"] as const)(
     }
   },
 );
+
+test("containers are told with metadata and access level, and get them back", async ({ expect }) => {
+  const source = account("prodlake");
+  const metadata = { Team: "lakes", lower: "case" };
+  await source.container("described").create({ metadata, access: "blob" });
+  await source.container("plain").create();
+  const described = await new BlobDatasource(source, "blobServices").describeContainers();
+  const found = described.find(({ container }) => container === "described");
+  expect(described.map(({ container }) => container)).not.toContain("plain");
+  expect(found).toEqual({ container: "described", metadata, publicAccess: "blob" });
+  if (found === undefined) return;
+
+  const target = new BlobRestoreTarget(account("restored"), account("vault"), INSTANCE, LIMITS);
+  await target.createContainer("described", "job");
+  expect(await target.finishContainer("described", "job", found)).toBeUndefined();
+  expect(await new BlobDatasource(account("restored"), "blobServices").describeContainers()).toEqual([found]);
+});
+
+test("one container whose metadata the SDK cannot read keeps none from being described", async ({ expect }) => {
+  const metadata =
+    "<Metadata><_>1</_><constructor>2</constructor><x-ms-invalid-name>a b</x-ms-invalid-name></Metadata>";
+  const properties = `<Properties><Last-Modified>${new Date(0).toUTCString()}</Last-Modified><Etag>0x1</Etag><PublicAccess>container</PublicAccess></Properties>`;
+  const server = createServer((request, response) => {
+    request.resume();
+    response.setHeader("content-type", "application/xml");
+    const one = `<Container><Name>raw</Name>${properties}${metadata}</Container>`;
+    const logs = `<Container><Name>$logs</Name>${properties}${metadata}</Container>`;
+    response.end(`<EnumerationResults><Containers>${one}${logs}</Containers><NextMarker /></EnumerationResults>`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const key = Buffer.from("key").toString("base64");
+  const endpoint = `http://127.0.0.1:${port}/double`;
+  const connectionString = `DefaultEndpointsProtocol=http;AccountName=double;AccountKey=${key};BlobEndpoint=${endpoint};`;
+  try {
+    const double = new BlobAccount({ kind: "key", connectionString }, () => new Date());
+    expect(await new BlobDatasource(double, "blobServices").describeContainers()).toEqual([
+      { container: "raw", metadata: { _: "1", constructor: "2" }, publicAccess: "container", untoldMetadata: ["a b"] },
+    ]);
+  } finally {
+    server.close();
+  }
+});

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import type {
   BackupVault,
+  ContainerProperties,
   CopyOutcome,
   Datasource,
   ListedBlob,
@@ -15,7 +16,13 @@ import type {
   SourceVersion,
 } from "../../src/backup/contract.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
-import type { ContainerOwner, RestoredBlob, RestoreOutcome, RestoreTarget } from "../../src/restore/contract.ts";
+import type {
+  ContainerOwner,
+  RestoredBlob,
+  RestoreOutcome,
+  RestoreTarget,
+  SealedProperties,
+} from "../../src/restore/contract.ts";
 import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";
@@ -40,6 +47,8 @@ export class MemoryAccount {
   /** What the account says that it is; absent: it does not say. */
   kind?: DatasourceKind;
   readonly owners = new Map<string, string>();
+  /** What containers have beside their blobs. */
+  readonly properties = new Map<string, Omit<ContainerProperties, "container">>();
   /** Containers under an immutability policy: markers cannot be removed. */
   readonly immutable = new Set<string>();
   #writes = 0;
@@ -104,6 +113,10 @@ export class MemoryDatasource implements Datasource {
 
   async containerExists(container: string): Promise<boolean> {
     return this.account.containers.has(container);
+  }
+
+  async describeContainers(): Promise<ContainerProperties[]> {
+    return [...this.account.properties].map(([container, properties]) => ({ container, ...properties }));
   }
 
   async listContainers(): Promise<string[]> {
@@ -268,6 +281,7 @@ export function stampOf(file: MemoryBlob, writtenAt = LONG_AGO): Stamp {
 const emptyBlob: MemoryBlob = { content: "", etag: "0x0", modified: "2026-01-01T00:00:00.000Z" };
 
 export class MemoryTarget implements RestoreTarget {
+  allowsPublicAccess = true;
   readonly account: MemoryAccount;
   readonly vault: MemoryVault;
   readonly pageSize: number;
@@ -289,6 +303,17 @@ export class MemoryTarget implements RestoreTarget {
       this.account.owners.set(container, jobId);
     }
     return (await this.look(container, jobId)) ?? "foreign";
+  }
+
+  async finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<string | undefined> {
+    if ((await this.look(container, jobId)) !== "ours") return undefined;
+    const { metadata, publicAccess } = properties;
+    this.account.properties.set(container, {
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(publicAccess === undefined || !this.allowsPublicAccess ? {} : { publicAccess }),
+    });
+    this.account.owners.delete(container);
+    return publicAccess === undefined || this.allowsPublicAccess ? undefined : `it was '${publicAccess}'`;
   }
 
   async copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome> {

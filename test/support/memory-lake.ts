@@ -90,6 +90,7 @@ export class MemoryLake {
   readonly events: string[] = [];
   /** Whether the host is about to end the process. */
   isStopping = false;
+  targetAllowsPublicAccess = true;
   readonly #options: LakeOptions;
   readonly #pool: AdaptivePool;
   #executions = 0;
@@ -146,7 +147,11 @@ export class MemoryLake {
           if (this.vault.files.size > 0) throw new VaultError("storage/conflict", "the container is not empty");
         },
       }),
-      target: () => this.crash.wrap(new MemoryTarget(this.target, this.vault)),
+      target: () => {
+        const target = new MemoryTarget(this.target, this.vault);
+        target.allowsPublicAccess = this.targetAllowsPublicAccess;
+        return this.crash.wrap(target);
+      },
       newId: () => `execution-${this.#executions++}`,
       isStopping: () => this.isStopping,
       clock: () => {

@@ -83,6 +83,10 @@ function dispatch(blobs: StoredBlobs, request: WireRequest): WireAnswer {
   if (container === "") return listContainers(blobs, request);
   if (blob === "") {
     if (comp === "list") return listBlobs(blobs, request);
+    if (method === "PUT" && comp === "metadata") {
+      blobs.setContainerMetadata(request.account, container, request.metadata);
+      return { status: 200, headers: {} };
+    }
     if (method === "PUT") blobs.createContainer(request.account, container, request.metadata);
     const { metadata } = blobs.container(request.account, container);
     return { status: method === "PUT" ? 201 : 200, headers: { etag: '"0x1"', ...metadataHeaders(metadata) } };

@@ -85,6 +85,11 @@ export class StoredBlobs {
     this.#containers.set(key, { blobs: new Map(), staged: new Map(), metadata });
   }
 
+  setContainerMetadata(account: string, name: string, metadata: Readonly<Record<string, string>>): void {
+    const before = this.container(account, name);
+    this.#containers.set(`${account}/${name}`, { ...before, metadata });
+  }
+
   container(account: string, name: string): Container {
     const found = this.#containers.get(`${account}/${name}`);
     if (found === undefined) throw new Refusal(404, "ContainerNotFound");

@@ -5,6 +5,8 @@ export interface RecordedRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: IncomingMessage["headers"];
+  /** Of a batch: the requests in it, once it has gone on. */
+  body: string;
 }
 
 /** An answer that says no. */
@@ -33,8 +35,14 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   const requests: RecordedRequest[] = [];
   const server = createServer((incoming, outgoing) => {
     const { method = "GET", headers, url = "/" } = incoming;
-    const recorded = { method, headers, url: new URL(url, target) };
+    const recorded: RecordedRequest = { method, headers, url: new URL(url, target), body: "" };
     requests.push(recorded);
+    if (recorded.url.searchParams.get("comp") === "batch") {
+      incoming.on("data", (piece: Buffer) => {
+        recorded.body += piece.toString();
+      });
+      incoming.pause();
+    }
     proxy.before(recorded).then(
       () => {
         const refusal = proxy.refusing(recorded);

@@ -96,14 +96,15 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
     // One block at least, so that any number of short attempts comes to an end.
     isCutOff ||= copied > 0 && !goesOn();
     if (isCutOff || staged.get(id) === length) return id;
-    await underPressure(request, async () => {
+    const isCopied = await underPressure(request, goesOn, async () => {
       const { url, authorization } = await request.from.account.copySource(source);
       await blob.stageBlockFromURL(id, url, offset, length, {
         abortSignal: request.to.account.whileMoving(length),
         ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
       });
     });
-    copied += 1;
+    if (isCopied) copied += 1;
+    else isCutOff = true;
     return id;
   });
   if (isCutOff) return { kind: "unfinished" };
@@ -117,16 +118,27 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   return { kind: "copied" };
 }
 
-/** Copies a block under the account's limit; any answer but that of a busy service is for {@link explain}. */
-function underPressure(request: CopyRequest, copyBlock: () => Promise<void>): Promise<void> {
-  return request.to.account.blocks.run(async () => {
+/**
+ * Copies a block under the account's limit; any answer but that of a busy service is for {@link explain}.
+ *
+ * @returns whether there was time for it
+ */
+async function underPressure(
+  request: CopyRequest,
+  goesOn: () => boolean,
+  copyBlock: () => Promise<void>,
+): Promise<boolean> {
+  const { results, gaveUp } = await request.to.account.blocks.mapWhile([copyBlock], goesOn, async (copy) => {
     try {
-      await copyBlock();
+      await copy();
+      return true;
     } catch (error) {
       const failure = mapError(error, refusingPlace(error, request));
       throw isPassing(failure) ? failure : error;
     }
   });
+  if (gaveUp !== undefined) throw gaveUp;
+  return results[0] === true;
 }
 
 /**

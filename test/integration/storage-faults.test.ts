@@ -138,6 +138,47 @@ test("the blocks of a large blob are each tried again, and none is copied twice"
   expect(blocks).toBe(Math.ceil(content.length / 400) + 4);
 });
 
+test("the blocks of a large blob are tried again only while there is time, and the next attempt goes on", async ({
+  expect,
+}) => {
+  const content = Array.from({ length: 200 }, (_, n) => `line ${n}\n`).join("");
+  const { name, etag, size } = await upload("large", content);
+  const isBlock = (method: string, url: URL): boolean => method === "PUT" && url.searchParams.get("comp") === "block";
+  let hasTime = true;
+  let late = 0;
+  let asked = 0;
+  go((method, url) => {
+    if (!isBlock(method, url)) return undefined;
+    asked += 1;
+    if (!hasTime) late += 1;
+    if (asked === 1) return undefined;
+    // The first block is there; of all others, each first try is refused, and then the time is over.
+    setTimeout(() => (hasTime = false), 20);
+    return "error";
+  });
+  const version = { container: lake.containerName, name, etag, size };
+  expect(await vault.copyObject(version, "data/large", () => hasTime)).toEqual({ kind: "unfinished" });
+  expect(asked).toBeGreaterThan(1);
+  const before = asked;
+  expect(late).toBeLessThanOrEqual(COPY_LIMITS.blockWidth);
+  go((method, url) => {
+    if (isBlock(method, url)) asked += 1;
+    return undefined;
+  });
+  expect(await vault.copyObject(version, "data/large", () => true)).toMatchObject({ kind: "copied" });
+  expect(asked - before).toBe(Math.ceil(content.length / 400) - 1);
+  expect((await vaultFiles.getBlobClient("data/large").downloadToBuffer()).toString()).toBe(content);
+});
+
+test("a broken object is removed when the time is over, and copied anew by the next attempt", async ({ expect }) => {
+  const { name, etag, size } = await upload("one", "content");
+  await vaultFiles.getBlockBlobClient("data/one").upload("half", 4);
+  const version = { container: lake.containerName, name, etag, size };
+  expect(await vault.copyObject(version, "data/one", () => false)).toEqual({ kind: "unfinished" });
+  expect(await vaultFiles.getBlobClient("data/one").exists()).toBe(false);
+  expect(await vault.copyObject(version, "data/one", () => false)).toMatchObject({ kind: "copied", movedBytes: size });
+});
+
 test("a whole set comes out right under fire, and at full width", { timeout: 180_000 }, async ({ expect }) => {
   const count = 500;
   const chance = seededRandom(7);

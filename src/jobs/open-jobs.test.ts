@@ -58,6 +58,28 @@ test("a job whose worker went silent is begun anew within two minutes of its las
   expect((await world.job()).status).toBe("InProgress");
 });
 
+test.for([
+  { kind: "backup", slot: "2026-01-01T00:00:00.000Z", rule: "BackupDaily" },
+  { kind: "restore", recoveryPoint: "p", target: { resourceId: "/t", account: "t" } },
+  { kind: "retention" },
+  { kind: "scrub" },
+] as const)(
+  "a job of kind '$kind' whose orchestration hangs without a sign is begun anew",
+  async (request, { expect }) => {
+    const world = new MemoryJobs();
+    await world.begin(["raw"], { request });
+    await world.housekeeping();
+    const done = await pass(world, 3);
+    expect(done.filter((because) => because === "was begun anew")).toHaveLength(1);
+    const { kind } = request;
+    const input = ONE;
+    expect(world.orchestrations.started).toEqual([
+      { name: kind, id: `${kind}-one`, input },
+      { name: kind, id: `${kind}-one-1`, input },
+    ]);
+  },
+);
+
 test("events go to the orchestration that works on the job now", async ({ expect }) => {
   const world = await running();
   await raiseEvent(world.deps, ONE, "replicated.raw", null);

@@ -5,6 +5,7 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { type MovableTime, openMovableTime } from "../../local/testing/movable-time.ts";
+import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { type Estate, GIVEN_URL, openEstate } from "./support/estate.ts";
 import { Scenario } from "./support/scenario.ts";
 
@@ -12,17 +13,24 @@ const MINUTE_MS = 60_000;
 
 let time: MovableTime;
 let estate: Estate;
+/** Between the app and its tables; the host has its own way to them. */
+let tables: FaultyProxy;
 /** Where the clock stands. */
 let now = Date.parse("2026-03-02T10:00:30.000Z");
 
 beforeAll(async () => {
   if (GIVEN_URL !== undefined) return;
   time = await openMovableTime(new Date(now));
-  estate = await openEstate({}, time);
+  estate = await openEstate(async (azurite) => {
+    const { connectionString, tableEndpoint } = azurite.account("vaultstate");
+    tables = await startFaultyProxy(new URL(tableEndpoint).origin);
+    return { VaultState: connectionString.replace(new URL(tableEndpoint).origin, tables.origin) };
+  }, time);
 });
 
 afterAll(async () => {
   await estate?.close();
+  await tables?.stop();
   await time?.close();
 });
 
@@ -110,6 +118,21 @@ describe.skipIf(GIVEN_URL !== undefined)("a job comes to its end", () => {
     estate.freeze?.(false);
     await moved;
     await pass(3);
+    expect(await end(lake, job)).toBe("Completed");
+    await restoresWhole(lake, expect);
+  });
+
+  test("when the app's tables are away for ten minutes", { timeout: 120_000 }, async ({ expect }) => {
+    const lake = await protectedLake(300);
+    const job = await lake.startBackup();
+    await setTimeout(500);
+    tables.fault = () => "reset";
+    now = Math.max(now, time.now().getTime()) + 10 * MINUTE_MS;
+    const moved = time.moveTo(new Date(now));
+    await setTimeout(3_000);
+    tables.fault = () => undefined;
+    await moved;
+    expect(tables.faults.get("reset")).toBeGreaterThan(0);
     expect(await end(lake, job)).toBe("Completed");
     await restoresWhole(lake, expect);
   });

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { TableServiceClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { QueueServiceClient } from "@azure/storage-queue";
-import { startAzurite } from "../../../local/azurite.ts";
+import { type Azurite, startAzurite } from "../../../local/azurite.ts";
 import { type ArmClient, openArmClient } from "../../../local/demo/arm-client.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../../local/lakevault.ts";
 import type { MovableTime } from "../../../local/testing/movable-time.ts";
@@ -36,6 +36,9 @@ export interface Estate {
   close(): Promise<void>;
 }
 
+/** App settings of a test's own, made when Azurite is there. */
+type Changes = Readonly<Record<string, string>> | ((azurite: Azurite) => Promise<Readonly<Record<string, string>>>);
+
 /** Whether the tests run against a host of somebody else's. */
 export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
 
@@ -43,16 +46,17 @@ export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
  * @param changes - app settings of the test's own; a host of somebody else's keeps its settings
  * @param time - what host, app and storage tell as the time; a host of somebody else's keeps the machine's
  */
-export async function openEstate(changes: Readonly<Record<string, string>> = {}, time?: MovableTime): Promise<Estate> {
+export async function openEstate(changes: Changes = {}, time?: MovableTime): Promise<Estate> {
   return GIVEN_URL === undefined ? ownEstate(changes, time) : givenEstate(GIVEN_URL);
 }
 
-async function ownEstate(changes: Readonly<Record<string, string>>, time: MovableTime | undefined): Promise<Estate> {
+async function ownEstate(changes: Changes, time: MovableTime | undefined): Promise<Estate> {
   const azurite = await startAzurite({
     accounts: LOCAL_ACCOUNTS,
     ...(time !== undefined && { nodeArguments: [time.nodeArgument] }),
   });
-  const settings = { ...lakevaultSettings(azurite), ...changes };
+  const changed = typeof changes === "function" ? await changes(azurite) : changes;
+  const settings = { ...lakevaultSettings(azurite), ...changed };
   const hostOptions = { app: APP, settings, ...(time !== undefined && { time }) };
   let host: TestHost;
   try {

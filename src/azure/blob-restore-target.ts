@@ -21,6 +21,9 @@ import { copyUntilWhole } from "./settle-copy.ts";
 /** Metadata of a container that a restore made: the job's id. Metadata names are lower case on the wire. */
 const JOB_METADATA = "lakevaultjob";
 
+/** How long a lease on a container lasts that nobody gives back; the shortest that the service takes. */
+const LEASE_SECONDS = 15;
+
 /** A storage account that a restore writes to, from the vault container of one instance. */
 export class BlobRestoreTarget implements RestoreTarget {
   readonly #account: BlobAccount;
@@ -57,34 +60,52 @@ export class BlobRestoreTarget implements RestoreTarget {
   }
 
   /**
-   * The service takes no ETag here, only a time to the second, so a mark that is there is what says that the container is
-   * still ours.
+   * The service takes no ETag here, so the mark is looked at, and taken away, under a lease: a request that comes late, when
+   * the container was made anew, names a lease that nobody has.
    *
    * @see https://learn.microsoft.com/rest/api/storageservices/set-container-metadata
    */
-  async finishContainer(
-    container: string,
-    jobId: string,
-    { metadata = {}, publicAccess }: SealedProperties,
-  ): Promise<string | undefined> {
+  async finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<string | undefined> {
     if ((await this.look(container, jobId)) !== "ours") return undefined;
-    const client = this.#account.container(container);
+    const lease = this.#account.container(container).getBlobLeaseClient();
     return mapping({ ...this.#place, container }, async () => {
-      let refused: string | undefined;
-      if (publicAccess !== undefined) {
-        try {
-          await client.setAccessPolicy(publicAccess);
-        } catch (error) {
-          // "Public access is not permitted on this storage account."
-          const code = answerOf(error)?.code;
-          if (code !== "PublicAccessNotPermitted") throw error;
-          refused = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
-        }
+      try {
+        await lease.acquireLease(LEASE_SECONDS);
+      } catch (error) {
+        if (answerOf(error)?.code !== "LeaseAlreadyPresent") throw error;
+        throw new VaultError("storage/conflict", `container '${container}' is just being finished by another`);
       }
-      // Last, because it takes the mark away.
-      await client.setMetadata({ ...metadata });
-      return refused;
+      try {
+        if ((await this.look(container, jobId)) !== "ours") return undefined;
+        return await this.#finishLeased(container, properties, lease.leaseId);
+      } finally {
+        // It ends by itself, too.
+        await lease.releaseLease().catch(() => undefined);
+      }
     });
+  }
+
+  async #finishLeased(
+    container: string,
+    { metadata = {}, publicAccess }: SealedProperties,
+    leaseId: string,
+  ): Promise<string | undefined> {
+    const client = this.#account.container(container);
+    const conditions = { leaseId };
+    let refused: string | undefined;
+    if (publicAccess !== undefined) {
+      try {
+        await client.setAccessPolicy(publicAccess, undefined, { conditions });
+      } catch (error) {
+        // "Public access is not permitted on this storage account."
+        const code = answerOf(error)?.code;
+        if (code !== "PublicAccessNotPermitted") throw error;
+        refused = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
+      }
+    }
+    // Last, because it takes the mark away.
+    await client.setMetadata({ ...metadata }, { conditions });
+    return refused;
   }
 
   async copyObject(

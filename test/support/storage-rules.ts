@@ -45,7 +45,7 @@ function isBlobCallUnconditional(call: Call): boolean {
   }
   // Creating a container that is there is refused.
   if (method !== "PUT" || (isContainer && comp === null) || ADDING.has(comp ?? "")) return false;
-  return !isConditional(call);
+  return isContainer ? header("x-ms-lease-id") === undefined : !isConditional(call);
 }
 
 function isTableCallUnconditional({ method, header }: Call): boolean {

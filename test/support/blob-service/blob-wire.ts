@@ -83,6 +83,14 @@ function dispatch(blobs: StoredBlobs, request: WireRequest): WireAnswer {
   if (container === "") return listContainers(blobs, request);
   if (blob === "") {
     if (comp === "list") return listBlobs(blobs, request);
+    if (method === "PUT" && comp === "lease") {
+      blobs.container(request.account, container);
+      const isTaken = request.header("x-ms-lease-action") === "acquire";
+      return {
+        status: isTaken ? 201 : 200,
+        headers: { "x-ms-lease-id": request.header("x-ms-proposed-lease-id") ?? "1" },
+      };
+    }
     if (method === "PUT" && comp === "metadata") {
       blobs.setContainerMetadata(request.account, container, request.metadata);
       return { status: 200, headers: {} };

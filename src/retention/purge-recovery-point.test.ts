@@ -300,6 +300,38 @@ describe("a file that was written anew", () => {
   });
 });
 
+test("an object of the same version that was copied anew for the next point does not keep the old one", async ({
+  expect,
+}) => {
+  const world = emptyWorld("one", "two");
+  await writePoint(world.vault, "one", 1, { raw: { segments: [[entry("a", "e1", 1), entry("b", "e1", 1)]] } });
+  // `a` was deleted and undeleted meanwhile: its ETag is the old one, its object a new one.
+  await writePoint(world.vault, "two", 2, { raw: { segments: [[entry("a", "e1", 2), entry("b", "e1", 1)]] } });
+  expect(await purgeRecoveryPoint(deps(world), "one")).toMatchObject({ objects: 1 });
+  expect(objects(world)).toEqual([objectPath("raw", "a", "e1", 2), objectPath("raw", "b", "e1", 1)].sort());
+});
+
+test("an index that is not the one of the seal is not gone by: nothing of the container is removed", async ({
+  expect,
+}) => {
+  const world = await threePoints();
+  const index = "manifests/two/raw/index.json";
+  const other = world.vault.files.get("manifests/one/raw/index.json");
+  if (other === undefined) throw new Error("there is no index");
+  const given = deps(world);
+  // Sealed as it was planned, and written over before it is read for the removal.
+  const remove: typeof given.vault.remove = async (files) => {
+    if (files.some(({ path }) => path === sealPath("two"))) world.vault.files.set(index, { ...other });
+    return given.vault.remove(files);
+  };
+  const { read, create, list } = given.vault;
+  const before = objects(world);
+  await expect(purgeRecoveryPoint({ ...given, vault: { read, create, list, remove } }, "two")).rejects.toMatchObject({
+    code: "format/corrupt",
+  });
+  expect(objects(world)).toEqual(before);
+});
+
 describe("neighbours of another kind", () => {
   const names = ["a", "a b", "a/b", "a0", "b"];
   const byPath = ["a", "a/b", "a b", "a0", "b"];

@@ -153,6 +153,51 @@ test("a restart that dies between its two writes is ended by the next look", asy
   expect(world.orchestrations.started.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
 });
 
+test("a restart that dies before the old orchestration is ended leaves none behind", async ({ expect }) => {
+  const world = await running();
+  await pass(world, 2);
+  world.orchestrations.terminate = async () => {
+    throw new Error("died");
+  };
+  await expect(pass(world, 1)).rejects.toThrow("died");
+  Reflect.deleteProperty(world.orchestrations, "terminate");
+  expect(await pass(world, 1)).toEqual(["started"]);
+  expect(world.orchestrations.ended.get("backup-one")).toBe("failed");
+});
+
+test("a worker that speaks up while its job is looked at keeps it from being begun anew", async ({ expect }) => {
+  const world = await running();
+  await pass(world, 2);
+  const get = world.jobs.get.bind(world.jobs);
+  let looks = 0;
+  // The second reading of the job's row is that of the look.
+  world.jobs.get = async (vault, job) => {
+    looks += 1;
+    if (looks === 2) await beat({ work: world.work, clock: () => world.now }, "one", true);
+    return get(vault, job);
+  };
+  expect(await pass(world, 1)).toEqual(["runs"]);
+  expect(looks).toBe(2);
+  expect((await world.job()).restarts).toBeUndefined();
+});
+
+test("an alert that cannot be raised is raised at the next look", async ({ expect }) => {
+  const world = await running();
+  const insert = world.alerts.insert.bind(world.alerts);
+  let refused = 0;
+  world.alerts.insert = async (...row) => {
+    refused += 1;
+    if (refused === 1) throw new VaultError("storage/unavailable", "the state account is away");
+    return insert(...row);
+  };
+  await expect(pass(world, 240)).rejects.toThrow("the state account is away");
+  await pass(world, 60);
+  expect(refused).toBe(2);
+  const [alert] = Object.values(world.alerts.dump()["vault"] ?? {});
+  expect(alert).toMatchObject({ kind: "job.stalled", subject: "one" });
+  expect((await world.job()).status).toBe("Failed");
+});
+
 test("a job that ends leaves nothing of its watch, and a late beat writes none", async ({ expect }) => {
   const world = await running();
   await world.housekeeping();

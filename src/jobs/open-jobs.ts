@@ -77,6 +77,7 @@ async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersAtWork: boole
   const id = orchestrationId(job);
   const state = await deps.orchestrations.state(id);
   if (state === undefined && job.status === "InProgress") {
+    await endForerunner(deps, job);
     await deps.orchestrations.startOnce(job.request.kind, id, ref);
     return { because: "started" };
   }
@@ -94,6 +95,13 @@ async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersAtWork: boole
   return {
     because: state === undefined ? "was cancelled before it began" : "its orchestration ended without it",
   };
+}
+
+/** Ends the orchestration before the last restart: whoever began the job anew may have died before that was done. */
+async function endForerunner({ orchestrations }: OpenJobsDeps, { restarts, ...job }: Job): Promise<void> {
+  if (restarts === undefined) return;
+  const before = restarts === 1 ? job : { ...job, restarts: restarts - 1 };
+  await orchestrations.terminate(orchestrationId(before), "begun anew");
 }
 
 /** Looks whether a job whose orchestration runs gets on. */
@@ -140,23 +148,32 @@ async function lookAt(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: 
   const noted: WatchRecord = { ...rest, seenAt: now.toISOString(), progress, restarts: hasGotOn ? 0 : known.restarts };
   switch (decided.action) {
     case "note":
-      await note(deps, job.id, noted);
+      await note(deps, job.id, known, noted);
       return { because: "runs" };
     case "restart":
-      await note(deps, job.id, { ...noted, restarts: noted.restarts + 1 });
+      if (!(await note(deps, job.id, known, { ...noted, restarts: noted.restarts + 1 }))) return { because: "runs" };
       await restart(deps, job, `${reason}: ${decided.because}`);
       return { because: "was begun anew", reason: `${reason}: ${decided.because}` };
     case "fail":
-      await note(deps, job.id, { ...noted, failedAt: now.toISOString() });
+      // Noted last: who dies before has told too little, and tells all of it again at the next look.
       await deps.raiseStalled(job, decided.failure, now);
       await deps.orchestrations.raise(orchestrationId(job), FAILED_EVENT, decided.failure);
+      await note(deps, job.id, known, { ...noted, failedAt: now.toISOString() });
       return { because: "stands still for good", reason };
   }
 }
 
-/** The row is there while the job is open: one that has ended meanwhile gets none. */
-async function note(deps: OpenJobsDeps, jobId: string, watch: WatchRecord): Promise<void> {
-  await updateRecord(deps.work, jobId, workRows.watch, () => watch);
+/**
+ * Notes what was decided, unless a worker has said meanwhile that it is at work. The row is there while the job is open: one
+ * that has ended gets none.
+ *
+ * @returns whether it was noted
+ */
+async function note(deps: OpenJobsDeps, jobId: string, known: WatchRecord, noted: WatchRecord): Promise<boolean> {
+  const stored = await updateRecord(deps.work, jobId, workRows.watch, (row) =>
+    row.kind === "watch" && row.seenAt === known.seenAt && row.beatAt === known.beatAt ? noted : row,
+  );
+  return stored === noted;
 }
 
 /**

@@ -2,6 +2,7 @@
  * @module
  * The real adapters, raced: see `test/support/blob-service/lake-races.ts`. Far more of it is `npm run soak:races`.
  */
+import { isMainThread } from "node:worker_threads";
 import { describe, test } from "vitest";
 import { serve, type WireAnswer, type WireRequest } from "../../test/support/blob-service/blob-wire.ts";
 import { addOutcomes, noOutcome, runLakeRace } from "../../test/support/blob-service/lake-races.ts";
@@ -10,7 +11,8 @@ import { StoredBlobs } from "../../test/support/blob-service/stored-blobs.ts";
 import { BlobBackupVault } from "./blob-vault.ts";
 import { COPY_LIMITS } from "./copy-request.ts";
 
-const RACES = 40;
+/** Fewer for each mutant of `npm run mutants`: Stryker runs tests in threads, Vitest in processes. */
+const RACES = isMainThread ? 40 : 8;
 
 // Half a minute of processor time, on a machine that may be busy with other tests.
 test("however two executions meet, fail and come late, a sealed point and a completed restore are whole", {
@@ -22,7 +24,7 @@ test("however two executions meet, fail and come late, a sealed point and a comp
   for (const count of ["lostAnswers", "late", "deaths", "copiesFailed", "redelivered"] as const) {
     expect(sum[count], count).toBeGreaterThan(RACES);
   }
-  expect(sum.refusedRemovals).toBeGreaterThan(10);
+  expect(sum.refusedRemovals).toBeGreaterThan(RACES / 4);
   expect(sum.later).toBeGreaterThan(0);
 });
 

@@ -2,10 +2,14 @@
  * @module
  * Runs random histories of a vault, far more than the tests do: `--histories` of them from `--seed` on, spread over
  * `--workers` processes. A history that is wrong is told on stderr by its seed, and the others go on.
+ *
+ * With `--faults` they are those of the real engine, in which calls fail and messages come twice, vanish and come late; 20
+ * of them take a second.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { FaultyBackups } from "../test/support/faulty-backups.ts";
 import { ModelBackups } from "../test/support/retention-model.ts";
 import { addOutcome, type HistoryOutcome, nothingYet, runHistory } from "../test/support/retention-world.ts";
 
@@ -27,7 +31,7 @@ async function runBatch(seeds: Iterable<number>): Promise<Batch> {
   for (const seed of seeds) {
     histories += 1;
     try {
-      addOutcome(outcome, await runHistory(seed, async () => new ModelBackups()));
+      addOutcome(outcome, await runHistory(seed, open));
     } catch (error) {
       wrong += 1;
       console.error(error instanceof Error ? error.message : error);
@@ -60,10 +64,13 @@ const { values } = parseArgs({
     histories: { type: "string", default: "20000" },
     seed: { type: "string", default: "1" },
     workers: { type: "string", default: "1" },
+    faults: { type: "boolean", default: false },
     /** Of the worker that this process is. */
     worker: { type: "string" },
   },
 });
+
+const open = values.faults ? FaultyBackups.open : async () => new ModelBackups();
 
 function countOf(name: "histories" | "seed" | "workers"): number {
   const count = Number(values[name]);

@@ -11,6 +11,7 @@ import {
   objectPrefixes,
   parseObjectPath,
   sealPath,
+  vaultMarkerPath,
 } from "../vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
@@ -102,7 +103,7 @@ class Sweep {
         prefix: manifestPrefix(recoveryPoint),
         isDebris: this.#filesNotNamed(recoveryPoint),
       })),
-      ...attempts.map(({ job }) => ({ prefix: markersPrefix(job), isDebris: async () => job !== this.#seal.job })),
+      ...attempts.map(({ job }) => ({ prefix: markersPrefix(job), isDebris: this.#markersNotOf(job) })),
     ];
     const first =
       from === undefined
@@ -203,6 +204,14 @@ class Sweep {
       named ??= this.#namedFiles();
       return !(await named).has(path);
     };
+  }
+
+  /** Of the sealed point's own job, the marker of a container that was skipped after its marker had arrived. */
+  #markersNotOf(job: string): (path: string) => Promise<boolean> {
+    const sealed = new Set(
+      job === this.#seal.job ? this.#seal.containers.map(({ name }) => vaultMarkerPath(job, name)) : [],
+    );
+    return async (path) => !sealed.has(path);
   }
 
   async #namedFiles(): Promise<ReadonlySet<string>> {

@@ -47,6 +47,7 @@ import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/
 import type { SweepableVault } from "../../src/vault/contract.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import { CrashSwitch } from "./crash-switch.ts";
+import { FaultSwitch } from "./fault-switch.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -73,6 +74,7 @@ export class MemoryLake {
   readonly source = new MemoryAccount();
   readonly target = new MemoryAccount();
   readonly crash = new CrashSwitch();
+  readonly faults = new FaultSwitch();
   readonly vault = new MemoryVault(this.source);
   readonly jobs = new MemoryRecords<Job>();
   readonly instances = new MemoryRecords<BackupInstance>();
@@ -115,29 +117,29 @@ export class MemoryLake {
     return this.#now;
   }
 
-  /** What every activity and queue function gets; each port dies where the crash switch says. */
+  /** What every activity and queue function gets; each port fails and dies where the switches say. */
   get deps() {
     const tables = {
-      jobs: this.#wrap(this.jobs),
-      instances: this.#wrap(this.instances),
-      policies: this.#wrap(this.policies),
-      locks: this.#wrap(this.locks),
-      work: this.#wrap(this.work),
-      recoveryPoints: this.#wrap(this.recoveryPoints),
-      openJobs: this.#wrap(this.openJobs),
-      attempts: this.#wrap(this.attempts),
-      pins: this.#wrap(this.pins),
-      vaults: this.#wrap(this.vaults),
-      schedules: this.#wrap(this.schedules),
-      scrubs: this.#wrap(this.scrubs),
-      alerts: this.#wrap(this.alerts),
+      jobs: this.#table(this.jobs),
+      instances: this.#table(this.instances),
+      policies: this.#table(this.policies),
+      locks: this.#table(this.locks),
+      work: this.#table(this.work),
+      recoveryPoints: this.#table(this.recoveryPoints),
+      openJobs: this.#table(this.openJobs),
+      attempts: this.#table(this.attempts),
+      pins: this.#table(this.pins),
+      vaults: this.#table(this.vaults),
+      schedules: this.#table(this.schedules),
+      scrubs: this.#table(this.scrubs),
+      alerts: this.#table(this.alerts),
     };
     const { pageSize, settings, planSettings, tickMs = 1 } = this.#options;
     return {
       ...tables,
       datasource: (): Datasource =>
-        this.crash.wrap(new MemoryDatasource(this.source, pageSize === undefined ? {} : { pageSize })),
-      vault: (): BackupVault & SweepableVault => this.crash.wrap(this.vault),
+        this.#wrap(new MemoryDatasource(this.source, pageSize === undefined ? {} : { pageSize })),
+      vault: (): BackupVault & SweepableVault => this.#wrap(this.vault),
       // Each process has its own, and every message may be another process's.
       manifests: new ManifestCache(),
       pool: () => this.#pool,
@@ -150,7 +152,7 @@ export class MemoryLake {
       target: () => {
         const target = new MemoryTarget(this.target, this.vault);
         target.allowsPublicAccess = this.targetAllowsPublicAccess;
-        return this.crash.wrap(target);
+        return this.#wrap(target);
       },
       newId: () => `execution-${this.#executions++}`,
       isStopping: () => this.isStopping,
@@ -163,8 +165,12 @@ export class MemoryLake {
     };
   }
 
-  #wrap<T>(table: MemoryRecords<T>): RecordTable<T> {
-    return this.crash.wrap(table);
+  #table<T>(table: MemoryRecords<T>): RecordTable<T> {
+    return this.#wrap<RecordTable<T>>(table);
+  }
+
+  #wrap<T extends object>(port: T): T {
+    return this.crash.wrap(this.faults.wrap(port));
   }
 
   async protect(containers: ContainerChoice = { kind: "all", excludedPrefixes: [] }): Promise<void> {

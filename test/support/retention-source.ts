@@ -1,3 +1,4 @@
+import { isSourceMarker } from "../../src/vault/names.ts";
 import type { MemoryAccount, MemoryBlob } from "./memory-account.ts";
 import type { Dice } from "./retention-dice.ts";
 
@@ -13,11 +14,25 @@ export class ChangingSource {
   /** Versions that can come back: container, name and the blob. */
   readonly #gone: [string, string, MemoryBlob][] = [];
 
+  /** Blobs that something has happened to, by container and name, since somebody last emptied it. */
+  readonly touched = new Set<string>();
+
   constructor(account: MemoryAccount, dice: Dice) {
     this.#account = account;
     this.#dice = dice;
     for (const name of CONTAINERS) account.createContainer(name);
     for (let i = 0; i < 4; i++) this.change();
+  }
+
+  /** The content of every blob but markers, by container and name. */
+  contents(): Map<string, string> {
+    return new Map(
+      [...this.#account.containers].flatMap(([container, blobs]) =>
+        [...blobs]
+          .filter(([name]) => !isSourceMarker(container, { name }))
+          .map(([name, { content }]) => [`${container}/${name}`, content] as const),
+      ),
+    );
   }
 
   contentOf(etag: string): string | undefined {
@@ -30,7 +45,10 @@ export class ChangingSource {
     if (blobs === undefined) this.#account.createContainer(container);
     else if (!this.#dice.oneIn(12)) this.changeBlob();
     else {
-      for (const [lost, blob] of blobs) this.#gone.push([container, lost, blob]);
+      for (const [lost, blob] of blobs) {
+        this.#gone.push([container, lost, blob]);
+        this.touched.add(`${container}/${lost}`);
+      }
       this.#account.containers.delete(container);
     }
   }
@@ -42,6 +60,7 @@ export class ChangingSource {
     const blobs = this.#account.container(container);
     const name = dice.pick(NAMES) ?? "";
     const before = blobs.get(name);
+    this.touched.add(`${container}/${name}`);
     const kind = dice.below(8);
     if (kind < 2 && before !== undefined) {
       this.#gone.push([container, name, before]);
@@ -50,6 +69,7 @@ export class ChangingSource {
       // An undelete, or a version that was written over and is now the current one again.
       const [where, what, blob] = dice.pick(this.#gone) ?? [container, name, before];
       if (blob !== undefined) this.#account.containers.get(where)?.set(what, blob);
+      this.touched.add(`${where}/${what}`);
     } else if (kind === 5 && before !== undefined) {
       blobs.set(name, { ...before, tier: dice.pick(["Hot", "Cool"]) ?? "Hot" });
     } else {

@@ -38,17 +38,34 @@ export interface Backups {
   readonly files: ReadonlyMap<string, Pick<MemoryBlob, "content">>;
   /** The vault, dying where the crash switch says. */
   vault(): SweepableVault;
-  /** Makes a recovery point. It may die, and is then either called again or given up. */
-  backup(id: string): Promise<void>;
+  /**
+   * Makes a recovery point. It may die, and is then either called again or given up.
+   *
+   * @param meanwhile - changes the source; called at any time. Absent: nothing fails, and nothing changes
+   */
+  backup(id: string, meanwhile?: () => void): Promise<void>;
   giveUp(id: string): Promise<void>;
   /** Removes what attempts have left. */
   sweep(): Promise<void>;
   /** Restores a point. @returns the content of each blob, by container and name; undefined: it has no restore */
   restore(recoveryPointId: string): Promise<ReadonlyMap<string, string> | undefined>;
+  /** What has gone wrong by itself so far; absent: nothing does. */
+  readonly faults?: FaultCounts;
   /** Moments at which a backup can die, about. */
   readonly moments: number;
   /** Numbers of the attempts that may have left something. */
   attempts(): Promise<number[]>;
+}
+
+export interface FaultCounts {
+  /** Calls that failed, or whose answer was lost. */
+  readonly faults: number;
+  /** Messages that came twice, vanished or came late. */
+  readonly strays: number;
+  /** Orchestrations that waited in vain. */
+  readonly begunAnew: number;
+  /** Jobs that ended as failed. */
+  readonly failedJobs: number;
 }
 
 interface Sealed {
@@ -56,6 +73,8 @@ interface Sealed {
   readonly needed: ReadonlyMap<string, string>;
   /** What a restore gives: the content of each blob, by container and name. */
   readonly held: ReadonlyMap<string, string>;
+  /** What its warnings name, by container and name. */
+  readonly named: ReadonlySet<string>;
 }
 
 /** Moments at which a purge can die, about. */
@@ -64,8 +83,10 @@ const PURGE_MOMENTS = 40;
 /** Rounds in which every point of a history is gone, with any luck. */
 const MOST_ROUNDS = 500;
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 /** What came about in a history. */
-export interface HistoryOutcome {
+export interface HistoryOutcome extends Writable<FaultCounts> {
   /** Points that were kept for a reason other than their rule, counted at each decision. */
   kept: number;
   /** Purges that ended in one go. */
@@ -84,6 +105,8 @@ export interface HistoryOutcome {
   /** Restores that came too late. */
   refused: number;
   undeleted: number;
+  /** Blobs that nobody touched during a backup, found in its point. */
+  steady: number;
 }
 
 export const nothingYet = (): HistoryOutcome => ({
@@ -97,6 +120,11 @@ export const nothingYet = (): HistoryOutcome => ({
   restored: 0,
   refused: 0,
   undeleted: 0,
+  steady: 0,
+  faults: 0,
+  strays: 0,
+  begunAnew: 0,
+  failedJobs: 0,
 });
 
 class History {
@@ -137,7 +165,7 @@ class History {
     await this.#purgeAll();
     const left = [...this.#backups.files.keys(), ...this.#records.ids];
     if (left.length > 0) throw new Error(`left: ${left.join(", ")}`);
-    return { ...this.#outcome, undeleted: this.#records.undeleted };
+    return { ...this.#outcome, undeleted: this.#records.undeleted, ...this.#backups.faults };
   }
 
   async #step(): Promise<void> {
@@ -184,12 +212,15 @@ class History {
     const { crash } = this.#backups;
     const id = `job-${this.#jobs++}`;
     await this.#finishPurges();
+    const before = this.#source.contents();
+    this.#source.touched.clear();
+    const meanwhile = mood === "calm" ? undefined : () => this.#source.change();
     const fate = mood === "calm" ? "calm" : this.#dice.pick(["calm", "goes on", "given up"]);
     if (fate !== "calm") crash.arm(this.#dice.below(this.#backups.moments));
-    if (await this.#dies(() => this.#backups.backup(id))) {
+    if (await this.#dies(() => this.#backups.backup(id, meanwhile))) {
       if (fate === "goes on") {
         for (let i = this.#dice.below(3); i > 0; i--) this.#source.changeBlob();
-        await this.#backups.backup(id);
+        await this.#backups.backup(id, meanwhile);
       } else {
         await this.#backups.giveUp(id);
         this.#outcome.givenUp += 1;
@@ -199,7 +230,19 @@ class History {
     for (const point of await listSeals(this.#backups.vault())) {
       if (this.#sealed.has(point.id)) continue;
       this.#sealed.set(point.id, this.#read(point.id));
+      this.#checkSteady(point.id, before);
       this.#records.add(point);
+    }
+  }
+
+  /** What was there before a backup, and was left alone until its end, is in its point, or named by a warning. */
+  #checkSteady(id: string, before: ReadonlyMap<string, string>): void {
+    const { held, named } = this.#sealed.get(id) ?? {};
+    for (const [path, content] of before) {
+      if (this.#source.touched.has(path) || named?.has(path) === true) continue;
+      const found = held?.get(path);
+      if (found !== content) throw new Error(`point ${id} has '${found}' of '${path}', and not '${content}'`);
+      this.#outcome.steady += 1;
     }
   }
 
@@ -382,7 +425,7 @@ class History {
         }
       }
     }
-    return { needed, held };
+    return { needed, held, named: new Set(seal.warnings.first.map(({ container, name }) => `${container}/${name}`)) };
   }
 
   #entriesOf(path: string, segment: Buffer): readonly Entry[] {
@@ -433,8 +476,12 @@ export interface Histories extends HistoryOutcome {
  *
  * @throws Error when it is wrong, naming its seed
  */
-export async function runHistory(seed: number, open: () => Promise<Backups>, steps = 6): Promise<HistoryOutcome> {
-  const history = new History(await open(), seed);
+export async function runHistory(
+  seed: number,
+  open: (seed: number) => Promise<Backups>,
+  steps = 6,
+): Promise<HistoryOutcome> {
+  const history = new History(await open(seed), seed);
   try {
     return await history.run(steps);
   } catch (error) {
@@ -450,7 +497,11 @@ export async function runHistory(seed: number, open: () => Promise<Backups>, ste
  * @param firstSeed - the others follow it
  * @throws Error at the first that is wrong, naming its seed
  */
-export async function runHistories(count: number, firstSeed: number, open: () => Promise<Backups>): Promise<Histories> {
+export async function runHistories(
+  count: number,
+  firstSeed: number,
+  open: (seed: number) => Promise<Backups>,
+): Promise<Histories> {
   const seen: Histories = { right: 0, ...nothingYet() };
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     addOutcome(seen, await runHistory(seed, open));

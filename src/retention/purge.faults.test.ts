@@ -1,0 +1,19 @@
+import { test } from "vitest";
+import { FaultyBackups } from "../../test/support/faulty-backups.ts";
+import { runHistories } from "../../test/support/retention-world.ts";
+
+const HISTORIES = 120;
+
+test("however calls fail and messages come twice, vanish and come late, points hold what was there and restore as they are", async ({
+  expect,
+}) => {
+  const seen = await runHistories(HISTORIES, 1, FaultyBackups.open);
+  expect(seen.right).toBe(HISTORIES);
+  expect(seen.faults).toBeGreaterThan(HISTORIES * 30);
+  expect(seen.strays).toBeGreaterThan(HISTORIES * 5);
+  expect(seen.begunAnew).toBeGreaterThan(HISTORIES * 2);
+  expect(seen.failedJobs).toBeGreaterThan(HISTORIES / 4);
+  expect(seen.steady).toBeGreaterThan(HISTORIES * 4);
+  expect(seen.restored).toBeGreaterThan(HISTORIES);
+  expect(seen.purged).toBeGreaterThan(HISTORIES);
+}, 600_000);

@@ -1,0 +1,74 @@
+import { type FailureCode, VaultError } from "../../src/foundation/errors.ts";
+import type { Dice } from "./retention-dice.ts";
+
+/** Failures that a call may have and that say nothing of what was asked for. */
+const PASSING: readonly FailureCode[] = ["storage/unavailable", "storage/throttled"];
+
+/** One call in so many fails, as long as there are faults left. */
+const FAULT_EVERY = 25;
+
+type Call = (...args: unknown[]) => unknown;
+
+/**
+ * While it is armed, calls of the wrapped ports take their time, so that those of several executions get mixed up; some
+ * fail before they do anything, and of some the answer is lost after they have.
+ */
+export class FaultSwitch {
+  #dice: Dice | undefined;
+  #left = 0;
+  /** Faults so far. */
+  faults = 0;
+
+  /** @param most - faults after which there are no more */
+  arm(dice: Dice, most: number): void {
+    this.#dice = dice;
+    this.#left = most;
+  }
+
+  disarm(): void {
+    this.#dice = undefined;
+  }
+
+  wrap<T extends object>(port: T): T {
+    return new Proxy(port, {
+      get: (target, property) => {
+        const member: unknown = Reflect.get(target, property, target);
+        if (typeof member !== "function") return member;
+        const call: Call = (...args) => member.apply(target, args);
+        return isGenerator(member) ? (...args: unknown[]) => this.#iterate(call, args) : this.#around(call);
+      },
+    });
+  }
+
+  #around(call: Call): Call {
+    return (...args) => (this.#dice === undefined ? call(...args) : this.#slowly(call, args));
+  }
+
+  async #slowly(call: Call, args: readonly unknown[]): Promise<unknown> {
+    await this.#pass();
+    const value = await call(...args);
+    await this.#pass();
+    return value;
+  }
+
+  async *#iterate(call: Call, args: readonly unknown[]): AsyncGenerator<unknown, void, undefined> {
+    for await (const value of call(...args) as AsyncIterable<unknown>) {
+      await this.#pass();
+      yield value;
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const dice = this.#dice;
+    if (dice === undefined) return;
+    for (let turns = dice.below(4); turns > 0; turns--) await undefined;
+    if (this.#left === 0 || !dice.oneIn(FAULT_EVERY)) return;
+    this.#left -= 1;
+    this.faults += 1;
+    throw new VaultError(dice.pick(PASSING) ?? "storage/unavailable", "the service did not answer");
+  }
+}
+
+function isGenerator(member: object): boolean {
+  return Object.prototype.toString.call(member) === "[object AsyncGeneratorFunction]";
+}

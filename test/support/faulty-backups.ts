@@ -1,0 +1,235 @@
+import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
+import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
+import {
+  beginBackup,
+  planRanges,
+  removeMarkers,
+  replicatedEvent,
+  sealRecoveryPoint,
+  sweepDebris,
+  writeMarkers,
+} from "../../src/backup/contract.ts";
+import { writeMarkersActivity } from "../../src/backup/markers.ts";
+import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
+import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
+import { VaultError } from "../../src/foundation/errors.ts";
+import type { Durable, Flow } from "../../src/foundation/flow.ts";
+import type { JobRef, JobStatus } from "../../src/jobs/contract.ts";
+import { endJob, endJobActivity } from "../../src/jobs/end-job.ts";
+import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
+import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
+import {
+  beginRestore,
+  checkRestore,
+  planSegments,
+  restoredEvent,
+  type SegmentMessage,
+} from "../../src/restore/contract.ts";
+import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
+import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
+import { finishPurges } from "../../src/retention/contract.ts";
+import { sealPath } from "../../src/vault/names.ts";
+import { type Delivery, FaultyQueue } from "./faulty-queue.ts";
+import type { CopyMessage } from "./memory-lake.ts";
+import { Dice } from "./retention-dice.ts";
+import { LakeBackups } from "./retention-lake.ts";
+import type { FaultCounts } from "./retention-world.ts";
+import { type Activities, type RaisedEvent, runFlow } from "./run-flow.ts";
+
+/** Tries of an activity, as `src/azure/durable-flow.ts` has them. */
+const MOST_TRIES = 5;
+
+/** Orchestrations of one job, one begun after the other got nowhere. */
+const MOST_ORCHESTRATIONS = 60;
+
+/** Calls of one job that fail, at most; messages that vanish, come twice or come late. */
+const MOST_FAULTS = 24;
+const MOST_STRAYS = 8;
+
+/** What an orchestration comes to that waits for what nobody sends. */
+class Hangs extends Error {}
+
+/**
+ * The real engine in memory with its real orchestrations, while calls fail and answers are lost, messages come twice,
+ * vanish, come late and in any order, activities run twice at once, the host stops, orchestrations that wait in vain are begun
+ * anew, and the source changes all the while.
+ */
+export class FaultyBackups extends LakeBackups {
+  readonly #dice: Dice;
+  readonly #queue: FaultyQueue;
+  readonly #seen = { begunAnew: 0, failedJobs: 0 };
+
+  constructor(seed: number) {
+    super();
+    this.#dice = new Dice(seed * 7919 + 1);
+    this.#queue = new FaultyQueue(this.#dice);
+  }
+
+  static override async open(seed = 1): Promise<FaultyBackups> {
+    const backups = new FaultyBackups(seed);
+    await backups.lake.protect();
+    return backups;
+  }
+
+  get faults(): FaultCounts {
+    return { faults: this.lake.faults.faults, strays: this.#queue.strays, ...this.#seen };
+  }
+
+  override async backup(id: string, meanwhile?: () => void): Promise<void> {
+    const { lake } = this;
+    this.last = id;
+    const ref = await lake.requestBackup(id);
+    const names = [...lake.source.containers.values()].flatMap((blobs) => [...blobs.keys()]);
+    const unreadable = this.#dice.oneIn(6) ? this.#dice.pick(names) : undefined;
+    lake.vault.unreadable.clear();
+    if (unreadable !== undefined && meanwhile !== undefined) lake.vault.unreadable.add(unreadable);
+    const status = await this.#faulty(meanwhile !== undefined, () =>
+      this.#run(ref, backupOrchestration, (events) => this.#activitiesOfBackup(events, meanwhile)),
+    );
+    if (status === "Failed") this.#seen.failedJobs += 1;
+    const { recoveryPoint } = await lake.job(id);
+    const isSealed = recoveryPoint !== undefined && this.files.has(sealPath(recoveryPoint.id));
+    if (status.startsWith("Completed") && !isSealed) throw new Error(`backup ${id} is ${status} without a point`);
+  }
+
+  protected override async restoreOnce(id: string, recoveryPointId: string): Promise<JobStatus> {
+    const ref = await this.lake.requestRestore(id, recoveryPointId);
+    const run = (): Promise<JobStatus> =>
+      this.#run(ref, restoreOrchestration, (events) => this.#activitiesOfRestore(events));
+    const status = await this.#faulty(true, run);
+    if (status !== "Failed") return status;
+    this.#seen.failedJobs += 1;
+    const { failure } = await this.lake.job(id);
+    // Nothing else may come of faults that pass.
+    if (failure?.code !== "storage/unavailable" && failure?.code !== "storage/throttled") {
+      throw new Error(`restore ${id} failed: ${failure?.code}: ${failure?.message}`);
+    }
+    this.lake.target.containers.clear();
+    return super.restoreOnce(`${id}-again`, recoveryPointId);
+  }
+
+  async #faulty<T>(hasFaults: boolean, run: () => Promise<T>): Promise<T> {
+    const { faults } = this.lake;
+    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MOST_FAULTS));
+    this.#queue.arm(hasFaults ? this.#dice.below(MOST_STRAYS) : 0);
+    try {
+      const done = await run();
+      await this.#queue.settle();
+      return done;
+    } finally {
+      // A process that died takes its other deliveries with it; here they have to end first.
+      await this.#queue.settle().catch(() => undefined);
+      faults.disarm();
+      this.lake.isStopping = false;
+    }
+  }
+
+  /** Runs an orchestration, and another one when it hangs, as the watchdog does. */
+  async #run(
+    ref: JobRef,
+    orchestration: (flow: Flow, job: JobRef) => Durable<JobStatus>,
+    activitiesOf: (events: RaisedEvent[]) => Activities,
+  ): Promise<JobStatus> {
+    for (let begun = 0; begun < MOST_ORCHESTRATIONS; begun++) {
+      const events: RaisedEvent[] = [];
+      try {
+        const { outcome } = await runFlow(orchestration, ref, activitiesOf(events), events);
+        if (outcome.ok) return outcome.value;
+        // Not even its end could be written down.
+        if (!(outcome.error instanceof VaultError && isPassing(outcome.error))) throw outcome.error;
+      } catch (error) {
+        if (!(error instanceof Hangs)) throw error;
+      }
+      this.#seen.begunAnew += 1;
+    }
+    throw new Error(`job ${ref.job} hangs`);
+  }
+
+  #activitiesOfBackup(events: RaisedEvent[], meanwhile: (() => void) | undefined): Activities {
+    const { lake } = this;
+    let containers: readonly string[] = [];
+    return {
+      [finishPurges.name]: () => ({ done: true }),
+      [beginBackup.name]: async (ref: JobRef) => {
+        const begun = await this.#tried(() => beginBackupActivity(lake.deps, ref));
+        containers = begun.containers;
+        return begun;
+      },
+      [writeMarkers.name]: (ref: JobRef) => this.#tried(() => writeMarkersActivity(lake.deps, ref)),
+      [planRanges.name]: async (ref: JobRef) => {
+        this.#send(await this.#tried(() => planRangesActivity(lake.deps, ref)));
+        await this.#waitFor(events, containers.map(replicatedEvent), meanwhile);
+        return null;
+      },
+      [sealRecoveryPoint.name]: (ref: JobRef) => this.#tried(() => sealRecoveryPointActivity(lake.deps, ref)),
+      [removeMarkers.name]: (ref: JobRef) => this.#tried(() => removeMarkersActivity(lake.deps, ref)),
+      [endJob.name]: (ref: JobRef) => this.#tried(() => endJobActivity(lake.deps, ref)),
+      // A history sweeps by itself.
+      [sweepDebris.name]: () => null,
+    };
+  }
+
+  #activitiesOfRestore(events: RaisedEvent[]): Activities {
+    const { lake } = this;
+    return {
+      [beginRestore.name]: (ref: JobRef) => this.#tried(() => beginRestoreActivity(lake.deps, ref)),
+      [planSegments.name]: async (ref: JobRef) => {
+        const { containers, messages } = await this.#tried(() => planSegmentsActivity(lake.deps, ref));
+        this.#queue.send(
+          messages.map(
+            (message) => async () => (await planLanes(lake.deps, message)).map((lane) => this.#restoring(lane)),
+          ),
+        );
+        await this.#waitFor(events, containers.map(restoredEvent));
+        return containers;
+      },
+      [checkRestore.name]: (ref: JobRef) => this.#tried(() => checkRestoreActivity(lake.deps, ref)),
+      [endJob.name]: (ref: JobRef) => this.#tried(() => endJobActivity(lake.deps, ref)),
+    };
+  }
+
+  #send(messages: readonly CopyMessage[]): void {
+    this.#queue.send(messages.map((message) => this.#copying(message)));
+  }
+
+  #copying(message: CopyMessage): Delivery {
+    return async () => (await this.lake.deliver(message)).map((next) => this.#copying(next));
+  }
+
+  #restoring(message: SegmentMessage): Delivery {
+    return async () => (await this.lake.restoreSegment(message)).map((next) => this.#restoring(next));
+  }
+
+  /** @throws Hangs when the queue runs empty before all events were raised */
+  async #waitFor(events: RaisedEvent[], wanted: readonly string[], meanwhile?: () => void): Promise<void> {
+    const { lake } = this;
+    lake.events.length = 0;
+    const areAllIn = (): boolean => wanted.every((event) => lake.events.includes(event));
+    await this.#queue.deliverUntil(areAllIn, () => {
+      if (this.#dice.oneIn(4)) meanwhile?.();
+      lake.isStopping = this.#dice.oneIn(8);
+    });
+    if (!areAllIn()) throw new Hangs();
+    events.push(...lake.events.splice(0).map((event) => ({ event })));
+  }
+
+  /** Runs an activity until it succeeds, sometimes twice at once. */
+  async #tried<T>(activity: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        if (!this.#dice.oneIn(6)) return await activity();
+        const [first, second] = await Promise.allSettled([activity(), activity()]);
+        for (const one of [first, second]) if (one.status === "rejected" && !isPassing(one.reason)) throw one.reason;
+        if (first.status === "fulfilled") return first.value;
+        throw first.reason;
+      } catch (error) {
+        if (!isPassing(error) || tries === MOST_TRIES) throw error;
+      }
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof VaultError && error.retryable;
+}

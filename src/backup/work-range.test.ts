@@ -426,3 +426,29 @@ test("a piece whose process is about to end leaves the rest to the next, and los
   expect(begun).toBeGreaterThanOrEqual(10);
   expect((await lake.job("one")).totals).toMatchObject({ copied: 40, entries: 40 });
 });
+
+test("a worker that begins a piece which another ends at that moment copies nothing that nobody would look for", async ({
+  expect,
+}) => {
+  const lake = await lakeOf(4);
+  const ref = await lake.requestBackup("one");
+  const [message] = await lake.beginBackup(ref);
+  if (message === undefined) throw new Error("no range was planned");
+  const get = lake.work.get.bind(lake.work);
+  let other: Promise<unknown> | undefined;
+  lake.work.get = async (partition, row) => {
+    const found = await get(partition, row);
+    if (row !== workRows.piece("raw", message.range, 0) || other !== undefined) return found;
+    // The other worker does all of it, and the source changes, while this one's first question is answered.
+    other = lake.deliver(message);
+    await other;
+    lake.source.write("raw", "n000", "newer");
+    return found;
+  };
+  const check = await lake.deliver(message);
+  expect(other).toBeDefined();
+  expect([...lake.vault.files.keys()].filter((path) => path.startsWith("data/"))).toHaveLength(4);
+  await lake.deliverAll(check);
+  expect(await lake.seal(ref)).toBe("Completed");
+  expect(lake.attempts.size).toBe(0);
+});

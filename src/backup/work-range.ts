@@ -108,7 +108,12 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
 
   let result: PieceRecord | undefined;
   try {
-    result = await new PieceOfRange(deps, under.job, under.instance, message).walk();
+    const worker = new PieceOfRange(deps, under.job, under.instance, message);
+    await worker.begin();
+    // Another may have ended it since, and the point may be sealed: nobody would look for what is copied from here on.
+    const ended = await getWork(deps.work, message.job, row, "piece");
+    if (ended !== undefined) return nextStep(deps, message, ended);
+    result = await worker.walk();
   } catch (error) {
     const { work } = deps;
     await skipOrThrow({ work, datasource: deps.datasource(under.instance) }, under.job, container, error);
@@ -211,11 +216,15 @@ class PieceOfRange {
     this.#progress = new ProgressNote(deps.work, job.id, row, deps.clock, deps.settings.noteEveryMs);
   }
 
+  /** Says that the piece is being worked on; one that was begun before may have copied what no manifest will name. */
+  async begin(): Promise<void> {
+    if (!(await this.#progress.begin())) await this.#noteRepeat();
+  }
+
   /** @returns undefined when the job ended meanwhile */
   async walk(): Promise<PieceRecord | undefined> {
     const { container, range, piece } = this.#message;
     const task = await this.#task();
-    await this.#begin();
     const writer = new ManifestWriter(
       this.#vault,
       { recoveryPoint: this.#job.recoveryPoint.id, container, range },
@@ -289,11 +298,6 @@ class PieceOfRange {
     const plan = await getWork(work, job, row, "plan");
     if (plan === undefined || ordinal >= plan.parts) throw lostRow(row);
     return { from: plan.cuts[ordinal - 1] ?? START.name, until: plan.cuts[ordinal] };
-  }
-
-  /** Says that the piece is being worked on; one that was begun before may have copied what no manifest will name. */
-  async #begin(): Promise<void> {
-    if (!(await this.#progress.begin())) await this.#noteRepeat();
   }
 
   /** Notes that some of what the piece copies may be copied again, as another version. */

@@ -4,6 +4,9 @@ import type { Dice } from "./retention-dice.ts";
 /** Failures that a call may have and that say nothing of what was asked for. */
 const PASSING: readonly FailureCode[] = ["storage/unavailable", "storage/throttled"];
 
+/** At one call in so many something else happens. */
+const MEANWHILE_EVERY = 30;
+
 /** One call in so many fails, as long as there are faults left. */
 const FAULT_EVERY = 25;
 
@@ -16,13 +19,18 @@ type Call = (...args: unknown[]) => unknown;
 export class FaultSwitch {
   #dice: Dice | undefined;
   #left = 0;
+  #meanwhile: (() => void) | undefined;
   /** Faults so far. */
   faults = 0;
 
-  /** @param most - faults after which there are no more */
-  arm(dice: Dice, most: number): void {
+  /**
+   * @param most - faults after which there are no more
+   * @param meanwhile - what else happens while calls are under way
+   */
+  arm(dice: Dice, most: number, meanwhile?: () => void): void {
     this.#dice = dice;
     this.#left = most;
+    this.#meanwhile = meanwhile;
   }
 
   disarm(): void {
@@ -62,6 +70,7 @@ export class FaultSwitch {
     const dice = this.#dice;
     if (dice === undefined) return;
     for (let turns = dice.below(4); turns > 0; turns--) await undefined;
+    if (dice.oneIn(MEANWHILE_EVERY)) this.#meanwhile?.();
     if (this.#left === 0 || !dice.oneIn(FAULT_EVERY)) return;
     this.#left -= 1;
     this.faults += 1;

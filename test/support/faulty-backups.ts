@@ -84,9 +84,9 @@ export class FaultyBackups extends LakeBackups {
     const unreadable = this.#dice.oneIn(6) ? this.#dice.pick(names) : undefined;
     lake.vault.unreadable.clear();
     if (unreadable !== undefined && meanwhile !== undefined) lake.vault.unreadable.add(unreadable);
-    const status = await this.#faulty(meanwhile !== undefined, () =>
-      this.#run(ref, backupOrchestration, (events) => this.#activitiesOfBackup(events, meanwhile)),
-    );
+    const run = (): Promise<JobStatus> =>
+      this.#run(ref, backupOrchestration, (events) => this.#activitiesOfBackup(events));
+    const status = await this.#faulty(run, meanwhile !== undefined, meanwhile);
     if (status === "Failed") this.#seen.failedJobs += 1;
     const { recoveryPoint } = await lake.job(id);
     const isSealed = recoveryPoint !== undefined && this.files.has(sealPath(recoveryPoint.id));
@@ -97,7 +97,7 @@ export class FaultyBackups extends LakeBackups {
     const ref = await this.lake.requestRestore(id, recoveryPointId);
     const run = (): Promise<JobStatus> =>
       this.#run(ref, restoreOrchestration, (events) => this.#activitiesOfRestore(events));
-    const status = await this.#faulty(true, run);
+    const status = await this.#faulty(run);
     if (status !== "Failed") return status;
     this.#seen.failedJobs += 1;
     const { failure } = await this.lake.job(id);
@@ -109,9 +109,9 @@ export class FaultyBackups extends LakeBackups {
     return super.restoreOnce(`${id}-again`, recoveryPointId);
   }
 
-  async #faulty<T>(hasFaults: boolean, run: () => Promise<T>): Promise<T> {
+  async #faulty<T>(run: () => Promise<T>, hasFaults = true, meanwhile?: () => void): Promise<T> {
     const { faults } = this.lake;
-    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MOST_FAULTS));
+    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MOST_FAULTS), meanwhile);
     this.#queue.arm(hasFaults ? this.#dice.below(MOST_STRAYS) : 0);
     try {
       const done = await run();
@@ -146,7 +146,7 @@ export class FaultyBackups extends LakeBackups {
     throw new Error(`job ${ref.job} hangs`);
   }
 
-  #activitiesOfBackup(events: RaisedEvent[], meanwhile: (() => void) | undefined): Activities {
+  #activitiesOfBackup(events: RaisedEvent[]): Activities {
     const { lake } = this;
     let containers: readonly string[] = [];
     return {
@@ -159,7 +159,7 @@ export class FaultyBackups extends LakeBackups {
       [writeMarkers.name]: (ref: JobRef) => this.#tried(() => writeMarkersActivity(lake.deps, ref)),
       [planRanges.name]: async (ref: JobRef) => {
         this.#send(await this.#tried(() => planRangesActivity(lake.deps, ref)));
-        await this.#waitFor(events, containers.map(replicatedEvent), meanwhile);
+        await this.#waitFor(events, containers.map(replicatedEvent));
         return null;
       },
       [sealRecoveryPoint.name]: (ref: JobRef) => this.#tried(() => sealRecoveryPointActivity(lake.deps, ref)),
@@ -202,12 +202,11 @@ export class FaultyBackups extends LakeBackups {
   }
 
   /** @throws Hangs when the queue runs empty before all events were raised */
-  async #waitFor(events: RaisedEvent[], wanted: readonly string[], meanwhile?: () => void): Promise<void> {
+  async #waitFor(events: RaisedEvent[], wanted: readonly string[]): Promise<void> {
     const { lake } = this;
     lake.events.length = 0;
     const areAllIn = (): boolean => wanted.every((event) => lake.events.includes(event));
     await this.#queue.deliverUntil(areAllIn, () => {
-      if (this.#dice.oneIn(4)) meanwhile?.();
       lake.isStopping = this.#dice.oneIn(8);
     });
     if (!areAllIn()) throw new Hangs();

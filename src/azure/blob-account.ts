@@ -128,24 +128,30 @@ export class BlobAccount {
    * it. It costs a pipeline, a fraction of a millisecond, which is little for a blob of many blocks.
    */
   pinnedTo(sourceEtag: string, blob: BlobClient): BlockBlobClient {
-    return this.#changing(blob, ({ headers }) => {
+    const pipeline = this.#changing(({ headers }) => {
       if (headers.contains("x-ms-copy-source")) headers.set("x-ms-source-if-match", sourceEtag);
     });
+    return new BlockBlobClient(blob.url, pipeline);
   }
 
   /**
    * A client, tried once, that writes all of these metadata: the SDK collects them in an object, which takes `__proto__` for
    * something of its own.
    */
-  writing(metadata: Readonly<Record<string, string>>, blob: BlockBlobClient): BlockBlobClient {
+  writing<Client extends BlockBlobClient | ContainerClient>(
+    metadata: Readonly<Record<string, string>>,
+    client: Client,
+  ): Client {
     const name = "__proto__";
-    if (!Object.hasOwn(metadata, name)) return blob;
-    return this.#changing(blob, ({ method, headers }) => {
+    if (!Object.hasOwn(metadata, name)) return client;
+    const pipeline = this.#changing(({ method, headers }) => {
       if (method === "PUT") headers.set(`x-ms-meta-${name}`, metadata[name] ?? "");
     });
+    const Kind = client.constructor as new (url: string, pipeline: PipelineLike) => Client;
+    return new Kind(client.url, pipeline);
   }
 
-  #changing(blob: BlobClient, change: (request: WebResource) => void): BlockBlobClient {
+  #changing(change: (request: WebResource) => void): PipelineLike {
     const pipeline = this.#pipeline("once");
     pipeline.factories.push({
       create: (next) => ({
@@ -155,7 +161,7 @@ export class BlobAccount {
         },
       }),
     });
-    return new BlockBlobClient(blob.url, pipeline);
+    return pipeline;
   }
 
   /** Ends a request that moves this many bytes within the service, when it takes so long that it must have hung. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { VaultError } from "../foundation/errors.ts";
 import type {
   ContainerOwner,
+  Refusal,
   RestoredBlob,
   RestoreOutcome,
   RestoreTarget,
@@ -65,8 +66,8 @@ export class BlobRestoreTarget implements RestoreTarget {
    *
    * @see https://learn.microsoft.com/rest/api/storageservices/set-container-metadata
    */
-  async finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<string | undefined> {
-    if ((await this.look(container, jobId)) !== "ours") return undefined;
+  async finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<readonly Refusal[]> {
+    if ((await this.look(container, jobId)) !== "ours") return [];
     const lease = this.#account.container(container).getBlobLeaseClient();
     return mapping({ ...this.#place, container }, async () => {
       try {
@@ -76,8 +77,12 @@ export class BlobRestoreTarget implements RestoreTarget {
         throw new VaultError("storage/conflict", `container '${container}' is just being finished by another`);
       }
       try {
-        if ((await this.look(container, jobId)) !== "ours") return undefined;
+        if ((await this.look(container, jobId)) !== "ours") return [];
         return await this.#finishLeased(container, properties, lease.leaseId);
+      } catch (error) {
+        // The lease ended before its work was done.
+        if (answerOf(error)?.status !== 412) throw error;
+        throw new VaultError("storage/conflict", `container '${container}' took too long to finish`, { cause: error });
       } finally {
         // It ends by itself, too.
         await lease.releaseLease().catch(() => undefined);
@@ -89,10 +94,10 @@ export class BlobRestoreTarget implements RestoreTarget {
     container: string,
     { metadata = {}, publicAccess }: SealedProperties,
     leaseId: string,
-  ): Promise<string | undefined> {
+  ): Promise<readonly Refusal[]> {
     const client = this.#account.container(container);
     const conditions = { leaseId };
-    let refused: string | undefined;
+    const refused: Refusal[] = [];
     if (publicAccess !== undefined) {
       try {
         await client.setAccessPolicy(publicAccess, undefined, { conditions });
@@ -100,11 +105,20 @@ export class BlobRestoreTarget implements RestoreTarget {
         // "Public access is not permitted on this storage account."
         const code = answerOf(error)?.code;
         if (code !== "PublicAccessNotPermitted") throw error;
-        refused = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
+        const message = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
+        refused.push({ code: "public-access-not-permitted", message });
       }
     }
     // Last, because it takes the mark away.
-    await client.setMetadata({ ...metadata }, { conditions });
+    try {
+      await this.#account.writing(metadata, client).setMetadata({ ...metadata }, { conditions });
+    } catch (error) {
+      const { status, code } = answerOf(error) ?? {};
+      if (status !== 400) throw error;
+      await client.setMetadata({}, { conditions });
+      const message = `the target account does not take the container's metadata, so it has none (${code})`;
+      refused.push({ code: "metadata-refused", message });
+    }
     return refused;
   }
 
@@ -146,8 +160,7 @@ export class BlobRestoreTarget implements RestoreTarget {
     return mapping(this.#place, async () => {
       try {
         await this.#account
-          .container(container, "once")
-          .getBlockBlobClient(name)
+          .writing(metadata, this.#account.container(container, "once").getBlockBlobClient(name))
           .upload("", 0, { metadata: { ...metadata, hdi_isfolder: "true" }, conditions: { ifNoneMatch: "*" } });
         return { kind: "copied" };
       } catch (error) {

@@ -72,6 +72,10 @@ async function* pagesOf(
   do {
     const page = await readPage(account, client, { ...query, comp: "list", marker }, tries);
     yield page.blobs;
+    // Asked again it would go round for ever.
+    if (page.nextMarker !== "" && page.nextMarker === marker) {
+      throw new RestError(`a listing of storage account '${account.name}' does not get on`, { code: ANSWER_CUT });
+    }
     marker = page.nextMarker;
   } while (marker !== "");
 }
@@ -124,7 +128,7 @@ function textOfQuery(query: Query): string {
   return given.map(([name, value]) => `${name}=${encodeURIComponent(value ?? "")}`).join("&");
 }
 
-/** @throws RestError `ANSWER_CUT` when the connection breaks; TypeError when it is not UTF-8 */
+/** @throws RestError `ANSWER_CUT` when the connection breaks, or what comes is not UTF-8 */
 async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";

@@ -2,6 +2,7 @@ import { test } from "vitest";
 import { MemoryJobs, ONE } from "../../test/support/memory-jobs.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
+import { endJobActivity } from "./end-job.ts";
 import { beat } from "./heartbeat.ts";
 import { raiseEvent } from "./raise-event.ts";
 import { MAX_RESTARTS } from "./watchdog.ts";
@@ -204,6 +205,18 @@ test("a job that ends leaves nothing of its watch, and a late beat writes none",
   expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(true);
   await world.work.remove("one", workRows.watch);
   expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(false);
+  expect(world.work.size).toBe(0);
+});
+
+test("a job that ends while its watch is begun leaves nothing of it", async ({ expect }) => {
+  const world = await running();
+  const insert = world.work.insert.bind(world.work);
+  world.work.insert = async (...row) => {
+    await endJobActivity(world.deps, ONE);
+    return insert(...row);
+  };
+  await world.housekeeping();
+  expect((await world.job()).status).toBe("Completed");
   expect(world.work.size).toBe(0);
 });
 

@@ -113,7 +113,12 @@ async function watch(deps: OpenJobsDeps, job: Job, areOthersAtWork: boolean): Pr
   const otherwise: Kept = { because: isCancelling ? "was told again to stop" : "runs" };
   const now = deps.clock();
   const first: WatchRecord = { kind: "watch", seenAt: now.toISOString(), restarts: 0 };
-  if (await deps.work.insert(job.id, workRows.watch, first)) return otherwise;
+  if (await deps.work.insert(job.id, workRows.watch, first)) {
+    // Whoever ends a job removes its rows after that is written; this one may have come too late for it.
+    const current = (await deps.jobs.get(job.vault, job.id))?.value;
+    if (current === undefined || !isOpen(current)) await deps.work.remove(job.id, workRows.watch);
+    return otherwise;
+  }
   const known = await watchOf(deps, job.id);
   if (known === undefined) return otherwise;
 

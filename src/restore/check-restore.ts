@@ -74,7 +74,6 @@ async function finishContainers(deps: CheckRestoreDeps, job: JobUnderWay, seal: 
     return target.finishContainer(container, job.id, properties);
   });
   return job.containers.flatMap((container, i) => {
-    const message = refused[i];
-    return message === undefined ? [] : { container, name: "", code: "public-access-not-permitted", message };
+    return (refused[i] ?? []).map((refusal) => ({ container, name: "", ...refusal }));
   });
 }

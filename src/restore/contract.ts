@@ -7,7 +7,7 @@ import type { Activity } from "../foundation/flow.ts";
 import { JobRef, type JobTotals } from "../jobs/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
-import type { Seal } from "../vault/seal.ts";
+import type { Seal, Warning } from "../vault/seal.ts";
 
 /** Queue `container-restore-plans`: send the restore of one container off. */
 export const LanesMessage = JobRef.extend({ container: z.string() });
@@ -68,6 +68,9 @@ export type RestoreOutcome =
 /** What a container had beside its blobs. */
 export type SealedProperties = Pick<Seal["containers"][number], "metadata" | "publicAccess">;
 
+/** What a target does not take, as its warning says it. */
+export type Refusal = Pick<Warning, "code" | "message">;
+
 /** Whose a container of the target is: created by this job, or by anyone else. */
 export type ContainerOwner = "ours" | "foreign";
 
@@ -81,9 +84,10 @@ export interface RestoreTarget {
    * Gives a container that this job created what the source's had, in place of the mark of the job. One that has no such
    * mark is left alone: it was finished before. Safe to run twice.
    *
-   * @returns what could not be given to it, for people
+   * @returns what could not be given to it
+   * @throws VaultError `storage/conflict` (retryable) when another finishes it at this moment
    */
-  finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<string | undefined>;
+  finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<readonly Refusal[]>;
   /**
    * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
    * tags and tier. Never writes over a whole blob; one that an earlier attempt left half is replaced. An entry of type

@@ -261,8 +261,95 @@ test("containers are told with metadata and access level, and get them back", as
 
   const target = new BlobRestoreTarget(account("restored"), account("vault"), INSTANCE, LIMITS);
   await target.createContainer("described", "job");
-  expect(await target.finishContainer("described", "job", found)).toBeUndefined();
+  expect(await target.finishContainer("described", "job", found)).toEqual([]);
   expect(await new BlobDatasource(account("restored"), "blobServices").describeContainers()).toEqual([found]);
+});
+
+/** A target account with one container, which a job has made; it refuses metadata named `bad`. */
+async function startTarget(): Promise<{ target: BlobRestoreTarget; server: Server; written: string[][][] }> {
+  const written: string[][][] = [];
+  const server = createServer((request, response) => {
+    request.resume();
+    const { searchParams } = new URL(request.url ?? "", "http://double");
+    response.setHeader("x-ms-request-id", "1");
+    response.setHeader("x-ms-meta-lakevaultjob", "job");
+    response.setHeader("x-ms-lease-id", "lease");
+    response.statusCode = request.method === "PUT" ? 201 : 200;
+    if (searchParams.get("comp") === "metadata") {
+      const named = request.rawHeaders.flatMap((header, i) =>
+        i % 2 === 0 && header.toLowerCase().startsWith("x-ms-meta-") ? [[header, request.rawHeaders[i + 1] ?? ""]] : [],
+      );
+      written.push(named);
+      response.statusCode = named.some(([name]) => name === "x-ms-meta-bad") ? 400 : 200;
+      if (response.statusCode === 400) response.setHeader("x-ms-error-code", "InvalidMetadata");
+    }
+    response.end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const key = Buffer.from("key").toString("base64");
+  const endpoint = `http://127.0.0.1:${port}/double`;
+  const connectionString = `DefaultEndpointsProtocol=http;AccountName=double;AccountKey=${key};BlobEndpoint=${endpoint};`;
+  const double = new BlobAccount({ kind: "key", connectionString }, () => new Date());
+  return { target: new BlobRestoreTarget(double, double, INSTANCE, LIMITS), server, written };
+}
+
+test("a container gets metadata of any name", async ({ expect }) => {
+  const { target, server, written } = await startTarget();
+  try {
+    const metadata = Object.fromEntries([
+      ["__proto__", "kept"],
+      ["Team", "lakes"],
+    ]);
+    expect(await target.finishContainer("raw", "job", { metadata })).toEqual([]);
+  } finally {
+    server.close();
+  }
+  expect(written.map((named) => named.sort())).toEqual([
+    [
+      ["x-ms-meta-Team", "lakes"],
+      ["x-ms-meta-__proto__", "kept"],
+    ],
+  ]);
+});
+
+test("a container whose metadata the target refuses is told of, and is no longer the job's", async ({ expect }) => {
+  const { target, server, written } = await startTarget();
+  try {
+    expect(await target.finishContainer("raw", "job", { metadata: { bad: "1" } })).toEqual([
+      { code: "metadata-refused", message: expect.stringContaining("InvalidMetadata") },
+    ]);
+  } finally {
+    server.close();
+  }
+  expect(written).toEqual([[["x-ms-meta-bad", "1"]], []]);
+});
+
+test("a listing that names the same page again and again is refused, and does not go round for ever", async ({
+  expect,
+}) => {
+  let pages = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    pages += 1;
+    response.setHeader("content-type", "application/xml");
+    response.end("<EnumerationResults><Blobs /><NextMarker>again</NextMarker></EnumerationResults>");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const key = Buffer.from("key").toString("base64");
+  const endpoint = `http://127.0.0.1:${port}/double`;
+  const connectionString = `DefaultEndpointsProtocol=http;AccountName=double;AccountKey=${key};BlobEndpoint=${endpoint};`;
+  try {
+    const double = new BlobAccount({ kind: "key", connectionString }, () => new Date());
+    const all = Array.fromAsync(listBlobPages(double, "raw"));
+    await expect(all).rejects.toMatchObject({ code: "ANSWER_CUT" });
+    expect(pages).toBe(2);
+  } finally {
+    server.close();
+  }
 });
 
 test("one container whose metadata the SDK cannot read keeps none from being described", async ({ expect }) => {

@@ -18,6 +18,7 @@ import type {
 import { VaultError } from "../../src/foundation/errors.ts";
 import type {
   ContainerOwner,
+  Refusal,
   RestoredBlob,
   RestoreOutcome,
   RestoreTarget,
@@ -305,15 +306,16 @@ export class MemoryTarget implements RestoreTarget {
     return (await this.look(container, jobId)) ?? "foreign";
   }
 
-  async finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<string | undefined> {
-    if ((await this.look(container, jobId)) !== "ours") return undefined;
+  async finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<readonly Refusal[]> {
+    if ((await this.look(container, jobId)) !== "ours") return [];
     const { metadata, publicAccess } = properties;
     this.account.properties.set(container, {
       ...(metadata === undefined ? {} : { metadata }),
       ...(publicAccess === undefined || !this.allowsPublicAccess ? {} : { publicAccess }),
     });
     this.account.owners.delete(container);
-    return publicAccess === undefined || this.allowsPublicAccess ? undefined : `it was '${publicAccess}'`;
+    if (publicAccess === undefined || this.allowsPublicAccess) return [];
+    return [{ code: "public-access-not-permitted", message: `it was '${publicAccess}'` }];
   }
 
   async copyObject(objectPath: string, container: string, entry: Entry): Promise<RestoreOutcome> {

@@ -1,3 +1,5 @@
+import "./steady-zlib.ts";
+
 import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import {

@@ -85,6 +85,23 @@ test("what was copied beyond the place where a piece stopped is noted, so that i
   expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeDefined();
 });
 
+test("a copy that was made although no answer said so is noted when the piece stops at it", async ({ expect }) => {
+  const lake = await openLake(() => undefined, 4);
+  const copyNow = lake.vault.copyObject.bind(lake.vault);
+  lake.vault.copyObject = async (version, ...rest) => {
+    const outcome = await copyNow(version, ...rest);
+    if (version.name === nameOf(3)) throw away();
+    return outcome;
+  };
+  const ref = await lake.requestBackup("job");
+  const [first] = await lake.beginBackup(ref);
+  if (first === undefined) throw new Error("there is no range");
+  await lake.deliver(first);
+  const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
+  expect(piece).toMatchObject({ to: { name: nameOf(3), after: false }, totals: { copied: 3 } });
+  expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeDefined();
+});
+
 test("a piece that stops after all that it began leaves nothing to sweep", async ({ expect }) => {
   const lake = await openLake(() => {
     lake.pass(100_000);

@@ -2,7 +2,7 @@
  * @module
  * Pieces of ranges while the storage accounts refuse much of what they are asked for.
  */
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { seededRandom } from "../../test/support/seeded-random.ts";
 import { VaultError } from "../foundation/errors.ts";
@@ -85,21 +85,57 @@ test("what was copied beyond the place where a piece stopped is noted, so that i
   expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeDefined();
 });
 
-test("a copy that was made although no answer said so is noted when the piece stops at it", async ({ expect }) => {
-  const lake = await openLake(() => undefined, 4);
-  const copyNow = lake.vault.copyObject.bind(lake.vault);
-  lake.vault.copyObject = async (version, ...rest) => {
-    const outcome = await copyNow(version, ...rest);
-    if (version.name === nameOf(3)) throw away();
-    return outcome;
-  };
-  const ref = await lake.requestBackup("job");
-  const [first] = await lake.beginBackup(ref);
-  if (first === undefined) throw new Error("there is no range");
-  await lake.deliver(first);
-  const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
-  expect(piece).toMatchObject({ to: { name: nameOf(3), after: false }, totals: { copied: 3 } });
-  expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeDefined();
+describe("a copy that was made although no answer said so is noted, so that it is swept if nobody needs it,", () => {
+  /** The first piece of four blobs; each copy of the last is made and then said to have failed. */
+  async function copied(meanwhile: (lake: MemoryLake, tries: number) => void, failures: number) {
+    const lake = await openLake(() => undefined, 4);
+    const copyNow = lake.vault.copyObject.bind(lake.vault);
+    let tries = 0;
+    lake.vault.copyObject = async (version, ...rest) => {
+      const outcome = await copyNow(version, ...rest);
+      if (version.name !== nameOf(3)) return outcome;
+      tries += 1;
+      meanwhile(lake, tries);
+      if (tries <= failures) throw away();
+      return outcome;
+    };
+    const ref = await lake.requestBackup("job");
+    const [first] = await lake.beginBackup(ref);
+    if (first === undefined) throw new Error("there is no range");
+    await lake.deliver(first);
+    const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
+    if (piece?.kind !== "piece") throw new Error("the piece left no result");
+    const isNoted = (await lake.work.get("job", workRows.repeat("raw", "000000", 0))) !== undefined;
+    return { piece, isNoted };
+  }
+
+  test("when the piece stops at it", async ({ expect }) => {
+    const { piece, isNoted } = await copied((lake) => {
+      lake.isStopping = true;
+    }, 1_000);
+    expect(piece).toMatchObject({ to: { name: nameOf(3), after: false }, totals: { copied: 3 } });
+    expect(isNoted).toBe(true);
+  });
+
+  test("when the blob is given up", async ({ expect }) => {
+    const { piece, isNoted } = await copied(() => undefined, 1_000);
+    expect(piece.warnings).toMatchObject({ count: 1 });
+    expect(isNoted).toBe(true);
+  });
+
+  test("when the next try finds another version", async ({ expect }) => {
+    const { piece, isNoted } = await copied((lake, tries) => {
+      if (tries === 1) lake.source.write("raw", nameOf(3), "another");
+    }, 1);
+    expect(piece.totals).toMatchObject({ copied: 4, changedDuringCopy: 1 });
+    expect(isNoted).toBe(true);
+  });
+
+  test("and not when the next try finds it done", async ({ expect }) => {
+    const { piece, isNoted } = await copied(() => undefined, 1);
+    expect(piece.totals).toMatchObject({ copied: 4, changedDuringCopy: 0 });
+    expect(isNoted).toBe(false);
+  });
 });
 
 test("a piece that stops after all that it began leaves nothing to sweep", async ({ expect }) => {

@@ -469,14 +469,13 @@ class PieceOfRange {
     let taken = 0;
     for (const slice of this.#slices(changes)) {
       if (taken > 0 && !(this.#hasTime() && (await this.#isWanted()))) return { entries, stoppedAt: taken };
-      const { copies, isAnyLeft, gaveUp } = await this.#copyAll(slice);
+      const { copies, gaveUp } = await this.#copyAll(slice);
       for (const change of slice) {
         const copy = copies.get(change);
         if (change.kind === "written" && copy === undefined) {
           if (gaveUp !== undefined && this.#taken === 0) throw gaveUp;
-          // Only what comes before can be taken. Of what was copied beyond, or was begun, or was copied although no answer
-          // said so, the next piece may find another version.
-          if (copies.size > 0 || isAnyLeft) await this.#noteRepeat();
+          // Only what comes before can be taken; of what was copied beyond, the next piece may find another version.
+          if (copies.size > 0) await this.#noteRepeat();
           return { entries, stoppedAt: taken };
         }
         const entry = copy === undefined ? this.#keep(change) : this.#settle(change, copy);
@@ -508,19 +507,20 @@ class PieceOfRange {
   }
 
   /**
-   * Copies what is written in a slice, while there is time.
+   * Copies what is written in a slice, while there is time. A copy that was begun and is not known to have ended, or that was
+   * made although no answer said so, may have left what no manifest will name.
    *
-   * @returns what came of those that are done, and whether others were begun
+   * @returns what came of those that are done
    */
   async #copyAll(
     changes: readonly Change[],
-  ): Promise<{ readonly copies: Map<Change, Taken>; readonly isAnyLeft: boolean; readonly gaveUp?: VaultError }> {
+  ): Promise<{ readonly copies: Map<Change, Taken>; readonly gaveUp?: VaultError }> {
     const written = changes.filter((change) => change.kind === "written");
     const deps = { datasource: this.#datasource, vault: this.#vault };
     const { container } = this.#message;
     const { sequence: birth, time = this.#job.startedAt } = this.#job.recoveryPoint;
     const copies = new Map<Change, Taken>();
-    const begun = new Set<Change>();
+    const unsure = new Set<WrittenChange>();
     let copiedBytes = 0;
     const goesOn = (): boolean => {
       // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
@@ -531,9 +531,12 @@ class PieceOfRange {
       return this.#hasTime();
     };
     const copyOne = async (change: WrittenChange): Promise<Taken> => {
-      begun.add(change);
+      const hasFailed = unsure.has(change);
+      unsure.add(change);
       const copy = await copyVersion(deps, container, change.now, birth, () => this.#hasTime(), time);
       if (copy.isRefused === true) await this.#blame.check(copy.warning?.message ?? "");
+      const isWhatWasBegun = !hasFailed || copy.entry?.etag === change.now.etag;
+      if (isWhatWasBegun && copy.unfinished !== true) unsure.delete(change);
       return copy;
     };
     const take = (change: WrittenChange, copy: Taken): void => {
@@ -555,7 +558,8 @@ class PieceOfRange {
           ),
         ),
     );
-    return { copies, isAnyLeft: begun.size > copies.size, ...(gaveUp === undefined ? {} : { gaveUp }) };
+    if (unsure.size > 0) await this.#noteRepeat();
+    return { copies, ...(gaveUp === undefined ? {} : { gaveUp }) };
   }
 
   #keep(change: Change): Entry | EntryLine | undefined {

@@ -35,16 +35,20 @@ export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus
       yield* flow.call(sealRecoveryPoint, job);
     }
   } catch (error) {
+    const failed = yield* flow.call(endJob, { ...job, failure: toFailure(error) });
     yield* clearMarkers(flow, job);
-    return yield* flow.call(endJob, { ...job, failure: toFailure(error) });
+    return failed;
   }
-  yield* clearMarkers(flow, job);
   const status = yield* flow.call(endJob, job);
+  yield* clearMarkers(flow, job);
   yield* sweep(flow, job);
   return status;
 }
 
-/** Markers that cannot be removed harm nobody: nothing under their prefix is ever backed up. */
+/**
+ * Only of a job that has ended: one that is begun anew would find its markers gone, and take its containers for others of the
+ * same name. Markers that cannot be removed harm nobody: nothing under their prefix is ever backed up.
+ */
 function* clearMarkers(flow: Flow, job: JobRef): Durable<void> {
   try {
     yield* flow.call(removeMarkers, job);

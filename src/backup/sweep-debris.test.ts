@@ -19,8 +19,8 @@ async function failedOnce(): Promise<MemoryLake> {
   for (const name of ["a", "a.txt", "b", "c", LONG]) lake.source.write("raw", name, `first ${name}`);
   const ref = await lake.requestBackup("failed");
   await lake.deliverAll(await lake.beginBackup(ref));
-  await removeMarkersActivity(lake.deps, ref);
   await endJobActivity(lake.deps, { ...ref, failure: { code: "storage/unavailable", message: "gone" } });
+  await removeMarkersActivity(lake.deps, ref);
   for (const name of ["a", LONG]) lake.source.write("raw", name, `second ${name}`);
   lake.source.container("raw").delete("b");
   return lake;

@@ -3,10 +3,11 @@
  * Pieces of ranges while the storage accounts refuse much of what they are asked for.
  */
 import { describe, test } from "vitest";
+import type { MemoryBlob } from "../../test/support/memory-account.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { seededRandom } from "../../test/support/seeded-random.ts";
 import { VaultError } from "../foundation/errors.ts";
-import { workRows } from "../jobs/work.ts";
+import { type PieceRecord, workRows } from "../jobs/work.ts";
 import type { RangeMessage } from "./contract.ts";
 import { RANGE_SETTINGS, workRange } from "./work-range.ts";
 
@@ -86,17 +87,25 @@ test("what was copied beyond the place where a piece stopped is noted, so that i
 });
 
 describe("a copy that was made although no answer said so is noted, so that it is swept if nobody needs it,", () => {
-  /** The first piece of four blobs; each copy of the last is made and then said to have failed. */
-  async function copied(meanwhile: (lake: MemoryLake, tries: number) => void, failures: number) {
+  /**
+   * The first piece of four blobs; some copies of the last are made and then said to have failed.
+   *
+   * @param before - happens before each of them
+   */
+  async function copied(
+    before: (lake: MemoryLake, tries: number) => void,
+    fails: (tries: number) => boolean,
+  ): Promise<{ readonly piece: PieceRecord; readonly isNoted: boolean }> {
     const lake = await openLake(() => undefined, 4);
     const copyNow = lake.vault.copyObject.bind(lake.vault);
     let tries = 0;
     lake.vault.copyObject = async (version, ...rest) => {
-      const outcome = await copyNow(version, ...rest);
-      if (version.name !== nameOf(3)) return outcome;
+      if (version.name !== nameOf(3)) return copyNow(version, ...rest);
       tries += 1;
-      meanwhile(lake, tries);
-      if (tries <= failures) throw away();
+      const tried = tries;
+      before(lake, tried);
+      const outcome = await copyNow(version, ...rest);
+      if (fails(tried)) throw away();
       return outcome;
     };
     const ref = await lake.requestBackup("job");
@@ -109,30 +118,50 @@ describe("a copy that was made although no answer said so is noted, so that it i
     return { piece, isNoted };
   }
 
+  const always = () => true;
+  const nothing = () => undefined;
+
   test("when the piece stops at it", async ({ expect }) => {
-    const { piece, isNoted } = await copied((lake) => {
+    const stop = (lake: MemoryLake): void => {
       lake.isStopping = true;
-    }, 1_000);
+    };
+    const { piece, isNoted } = await copied(stop, always);
     expect(piece).toMatchObject({ to: { name: nameOf(3), after: false }, totals: { copied: 3 } });
     expect(isNoted).toBe(true);
   });
 
   test("when the blob is given up", async ({ expect }) => {
-    const { piece, isNoted } = await copied(() => undefined, 1_000);
+    const { piece, isNoted } = await copied(nothing, always);
     expect(piece.warnings).toMatchObject({ count: 1 });
     expect(isNoted).toBe(true);
   });
 
   test("when the next try finds another version", async ({ expect }) => {
-    const { piece, isNoted } = await copied((lake, tries) => {
-      if (tries === 1) lake.source.write("raw", nameOf(3), "another");
-    }, 1);
+    const replace = (lake: MemoryLake, tries: number): void => {
+      if (tries === 2) lake.source.write("raw", nameOf(3), "another");
+    };
+    const { piece, isNoted } = await copied(replace, (tries) => tries === 1);
     expect(piece.totals).toMatchObject({ copied: 4, changedDuringCopy: 1 });
     expect(isNoted).toBe(true);
   });
 
+  test("when it was of another version, and the next try finds the first again", async ({ expect }) => {
+    let first: MemoryBlob | undefined;
+    const replaceAndUndelete = (lake: MemoryLake, tries: number): void => {
+      const blobs = lake.source.container("raw");
+      if (tries === 1) {
+        first = blobs.get(nameOf(3));
+        lake.source.write("raw", nameOf(3), "another");
+      }
+      if (tries === 3 && first !== undefined) blobs.set(nameOf(3), first);
+    };
+    const { piece, isNoted } = await copied(replaceAndUndelete, (tries) => tries === 2);
+    expect(piece.totals).toMatchObject({ copied: 4, changedDuringCopy: 0 });
+    expect(isNoted).toBe(true);
+  });
+
   test("and not when the next try finds it done", async ({ expect }) => {
-    const { piece, isNoted } = await copied(() => undefined, 1);
+    const { piece, isNoted } = await copied(nothing, (tries) => tries === 1);
     expect(piece.totals).toMatchObject({ copied: 4, changedDuringCopy: 0 });
     expect(isNoted).toBe(false);
   });

@@ -516,11 +516,10 @@ class PieceOfRange {
     changes: readonly Change[],
   ): Promise<{ readonly copies: Map<Change, Taken>; readonly gaveUp?: VaultError }> {
     const written = changes.filter((change) => change.kind === "written");
-    const deps = { datasource: this.#datasource, vault: this.#vault };
     const { container } = this.#message;
     const { sequence: birth, time = this.#job.startedAt } = this.#job.recoveryPoint;
     const copies = new Map<Change, Taken>();
-    const unsure = new Set<WrittenChange>();
+    const unsure = new Map<WrittenChange, Set<string>>();
     let copiedBytes = 0;
     const goesOn = (): boolean => {
       // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
@@ -531,12 +530,27 @@ class PieceOfRange {
       return this.#hasTime();
     };
     const copyOne = async (change: WrittenChange): Promise<Taken> => {
-      const hasFailed = unsure.has(change);
-      unsure.add(change);
-      const copy = await copyVersion(deps, container, change.now, birth, () => this.#hasTime(), time);
+      const before = unsure.get(change);
+      const tried = before ?? new Set();
+      unsure.set(change, tried);
+      const vault: Pick<BackupVault, "copyObject"> = {
+        copyObject: (version, ...rest) => {
+          tried.add(version.etag);
+          return this.#vault.copyObject(version, ...rest);
+        },
+      };
+      const copy = await copyVersion(
+        { datasource: this.#datasource, vault },
+        container,
+        change.now,
+        birth,
+        () => this.#hasTime(),
+        time,
+      );
       if (copy.isRefused === true) await this.#blame.check(copy.warning?.message ?? "");
-      const isWhatWasBegun = !hasFailed || copy.entry?.etag === change.now.etag;
-      if (isWhatWasBegun && copy.unfinished !== true) unsure.delete(change);
+      // Nothing has failed, or nothing was tried but what is named now.
+      const isAllNamed = before === undefined || (tried.size === 1 && tried.has(copy.entry?.etag ?? ""));
+      if (isAllNamed && copy.unfinished !== true) unsure.delete(change);
       return copy;
     };
     const take = (change: WrittenChange, copy: Taken): void => {

@@ -276,8 +276,9 @@ export class MemoryLake {
 
   async seal(ref: JobRef): Promise<JobStatus> {
     await sealRecoveryPointActivity(this.deps, ref);
+    const status = await endJobActivity(this.deps, ref);
     await removeMarkersActivity(this.deps, ref);
-    return endJobActivity(this.deps, ref);
+    return status;
   }
 
   /** Removes what earlier attempts left. @returns how many executions it took */

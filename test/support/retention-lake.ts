@@ -52,8 +52,8 @@ export class LakeBackups implements Backups {
 
   async giveUp(id: string): Promise<void> {
     const ref = { vault: VAULT, job: id };
-    await removeMarkersActivity(this.lake.deps, ref);
     await endJobActivity(this.lake.deps, { ...ref, failure: { code: "storage/unavailable", message: "gone" } });
+    await removeMarkersActivity(this.lake.deps, ref);
   }
 
   async sweep(): Promise<void> {

@@ -214,8 +214,8 @@ export class ScrubHistory {
   async #failBackup(): Promise<void> {
     const ref = await this.#lake.requestBackup(`job-${this.#jobs++}`);
     await this.#lake.deliverAll((await this.#lake.beginBackup(ref)).slice(0, this.#below(4)));
-    await removeMarkersActivity(this.#lake.deps, ref);
     await endJobActivity(this.#lake.deps, { ...ref, failure: { code: "storage/unavailable", message: "gone" } });
+    await removeMarkersActivity(this.#lake.deps, ref);
   }
 
   async #purgeAny(): Promise<void> {

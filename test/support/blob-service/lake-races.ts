@@ -190,8 +190,8 @@ class LakeRace {
     return this.#calm(async (deps) => {
       for (const check of checks) await checkMarker(deps, check);
       await sealRecoveryPointActivity(deps, ref);
-      await removeMarkersActivity(deps, ref);
       await endJobActivity(deps, ref);
+      await removeMarkersActivity(deps, ref);
       return (await this.#lake.job("job")).recoveryPoint?.id ?? "";
     });
   }

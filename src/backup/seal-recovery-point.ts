@@ -15,7 +15,7 @@ import { indexPath, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { joinWarnings, NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warning, type Warnings } from "../vault/seal.ts";
 import { sha256Of } from "../vault/segment.ts";
-import { encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
+import { encodeDocument, FORMAT_MINOR, FORMAT_VERSION } from "../vault/version.ts";
 import { type Attempt, attemptRow } from "./attempts.ts";
 import { decideIncomplete, POINT_INCOMPLETE } from "./decide-incomplete.ts";
 import { joinPieces } from "./join-pieces.ts";
@@ -73,6 +73,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   const { id, sequence, time } = job.recoveryPoint;
   const wanted: Seal = {
     formatVersion: FORMAT_VERSION,
+    formatMinor: FORMAT_MINOR,
     recoveryPoint: id,
     sequence,
     instance: instance.id,

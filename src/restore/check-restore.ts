@@ -7,6 +7,7 @@ import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { joinWarnings, type Seal, type Warning } from "../vault/seal.ts";
+import { FORMAT_MINOR, FORMAT_VERSION } from "../vault/version.ts";
 import type { RestoreTarget, RestoreVault } from "./contract.ts";
 
 export interface CheckRestoreDeps {
@@ -53,12 +54,22 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
   const all = restored.reduce(addTotals, NO_TOTALS);
   // Whoever begins the job anew finds by the totals that it needs no claim any more.
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals: all }));
-  const warnings = await finishContainers(deps, job, seal);
+  const warnings = [...newerAdditions(seal), ...(await finishContainers(deps, job, seal))];
   if (warnings.length > 0) {
     const told = joinWarnings([{ count: warnings.length, first: warnings }], LONGEST_WARNINGS);
     await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, warnings: row.warnings ?? told }));
   }
   return all;
+}
+
+/** A point may hold what only a newer Lakevault knows how to give back; what this one knows is restored. */
+function newerAdditions({ formatMinor = 0 }: Seal): Warning[] {
+  if (formatMinor <= FORMAT_MINOR) return [];
+  const written = `${FORMAT_VERSION}.${formatMinor}`;
+  const message =
+    `the recovery point has format version ${written}, and this app knows ${FORMAT_VERSION}.${FORMAT_MINOR}: ` +
+    "blobs are restored, but what was added to the format since is not; update Lakevault and restore again";
+  return [{ container: "", name: "", code: "format-newer-minor", message }];
 }
 
 /** @returns a warning for each container that could not be given all that the source's had */

@@ -2,6 +2,8 @@ import { test } from "vitest";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
 import type { JobRef } from "../jobs/contract.ts";
+import { sealPath } from "../vault/names.ts";
+import { FORMAT_MINOR } from "../vault/version.ts";
 import { restoreSegment } from "./restore-segment.ts";
 
 const SMALL = { usual: 4, largest: 8, small: 2 };
@@ -224,4 +226,22 @@ test("wherever the end of a restore dies, beginning it anew ends it", async ({ e
     expect(lake.target.owners.size, String(call)).toBe(0);
   }
   expect(died).toBeGreaterThan(15);
+});
+
+test("a point that a newer Lakevault made is restored as far as this one knows it, with a warning", async ({
+  expect,
+}) => {
+  const { lake, point } = await backedUp();
+  const file = lake.vault.files.get(sealPath(point));
+  if (file === undefined) throw new Error("there is no seal");
+  const seal = JSON.parse(file.content) as { formatMinor: number };
+  expect(seal.formatMinor).toBe(FORMAT_MINOR);
+  const newer = { ...seal, formatMinor: FORMAT_MINOR + 1, added: "later" };
+  lake.vault.files.set(sealPath(point), { ...file, content: JSON.stringify(newer) });
+  expect(await lake.restore("restore", point)).toBe("CompletedWithWarnings");
+  expect((await lake.job("restore")).warnings).toMatchObject({
+    count: 1,
+    first: [{ container: "", name: "", code: "format-newer-minor", message: expect.stringContaining("1.1") }],
+  });
+  expect(lake.target.container("raw").size).toBe(20);
 });

@@ -54,6 +54,8 @@ export const SEQUENCE_METADATA = "sequence";
 /** `recovery-point.json`: the commit of a recovery point, written after everything that it names. */
 export const Seal = z.object({
   formatVersion: z.literal(1),
+  /** What of later additions to the format the point may hold; absent: none. */
+  formatMinor: z.int().nonnegative().optional(),
   recoveryPoint: z.string(),
   /** Grows with every sealed point of the instance; never given twice. */
   sequence: z.int().positive(),

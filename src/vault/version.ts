@@ -4,6 +4,12 @@ import { VaultError } from "../foundation/errors.ts";
 /** The major version of the vault format that this code writes, and the newest that it reads. */
 export const FORMAT_VERSION = 1;
 
+/**
+ * What was added to version 1 since it was first written, as `docs/format.md` lists it. A reader of an older minor version
+ * passes over what it does not know.
+ */
+export const FORMAT_MINOR = 1;
+
 const Versioned = z.looseObject({ formatVersion: z.int().positive() });
 
 /**

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { composeApp } from "../src/app/app.ts";
 import { type Config, readConfig } from "../src/app/config.ts";
 import { toFailure } from "../src/foundation/errors.ts";
+import { present } from "../src/foundation/present.ts";
 import {
   REBUILD_OUTCOMES,
   REBUILT_KINDS,
@@ -72,8 +73,7 @@ async function rebuildAll(
   let continuation: string | undefined;
   do {
     const result: RebuildResult = await rebuild({
-      ...(vaultArmId === undefined ? {} : { vaultArmId }),
-      ...(continuation === undefined ? {} : { continuation }),
+      ...present({ vaultArmId, continuation }),
     });
     for (const finding of result.findings) writeLine(lineOf(finding));
     addUp(sums, result);

@@ -2,6 +2,8 @@
  * @module
  * Request bodies as Azure's clients send them, for the demo and the end-to-end tests.
  */
+
+import { present } from "../../src/foundation/present.ts";
 import { storageAccountId } from "./arm-client.ts";
 
 export const LOCATION = "westeurope";
@@ -89,7 +91,7 @@ export function restoreBody(recoveryPointId: string, account: string, containers
       recoveryOption: "FailIfExists",
       restoreLocation: LOCATION,
       datasourceInfo: datasource(account),
-      ...(restoreCriteria === undefined ? {} : { restoreCriteria }),
+      ...present({ restoreCriteria }),
     },
   };
 }

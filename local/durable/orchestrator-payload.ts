@@ -3,6 +3,8 @@
  * What goes into an orchestrator function and what comes out of it: the out-of-process JSON protocol of Durable
  * Functions, replay schema V3 (number 2 on the wire), as durable-functions 3.x speaks it.
  */
+
+import { present } from "../../src/foundation/present.ts";
 import type { InvocationResponse, TypedData } from "../contract.ts";
 import type { HistoryEvent } from "./history.ts";
 
@@ -107,7 +109,7 @@ export function parseOrchestratorState(response: InvocationResponse): Orchestrat
     isDone: state.isDone,
     actions: state.actions[0],
     output: state.output,
-    ...(error === undefined ? {} : { error }),
+    ...present({ error }),
     ...(state.customStatus === undefined || state.customStatus === null ? {} : { customStatus: state.customStatus }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Failure } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 
 /** How callers prove who they are. Absent: nobody is let in. */
 export const ACCESS_MODES = ["development"] as const;
@@ -46,7 +47,7 @@ export function decideAccess(settings: AccessSettings, request: AccessRequest): 
 }
 
 function refuse(code: Failure["code"], message: string, hint?: string): AccessDecision {
-  return { allowed: false, failure: { code, message, ...(hint === undefined ? {} : { hint }) } };
+  return { allowed: false, failure: { code, message, ...present({ hint }) } };
 }
 
 /** @param host - as in a Host header, with or without a port */

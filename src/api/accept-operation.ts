@@ -1,4 +1,5 @@
 import { deriveUuid } from "../foundation/ids.ts";
+import { present } from "../foundation/present.ts";
 import type { VaultRecord } from "../instances/contract.ts";
 import type { Job } from "../jobs/contract.ts";
 import type { ApiCall, ApiResponse } from "./api-call.ts";
@@ -37,7 +38,7 @@ export async function acceptPut(
     id: call.deps.newId(),
     vaultArmId: vault.armId,
     location: regionName(vault.location),
-    ...(instanceName === undefined ? {} : { instanceName }),
+    ...present({ instanceName }),
     startedAt: now,
     work: { kind: "put", endedAt: now },
   };
@@ -86,7 +87,7 @@ async function acceptWork(
     id,
     vaultArmId: vault.armId,
     location: regionName(vault.location),
-    ...(instanceName === undefined ? {} : { instanceName }),
+    ...present({ instanceName }),
     startedAt,
     work,
   };

@@ -1,5 +1,6 @@
 import { decideAccess } from "../access/decide-access.ts";
 import { FAILURES, VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { ApiCall, ApiDeps, ApiRequest, ApiResponse } from "./api-call.ts";
 import { errorDetail, failureForCaller, httpStatus } from "./error-body.ts";
 import { queryOption } from "./lists.ts";
@@ -69,7 +70,7 @@ function requireAccess(deps: ApiDeps, { url, headers }: ApiRequest): void {
   const { origin } = headers;
   const decision = decideAccess(deps.settings.access, {
     hosts: [url.host, ...forwarded.filter((host) => host !== "")],
-    ...(origin === undefined ? {} : { origin }),
+    ...present({ origin }),
   });
   if (!decision.allowed) throw VaultError.of(decision.failure);
 }

@@ -1,4 +1,5 @@
 import { FAILURES, type Failure, type FailureCode, VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 
 interface ArmError {
   readonly status: number;
@@ -97,7 +98,7 @@ export function errorDetail(failure: Failure): object {
     additionalInfo: [
       {
         type: "LakevaultFailure",
-        info: { code: failure.code, ...(failure.hint === undefined ? {} : { hint: failure.hint }) },
+        info: { code: failure.code, ...present({ hint: failure.hint }) },
       },
     ],
   };

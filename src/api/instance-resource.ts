@@ -1,4 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import type { ApiDeps } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
@@ -22,7 +23,7 @@ export function instanceResource(instance: BackupInstance, isNew = false): objec
     id: instance.armId,
     name: instance.name,
     type: `${PROVIDER}/backupVaults/backupInstances`,
-    ...(instance.tags === undefined ? {} : { tags: instance.tags }),
+    ...present({ tags: instance.tags }),
     properties: shownProperties(instance, isNew),
   };
 }

@@ -1,4 +1,5 @@
 import type { Failure } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
 import { isOpen, type Job, type JobKind, type JobTotals } from "../jobs/contract.ts";
@@ -70,7 +71,7 @@ export function jobResource(told: ToldJob, progress?: Progress): object {
       supportedActions: job.status === "InProgress" ? ["Cancel"] : [],
       status: job.status,
       startTime: job.startedAt,
-      ...(job.endedAt === undefined ? {} : { endTime: job.endedAt }),
+      ...present({ endTime: job.endedAt }),
       duration: timeSpan(
         (job.endedAt === undefined ? told.now.getTime() : Date.parse(job.endedAt)) - Date.parse(job.startedAt),
       ),
@@ -101,7 +102,7 @@ function extendedInfo({ instance, job }: ToldJob, progress: Progress): object {
       ...advanceDetails(progress),
       ...(pressure === undefined ? {} : pressureDetails(pressure)),
       ...(request.kind === "backup" ? { policyRuleName: request.rule, slot: request.slot } : {}),
-      ...(job.tag === undefined ? {} : { retentionTag: job.tag }),
+      ...present({ retentionTag: job.tag }),
       ...(recoveryPoint === undefined ? {} : { recoveryPointId: recoveryPoint.id }),
       ...(job.containers === undefined ? {} : { containers: job.containers.slice(0, MOST_CONTAINERS_TOLD).join(",") }),
       ...(containerCount <= MOST_CONTAINERS_TOLD
@@ -187,7 +188,7 @@ function containerStatus(job: Job, { doneShare, totals }: Advance): string {
 export function jobFailure({ failure, status }: Job): Failure {
   if (failure !== undefined) {
     const { code, message, hint } = failure;
-    return { code, message, ...(hint === undefined ? {} : { hint }) };
+    return { code, message, ...present({ hint }) };
   }
   return status === "Cancelled"
     ? { code: "job/cancelled", message: "the job was cancelled" }

@@ -1,5 +1,6 @@
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable, Stored } from "../foundation/records.ts";
 import { type ApiCall, type ApiResponse, ok } from "./api-call.ts";
 
@@ -62,8 +63,7 @@ export async function listTablePage<T>(
   const continuation = skipToken(call);
   const page = await table.list(partition, {
     limit: PAGE_SIZE,
-    ...(prefix === undefined ? {} : { prefix }),
-    ...(continuation === undefined ? {} : { continuation }),
+    ...present({ prefix, continuation }),
   });
   return listPage(
     call,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
 import { DatasourceInfo } from "../instances/read-instance.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
@@ -51,7 +52,7 @@ export function readRestore(vault: VaultRecord, instance: BackupInstance, body: 
     kind: "restore",
     recoveryPoint: body.recoveryPointId,
     target: readTarget(vault, instance, target),
-    ...(containers === undefined ? {} : { containers }),
+    ...present({ containers }),
   };
 }
 

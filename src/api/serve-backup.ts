@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
+import { present } from "../foundation/present.ts";
 import { type BackupInstance, jobFor, vaultKey } from "../instances/contract.ts";
 import type { BackupRequest, Job } from "../jobs/contract.ts";
 import { busyWith } from "../jobs/job-lock.ts";
@@ -38,7 +39,7 @@ export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiRes
   checkRule(policy, ruleName, tag);
 
   const now = deps.clock().toISOString();
-  const request: BackupRequest = { kind: "backup", slot: now, rule: ruleName, ...(tag === undefined ? {} : { tag }) };
+  const request: BackupRequest = { kind: "backup", slot: now, rule: ruleName, ...present({ tag }) };
   const id = jobIdOnDemand(call, instance, ["backup", ruleName, tag ?? ""]);
   const isNew = (await deps.tables.jobs.get(key, id)) === undefined;
   if (isNew) await requireFree(call, instance);

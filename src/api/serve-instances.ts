@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { present } from "../foundation/present.ts";
 import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import { checkInstance, type ProtectInstanceDeps, protectInstance } from "../instances/protect-instance.ts";
 import { InstanceProperties, readInstance, type WantedInstance } from "../instances/read-instance.ts";
@@ -39,7 +40,7 @@ export async function putInstance(call: ApiCall<InstancePath>): Promise<ApiRespo
   if (isImmutable(vault)) await checkPolicyChange(call, wanted);
   const { instance, created } = await protectInstance(protectDeps(deps), {
     ...wanted,
-    ...(tags === undefined ? {} : { tags }),
+    ...present({ tags }),
   });
   if (!created) return ok(instanceResource(instance));
   return await acceptPut(call, vault, instance.name, instanceResource(instance, true));

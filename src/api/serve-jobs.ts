@@ -1,5 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
 import type { Job } from "../jobs/contract.ts";
@@ -26,7 +27,7 @@ export async function listJobs(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const continuation = skipToken(call);
   const page = await tables.jobOrder.list(key, {
     limit: PAGE_SIZE,
-    ...(continuation === undefined ? {} : { continuation }),
+    ...present({ continuation }),
   });
   const found = await mapBounded(page.records, READING_WIDTH, async ({ row, value }) => {
     const job = (await tables.jobs.get(value.vault, value.job))?.value;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { deleteMarked, type RowPlace } from "../foundation/deletion-mark.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
 import { findDependant, whileVaultKept } from "../instances/announce-instance.ts";
 import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
@@ -55,7 +56,7 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
       armId: before.armId,
       name: before.name,
       createdAt: before.createdAt,
-      ...(slotsAfter === undefined ? {} : { slotsAfter }),
+      ...present({ slotsAfter }),
     };
   };
   // What is refused is refused before anything is written.

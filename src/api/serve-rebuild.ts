@@ -1,4 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { type ApiCall, type ApiResponse, ok, type VaultPath } from "./api-call.ts";
 import { vaultArmId } from "./arm-ids.ts";
 
@@ -18,7 +19,7 @@ export async function rebuildVault(call: ApiCall<VaultPath>): Promise<ApiRespons
   }
   const result = await call.deps.rebuild({
     vaultArmId: vaultArmId(call.params),
-    ...(continuation === undefined ? {} : { continuation }),
+    ...present({ continuation }),
   });
   return ok(result);
 }

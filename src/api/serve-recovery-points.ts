@@ -1,6 +1,7 @@
 import { DateTime } from "luxon";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords } from "../foundation/records.ts";
 import {
   type BackupInstance,
@@ -111,13 +112,13 @@ async function recoveryPointResource(
         friendlyName: point.id,
         policyName: point.policy,
         retentionTagName: point.tag,
-        ...(expiryTime === undefined ? {} : { expiryTime }),
+        ...present({ expiryTime }),
         recoveryPointDataStoresDetails: [
           {
             id: deriveUuid("data-store", point.id),
             type: "VaultStore",
             creationTime: point.sealedAt,
-            ...(expiryTime === undefined ? {} : { expiryTime }),
+            ...present({ expiryTime }),
             state: "COMMITTED",
             visible: true,
             metaData: JSON.stringify({
@@ -126,7 +127,7 @@ async function recoveryPointResource(
               entries: point.entries,
               bytes: point.bytes,
               warnings: point.warnings,
-              ...(point.damage === undefined ? {} : { damage: point.damage }),
+              ...present({ damage: point.damage }),
               job: point.job,
             }),
           },

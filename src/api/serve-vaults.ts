@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { deleteMarked, unmarked } from "../foundation/deletion-mark.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
 import { findDependant, whileVaultKept } from "../instances/announce-instance.ts";
 import { findVault, type VaultRecord, vaultKey } from "../instances/contract.ts";
@@ -54,8 +55,7 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
     armId: vaultArmId(params),
     name: params.vault,
     location,
-    ...(tags === undefined ? {} : { tags }),
-    ...(identity === undefined ? {} : { identity }),
+    ...present({ tags, identity }),
     properties: asPut,
     createdAt: deps.clock().toISOString(),
   };
@@ -141,8 +141,7 @@ export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse>
     if (before === undefined) throw vaultNotFound(params);
     const changed: VaultRecord = {
       ...unmarked(before),
-      ...(tags === undefined ? {} : { tags }),
-      ...(identity === undefined ? {} : { identity }),
+      ...present({ tags, identity }),
       properties: withSecurity(
         { ...before.properties, ...properties },
         before.properties["securitySettings"],

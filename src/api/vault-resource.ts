@@ -1,4 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { findVault, type VaultRecord } from "../instances/contract.ts";
 import { SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
 import type { ApiDeps, VaultPath } from "./api-call.ts";
@@ -25,8 +26,7 @@ export function vaultResource(
     name: vault.name,
     type: `${PROVIDER}/backupVaults`,
     location: vault.location,
-    ...(vault.tags === undefined ? {} : { tags: vault.tags }),
-    ...(vault.identity === undefined ? {} : { identity: vault.identity }),
+    ...present({ tags: vault.tags, identity: vault.identity }),
     properties: { ...vault.properties, securitySettings: shownSecurity(vault), provisioningState },
   };
 }

@@ -28,6 +28,7 @@ import { RANGE_SETTINGS, type RangeSettings } from "../backup/work-range.ts";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { DatasourceClaim } from "../instances/claim-datasource.ts";
 import {
@@ -189,7 +190,7 @@ function findTarget(accounts: Accounts, name: string): BlobAccount {
   } catch (error) {
     if (!(error instanceof VaultError)) throw error;
     throw new VaultError("restore/target-account-unknown", error.message, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...present({ hint: error.hint }),
       cause: error,
     });
   }

@@ -7,6 +7,7 @@ import { ACCESS_MODES, type AccessSettings } from "../access/decide-access.ts";
 import { DEFAULT_MOST_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
 import { PLAN_SETTINGS } from "../backup/cut-container.ts";
 import { RANGE_SETTINGS } from "../backup/work-range.ts";
+import { present } from "../foundation/present.ts";
 import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/contract.ts";
 import { SEGMENT_ENTRIES } from "../vault/segment.ts";
 
@@ -117,13 +118,12 @@ export function readConfig(environment: Environment): Config {
   return {
     vault,
     state,
-    ...(stateQueues === undefined ? {} : { stateQueues }),
+    ...present({ stateQueues }),
     accounts,
     endpointSuffix: s.VaultEndpointSuffix,
-    ...(s.WEBSITE_HOSTNAME === undefined ? {} : { hostName: s.WEBSITE_HOSTNAME }),
-    ...(s.VaultClientId === undefined ? {} : { clientId: s.VaultClientId }),
+    ...present({ hostName: s.WEBSITE_HOSTNAME, clientId: s.VaultClientId }),
     accessTier: s.VaultAccessTier,
-    access: { runsInAzure: runsInAzure(given), ...(s.VaultAccess === undefined ? {} : { mode: s.VaultAccess }) },
+    access: { runsInAzure: runsInAzure(given), ...present({ mode: s.VaultAccess }) },
     retryAfterSeconds: s.VaultRetryAfterSeconds,
     mostContainers: s.VaultMostContainers,
     copyWidth: s.VaultCopyWidth,

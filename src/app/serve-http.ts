@@ -6,6 +6,7 @@ import { handleArmRequest } from "../api/arm-router.ts";
 import { errorDetail } from "../api/error-body.ts";
 import { unhealthy } from "../api/serve-health.ts";
 import { cleanError } from "../azure/clean-error.ts";
+import { present } from "../foundation/present.ts";
 import type { Orchestrations } from "../jobs/contract.ts";
 import { app } from "./app.ts";
 import { RequestBody } from "./request-body.ts";
@@ -71,7 +72,7 @@ async function serve(
   }
   await body.discard();
   const { status, headers, body: json } = answer;
-  return { status, headers: { ...headers }, ...(json === undefined ? {} : { jsonBody: json }) };
+  return { status, headers: { ...headers }, ...present({ jsonBody: json }) };
 }
 
 function wrongSettings(error: unknown): ApiResponse {

@@ -21,6 +21,7 @@ import {
 } from "@azure/storage-blob";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { present } from "../foundation/present.ts";
 import { outsideTime } from "./function-time.ts";
 import { PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
 
@@ -204,7 +205,7 @@ export class BlobAccount {
       containerName: blob.containerName,
       blobName: blob.name,
       permissions: BlobSASPermissions.parse("r"),
-      ...(snapshot === undefined ? {} : { snapshotTime: snapshot }),
+      ...present({ snapshotTime: snapshot }),
     };
     const signature = await this.#sign(what, lifeMs);
     return `${blob.url}?${snapshot === undefined ? "" : `snapshot=${encodeURIComponent(snapshot)}&`}${signature}`;

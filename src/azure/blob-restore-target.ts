@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type {
   ContainerOwner,
   Refusal,
@@ -134,9 +135,7 @@ export class BlobRestoreTarget implements RestoreTarget {
       to: { account: this.#account, container, name: entry.name, place: this.#place },
       size: entry.size,
       goesOn,
-      ...(entry.type === undefined ? {} : { type: entry.type }),
-      ...(entry.tier === undefined ? {} : { tier: entry.tier }),
-      ...(entry.tags === undefined ? {} : { tags: entry.tags }),
+      ...present({ type: entry.type, tier: entry.tier, tags: entry.tags }),
     };
     // A blob of another length is not ours to remove: the listing afterwards tells that the target was changed.
     const result = await copyUntilWhole(request, this.#limits, copyBlob, ({ status }) => status === "success");

@@ -1,5 +1,6 @@
 import { RestError } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
 import { BlobVaultFiles } from "./blob-vault.ts";
 import { cleanError } from "./clean-error.ts";
@@ -32,7 +33,7 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
 
   async *listPages(prefix: string, from?: string): AsyncGenerator<readonly StoredFile[], void, undefined> {
     try {
-      const options = { prefix, include: ["copy"] as const, ...(from === undefined ? {} : { startFrom: from }) };
+      const options = { prefix, include: ["copy"] as const, ...present({ startFrom: from }) };
       for await (const page of listBlobPages(this.account, this.containerName, options)) {
         yield page.map(({ name, properties }) => storedFile(name, properties));
       }

@@ -1,6 +1,7 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/contract.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
@@ -52,7 +53,7 @@ export class BlobFiles implements SweepableVault {
 
   async *list(prefix: string, from?: string): AsyncGenerator<VaultFile, void, undefined> {
     try {
-      const options = { prefix, include: ["metadata"] as const, ...(from === undefined ? {} : { startFrom: from }) };
+      const options = { prefix, include: ["metadata"] as const, ...present({ startFrom: from }) };
       for await (const page of listBlobPages(this.account, this.containerName, options)) {
         for (const { name, properties, metadata } of page) {
           const { contentLength: size = 0, etag, lastModified: writtenAt } = properties;
@@ -160,7 +161,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       size: version.size,
       etag: version.etag,
       goesOn,
-      ...(version.type === undefined ? {} : { type: version.type }),
+      ...present({ type: version.type }),
       ...(version.orLater === undefined
         ? {}
         : { orLater: { since: new Date(version.orLater.since), nameOf: version.orLater.pathOf } }),
@@ -181,8 +182,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       // Every marker is far below the size that one request copies.
       const result = await copyBlob({
         ...{ from, to, size: 0, tries: "patient" },
-        ...(over === undefined ? {} : { over }),
-        ...(etag === undefined ? {} : { etag }),
+        ...present({ over, etag }),
       });
       if (result.kind === "copied") return { kind: "copied", movedBytes: 0 };
       if (result.kind !== "exists" && result.kind !== "begun") return result;

@@ -1,4 +1,5 @@
 import type { ContainerProperties } from "../backup/contract.ts";
+import { present } from "../foundation/present.ts";
 import { PUBLIC_ACCESS } from "../vault/seal.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { listContainerPages } from "./list-blobs.ts";
@@ -26,9 +27,7 @@ export async function containersWithProperties(account: BlobAccount): Promise<Co
       if (!isUserContainer(name) || (metadata ?? untoldMetadata ?? publicAccess) === undefined) continue;
       found.push({
         container: name,
-        ...(metadata === undefined ? {} : { metadata }),
-        ...(publicAccess === undefined ? {} : { publicAccess }),
-        ...(untoldMetadata === undefined ? {} : { untoldMetadata }),
+        ...present({ metadata, publicAccess, untoldMetadata }),
       });
     }
   }

@@ -18,6 +18,7 @@ import { createHash } from "node:crypto";
 import type { BlockBlobClient } from "@azure/storage-blob";
 import { isPassing } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
+import { present } from "../foundation/present.ts";
 import { copyInBackground } from "./copy-in-background.ts";
 import {
   COPY_LIMITS,
@@ -57,7 +58,7 @@ async function copyWhole(request: CopyRequest): Promise<CopyResult> {
     conditions: request.over === undefined ? { ...ONLY_IF_FREE } : { ifMatch: request.over },
     sourceConditions: ifUnchanged(request),
     abortSignal: request.to.account.whileMoving(request.size),
-    ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
+    ...present({ sourceAuthorization: authorization }),
     ...tierAndTags(request),
   });
   return { kind: "copied", ...md5Of(contentMD5) };
@@ -100,7 +101,7 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
       const { url, authorization } = await request.from.account.copySource(source);
       await blob.stageBlockFromURL(id, url, offset, length, {
         abortSignal: request.to.account.whileMoving(length),
-        ...(authorization === undefined ? {} : { sourceAuthorization: authorization }),
+        ...present({ sourceAuthorization: authorization }),
       });
     });
     if (isCopied) copied += 1;

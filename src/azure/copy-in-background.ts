@@ -10,6 +10,7 @@
  * @see https://learn.microsoft.com/rest/api/storageservices/snapshot-blob
  */
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { Entry } from "../vault/entry.ts";
 import {
   type CopyLimits,
@@ -101,7 +102,7 @@ class FrozenCopy {
       else if (one.metadata?.[SNAPSHOT_MARK] === to.container) {
         const version = one.metadata[VERSION_MARK];
         const takenAt = new Date(one.snapshot);
-        snapshots.push({ id: one.snapshot, takenAt, ...(version === undefined ? {} : { etag: version }) });
+        snapshots.push({ id: one.snapshot, takenAt, ...present({ etag: version }) });
       }
     }
     const wantedType = BLOB_TYPES[type ?? "block"];
@@ -162,7 +163,7 @@ class FrozenCopy {
     const modified = copied?.modified ?? (snapshot ? new Date(snapshot) : request.from.account.now).toISOString();
     return {
       kind: "copied",
-      ...(md5 === undefined ? {} : { md5 }),
+      ...present({ md5 }),
       ...(copied === undefined ? { wasThere: true } : {}),
       ...(etag === wanted ? {} : { version: { etag, size, modified } }),
     };

@@ -1,4 +1,5 @@
 import type { BlobClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import { present } from "../foundation/present.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { BlobAccount, Tries } from "./blob-account.ts";
 import { quoted } from "./listed-blobs.ts";
@@ -110,5 +111,5 @@ export function tierAndTags({ tier, tags }: CopyRequest): {
   readonly tier?: string;
   readonly tags?: Record<string, string>;
 } {
-  return { ...(tier === undefined ? {} : { tier }), ...(tags === undefined ? {} : { tags: { ...tags } }) };
+  return { ...present({ tier }), ...(tags === undefined ? {} : { tags: { ...tags } }) };
 }

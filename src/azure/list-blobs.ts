@@ -16,6 +16,7 @@ import {
   type PipelineResponse,
 } from "@azure/core-rest-pipeline";
 import { type BlobServiceClient, type ContainerClient, RestError } from "@azure/storage-blob";
+import { present } from "../foundation/present.ts";
 import type { BlobAccount, Tries } from "./blob-account.ts";
 import { LARGEST_PAGE } from "./listed-blobs.ts";
 import { type ListedPage, parseListing } from "./parse-listing.ts";
@@ -109,7 +110,7 @@ async function readPage(
       response = await context.sendRequest(request);
       const { status, headers, bodyAsText, readableStreamBody } = response;
       const text = readableStreamBody === undefined ? bodyAsText : await textOf(readableStreamBody);
-      return { status, headers, ...(text === undefined ? {} : { bodyAsText: text }) };
+      return { status, headers, ...present({ bodyAsText: text }) };
     },
     account.trySettings(tries),
   );
@@ -118,7 +119,7 @@ async function readPage(
     statusCode: answer.status,
     code: answer.headers.get("x-ms-error-code") ?? "",
     request,
-    ...(response === undefined ? {} : { response }),
+    ...present({ response }),
   });
 }
 

@@ -7,6 +7,7 @@
  */
 import { isRestError } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { cleanError } from "./clean-error.ts";
 
 /** Where a request went, so that the failure can name it. */
@@ -49,8 +50,7 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
     status: error.statusCode ?? 0,
     // Table Storage tells its code in the body, the other services in a header that the SDK reads, but for a HEAD.
     code: details?.odataError?.code ?? error.code ?? header("x-ms-error-code") ?? "",
-    ...(requestId === undefined ? {} : { requestId }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...present({ requestId, retryAfterMs }),
     ...(sourceStatus === undefined
       ? {}
       : { source: { status: Number(sourceStatus), code: header("x-ms-copy-source-error-code") ?? "" } }),
@@ -127,14 +127,14 @@ function codeOf({ status, code }: ServiceAnswer): string {
 
 function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultError | undefined {
   const { status, code, retryAfterMs, requestId, source } = answer;
-  const whole = { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(requestId && { requestId }) };
+  const whole = { ...present({ retryAfterMs }), ...(requestId && { requestId }) };
   const fromSource = source && failureOf({ ...source, ...whole }, place, cause);
   if (fromSource !== undefined) return fromSource;
   const said = saidBy(answer, place);
   const options = {
     cause,
     serviceCode: codeOf(answer),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...present({ retryAfterMs }),
   };
   switch (code) {
     // getaddrinfo ENOTFOUND: DNS knows every storage account that exists, and no other.

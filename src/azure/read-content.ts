@@ -8,6 +8,7 @@
  */
 import { type BlobClient, isRestError, RestError } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { outOfTime, timeLeftMs } from "./function-time.ts";
 import { answerOf } from "./map-error.ts";
 import { ANSWER_CUT } from "./request-tries.ts";
@@ -49,7 +50,7 @@ export async function* readPart(blob: BlobClient, part: Part): AsyncGenerator<Ui
       const answer = await blob.download(part.from + read, length === undefined ? undefined : length - read, {
         maxRetryRequests: 0,
         ...(etag === undefined ? {} : { conditions: { ifMatch: etag } }),
-        ...(signal === undefined ? {} : { abortSignal: signal }),
+        ...present({ abortSignal: signal }),
       });
       etag ??= answer.etag;
       length ??= answer.contentLength;

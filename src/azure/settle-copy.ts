@@ -5,6 +5,7 @@
  */
 import type { BlobClient, BlockBlobClient } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { Entry } from "../vault/entry.ts";
 import {
   COPY_LIMITS,
@@ -61,7 +62,7 @@ export async function waitForCopy(
         etag,
         size: contentLength,
         ...md5Of(contentMD5),
-        ...(snapshot === undefined ? {} : { snapshot }),
+        ...present({ snapshot }),
       };
     }
     if (request.goesOn?.() === false) return "pending";
@@ -189,7 +190,7 @@ export async function copyUntilWhole(
     if (found.kind === "pending") return { kind: "unfinished" };
     if (found.kind === "free") continue;
     const { md5 } = found.end;
-    return { kind: "copied", ...(md5 === undefined ? {} : { md5 }), ...(hasBegun ? {} : { wasThere: true }) };
+    return { kind: "copied", ...present({ md5 }), ...(hasBegun ? {} : { wasThere: true }) };
   }
   throw new VaultError("storage/unavailable", `'${request.to.name}' does not become whole`);
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { odata, type TableClient } from "@azure/data-tables";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { ListOptions, RecordPage, RecordTable, Stored } from "../foundation/records.ts";
 import { answerOf, mapping, type Place } from "./map-error.ts";
 
@@ -121,12 +122,12 @@ export class TableRecords<T> implements RecordTable<T> {
           : odata`PartitionKey eq ${partition} and RowKey ge ${prefix} and RowKey lt ${afterAll(prefix)}`;
       const pages = this.#table.listEntities<Entity>({ queryOptions: { filter: rows } }).byPage({
         maxPageSize: Math.min(limit, LARGEST_PAGE),
-        ...(continuation === undefined ? {} : { continuationToken: continuation }),
+        ...present({ continuationToken: continuation }),
       });
       for await (const page of pages) {
         return {
           records: page.map((entity) => this.#read(entity)),
-          ...(page.continuationToken === undefined ? {} : { continuation: page.continuationToken }),
+          ...present({ continuation: page.continuationToken }),
         };
       }
       return { records: [] };

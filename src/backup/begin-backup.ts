@@ -2,6 +2,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
+import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import { type BackupInstance, type ContainerChoice, checkKind } from "../instances/contract.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
@@ -130,7 +131,7 @@ function retentionOf(
   return {
     tag,
     ...(promisedUntil === undefined ? {} : { promisedUntil: promisedUntil.toISOString() }),
-    ...(scheduledSlot === undefined ? {} : { scheduledSlot }),
+    ...present({ scheduledSlot }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { isPassing } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
 import { AccountProbe } from "./account-probe.ts";
 import type { BackupVault } from "./contract.ts";
@@ -81,6 +82,6 @@ function allRefused(message: string, cause: VaultError): VaultError {
   return new VaultError("datasource/forbidden", `${message}; the job's marker is refused too: ${cause.message}`, {
     hint: cause.hint ?? "check the role assignments of the app's identity on both accounts, and their network rules",
     cause,
-    ...(cause.serviceCode === undefined ? {} : { serviceCode: cause.serviceCode }),
+    ...present({ serviceCode: cause.serviceCode }),
   });
 }

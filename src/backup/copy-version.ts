@@ -1,4 +1,5 @@
 import { type FailureCode, VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { Entry } from "../vault/entry.ts";
 import { isAddressable, objectPath } from "../vault/names.ts";
 import { entryOf } from "./compare-listing.ts";
@@ -83,7 +84,7 @@ async function copyListed(
     const outcome = await deps.vault.copyObject(
       {
         ...{ container, name, etag, size },
-        ...(type === undefined ? {} : { type }),
+        ...present({ type }),
         ...(mayBeLater ? { orLater: { since, pathOf } } : {}),
       },
       pathOf(etag),

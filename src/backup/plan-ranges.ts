@@ -5,6 +5,7 @@
  * the queue grows with what a container holds.
  */
 import type { Clock } from "../foundation/clock.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import type { Job, JobRef, Position } from "../jobs/contract.ts";
@@ -110,7 +111,7 @@ async function planOf(
     container,
     parts: fitting.length + 1,
     cuts: [...fitting],
-    ...(expected === undefined ? {} : { expected }),
+    ...present({ expected }),
   };
   if (await deps.work.insert(job.id, row, plan)) return plan;
   return (await getWork(deps.work, job.id, row, "plan")) ?? plan;

@@ -2,6 +2,7 @@ import { type Alert, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import { type BackupInstance, type RecoveryPoint, recoveryPointOf } from "../instances/contract.ts";
 import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
@@ -83,8 +84,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     sealedAt: now,
     tag: job.tag ?? DEFAULT_TAG,
     policy: job.policyName,
-    ...(job.scheduledSlot === undefined ? {} : { scheduledSlot: job.scheduledSlot }),
-    ...(job.promisedUntil === undefined ? {} : { promisedUntil: job.promisedUntil }),
+    ...present({ scheduledSlot: job.scheduledSlot, promisedUntil: job.promisedUntil }),
     containers: containers.map(({ sealed }) => ({ ...sealed, ...described.get(sealed.name) })),
     entries: totals.entries,
     bytes: totals.bytes,

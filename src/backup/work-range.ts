@@ -1,6 +1,7 @@
 import { type AdaptivePool, isPassing } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position, START } from "../jobs/contract.ts";
@@ -573,7 +574,7 @@ class PieceOfRange {
         ),
     );
     if (unsure.size > 0) await this.#noteRepeat();
-    return { copies, ...(gaveUp === undefined ? {} : { gaveUp }) };
+    return { copies, ...present({ gaveUp }) };
   }
 
   #keep(change: Change): Entry | EntryLine | undefined {

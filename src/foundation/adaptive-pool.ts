@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import { type FailureCode, VaultError } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import { PoolWidth } from "./pool-width.ts";
+import { present } from "./present.ts";
 
 export interface PoolSettings {
   /** Most tasks at once. */
@@ -202,7 +203,7 @@ export class AdaptivePool {
         gaveUp: undefined,
         end: ({ failure, gaveUp }) => {
           if (failure !== undefined) reject(failure.error);
-          else resolve({ results, ...(gaveUp === undefined ? {} : { gaveUp }) });
+          else resolve({ results, ...present({ gaveUp }) });
         },
       };
       this.#batches.push(batch);

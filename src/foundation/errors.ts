@@ -1,3 +1,4 @@
+import { present } from "./present.ts";
 /** Who can mend a failure: the one who asked, the one who runs the vault, or we. */
 export type MendedBy = "caller" | "operator" | "developer";
 
@@ -114,7 +115,7 @@ export class VaultError extends Error {
   }
 
   toFailure(): Failure {
-    return { code: this.code, message: this.message, ...(this.hint === undefined ? {} : { hint: this.hint }) };
+    return { code: this.code, message: this.message, ...present({ hint: this.hint }) };
   }
 
   static of(failure: Failure): VaultError {

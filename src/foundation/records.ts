@@ -4,6 +4,7 @@
  * `src/azure` keeps them in Table Storage; tests in memory. One contract suite holds both to the same behaviour.
  */
 import { VaultError } from "./errors.ts";
+import { present } from "./present.ts";
 
 export interface Stored<T> {
   readonly row: string;
@@ -50,8 +51,7 @@ export async function* listRecords<T>(
   let continuation: string | undefined;
   do {
     const page: RecordPage<T> = await table.list(partition, {
-      ...(prefix === undefined ? {} : { prefix }),
-      ...(continuation === undefined ? {} : { continuation }),
+      ...present({ prefix, continuation }),
     });
     yield* page.records;
     continuation = page.continuation;

@@ -1,6 +1,7 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, writeAhead } from "../foundation/records.ts";
 import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
 import { type AnnounceDeps, whileKept } from "./announce-instance.ts";
@@ -127,7 +128,7 @@ async function writeInstance(
       armId: before.armId,
       protectionState: before.protectionState,
       createdAt: before.createdAt,
-      ...(slotsAfter === undefined ? {} : { slotsAfter }),
+      ...present({ slotsAfter }),
     };
   };
   const ahead = async (instance: BackupInstance, before: BackupInstance | undefined): Promise<void> => {

@@ -1,3 +1,4 @@
+import { present } from "../foundation/present.ts";
 import type { JobTotals } from "../jobs/contract.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { RecoveryPoint } from "./contract.ts";
@@ -19,8 +20,6 @@ export function recoveryPointOf(seal: Seal, totals?: JobTotals): RecoveryPoint {
     entries,
     bytes,
     warnings: seal.warnings.count,
-    ...(seal.scheduledSlot === undefined ? {} : { scheduledSlot: seal.scheduledSlot }),
-    ...(seal.promisedUntil === undefined ? {} : { promisedUntil: seal.promisedUntil }),
-    ...(totals === undefined ? {} : { totals }),
+    ...present({ scheduledSlot: seal.scheduledSlot, promisedUntil: seal.promisedUntil, totals }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
 import { dueSlot, type PolicyRecord } from "../policies/contract.ts";
@@ -167,8 +168,7 @@ function movedTo(
   const { count, newest } = schedule.passedOver ?? { count: 0, newest: [] };
   return {
     ...rest,
-    ...(slot === undefined ? {} : { handledUpTo: slot }),
-    ...(asked === undefined ? {} : { asked }),
+    ...present({ handledUpTo: slot, asked }),
     ...(passedOver.length === 0
       ? {}
       : {

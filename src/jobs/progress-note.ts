@@ -1,4 +1,5 @@
 import type { Clock } from "../foundation/clock.ts";
+import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import { type JobTotals, NO_TOTALS } from "./contract.ts";
 import type { Pressure, WorkRecord } from "./work.ts";
@@ -94,7 +95,7 @@ export class ProgressNote {
       notedAt: now.toISOString(),
       objectsPerSecond: perSecond(settledNames(totals) - settledNames(before)),
       bytesPerSecond: perSecond(totals.copiedBytes - before.copiedBytes),
-      ...(pressure === undefined ? {} : { pressure }),
+      ...present({ pressure }),
     };
   }
 }

@@ -4,6 +4,7 @@
  * and would be gigabytes for a large job.
  */
 import { mapBounded } from "../foundation/bounded-pool.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
 import { addTotals, isOpen, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { settledNames } from "./progress-note.ts";
@@ -101,10 +102,10 @@ function progressOf(job: Job, works: Works, now: Date): Progress {
   return {
     totals,
     doneShare: works.size === 0 ? 0 : doneShare * plannedShare,
-    ...(rate === undefined ? {} : { rate }),
+    ...present({ rate }),
     // How long the containers are that have no plan yet is unknown.
     ...(secondsLeft === undefined || plannedShare < 1 ? {} : { secondsLeft }),
-    ...(pressure === undefined ? {} : { pressure }),
+    ...present({ pressure }),
     containers: [...works]
       .slice(0, MOST_CONTAINERS_TOLD)
       .map(([container, of]) => ({ container, ...advanceOf(of, now) })),
@@ -135,7 +136,7 @@ function advanceOf(of: Work, now: Date): Advance {
   return {
     totals,
     doneShare: expected === 0 ? 0 : Math.min(MOST_SHARE_OF_UNDONE, names / expected),
-    ...(rate === undefined ? {} : { rate }),
+    ...present({ rate }),
     ...(Number.isFinite(secondsLeft) && secondsLeft > 0 ? { secondsLeft } : {}),
   };
 }

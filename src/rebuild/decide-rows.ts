@@ -3,6 +3,7 @@
  * Which rows the documents of a vault account stand for. No row is made of a document that contradicts where it lies.
  */
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import {
   ALL_SCHEDULES,
   type BackupInstance,
@@ -168,7 +169,7 @@ function wireOf(
       resourceName: account,
       resourceType: "Microsoft.Storage/storageAccounts",
       resourceUri: resourceId,
-      ...(location === undefined ? {} : { resourceLocation: location }),
+      ...present({ resourceLocation: location }),
     },
     policyInfo: {
       policyId,

@@ -1,4 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { RebuildFinding } from "./contract.ts";
 import type { WantedRow } from "./decide-rows.ts";
@@ -16,7 +17,7 @@ export async function makeRow<T>(
 ): Promise<Pick<RebuildFinding, "outcome" | "because">> {
   const isKept = (await table.get(partition, row)) !== undefined || !(await table.insert(partition, row, value));
   if (isKept) return { outcome: "kept" };
-  if ((await readAgain()) !== undefined) return { outcome: "made", ...(because === undefined ? {} : { because }) };
+  if ((await readAgain()) !== undefined) return { outcome: "made", ...present({ because }) };
   const stored = await table.get(partition, row);
   if (stored !== undefined) await removeUnchanged(table, partition, row, stored.etag);
   return { outcome: "leftOut", because: "it was removed meanwhile" };

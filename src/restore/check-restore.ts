@@ -1,5 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
 import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
@@ -79,8 +80,7 @@ async function finishContainers(deps: CheckRestoreDeps, job: JobUnderWay, seal: 
   const refused = await mapBounded(job.containers, READING_WIDTH, async (container) => {
     const { metadata, publicAccess } = seal.containers.find(({ name }) => name === container) ?? {};
     const properties = {
-      ...(metadata === undefined ? {} : { metadata }),
-      ...(publicAccess === undefined ? {} : { publicAccess }),
+      ...present({ metadata, publicAccess }),
     };
     return target.finishContainer(container, job.id, properties);
   });

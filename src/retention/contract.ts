@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { Activity, Durable, Flow } from "../foundation/flow.ts";
+import { present } from "../foundation/present.ts";
 import { JobRef } from "../jobs/contract.ts";
 
 /** Where a purge goes on: segments before that one are done, as far as their objects go. */
@@ -36,7 +37,7 @@ export const purgeExpired = purge("purgeExpired");
 /** Calls a purging activity until it is done. */
 export function* toItsEnd(flow: Flow, activity: Activity<PurgeInput, PurgeEnd>, job: JobRef): Durable<void> {
   let end = yield* flow.call(activity, job);
-  while (!end.done) end = yield* flow.call(activity, { ...job, ...(end.from === undefined ? {} : { from: end.from }) });
+  while (!end.done) end = yield* flow.call(activity, { ...job, ...present({ from: end.from }) });
 }
 
 export { listPurges } from "./purge-recovery-point.ts";

@@ -1,3 +1,4 @@
+import { present } from "../foundation/present.ts";
 import { expiryOf, type RetentionRule } from "../policies/contract.ts";
 
 /** A sealed recovery point as retention sees it. */
@@ -100,7 +101,7 @@ function endOf(point: RetainedPoint, terms: RetentionTerms): End {
 }
 
 function endOfSoftDelete({ softDeletedUntil }: RetainedPoint): End {
-  return { because: "deleted", ...(softDeletedUntil === undefined ? {} : { until: softDeletedUntil }) };
+  return { because: "deleted", ...present({ until: softDeletedUntil }) };
 }
 
 function endByRule({ time, tag }: RetainedPoint, rules: readonly RetentionRule[] | undefined): End {

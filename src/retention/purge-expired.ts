@@ -1,6 +1,7 @@
 import { type Attempt, listAttempts } from "../backup/contract.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
 import {
   ALL_SCHEDULES,
@@ -108,7 +109,7 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
 }
 
 function endOf(from: PurgePosition | undefined): PurgeEnd {
-  return { done: false, ...(from === undefined ? {} : { from }) };
+  return { done: false, ...present({ from }) };
 }
 
 /** @returns undefined when the job has ended or is being cancelled */

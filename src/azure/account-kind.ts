@@ -1,7 +1,7 @@
 import { isPassing } from "../foundation/adaptive-pool.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import type { BlobAccount } from "./blob-account.ts";
-import { answerOf, mapError } from "./map-error.ts";
+import { mapError, statusOf } from "./map-error.ts";
 
 /**
  * Asks an account whether it has a hierarchical namespace. It is asked anew each time, once a backup: a flat account may be
@@ -21,7 +21,7 @@ export async function accountKind(account: BlobAccount): Promise<DatasourceKind 
     return isHierarchical ? "adlsBlobServices" : "blobServices";
   } catch (error) {
     const failure = mapError(error, { kind: "datasource", account: account.name });
-    const status = answerOf(error)?.status ?? 0;
+    const status = statusOf(error);
     if (status < 400 || isPassing(failure)) throw failure;
     return undefined;
   }

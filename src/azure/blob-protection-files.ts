@@ -15,7 +15,7 @@ import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-
 import { encodeDocument } from "../vault/version.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { listBlobPages } from "./list-blobs.ts";
-import { answerOf, mapping, type Place } from "./map-error.ts";
+import { mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
 const VAULT: Place = { kind: "vault" };
@@ -93,8 +93,8 @@ export class BlobProtectionFiles implements ProtectionFiles {
       try {
         await lease.acquireLease(LEASE_SECONDS);
       } catch (error) {
-        if (answerOf(error)?.status === 404) return;
-        if (answerOf(error)?.code !== "LeaseAlreadyPresent") throw error;
+        if (statusOf(error) === 404) return;
+        if (serviceCodeOf(error) !== "LeaseAlreadyPresent") throw error;
         throw new VaultError("storage/conflict", `container '${containerName}' is just being removed by another`);
       }
       try {
@@ -129,14 +129,14 @@ async function etagOf(container: ContainerClient, path: string): Promise<string 
   try {
     return (await container.getBlobClient(path).getProperties()).etag;
   } catch (error) {
-    if (answerOf(error)?.status === 404) return undefined;
+    if (statusOf(error) === 404) return undefined;
     throw error;
   }
 }
 
 function isChanged(error: unknown): boolean {
-  const answer = answerOf(error);
-  return answer?.status === 412 || answer?.code === "BlobAlreadyExists";
+  const [status, code] = [statusOf(error), serviceCodeOf(error)];
+  return status === 412 || code === "BlobAlreadyExists";
 }
 
 function changed(path: string): VaultError {
@@ -148,7 +148,7 @@ async function deleteAsSeen(container: ContainerClient, path: string, etag: stri
   try {
     await container.deleteBlob(path, { conditions: { ifMatch: etag } });
   } catch (error) {
-    const status = answerOf(error)?.status;
+    const status = statusOf(error);
     if (status === 412) throw changed(path);
     if (status !== 404) throw error;
   }
@@ -166,7 +166,7 @@ async function anythingBut(account: BlobAccount, container: string, file: string
       if (other !== undefined) return other.name;
     }
   } catch (error) {
-    if (answerOf(error)?.code !== "ContainerNotFound") throw error;
+    if (serviceCodeOf(error) !== "ContainerNotFound") throw error;
   }
   return undefined;
 }

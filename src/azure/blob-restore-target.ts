@@ -16,7 +16,7 @@ import { copyBlob } from "./copy-blob.ts";
 import { COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { md5Of } from "./listed-blobs.ts";
-import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
 import { copyUntilWhole } from "./settle-copy.ts";
 
@@ -48,7 +48,7 @@ export class BlobRestoreTarget implements RestoreTarget {
         const { metadata } = await this.#account.container(container).getProperties();
         return metadata?.[JOB_METADATA] === jobId ? "ours" : "foreign";
       } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
+        if (statusOf(error) === 404) return undefined;
         throw error;
       }
     });
@@ -74,7 +74,7 @@ export class BlobRestoreTarget implements RestoreTarget {
       try {
         await lease.acquireLease(LEASE_SECONDS);
       } catch (error) {
-        if (answerOf(error)?.code !== "LeaseAlreadyPresent") throw error;
+        if (serviceCodeOf(error) !== "LeaseAlreadyPresent") throw error;
         throw new VaultError("storage/conflict", `container '${container}' is just being finished by another`);
       }
       try {
@@ -82,7 +82,7 @@ export class BlobRestoreTarget implements RestoreTarget {
         return await this.#finishLeased(container, properties, lease.leaseId);
       } catch (error) {
         // The lease ended before its work was done.
-        if (answerOf(error)?.status !== 412) throw error;
+        if (statusOf(error) !== 412) throw error;
         throw new VaultError("storage/conflict", `container '${container}' took too long to finish`, { cause: error });
       } finally {
         // It ends by itself, too.
@@ -104,7 +104,7 @@ export class BlobRestoreTarget implements RestoreTarget {
         await client.setAccessPolicy(publicAccess, undefined, { conditions });
       } catch (error) {
         // "Public access is not permitted on this storage account."
-        const code = answerOf(error)?.code;
+        const code = serviceCodeOf(error);
         if (code !== "PublicAccessNotPermitted") throw error;
         const message = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
         refused.push({ code: "public-access-not-permitted", message });
@@ -114,7 +114,7 @@ export class BlobRestoreTarget implements RestoreTarget {
     try {
       await this.#account.writing(metadata, client).setMetadata({ ...metadata }, { conditions });
     } catch (error) {
-      const { status, code } = answerOf(error) ?? {};
+      const [status, code] = [statusOf(error), serviceCodeOf(error)];
       if (status !== 400) throw error;
       await client.setMetadata({}, { conditions });
       const message = `the target account does not take the container's metadata, so it has none (${code})`;
@@ -163,7 +163,7 @@ export class BlobRestoreTarget implements RestoreTarget {
           .upload("", 0, { metadata: { ...metadata, hdi_isfolder: "true" }, conditions: { ifNoneMatch: "*" } });
         return { kind: "copied" };
       } catch (error) {
-        const status = answerOf(error)?.status;
+        const status = statusOf(error);
         if (status === 409 || status === 412) return { kind: "exists" };
         throw error;
       }

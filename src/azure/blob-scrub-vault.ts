@@ -6,7 +6,7 @@ import { BlobVaultFiles } from "./blob-vault.ts";
 import { cleanError } from "./clean-error.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { md5Of, unquoted } from "./listed-blobs.ts";
-import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
 import { ANSWER_CUT } from "./request-tries.ts";
 
@@ -25,7 +25,7 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
       try {
         return storedFile(path, await this.container.getBlobClient(path).getProperties());
       } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
+        if (statusOf(error) === 404) return undefined;
         throw error;
       }
     });
@@ -39,7 +39,7 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
       }
     } catch (error) {
       // An instance without a container has no files yet.
-      if (answerOf(error)?.code === "ContainerNotFound") return;
+      if (serviceCodeOf(error) === "ContainerNotFound") return;
       throw mapError(error, VAULT);
     }
   }
@@ -52,7 +52,7 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
         if (contentLength === undefined) throw new RestError(`'${path}' came without its length`, { code: ANSWER_CUT });
         return { etag, size: contentLength };
       } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
+        if (statusOf(error) === 404) return undefined;
         throw error;
       }
     });
@@ -72,7 +72,7 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
       }
     } catch (error) {
       // "The condition specified using HTTP conditional header(s) is not met."
-      if (answerOf(error)?.status !== 412) throw mapError(error, VAULT);
+      if (statusOf(error) !== 412) throw mapError(error, VAULT);
       throw new VaultError("storage/conflict", `'${path}' was written over while it was read`, {
         cause: cleanError(error),
       });

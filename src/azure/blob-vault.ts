@@ -9,7 +9,7 @@ import { copyBlob } from "./copy-blob.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { quoted, unquoted } from "./listed-blobs.ts";
-import { answerOf, mapError, mapping, type Place } from "./map-error.ts";
+import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readWhole } from "./read-content.ts";
 import { type CopyEnd, copyUntilWhole } from "./settle-copy.ts";
 
@@ -44,8 +44,8 @@ export class BlobFiles implements SweepableVault {
         // BlobAlreadyExists (409): "The specified blob already exists."
         // ConditionNotMet (412): "The condition specified using HTTP conditional header(s) is not met."
         // Any other 409, such as ContainerBeingDeleted, is no sign that the file is there.
-        const answer = answerOf(error);
-        if (answer?.code === "BlobAlreadyExists" || answer?.status === 412) return false;
+        const [status, code] = [statusOf(error), serviceCodeOf(error)];
+        if (code === "BlobAlreadyExists" || status === 412) return false;
         throw error;
       }
     });
@@ -62,7 +62,7 @@ export class BlobFiles implements SweepableVault {
       }
     } catch (error) {
       // A container that is not there has no files yet.
-      if (answerOf(error)?.code === "ContainerNotFound") return;
+      if (serviceCodeOf(error) === "ContainerNotFound") return;
       throw mapError(error, VAULT);
     }
   }
@@ -86,7 +86,7 @@ export class BlobFiles implements SweepableVault {
       await this.container.getBlobClient(file.path).delete({ conditions: conditionOf(file) });
       return [];
     } catch (error) {
-      const status = answerOf(error)?.status;
+      const status = statusOf(error);
       if (status === 404) return [];
       if (status === 412) return [file.path];
       throw error;
@@ -197,7 +197,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       try {
         return (await this.container.getBlobClient(path).getProperties()).etag;
       } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
+        if (statusOf(error) === 404) return undefined;
         throw error;
       }
     });

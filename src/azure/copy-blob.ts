@@ -35,7 +35,7 @@ import {
 import { explain, refusingPlace } from "./explain-copy.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
-import { answerOf, mapError } from "./map-error.ts";
+import { mapError, statusOf } from "./map-error.ts";
 import type { ListedProperties } from "./parse-listing.ts";
 
 /**
@@ -158,7 +158,7 @@ async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, numb
     if (committedBlocks.length > 0) return "committed";
     return new Map(uncommittedBlocks.map(({ name, size }) => [name, size]));
   } catch (error) {
-    if (answerOf(error)?.status === 404) return new Map();
+    if (statusOf(error) === 404) return new Map();
     throw error;
   }
 }

@@ -25,7 +25,7 @@ import { decideFrozenCopy, type FoundObject, type FrozenCopySight, staleSnapshot
 import { listBlobPages } from "./list-blobs.ts";
 import { quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
-import { answerOf } from "./map-error.ts";
+import { serviceCodeOf, statusOf } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
 
@@ -173,7 +173,7 @@ class FrozenCopy {
     try {
       return unquoted((await sourceOf(this.#request).getProperties()).etag ?? "") === etag;
     } catch (error) {
-      if (answerOf(error)?.status === 404) return false;
+      if (statusOf(error) === 404) return false;
       throw error;
     }
   }
@@ -209,9 +209,9 @@ class FrozenCopy {
       this.#own.add(snapshot);
       return snapshot;
     } catch (error) {
-      const answer = answerOf(error);
-      if (answer?.code === "FeatureNotYetSupportedForHierarchicalNamespaceAccounts") return "no snapshots";
-      if (answer?.status === 404 || answer?.status === 412) return undefined;
+      const [status, code] = [statusOf(error), serviceCodeOf(error)];
+      if (code === "FeatureNotYetSupportedForHierarchicalNamespaceAccounts") return "no snapshots";
+      if (status === 404 || status === 412) return undefined;
       throw error;
     }
   }
@@ -245,7 +245,7 @@ class FrozenCopy {
         ...labelsOf(this.#request),
       });
     } catch (error) {
-      const { status = 0, code } = answerOf(error) ?? {};
+      const [status, code] = [statusOf(error), serviceCodeOf(error)];
       // Another execution was faster; what it copies, and from which snapshot, is seen as it is settled.
       if (code === "BlobAlreadyExists" || code === "PendingCopyOperation") return this.#settle(version.etag);
       // Only an answer that refuses the copy says that none was begun, so that nothing reads the snapshot.

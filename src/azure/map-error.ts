@@ -57,6 +57,16 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
   };
 }
 
+/** @returns 0 when there was no answer, or the error did not come from a request to a service */
+export function statusOf(error: unknown): number {
+  return answerOf(error)?.status ?? 0;
+}
+
+/** @returns the service's own code; empty where there is none */
+export function serviceCodeOf(error: unknown): string {
+  return answerOf(error)?.code ?? "";
+}
+
 /** @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after for the header without milliseconds */
 export function retryAfterOf(header: (name: string) => string | undefined): number | undefined {
   const text = header("retry-after");

@@ -10,7 +10,7 @@ import { type BlobClient, isRestError, RestError } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { outOfTime, timeLeftMs } from "./function-time.ts";
-import { answerOf } from "./map-error.ts";
+import { statusOf } from "./map-error.ts";
 import { ANSWER_CUT } from "./request-tries.ts";
 
 /** Bodies that break off one after the other without one more byte, after which the account counts as unavailable. */
@@ -85,7 +85,7 @@ export async function readWhole(blob: BlobClient): Promise<Uint8Array | undefine
       for await (const piece of readPart(blob, { from: 0 })) pieces.push(piece);
       return Buffer.concat(pieces);
     } catch (error) {
-      const status = answerOf(error)?.status;
+      const status = statusOf(error);
       if (status === 404) return undefined;
       if (status !== 412 || version === MOST_VERSIONS) throw error;
     }

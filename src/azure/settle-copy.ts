@@ -16,7 +16,7 @@ import {
   sourceOf,
 } from "./copy-request.ts";
 import { md5Of } from "./listed-blobs.ts";
-import { answerOf, mapping } from "./map-error.ts";
+import { mapping, serviceCodeOf, statusOf } from "./map-error.ts";
 
 /**
  * Metadata of the snapshots that copies take, by which a later attempt finds one that was left behind. It names the
@@ -78,7 +78,7 @@ async function lookAt(blob: BlobClient): Promise<Look | undefined> {
     if (look.etag === undefined) throw new Error("the service gave a blob no ETag");
     return { ...look, etag: look.etag };
   } catch (error) {
-    if (answerOf(error)?.status === 404) return undefined;
+    if (statusOf(error) === 404) return undefined;
     throw error;
   }
 }
@@ -106,10 +106,10 @@ async function removeMarks(blob: BlockBlobClient, etag: string): Promise<string 
     const { etag: after } = await blob.setMetadata({}, { conditions: { ifMatch: etag } });
     return after;
   } catch (error) {
-    const answer = answerOf(error);
+    const [status, code] = [statusOf(error), serviceCodeOf(error)];
     // "This operation is not permitted as the blob is immutable due to a policy.": it stays, and a restore removes it.
-    if (answer?.code === "BlobImmutableDueToPolicy") return etag;
-    if (answer?.status === 404 || answer?.status === 412) return undefined;
+    if (code === "BlobImmutableDueToPolicy") return etag;
+    if (status === 404 || status === 412) return undefined;
     throw error;
   }
 }
@@ -125,9 +125,9 @@ async function removeAsSeen(blob: BlobClient, etag: string): Promise<boolean> {
     await blob.delete({ conditions: { ifMatch: etag } });
     return true;
   } catch (error) {
-    const answer = answerOf(error);
-    if (answer?.status === 404) return true;
-    if (answer?.status === 412 || answer?.code === "PendingCopyOperation") return false;
+    const [status, code] = [statusOf(error), serviceCodeOf(error)];
+    if (status === 404) return true;
+    if (status === 412 || code === "PendingCopyOperation") return false;
     throw error;
   }
 }

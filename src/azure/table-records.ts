@@ -4,7 +4,7 @@ import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { ListOptions, RecordPage, RecordTable, Stored } from "../foundation/records.ts";
-import { answerOf, mapping, type Place } from "./map-error.ts";
+import { mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 
 /** Characters in one property; Table Storage takes 32,768. */
 const CHUNK_LENGTH = 30_000;
@@ -62,7 +62,7 @@ export class TableRecords<T> implements RecordTable<T> {
       try {
         return this.#read(await this.#table.getEntity<Entity>(partition, row));
       } catch (error) {
-        if (answerOf(error)?.status === 404) return undefined;
+        if (statusOf(error) === 404) return undefined;
         throw error;
       }
     });
@@ -77,7 +77,7 @@ export class TableRecords<T> implements RecordTable<T> {
       } catch (error) {
         // EntityAlreadyExists: "The specified entity already exists."
         // Another 409, such as TableBeingDeleted, is no sign that the row is there.
-        if (answerOf(error)?.code === "EntityAlreadyExists") return this.#wasWrittenAs(entity);
+        if (serviceCodeOf(error) === "EntityAlreadyExists") return this.#wasWrittenAs(entity);
         throw error;
       }
     });
@@ -94,7 +94,7 @@ export class TableRecords<T> implements RecordTable<T> {
         await this.#table.updateEntity(entity, "Replace", { etag });
       } catch (error) {
         // UpdateConditionNotSatisfied (412): the row has another etag. ResourceNotFound (404): it is gone.
-        const status = answerOf(error)?.status;
+        const status = statusOf(error);
         if (status === 412 && (await this.#wasWrittenAs(entity))) return;
         throw status === 412 || status === 404 ? this.#conflict(row) : error;
       }
@@ -106,7 +106,7 @@ export class TableRecords<T> implements RecordTable<T> {
       try {
         await this.#table.deleteEntity(partition, row, { etag: etag ?? "*" });
       } catch (error) {
-        const status = answerOf(error)?.status;
+        const status = statusOf(error);
         if (status === 404) return;
         throw status === 412 ? this.#conflict(row) : error;
       }
@@ -139,7 +139,7 @@ export class TableRecords<T> implements RecordTable<T> {
     try {
       return (await this.#table.getEntity<Entity>(partitionKey, rowKey)).writer === writer;
     } catch (error) {
-      if (answerOf(error)?.status === 404) return false;
+      if (statusOf(error) === 404) return false;
       throw error;
     }
   }
@@ -151,7 +151,7 @@ export class TableRecords<T> implements RecordTable<T> {
         return await request();
       } catch (error) {
         // "The table specified does not exist.": somebody has removed it, and a rebuild is to fill it again.
-        if (answerOf(error)?.code !== "TableNotFound") throw error;
+        if (serviceCodeOf(error) !== "TableNotFound") throw error;
         this.#ready = undefined;
         await this.#makeTable();
         return await request();

@@ -53,7 +53,7 @@ function wireRequest(request: WebResource): WireRequest {
 }
 
 function responseOf(request: WebResource, { status, headers, body = "" }: WireAnswer): HttpOperationResponse {
-  const isStream = request.method === "GET" && status < 300 && Buffer.isBuffer(body);
+  const isStream = status < 300 && Buffer.isBuffer(body);
   const all: Record<string, string> = { "x-ms-request-id": "1", date: new Date().toUTCString(), ...headers };
   const response = {
     request,

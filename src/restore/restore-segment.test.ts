@@ -1,6 +1,7 @@
-import { test } from "vitest";
+import { describe, test } from "vitest";
 import { type Contents, RestoreWorld } from "../../test/support/restore-world.ts";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { workRows } from "../jobs/work.ts";
 import { sealPath } from "../vault/names.ts";
@@ -321,4 +322,88 @@ test("a segment of which nothing could be copied says why, and one of which some
   expect(await some.deliverAll()).toBeGreaterThan(2);
   expect(await some.end()).toBe("Completed");
   expect(some.restored()).toEqual(some.contents);
+});
+
+test.for([
+  { container: "other", segment: 0, message: "the recovery point does not hold container 'other'" },
+  { container: "raw", segment: 2, message: "container 'raw' has no segment 2" },
+])("a message about '$container' and segment $segment, which there is not, is refused", async (what, { expect }) => {
+  const world = await RestoreWorld.of({ raw: blobs(6) });
+  await world.begin();
+  const { container, segment, message } = what;
+  world.queue.splice(0, world.queue.length, { vault: "vault", job: "restore", container, segment, lanes: 1 });
+  await expect(world.deliver()).rejects.toMatchObject({ code: "format/corrupt", message });
+});
+
+describe("whether a blob of the right length is the right one", () => {
+  /** Restores one blob while the target's listing says this MD5 of it. @returns how often its content was read */
+  async function contentReads(listed: (md5: string | undefined) => string | undefined, real?: string): Promise<number> {
+    let reads = 0;
+    const world = await RestoreWorld.of(
+      { raw: { a: "content" } },
+      {
+        target: (target) => ({
+          ...copiesThrough((_, copyNow) => copyNow())(target),
+          async *listPages(container, from) {
+            for await (const page of target.listPages(container, from)) {
+              yield page.map(({ md5, ...blob }) => ({ ...blob, ...present({ md5: listed(md5) }) }));
+            }
+          },
+          contentMd5: async (container, name) => {
+            reads += 1;
+            return real ?? target.contentMd5(container, name);
+          },
+        }),
+      },
+    );
+    await world.run();
+    return reads;
+  }
+
+  test("is told by its MD5, when both have one and they are the same", async ({ expect }) => {
+    expect(await contentReads((md5) => md5)).toBe(0);
+  });
+
+  test("is taken for granted where the target has none", async ({ expect }) => {
+    expect(await contentReads(() => undefined)).toBe(0);
+    expect(await contentReads(() => "")).toBe(0);
+  });
+
+  test("is told by its content, when the MD5s differ", async ({ expect }) => {
+    expect(await contentReads(() => "what its writer said")).toBe(1);
+    await expect(contentReads(() => "what its writer said", "another")).rejects.toMatchObject({
+      code: "restore/target-changed",
+      message: "'a' in 'raw' is not what was backed up",
+      hint: expect.stringContaining("something else writes"),
+    });
+  });
+});
+
+test("a segment's listing of the target ends with the segment", async ({ expect }) => {
+  const pages: string[][] = [];
+  const world = await RestoreWorld.of(
+    { raw: blobs(12) },
+    {
+      segmentEntries: 4,
+      pageSize: 2,
+      target: (target) => ({
+        ...copiesThrough((_, copyNow) => copyNow())(target),
+        async *listPages(container, from) {
+          const own: string[] = [];
+          pages.push(own);
+          for await (const page of target.listPages(container, from)) {
+            own.push(...page.map(({ name }) => name));
+            yield page;
+          }
+        },
+      }),
+    },
+  );
+  await world.begin();
+  // All of the container is there already, restored by messages before.
+  for (const [name, content] of Object.entries(blobs(12))) world.target.write("raw", name, content);
+  expect(await world.deliverAll()).toBe(4);
+  const names = Object.keys(blobs(12));
+  expect(pages).toEqual([names.slice(0, 4), names.slice(4, 8), names.slice(8)]);
+  expect(await world.end()).toBe("Completed");
 });

@@ -1,6 +1,7 @@
 /**
  * @module
- * Whatever is lost on the way, a job comes to its end. Time is moved, so that minutes of standing still pass at once.
+ * Whatever is lost on the way, a job comes to its end. Time is moved, so that minutes of standing still pass at once. The host
+ * polls and leases as in Azure: what a dead worker has leased comes back after ten minutes.
  */
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, test } from "vitest";
@@ -21,11 +22,15 @@ let now = Date.parse("2026-03-02T10:00:30.000Z");
 beforeAll(async () => {
   if (GIVEN_URL !== undefined) return;
   time = await openMovableTime(new Date(now));
-  estate = await openEstate(async (azurite) => {
-    const { connectionString, tableEndpoint } = azurite.account("vaultstate");
-    tables = await startFaultyProxy(new URL(tableEndpoint).origin);
-    return { VaultState: connectionString.replace(new URL(tableEndpoint).origin, tables.origin) };
-  }, time);
+  estate = await openEstate(
+    async (azurite) => {
+      const { connectionString, tableEndpoint } = azurite.account("vaultstate");
+      tables = await startFaultyProxy(new URL(tableEndpoint).origin);
+      return { VaultState: connectionString.replace(new URL(tableEndpoint).origin, tables.origin) };
+    },
+    time,
+    ["--production"],
+  );
 });
 
 afterAll(async () => {
@@ -62,6 +67,16 @@ async function loseAll(afterMs: number): Promise<number> {
     }
   });
   return lost;
+}
+
+/** Messages of a queue that somebody works on, or that a dead worker has left. */
+async function leasedMessages(name: string): Promise<number> {
+  const queue = estate.queues.getQueueClient(name);
+  if (!(await queue.exists())) return 0;
+  const { approximateMessagesCount = 0 } = await queue.getProperties();
+  // Those that can be seen are nobody's.
+  const { peekedMessageItems } = await queue.peekMessages({ numberOfMessages: 32 });
+  return approximateMessagesCount - peekedMessageItems.length;
 }
 
 /** Waits for the end of a job, while the minutes go by. */
@@ -103,6 +118,29 @@ describe.skipIf(GIVEN_URL !== undefined)("a job comes to its end", () => {
       await lake.emptyTarget();
     }
     expect(lost).toBeGreaterThan(0);
+  });
+
+  test("long before the messages come back that its dead worker has leased for ten minutes", {
+    timeout: 120_000,
+  }, async ({ expect }) => {
+    const lake = await protectedLake(300);
+    const job = await lake.startBackup();
+    await expect.poll(() => leasedMessages("container-copy"), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+    let leased = 0;
+    await estate.killAndRestart?.(async () => {
+      leased = await leasedMessages("container-copy");
+    });
+    expect(leased).toBeGreaterThan(0);
+    const diedAt = time.now().getTime();
+    // It died before its job was looked at for the first time: one look begins the watch, and one sees how far the job is.
+    for (let minute = 0; minute < 3; minute++) {
+      await pass(1);
+      await setTimeout(1_500);
+    }
+    expect((await lake.wait(job)).properties.status).toBe("Completed");
+    // The messages of the dead worker cannot have come back.
+    expect(time.now().getTime() - diedAt).toBeLessThan(5 * MINUTE_MS);
+    await restoresWhole(lake, expect);
   });
 
   test("when its worker is frozen for a quarter of an hour, and then goes on beside the next one", {

@@ -45,19 +45,28 @@ export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
 /**
  * @param changes - app settings of the test's own; a host of somebody else's keeps its settings
  * @param time - what host, app and storage tell as the time; a host of somebody else's keeps the machine's
+ * @param hostArguments - further arguments of `local/main.ts`, such as `--production`
  */
-export async function openEstate(changes: Changes = {}, time?: MovableTime): Promise<Estate> {
-  return GIVEN_URL === undefined ? ownEstate(changes, time) : givenEstate(GIVEN_URL);
+export async function openEstate(
+  changes: Changes = {},
+  time?: MovableTime,
+  hostArguments: readonly string[] = [],
+): Promise<Estate> {
+  return GIVEN_URL === undefined ? ownEstate(changes, time, hostArguments) : givenEstate(GIVEN_URL);
 }
 
-async function ownEstate(changes: Changes, time: MovableTime | undefined): Promise<Estate> {
+async function ownEstate(
+  changes: Changes,
+  time: MovableTime | undefined,
+  hostArguments: readonly string[],
+): Promise<Estate> {
   const azurite = await startAzurite({
     accounts: LOCAL_ACCOUNTS,
     ...(time !== undefined && { nodeArguments: [time.nodeArgument] }),
   });
   const changed = typeof changes === "function" ? await changes(azurite) : changes;
   const settings = { ...lakevaultSettings(azurite), ...changed };
-  const hostOptions = { app: APP, settings, ...(time !== undefined && { time }) };
+  const hostOptions = { app: APP, settings, arguments: hostArguments, ...(time !== undefined && { time }) };
   let host: TestHost;
   try {
     host = await startTestHost(hostOptions);

@@ -1,5 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { nameComparator } from "../vault/listing-order.ts";
 import { separator } from "../vault/name-space.ts";
 import type { SegmentRef } from "../vault/segment.ts";
@@ -75,8 +76,7 @@ const SAMPLES = 4;
  * Names are unevenly spread, so some ranges will be longer than others; workers split those while they work them.
  */
 export async function cutByProbing(container: UnknownContainer, settings: PlanSettings, clock: Clock): Promise<Cuts> {
-  const stopAt = clock().getTime() + settings.budgetMs;
-  const hasTime = (): boolean => clock().getTime() < stopAt;
+  const hasTime = deadline(clock, settings.budgetMs);
   const sample = await container.page("");
   if (!sample.more) return { cuts: [], expected: sample.names.length };
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
 import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
@@ -50,8 +51,7 @@ export async function sweepDebrisActivity(deps: SweepDeps, input: SweepInput): P
   if (left.length === 0) return null;
 
   const vault = deps.vault(job.instance);
-  const stopAt = deps.clock().getTime() + deps.settings.budgetMs;
-  const hasTime = (): boolean => deps.clock().getTime() < stopAt;
+  const hasTime = deadline(deps.clock, deps.settings.budgetMs);
   const sealed = Map.groupBy(await listSeals(vault), ({ sequence }) => sequence);
   for (const [sequence, attempts] of Map.groupBy(left, (attempt) => attempt.sequence)) {
     const [point, ...others] = sealed.get(sequence) ?? [];

@@ -1,5 +1,6 @@
 import { type AdaptivePool, isPassing } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
@@ -191,7 +192,7 @@ class PieceOfRange {
   readonly #pool: AdaptivePool;
   readonly #compare: NameComparator;
   readonly #order: ListingOrder;
-  readonly #stopAt: number;
+  readonly #isInTime: () => boolean;
   readonly #progress: ProgressNote;
 
   #totals: JobTotals = NO_TOTALS;
@@ -212,7 +213,7 @@ class PieceOfRange {
     this.#blame = new BlobBlame(this.#vault, job.id, message.container);
     this.#order = listingOrderOf(this.#datasource.kind);
     this.#compare = nameComparator(this.#order);
-    this.#stopAt = deps.clock().getTime() + deps.settings.budgetMs;
+    this.#isInTime = deadline(deps.clock, deps.settings.budgetMs);
     const row = workRows.running(message.container, message.range, message.piece);
     this.#progress = new ProgressNote(deps.work, job.id, row, deps.clock, deps.settings.noteEveryMs);
   }
@@ -347,8 +348,7 @@ class PieceOfRange {
       return separator(passed, middle.first);
     }
     const probe = probeOf(this.#datasource, container, this.#order);
-    const stopAt = this.#deps.clock().getTime() + this.#deps.settings.splitMs;
-    return splitRange(probe, stoppedAt.name, until, () => this.#deps.clock().getTime() < stopAt);
+    return splitRange(probe, stoppedAt.name, until, deadline(this.#deps.clock, this.#deps.settings.splitMs));
   }
 
   #warningsSoFar(): Warnings {
@@ -454,7 +454,7 @@ class PieceOfRange {
   }
 
   #hasTime(): boolean {
-    return !this.#deps.isStopping() && this.#deps.clock().getTime() < this.#stopAt;
+    return !this.#deps.isStopping() && this.#isInTime();
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
 import { type RecordPage, type RecordTable, updateRecord } from "../foundation/records.ts";
@@ -107,10 +108,10 @@ function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> 
  * @returns whether there was time for all
  */
 async function forgetWork({ work, clock }: Pick<EndJobDeps, "work" | "clock">, jobId: string): Promise<boolean> {
-  const stopAt = clock().getTime() + FORGETTING_MS;
+  const hasTime = deadline(clock, FORGETTING_MS);
   let continuation: string | undefined;
   do {
-    if (continuation !== undefined && clock().getTime() >= stopAt) return false;
+    if (continuation !== undefined && !hasTime()) return false;
     const page: RecordPage<WorkRecord> = await work.list(jobId, continuation === undefined ? {} : { continuation });
     const rows = page.records.map(({ row }) => row).filter((row) => !row.startsWith(workRows.containers));
     await mapBounded(rows, ROWS_WIDTH, (row) => work.remove(jobId, row));

@@ -1,5 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { type FailureCode, VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
 import {
@@ -113,13 +114,13 @@ class RowRebuild {
   readonly #settings: RebuildSettings;
   /** The only vault that is wanted. */
   readonly #only: { readonly armId: string; readonly key: string } | undefined;
-  readonly #endsAt: number;
+  readonly #hasTime: () => boolean;
 
   constructor(deps: RebuildDeps, vaultArmId: string | undefined) {
     this.#deps = deps;
     this.#settings = deps.settings ?? REBUILD_SETTINGS;
     this.#only = vaultArmId === undefined ? undefined : { armId: vaultArmId, key: vaultKey(vaultArmId) };
-    this.#endsAt = deps.clock().getTime() + this.#settings.budgetMs;
+    this.#hasTime = deadline(deps.clock, this.#settings.budgetMs);
   }
 
   /** @returns where to go on; undefined when all is done */
@@ -150,7 +151,7 @@ class RowRebuild {
   }
 
   #mustEnd(): boolean {
-    return this.#deps.clock().getTime() >= this.#endsAt || this.tally.findings >= MOST_FINDINGS;
+    return !this.#hasTime() || this.tally.findings >= MOST_FINDINGS;
   }
 
   async #names(prefix: string, keyOf: (container: string) => string | undefined): Promise<string[]> {

@@ -1,6 +1,7 @@
 import type { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/contract.ts";
@@ -115,7 +116,7 @@ class SegmentWorker {
   readonly #target: RestoreTarget;
   readonly #pool: AdaptivePool;
   readonly #progress: ProgressNote;
-  readonly #stopAt: number;
+  readonly #isInTime: () => boolean;
   /** Of what is in the target. */
   #totals: JobTotals = NO_TOTALS;
   #copied = 0;
@@ -134,7 +135,7 @@ class SegmentWorker {
     this.#pool = deps.pool(request.target.account);
     const row = workRows.running(message.container, plannedRangeId(message.segment), 0);
     this.#progress = new ProgressNote(deps.work, job.id, row, deps.clock, deps.settings.noteEveryMs);
-    this.#stopAt = startedAt.getTime() + deps.settings.budgetMs;
+    this.#isInTime = deadline(deps.clock, deps.settings.budgetMs, startedAt);
   }
 
   /** @returns the segment's totals once all of it is in the target, and as it should be */
@@ -201,7 +202,7 @@ class SegmentWorker {
   }
 
   #hasTime(): boolean {
-    return !this.#deps.isStopping() && this.#deps.clock().getTime() < this.#stopAt;
+    return !this.#deps.isStopping() && this.#isInTime();
   }
 
   #isWanted(): Promise<boolean> {

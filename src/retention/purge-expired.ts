@@ -1,5 +1,6 @@
 import { type Attempt, listAttempts } from "../backup/contract.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
@@ -59,7 +60,10 @@ export async function finishPurgesActivity(deps: RetentionDeps, input: PurgeInpu
   const job = await openJob(deps, input);
   if (job === undefined) return DONE;
   const vault = await fencedVault(deps, job);
-  const progress = await finishPurges(purgeDeps(deps, job.instance, vault, timerOf(deps)), input.from);
+  const progress = await finishPurges(
+    purgeDeps(deps, job.instance, vault, deadline(deps.clock, deps.settings.budgetMs)),
+    input.from,
+  );
   // Debris puts off only what was not begun, and that has no journal.
   return progress.state === "stopped" ? endOf(progress.from) : DONE;
 }
@@ -78,7 +82,7 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const instance = job && (await deps.instances.get(job.vault, job.instanceName))?.value;
   if (job === undefined || instance === undefined) return DONE;
   const vault = await fencedVault(deps, job);
-  const hasTime = timerOf(deps);
+  const hasTime = deadline(deps.clock, deps.settings.budgetMs);
   const purging = purgeDeps(deps, instance.id, vault, hasTime);
   // A point that the execution before had no time for has no seal any more: nothing decides about it again.
   if ((await listPurges(vault)).length > 0) {
@@ -121,11 +125,6 @@ async function openJob(deps: Pick<RetentionDeps, "jobs">, ref: JobRef): Promise<
 
 async function isWanted(deps: Pick<RetentionDeps, "jobs">, ref: JobRef): Promise<boolean> {
   return (await openJob(deps, ref)) !== undefined;
-}
-
-function timerOf({ clock, settings }: RetentionDeps): () => boolean {
-  const stopAt = clock().getTime() + settings.budgetMs;
-  return () => clock().getTime() < stopAt;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { type Alert, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance, RecoveryPoint } from "../instances/contract.ts";
@@ -102,7 +103,7 @@ function takeUp(before: ScrubState | undefined, job: string, { points }: FoundPo
 async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, found: FoundPoints): Promise<boolean> {
   const { clock, scrubSettings: settings } = deps;
   const startedAt = clock();
-  const hasTime = (): boolean => clock().getTime() - startedAt.getTime() < settings.budgetMs;
+  const hasTime = deadline(clock, settings.budgetMs, startedAt);
   const goesOn = async (): Promise<boolean> =>
     hasTime() && (await isStillWanted(deps.jobs, { vault: job.vault, job: job.id }));
   if (round.state.position.phase === "points") {

@@ -37,7 +37,7 @@ export class BlobFiles implements SweepableVault {
         await this.container.getBlockBlobClient(path).upload(content, content.length, {
           conditions: { ifNoneMatch: "*" },
           blobHTTPHeaders: { blobContentType: options.contentType },
-          ...(options.metadata === undefined ? {} : { metadata: { ...options.metadata } }),
+          metadata: { ...options.metadata },
         });
         return true;
       } catch (error) {
@@ -165,7 +165,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       ...(version.orLater === undefined
         ? {}
         : { orLater: { since: new Date(version.orLater.since), nameOf: version.orLater.pathOf } }),
-      ...(this.#tier === undefined ? {} : { tier: this.#tier }),
+      ...present({ tier: this.#tier }),
     };
     // The object's name says its version, so length and copy status are all that can differ.
     const isWhole = ({ status, size }: CopyEnd): boolean => status === "success" && size === request.size;

@@ -1,5 +1,5 @@
 import { describe, test } from "vitest";
-import { broken, refusal, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
+import { broken, refusal, type Script, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
 import type { StoredBlob } from "../../test/support/blob-service/stored-blobs.ts";
 import { copyBlob } from "./copy-blob.ts";
 import { COPY_LIMITS, type CopyRequest, type CopyResult } from "./copy-request.ts";
@@ -34,6 +34,39 @@ function open(content: string, fields: Partial<StoredBlob> = {}) {
     [...(service.blobs.container("vault", "bi-1").staged.get("copy") ?? [])].map(([id]) => id);
   return { service, copy, into, staged };
 }
+
+/** The source's listing tells of it with these metadata and further properties. */
+function listedAs(service: ScriptedService, metadata: string, more = ""): Script {
+  const { etag, modified } = service.blobs.find("prodlake", "raw", "a");
+  const properties = `<Last-Modified>${modified.toUTCString()}</Last-Modified><Etag>${etag}</Etag><Content-Length>25</Content-Length><Content-Type>text/csv</Content-Type><BlobType>BlockBlob</BlobType>${more}`;
+  const body = `<EnumerationResults><Blobs><Blob><Name>a</Name><Properties>${properties}</Properties>${metadata}</Blob></Blobs><NextMarker /></EnumerationResults>`;
+  return (_, asked) =>
+    asked === "GET prodlake/raw/?list"
+      ? { status: 200, headers: { "content-type": "application/xml" }, body }
+      : undefined;
+}
+
+test.for([WHOLE, LARGE])(
+  "with the app's identity, the source is read with a token of it",
+  async (content, { expect }) => {
+    const estate = open(content);
+    const [from, to] = [estate.service.accountWithIdentity("prodlake"), estate.service.accountWithIdentity("vault")];
+    const place = {
+      account: from,
+      container: "raw",
+      name: "a",
+      place: { kind: "datasource", account: "prodlake" },
+    } as const;
+    const result = await estate.copy({
+      from: place,
+      to: { account: to, container: "bi-1", name: "copy", place: { kind: "vault" } },
+    });
+    expect(result).toMatchObject({ kind: "copied" });
+    const copies = estate.service.requests.filter(({ header }) => header("x-ms-copy-source") !== undefined);
+    expect(copies).toHaveLength(content === WHOLE ? 1 : 3);
+    for (const { header } of copies) expect(header("x-ms-copy-source-authorization")).toBe("Bearer token");
+  },
+);
 
 describe("a blob that one request copies", () => {
   test("is copied by one, up to the length that is the limit, and only where the name is free", async ({ expect }) => {
@@ -191,6 +224,34 @@ describe("a larger blob", () => {
     const { service, copy } = open(LARGE, fields);
     expect(await copy()).toMatchObject({ kind: "unreadable", code: "metadata-not-sendable" });
     expect(service.requestsTo(/^PUT/)).toEqual([]);
+  });
+
+  test("with metadata that no listing can say is named, and not copied without them", async ({ expect }) => {
+    const { service, copy } = open(LARGE);
+    service.script = listedAs(service, "<Metadata><x-ms-invalid-name>b c</x-ms-invalid-name></Metadata>");
+    expect(await copy()).toMatchObject({ kind: "unreadable", code: "metadata-not-listed" });
+    expect(service.requestsTo(/^PUT/)).toEqual([]);
+  });
+
+  test("is given none of the headers that its source has empty", async ({ expect }) => {
+    const { service, copy } = open(LARGE);
+    service.script = listedAs(service, "", "<Content-Encoding /><Content-Language></Content-Language>");
+    expect(await copy()).toEqual({ kind: "copied" });
+    const [commit] = service.requestsTo(/^PUT .*\?blocklist$/);
+    for (const name of ["content-encoding", "content-language"]) {
+      expect(commit?.header(`x-ms-blob-${name}`), name).toBeUndefined();
+    }
+    expect(commit?.header("x-ms-blob-content-type")).toBe("text/csv");
+  });
+
+  test("of which the service lists no blocks at all is copied whole", async ({ expect }) => {
+    const { service, copy, into } = open(LARGE);
+    service.script = (_, asked) =>
+      asked.startsWith("GET vault") && asked.endsWith("?blocklist")
+        ? { status: 200, headers: { "content-type": "application/xml" }, body: "<BlockList></BlockList>" }
+        : undefined;
+    expect(await copy()).toEqual({ kind: "copied" });
+    expect(into().content.toString()).toBe(LARGE);
   });
 
   test("whose content type no header can carry is copied by the service itself, from a snapshot", async ({

@@ -1,4 +1,5 @@
 import { describe, test } from "vitest";
+import { serve } from "../../test/support/blob-service/blob-wire.ts";
 import { broken, refusal, type Script, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
 import type { StoredBlob } from "../../test/support/blob-service/stored-blobs.ts";
 import { copyInBackground } from "./copy-in-background.ts";
@@ -84,6 +85,20 @@ describe("an append blob is copied", () => {
     const estate = open();
     expect(await estate.copy()).toEqual({ kind: "copied" });
     expect(estate.blobs.find("vault", "bi-1", nameOf(estate.etag)).metadata).toEqual({});
+  });
+
+  test("and one of a longer name is another's", async ({ expect }) => {
+    const estate = open();
+    estate.blobs.put("vault", "bi-1", `${nameOf(estate.etag)}0`, { content: Buffer.from("line") });
+    expect(await estate.copy()).toEqual({ kind: "copied" });
+    expect(Object.keys(estate.objects())).toHaveLength(2);
+  });
+
+  test("and the MD5 of what is there is told", async ({ expect }) => {
+    const estate = open();
+    const md5 = Buffer.alloc(16, 1).toString("base64");
+    estate.blobs.put("vault", "bi-1", nameOf(estate.etag), { content: Buffer.from("line"), md5 });
+    expect(await estate.copy()).toEqual({ kind: "copied", md5, wasThere: true });
   });
 
   test("once: what is there was there", async ({ expect }) => {
@@ -223,7 +238,19 @@ describe("beside other executions", () => {
     const estate = open();
     estate.service.script = (_, asked) => (asked.endsWith("?snapshot") ? refusal(412, "ConditionNotMet") : undefined);
     await expect(estate.copy()).rejects.toMatchObject({ code: "storage/unavailable" });
-    expect(snapshotRequests(estate)).toHaveLength(10);
+    // Where no later version will do, none is taken without a condition.
+    expect(snapshotRequests(estate).map(({ header }) => header("if-match"))).toEqual(
+      Array.from({ length: 10 }, () => `"${estate.etag}"`),
+    );
+  });
+
+  test("a snapshot from which a copy is still under way stays, however old it is", async ({ expect }) => {
+    const estate = open();
+    const soon = { goesOn: () => false };
+    expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });
+    for (let seconds = 0; seconds < 3 * 3_600; seconds++) estate.blobs.tick();
+    expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });
+    expect([estate.snapshots(), copyRequests(estate).length]).toEqual([1, 1]);
   });
 
   test("snapshots that dead ones left go once no execution can be alive; others' stay", async ({ expect }) => {
@@ -231,10 +258,12 @@ describe("beside other executions", () => {
     for (const owner of ["bi-1", "bi-2"]) {
       estate.blobs.snapshot("prodlake", "raw", "log", { lakevaultcopy: owner, lakevaultetag: "0xOLD" }, {});
     }
-    for (let hours = 0; hours < 3 * 3_600; hours++) estate.blobs.tick();
+    // Somebody else's, who says nothing about it.
+    estate.blobs.snapshot("prodlake", "raw", "log", {}, {});
+    for (let seconds = 0; seconds < 3 * 3_600; seconds++) estate.blobs.tick();
     await estate.copy();
     const left = [...estate.blobs.find("prodlake", "raw", "log").snapshots.values()];
-    expect(left.map(({ metadata }) => metadata["lakevaultcopy"])).toEqual(["bi-2"]);
+    expect(left.map(({ metadata }) => metadata["lakevaultcopy"])).toEqual(["bi-2", undefined]);
   });
 });
 
@@ -260,6 +289,8 @@ describe("a blob that is written all the time", () => {
     expect(estate.blobs.find("vault", "bi-1", nameOf(etag)).metadata).toEqual({ Owner: "finance" });
     const conditions = snapshotRequests(estate).map(({ header }) => header("if-match") !== undefined);
     expect(conditions).toEqual([true, true, false]);
+    // Nobody knows which version that one holds.
+    expect(snapshotRequests(estate)[2]?.metadata).toEqual({ lakevaultcopy: "bi-1" });
     expect(estate.snapshots()).toBe(0);
     // What is there of it will do the next time, too, and its time is that of its snapshot.
     const again = await estate.copy(later({ ...estate, blobs: { now: new Date(0) } } as unknown as Estate));
@@ -290,10 +321,52 @@ describe("a blob that is written all the time", () => {
 
   test("is not mistaken for one that lies in a folder of its name", async ({ expect }) => {
     const estate = open();
-    estate.blobs.put("vault", "bi-1", "data/raw/log/0x8D/other/0x1.1", { content: Buffer.from("other") });
-    estate.blobs.put("vault", "bi-1", `${nameOf(estate.etag)}0`, { content: Buffer.from("birth 10") });
-    expect(await estate.copy(later(estate))).toEqual({ kind: "copied" });
+    const { since } = later(estate).orLater;
+    const source = `http://127.0.0.1:1/prodlake/raw/log?snapshot=${encodeURIComponent(new Date(since.getTime() + 9_000).toISOString())}`;
+    const copy = { id: "1", status: "success", source } as const;
+    for (const name of ["data/raw/log/0x8D/other/0x1.1", `${nameOf(estate.etag)}0`]) {
+      estate.blobs.put("vault", "bi-1", name, { content: Buffer.from("other"), copy });
+    }
+    expect(await estate.copy({ orLater: { since, nameOf } })).toEqual({ kind: "copied" });
     expect(Object.keys(estate.objects())).toHaveLength(3);
+  });
+
+  test("is what our own snapshot holds, and not another's that was taken after it", async ({ expect }) => {
+    const estate = open();
+    estate.service.script = (request, asked) => {
+      if (!asked.endsWith("?snapshot")) return undefined;
+      if (request.header("if-match") !== undefined) {
+        estate.write("longer line");
+        return undefined;
+      }
+      const answer = serve(estate.blobs, request);
+      estate.write("a line that is longer still");
+      estate.blobs.snapshot("prodlake", "raw", "log", { lakevaultcopy: "bi-2" }, {});
+      return answer;
+    };
+    expect(await estate.copy(later(estate))).toMatchObject({ kind: "copied", version: { size: 11 } });
+    expect(Object.values(estate.objects())).toEqual(["longer line"]);
+  });
+
+  test("whose snapshot somebody takes away before it is looked at is looked at again", async ({ expect }) => {
+    const estate = open();
+    let taken = 0;
+    estate.service.script = (request, asked) => {
+      if (!asked.endsWith("?snapshot")) return undefined;
+      if (request.header("if-match") !== undefined) {
+        estate.write("longer line");
+        return undefined;
+      }
+      const answer = serve(estate.blobs, request);
+      taken += 1;
+      if (taken === 1) {
+        const [id] = [...estate.blobs.find("prodlake", "raw", "log").snapshots.keys()];
+        estate.blobs.remove("prodlake", "raw", "log", id, {});
+      }
+      return answer;
+    };
+    expect(await estate.copy(later(estate))).toMatchObject({ kind: "copied", version: { size: 11 } });
+    expect(taken).toBe(2);
   });
 });
 
@@ -328,6 +401,13 @@ describe("where there are no snapshots", () => {
     };
     expect(await estate.copy()).toEqual({ kind });
     expect(estate.objects()).toEqual({});
+  });
+
+  test("a copy that finds no source is told, because nothing is looked at again", async ({ expect }) => {
+    const estate = open();
+    estate.blobs.hasSnapshots = false;
+    estate.service.script = once(/^PUT vault/, () => refusal(404, "CannotVerifyCopySource"));
+    await expect(estate.copy()).rejects.toMatchObject({ statusCode: 404 });
   });
 
   test("a source that does not say how it is now leaves the copy undecided", async ({ expect }) => {

@@ -271,7 +271,8 @@ interface Names {
 
 /**
  * Which names the objects of a blob have; they differ in the ETag alone. ETags of one service begin alike, so the prefix
- * leaves out what lies in a folder of the blob's own name.
+ * leaves out most of what lies in a folder of the blob's own name. No ETag has a slash, so a name that has one in its place is
+ * that of another blob's object, such as of `log/0x8D/b` beside `log`.
  */
 function namesOf(wanted: string, etag: string, orLater: CopyRequest["orLater"]): Names {
   const at = wanted.lastIndexOf(etag);
@@ -283,7 +284,7 @@ function namesOf(wanted: string, etag: string, orLater: CopyRequest["orLater"]):
     prefix: wanted.slice(0, at + 2),
     versionIn: (name) => {
       const version = name.slice(at, name.length - suffix.length);
-      return orLater.nameOf(version) === name ? version : undefined;
+      return !version.includes("/") && orLater.nameOf(version) === name ? version : undefined;
     },
   };
 }

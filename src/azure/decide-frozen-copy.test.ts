@@ -61,6 +61,44 @@ describe("the copy of an append or page blob", () => {
   }
 });
 
+test("of two objects the wanted version comes before a later one, and whole before pending before broken", ({
+  expect,
+}) => {
+  const objects = ["success", "pending", "failed"].flatMap((copyStatus) => [
+    { etag: "e1", copyStatus, snapshot: snapshot(-1) },
+    { etag: "e9", copyStatus, snapshot: snapshot(-1) },
+  ]);
+  let compared = 0;
+  for (const [i, better] of objects.entries()) {
+    for (const worse of objects.slice(i + 1).filter(({ etag }) => etag !== better.etag)) {
+      for (const both of [
+        [better, worse],
+        [worse, better],
+      ]) {
+        const step = decideFrozenCopy(sight({ base: BASE, since: at(-2), objects: both }));
+        expect(step).toEqual({ kind: "settle", etag: better.etag });
+        compared += 1;
+      }
+    }
+  }
+  expect(compared).toBe(18);
+});
+
+test.for([
+  { what: "of a moment before", taken: snapshot(-3), since: at(-2), fits: false },
+  { what: "of the very moment", taken: snapshot(-2), since: at(-2), fits: true },
+  { what: "of no snapshot", taken: undefined, since: at(-2), fits: false },
+  { what: "of a snapshot, where nothing later will do", taken: snapshot(-1), since: undefined, fits: false },
+])("a later version $what fits: $fits", ({ taken, since, fits }, { expect }) => {
+  const object = { etag: "e9", copyStatus: "success", ...(taken === undefined ? {} : { snapshot: taken }) };
+  const step = decideFrozenCopy(sight({ ...(since === undefined ? {} : { since }), objects: [object] }));
+  expect(step.kind).toBe(fits ? "settle" : "gone");
+});
+
+test("an execution lives for two hours at most", ({ expect }) => {
+  expect(MAX_EXECUTION_MS).toBe(7_200_000);
+});
+
 test("only a snapshot that is older than any execution, and from which nothing is being copied, is removed", ({
   expect,
 }) => {

@@ -185,7 +185,9 @@ describe("a blob of the wanted name", () => {
     expect(await settle(request, limits, isSeven)).toEqual({ kind: "free" });
     expect(there()).toBeUndefined();
     expect(service.requestsTo(/^DELETE/)[0]?.header("if-match")).toBe(`"${etag}"`);
+    // Where there is none, none is removed.
     expect(await settle(request, limits, isSeven)).toEqual({ kind: "free" });
+    expect(service.requestsTo(/^DELETE/)).toHaveLength(1);
   });
 
   test("is left when the time is over before the copy into it has ended", async ({ expect }) => {
@@ -221,7 +223,7 @@ describe("a blob of the wanted name", () => {
     const { service, request, limits, put, there } = open();
     put({ content: Buffer.from("cont") });
     service.script = ({ method }) => (method === "DELETE" ? refusal(409, "BlobImmutableDueToPolicy") : undefined);
-    await expect(settle(request, limits, isSeven)).rejects.toBeDefined();
+    await expect(settle(request, limits, isSeven)).rejects.toMatchObject({ serviceCode: "BlobImmutableDueToPolicy" });
     expect(there()).toBeDefined();
   });
 });

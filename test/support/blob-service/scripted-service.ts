@@ -1,6 +1,6 @@
 import { RestError } from "@azure/storage-blob";
-import type { BlobAccount } from "../../../src/azure/blob-account.ts";
-import { serve, type WireAnswer, type WireRequest } from "./blob-wire.ts";
+import { BlobAccount } from "../../../src/azure/blob-account.ts";
+import { serve, transport, type WireAnswer, type WireRequest } from "./blob-wire.ts";
 import { openAccount } from "./race.ts";
 import { StoredBlobs } from "./stored-blobs.ts";
 
@@ -21,6 +21,18 @@ export class ScriptedService {
       async (request) => this.#answer(request),
       () => this.blobs.now,
     );
+  }
+
+  /** The same, reached with a token of the app's identity and not with a key. */
+  accountWithIdentity(name: string): BlobAccount {
+    const credential = { getToken: async () => ({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 }) };
+    const access = { kind: "identity", blobServiceUri: `https://127.0.0.1:1/${name}`, credential } as const;
+    const options = {
+      patienceMs: 0,
+      blockPatienceMs: 0,
+      transport: transport(async (request) => this.#answer(request)),
+    };
+    return new BlobAccount(access, () => this.blobs.now, options);
   }
 
   /** The requests that match, in order. */

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// Three projects by what they need: nothing, Azurite, or the whole app on a host.
+// Three projects by what they need: nothing, Azurite, or the whole app on a host. The fourth takes long, and is run by itself.
 export default defineConfig({
   // Not below node_modules: a Functions host that runs the app from this folder begins anew when a file there changes.
   cacheDir: ".vitest",
@@ -41,6 +41,13 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 180_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "soak",
+          include: ["test/soak/**/*.test.ts"],
           hookTimeout: 120_000,
         },
       },

@@ -186,3 +186,65 @@ test("warnings of the job and of its containers are in the seal and on the job",
   expect((await lake.job("one")).warnings).toEqual(warnings);
   expect((await lake.recoveryPoints.get(INSTANCE, point))?.value.warnings).toBe(4);
 });
+
+test("a hundred blobs that could not be taken are no container that is missing", async ({ expect }) => {
+  const { lake } = await replicated();
+  const warnings = Array.from({ length: 100 }, (_, i) => ({
+    ...{ container: "raw", name: `n${i}`, code: "archived", message: "in the archive tier" },
+  }));
+  await changePiece(lake, (piece) => ({ ...piece, warnings: { count: 100, first: warnings } }));
+  await sealRecoveryPointActivity(lake.deps, REF);
+  expect(lake.alerts.size).toBe(0);
+});
+
+test("a job without any container seals an empty point", async ({ expect }) => {
+  const { lake, point } = await replicated();
+  await changeJob(lake, (job) => ({ ...job, containers: [] }));
+  expect(await sealRecoveryPointActivity(lake.deps, REF)).toMatchObject({ entries: 0 });
+  expect((await readSeal(lake.vault, point)).containers).toEqual([]);
+});
+
+test.for([
+  [["container-missing", "container-replaced"], "datasource/container-not-found"],
+  [["container-missing", "ContainerDisabled"], "datasource/refused"],
+] as const)("a job whose containers are all skipped as %o fails with %s", async ([codes, code], { expect }) => {
+  const { lake, point } = await replicated();
+  await changeJob(lake, (job) => ({ ...job, containers: ["raw", "other"] }));
+  for (const [i, container] of ["raw", "other"].entries()) {
+    const skipped = { kind: "skipped", container, code: codes[i] ?? "", message: `${container} is not there` } as const;
+    await lake.work.put(REF.job, workRows.marker(container), skipped);
+  }
+  await expect(sealRecoveryPointActivity(lake.deps, REF)).rejects.toMatchObject({
+    code,
+    message: "no container is left to back up: raw is not there",
+  });
+  expect(lake.vault.files.has(sealPath(point))).toBe(false);
+});
+
+test("containers in which a piece was begun twice are noted for the sweep", async ({ expect }) => {
+  const { lake } = await replicated();
+  await lake.work.put(REF.job, workRows.repeat("raw", "000000", 0), { kind: "repeat", container: "raw" });
+  await sealRecoveryPointActivity(lake.deps, REF);
+  const [attempt] = Object.values(lake.attempts.dump()[INSTANCE] ?? {});
+  expect(attempt).toMatchObject({ job: "one", containers: ["raw"] });
+});
+
+test.for([undefined, "another"])(
+  "an index that is there and is not the same (%s) is refused",
+  async (text, { expect }) => {
+    const { lake, point } = await replicated();
+    const there = text === undefined ? undefined : new TextEncoder().encode(text);
+    const vault = lake.deps.vault();
+    const isIndex = (path: string): boolean => path.endsWith("index.json");
+    const create: typeof vault.create = async (path, content, options) =>
+      isIndex(path) ? false : vault.create(path, content, options);
+    const read: typeof vault.read = async (path) => (isIndex(path) ? there : vault.read(path));
+    await expect(
+      sealRecoveryPointActivity({ ...lake.deps, vault: () => ({ read, create }) }, REF),
+    ).rejects.toMatchObject({
+      code: "format/corrupt",
+      hint: expect.stringContaining("start the backup again"),
+    });
+    expect(lake.vault.files.has(sealPath(point))).toBe(false);
+  },
+);

@@ -177,18 +177,6 @@ test("a cancelled job's workers stop at the end of their slice", async ({ expect
   expect(lengthOf(world.restored())).toBe(10);
 });
 
-test("an object that is missing or unreadable fails the restore and names the blob", async ({ expect }) => {
-  for (const outcome of [{ kind: "missing" }, { kind: "unreadable", message: "archived" }] as const) {
-    const target = copiesThrough(async (name, copyNow) => (name === "n003" ? outcome : copyNow()));
-    const world = await RestoreWorld.of({ raw: blobs(6) }, { target });
-    await expect(world.run(), outcome.kind).rejects.toMatchObject({
-      code: "format/missing",
-      message: expect.stringContaining("'n003' in container 'raw'"),
-    });
-  }
-  expect.assertions(2);
-});
-
 test("a blob of another in the target is neither written over nor taken for restored", async ({ expect }) => {
   const world = await RestoreWorld.of({ raw: blobs(6) });
   await world.begin();
@@ -406,4 +394,96 @@ test("a segment's listing of the target ends with the segment", async ({ expect 
   const names = Object.keys(blobs(12));
   expect(pages).toEqual([names.slice(0, 4), names.slice(4, 8), names.slice(8)]);
   expect(await world.end()).toBe("Completed");
+});
+
+test("a message about a job that is no restore does nothing", async ({ expect }) => {
+  const world = await RestoreWorld.of({ raw: blobs(3) });
+  await world.begin();
+  await world.deliver();
+  const request = { kind: "backup", slot: "2026-01-01T00:00:00.000Z", rule: "BackupDaily" } as const;
+  await world.jobs.put("vault", "restore", { ...(await world.job()), request });
+  await world.deliver();
+  expect([world.queue, world.events]).toEqual([[], []]);
+  expect(world.target.container("raw").size).toBe(0);
+});
+
+describe("a listing of the target that has no time", () => {
+  /** @param failing - listings that the service refuses for as long as there is time, by their ordinal */
+  async function refusing(failing: number) {
+    let listings = 0;
+    let isBusy = true;
+    const world = await RestoreWorld.of(
+      { raw: blobs(3) },
+      {
+        settings: { budgetMs: 40 },
+        target: (target) => ({
+          ...copiesThrough((_, copyNow) => copyNow())(target),
+          listPages: (container, from) => {
+            listings += 1;
+            if (isBusy && listings >= failing) throw new VaultError("storage/throttled", "the target is busy");
+            return target.listPages(container, from);
+          },
+        }),
+      },
+    );
+    await world.begin();
+    await world.deliver();
+    await world.deliver();
+    const left = [...world.queue];
+    isBusy = false;
+    await world.deliverAll();
+    return { left, status: await world.end() };
+  }
+
+  test.for([1, 2])("is left to the next message, whichever it is (%i)", async (failing, { expect }) => {
+    const { left, status } = await refusing(failing);
+    expect(left).toMatchObject([{ container: "raw", segment: 0 }]);
+    expect(status).toBe("Completed");
+  });
+});
+
+test("a segment that is restored is not looked at again when its message comes again", async ({ expect }) => {
+  let listings = 0;
+  const world = await RestoreWorld.of(
+    { raw: blobs(3) },
+    {
+      target: (target) => ({
+        ...copiesThrough((_, copyNow) => copyNow())(target),
+        listPages: (container, from) => {
+          listings += 1;
+          return target.listPages(container, from);
+        },
+      }),
+    },
+  );
+  await world.begin();
+  await world.deliver();
+  await world.deliver(0, true);
+  expect(listings).toBe(2);
+  await world.deliver();
+  expect(listings).toBe(2);
+  expect(world.events).toEqual(["restored.raw", "restored.raw"]);
+});
+
+test.for([
+  {
+    outcome: { kind: "missing" } as const,
+    message: "the vault lacks the object of 'n001' in container 'raw'",
+    hint: "use another recovery point",
+  },
+  {
+    outcome: { kind: "unreadable", message: "it is archived" } as const,
+    message: "the object of 'n001' in container 'raw' cannot be read: it is archived",
+    hint: "online access tier",
+  },
+])("an object that is $outcome.kind says so, and what to do", async ({ outcome, message, hint }, { expect }) => {
+  const world = await RestoreWorld.of(
+    { raw: blobs(3) },
+    { target: copiesThrough(async (name, copyNow) => (name === "n001" ? outcome : copyNow())) },
+  );
+  await expect(world.run()).rejects.toMatchObject({
+    code: "format/missing",
+    message,
+    hint: expect.stringContaining(hint),
+  });
 });

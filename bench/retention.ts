@@ -5,8 +5,8 @@
  *
  * `npm run bench:retention`; the last line is JSON.
  */
-import { planPurge } from "../src/retention/plan-purge.ts";
-import { type PurgeProgress, purgeRecoveryPoint } from "../src/retention/purge-recovery-point.ts";
+import { planPurge } from "../src/purge/plan-purge.ts";
+import { type PurgeProgress, purgeRecoveryPoint } from "../src/purge/purge-recovery-point.ts";
 import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../src/vault/contract.ts";
 import { decodeEntry, type EntryLine, encodeEntry } from "../src/vault/entry.ts";
 import { listSeals } from "../src/vault/list-seals.ts";

@@ -3,7 +3,7 @@
  * A datasource of any number of blobs that exist only while a page of their listing is looked at. What a blob is follows
  * from its number and the round in which its directory was last written.
  */
-import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../src/backup/contract.ts";
+import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../src/backup/datasource.ts";
 
 /** Directories of the lake; the blobs are spread evenly over them. */
 export const DIRECTORIES = 1_000;

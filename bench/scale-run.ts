@@ -6,7 +6,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { BackupVault, CopyOutcome, SourceVersion } from "../src/backup/contract.ts";
+import type { BackupVault, CopyOutcome, SourceVersion } from "../src/backup/backup-vault.ts";
 import { copyVersion } from "../src/backup/copy-version.ts";
 import { AdaptivePool } from "../src/foundation/adaptive-pool.ts";
 import type { Removal, VaultFile } from "../src/vault/contract.ts";

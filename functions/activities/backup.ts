@@ -1,20 +1,20 @@
 import { app } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { serveActivity } from "../../src/app/serve-activity.ts";
-import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import {
   beginBackup,
   planRanges,
   removeMarkers,
   sealRecoveryPoint,
-  sweepDebris,
   writeMarkers,
-} from "../../src/backup/contract.ts";
+} from "../../src/backup/activities.ts";
+import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { writeMarkersActivity } from "../../src/backup/markers.ts";
 import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
-import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
+import { sweepDebris } from "../../src/debris/sweep-activity.ts";
+import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
 import { toContainerPlans } from "../queues/queues.ts";
 
 app.activity(beginBackup.name, {

@@ -1,7 +1,8 @@
 import { app } from "durable-functions";
 import { type App, app as composed } from "../../src/app/app.ts";
 import { serveActivity } from "../../src/app/serve-activity.ts";
-import { finishPurges, purgeExpired } from "../../src/retention/contract.ts";
+import { finishPurges } from "../../src/purge/activities.ts";
+import { purgeExpired } from "../../src/retention/activities.ts";
 import { finishPurgesActivity, purgeExpiredActivity, type RetentionDeps } from "../../src/retention/purge-expired.ts";
 
 function deps({ sweepableVault: vault, rangeSettings: settings, ...rest }: App): RetentionDeps {

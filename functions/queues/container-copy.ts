@@ -2,7 +2,7 @@ import { app } from "@azure/functions";
 import { input } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { servePoison, serveQueue } from "../../src/app/serve-queue.ts";
-import { CONTAINER_COPY_QUEUE as queueName, RangeMessage } from "../../src/backup/contract.ts";
+import { CONTAINER_COPY_QUEUE as queueName, RangeMessage } from "../../src/backup/messages.ts";
 import { workRange } from "../../src/backup/work-range.ts";
 import { CONNECTION as connection, poisonOf, toContainerCopy, toMarkerChecks } from "./queues.ts";
 

@@ -2,8 +2,8 @@ import { app } from "@azure/functions";
 import { input } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { raisingOf, servePoison, serveQueue } from "../../src/app/serve-queue.ts";
-import { MarkerCheckMessage, MARKER_CHECKS_QUEUE as queueName } from "../../src/backup/contract.ts";
 import { checkMarker } from "../../src/backup/markers.ts";
+import { MarkerCheckMessage, MARKER_CHECKS_QUEUE as queueName } from "../../src/backup/messages.ts";
 import { raiseEvent } from "../../src/jobs/raise-event.ts";
 import { CONNECTION as connection, poisonOf } from "./queues.ts";
 

@@ -1,5 +1,5 @@
 import { output, type StorageQueueOutput } from "@azure/functions";
-import { CONTAINER_COPY_QUEUE, CONTAINER_PLANS_QUEUE, MARKER_CHECKS_QUEUE } from "../../src/backup/contract.ts";
+import { CONTAINER_COPY_QUEUE, CONTAINER_PLANS_QUEUE, MARKER_CHECKS_QUEUE } from "../../src/backup/messages.ts";
 import { CONTAINER_RESTORE_PLANS_QUEUE, CONTAINER_RESTORE_QUEUE } from "../../src/restore/contract.ts";
 
 /** The setting that tells where queues and tables are. */

@@ -1,6 +1,6 @@
 import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
-import type { VaultRecord } from "../instances/contract.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
 import type { Job } from "../jobs/contract.ts";
 import type { ApiCall, ApiResponse } from "./api-call.ts";
 import { PROVIDER, regionName, vaultPathOf } from "./arm-ids.ts";

@@ -7,25 +7,23 @@ import type { AccessSettings } from "../access/decide-access.ts";
 import type { Alert } from "../alerts/contract.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { DatasourceClaim } from "../instances/claim-datasource.ts";
-import type {
-  BackupInstance,
-  ProtectionFiles,
-  RecoveryPoint,
-  Schedule,
-  StorageAccounts,
-  VaultRecord,
-} from "../instances/contract.ts";
+import type { ProtectionFiles } from "../instances/protection-files.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import type { Schedule } from "../instances/schedules.ts";
+import type { StorageAccounts } from "../instances/storage-accounts.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
 import type { Job, JobRef, Orchestrations } from "../jobs/contract.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import type { Pin } from "../jobs/pins.ts";
 import type { WorkRecord } from "../jobs/work.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { Rebuild } from "../rebuild/contract.ts";
 import type { ScrubState } from "../scrub/contract.ts";
 import type { VaultFiles } from "../vault/contract.ts";
+import type { HealthProblem } from "./health-problem.ts";
 import type { Operation } from "./operation.ts";
-import type { HealthProblem } from "./serve-health.ts";
 
 export interface ApiRequest {
   readonly method: string;

@@ -1,7 +1,9 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { BackupInstance, RecoveryPoint, StorageAccounts } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import type { StorageAccounts } from "../instances/storage-accounts.ts";
 import type { RestoreRequest } from "../jobs/contract.ts";
 
 /** Containers asked for at once. */

@@ -1,6 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import type { ApiDeps } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";
 

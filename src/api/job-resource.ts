@@ -1,11 +1,12 @@
 import type { Failure } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
 import { isOpen, type Job, type JobKind, type JobTotals } from "../jobs/contract.ts";
 import { type Advance, MOST_CONTAINERS_TOLD, type Progress } from "../jobs/progress.ts";
 import type { Pressure } from "../jobs/work.ts";
-import { datasourceType } from "../policies/contract.ts";
+import { datasourceType } from "../policies/policy-record.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
 import { PROVIDER, vaultPathOf } from "./arm-ids.ts";
 import { userFacingError } from "./error-body.ts";

@@ -1,5 +1,6 @@
 import { VaultError } from "../foundation/errors.ts";
-import { type BackupInstance, vaultKey } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
 import { type JoinedKind, joinJob } from "../jobs/join-job.ts";
 import { requestJob } from "../jobs/request-job.ts";

@@ -17,7 +17,9 @@ import {
   publishedExample,
   publishedPolicy,
 } from "../../test/support/published-contract.ts";
-import { backupInstanceId, type RecoveryPoint, vaultKey } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { type Job, NO_TOTALS } from "../jobs/contract.ts";
 import { plannedRangeId, workRows } from "../jobs/work.ts";
 import type { ApiResponse } from "./api-call.ts";

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import type { BackupInstance, VaultRecord } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import { DatasourceInfo } from "../instances/read-instance.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
 import type { RestoreRequest } from "../jobs/contract.ts";
-import { datasourceKind } from "../policies/contract.ts";
+import { datasourceKind } from "../policies/policy-record.ts";
 import { regionName } from "./arm-ids.ts";
 
 const RestoreCriterion = z.looseObject({

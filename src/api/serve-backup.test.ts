@@ -1,7 +1,8 @@
 import { describe, test } from "vitest";
 import { messageOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { BACKUP_BODY, INSTANCE_ID, MemoryApp, POLICY_ID, policyBody, VAULT_ID } from "../../test/support/memory-app.ts";
-import { backupInstanceId, vaultKey } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { LOCK_ROW } from "../jobs/job-lock.ts";
 
 const KEY = vaultKey(VAULT_ID);

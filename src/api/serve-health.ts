@@ -1,12 +1,5 @@
 import { type ApiCall, type ApiResponse, ok } from "./api-call.ts";
-
-/** Something that keeps the app from its work. Told to whoever asks: no addresses, no values of settings. */
-export interface HealthProblem {
-  /** What does not work, such as `state tables`. */
-  readonly part: string;
-  /** A failure code, or what is wrong with the settings. */
-  readonly reason: string;
-}
+import type { HealthProblem } from "./health-problem.ts";
 
 /** Tells whether the app can work: 200, or 503 with what is wrong. */
 export async function getHealth({ deps }: ApiCall): Promise<ApiResponse> {

@@ -10,7 +10,8 @@ import {
   policyBody,
   VAULT_ID,
 } from "../../test/support/memory-app.ts";
-import { backupInstanceId, vaultKey } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 
 const KEY = vaultKey(VAULT_ID);
 const OTHER_ID = INSTANCE_ID.replace("prodlake-prodlake-1", "other");

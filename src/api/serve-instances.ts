@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { present } from "../foundation/present.ts";
-import { isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
 import { checkInstance, type ProtectInstanceDeps, protectInstance } from "../instances/protect-instance.ts";
 import { InstanceProperties, readInstance, type WantedInstance } from "../instances/read-instance.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
+import { isImmutable } from "../instances/vault-settings.ts";
 import { checkNothingShortened } from "../retention/check-lives.ts";
 import { acceptDone, acceptPut } from "./accept-operation.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok, type VaultPath } from "./api-call.ts";

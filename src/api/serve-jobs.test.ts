@@ -1,7 +1,7 @@
 import { describe, test } from "vitest";
 import { itemsOf, messageOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { accountId, BACKUP_BODY, INSTANCE_ID, MemoryApp, POLICY_ID, VAULT_ID } from "../../test/support/memory-app.ts";
-import { vaultKey } from "../instances/contract.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { type Job, NO_TOTALS } from "../jobs/contract.ts";
 import { jobOrderRow } from "../jobs/request-job.ts";
 import { plannedRangeId, workRows } from "../jobs/work.ts";

@@ -1,7 +1,8 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
 import type { Job } from "../jobs/contract.ts";
 import { readProgress } from "../jobs/progress.ts";

@@ -9,7 +9,7 @@ import {
   VAULT_ID,
   vaultBody,
 } from "../../test/support/memory-app.ts";
-import { vaultKey } from "../instances/contract.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import type { Job } from "../jobs/contract.ts";
 
 const KEY = vaultKey(VAULT_ID);

@@ -11,7 +11,9 @@ import {
   VAULT_ID,
   vaultBody,
 } from "../../test/support/memory-app.ts";
-import { backupInstanceId, type RecoveryPoint, vaultKey } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { LOCK_ROW } from "../jobs/job-lock.ts";
 
 const KEY = vaultKey(VAULT_ID);

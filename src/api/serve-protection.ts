@@ -5,6 +5,7 @@
  */
 import { VaultError } from "../foundation/errors.ts";
 import { writeAhead } from "../foundation/records.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import {
   canUndelete,
   changeProtection,
@@ -13,8 +14,8 @@ import {
   undelete,
 } from "../instances/change-protection.ts";
 import { claimDatasource } from "../instances/claim-datasource.ts";
-import { type BackupInstance, isImmutable, type VaultRecord, vaultKey } from "../instances/contract.ts";
-import { settingsOf } from "../instances/vault-settings.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
+import { isImmutable, settingsOf } from "../instances/vault-settings.ts";
 import { checkNothingKept } from "../retention/check-lives.ts";
 import { acceptDone } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, NO_CONTENT, ok, type VaultPath } from "./api-call.ts";

@@ -3,7 +3,8 @@ import { itemsOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.t
 import { INSTANCE_ID, MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
-import { backupInstanceId, type RecoveryPoint } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { readRange } from "./serve-recovery-points.ts";
 
 const INSTANCE = backupInstanceId(INSTANCE_ID);

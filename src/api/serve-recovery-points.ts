@@ -3,13 +3,10 @@ import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords } from "../foundation/records.ts";
-import {
-  type BackupInstance,
-  isImmutable,
-  type RecoveryPoint,
-  type VaultRecord,
-  vaultKey,
-} from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
+import { isImmutable } from "../instances/vault-settings.ts";
 import { endsOf } from "../retention/check-lives.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { PROVIDER } from "./arm-ids.ts";

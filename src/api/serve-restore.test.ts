@@ -1,7 +1,9 @@
 import { describe, test } from "vitest";
 import { messageOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { accountId, INSTANCE_ID, MemoryApp, restoreBody, VAULT_ID } from "../../test/support/memory-app.ts";
-import { backupInstanceId, type RecoveryPoint, vaultKey } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 
 const KEY = vaultKey(VAULT_ID);
 const INSTANCE = backupInstanceId(INSTANCE_ID);

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type BackupInstance, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import type { RestoreRequest } from "../jobs/contract.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { acceptJob } from "./accept-operation.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { vaultKey } from "../instances/contract.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import type { Job } from "../jobs/contract.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { readRetention } from "../retention/read-retention.ts";

@@ -1,6 +1,7 @@
 import { test } from "vitest";
 import { INSTANCE_ID, MemoryApp, POLICY_ID, policyBody, VAULT_ID } from "../../test/support/memory-app.ts";
-import { ALL_SCHEDULES, scheduleRow, vaultKey } from "../instances/contract.ts";
+import { ALL_SCHEDULES, scheduleRow } from "../instances/schedules.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 
 const PATH = `/api${INSTANCE_ID}/schedule`;
 const ROW = scheduleRow(vaultKey(VAULT_ID), "prodlake-prodlake-1");

@@ -1,5 +1,7 @@
-import { ALL_SCHEDULES, scheduleRow, vaultKey } from "../instances/contract.ts";
-import { type PolicyRecord, slotsBetween } from "../policies/contract.ts";
+import { ALL_SCHEDULES, scheduleRow } from "../instances/schedules.ts";
+import { vaultKey } from "../instances/vault-record.ts";
+import { slotsBetween } from "../policies/due-slot.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
 import { requireVault } from "./vault-resource.ts";

@@ -3,7 +3,8 @@ import { itemsOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { interleave, ordersOfTwo } from "../../test/support/interleave.ts";
 import { INSTANCE_ID, MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
 import { raiseAlert } from "../alerts/contract.ts";
-import { backupInstanceId, vaultKey } from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { NOTHING_COUNTED, SCRUB_ROW } from "../scrub/contract.ts";
 
 const KEY = vaultKey(VAULT_ID);

@@ -1,4 +1,4 @@
-import { vaultKey } from "../instances/contract.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import { scrubAtWork } from "../scrub/start-due-scrub.ts";
 import { acceptJob } from "./accept-operation.ts";
 import type { ApiCall, ApiResponse, InstancePath, VaultPath } from "./api-call.ts";

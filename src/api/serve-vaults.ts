@@ -4,9 +4,10 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, writeAhead } from "../foundation/records.ts";
 import { findDependant, whileVaultKept } from "../instances/announce-instance.ts";
-import { findVault, type VaultRecord, vaultKey } from "../instances/contract.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import {
   checkVaultChange,
+  findVault,
   readVaultSettings,
   SecuritySettings,
   settingsOf,

@@ -1,7 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import { findVault, type VaultRecord } from "../instances/contract.ts";
-import { SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
+import { findVault, SecuritySettings, settingsOf } from "../instances/vault-settings.ts";
 import type { ApiDeps, VaultPath } from "./api-call.ts";
 import { PROVIDER, vaultArmId } from "./arm-ids.ts";
 

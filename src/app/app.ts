@@ -6,8 +6,8 @@
 import { randomUUID } from "node:crypto";
 import { Alert } from "../alerts/contract.ts";
 import type { ApiTables } from "../api/api-call.ts";
+import type { HealthProblem } from "../api/health-problem.ts";
 import { Operation } from "../api/operation.ts";
-import type { HealthProblem } from "../api/serve-health.ts";
 import { Accounts } from "../azure/accounts.ts";
 import { BlobAccount } from "../azure/blob-account.ts";
 import { BlobDatasource } from "../azure/blob-datasource.ts";
@@ -20,32 +20,31 @@ import { BlobVaultAccount } from "../azure/blob-vault-account.ts";
 import { appCredential } from "../azure/credential.ts";
 import { StateQueues } from "../azure/state-queues.ts";
 import { StateTables } from "../azure/state-tables.ts";
-import { Attempt } from "../backup/attempts.ts";
-import { type BackupVault, CONTAINER_COPY_QUEUE, type Datasource } from "../backup/contract.ts";
+import type { BackupVault } from "../backup/backup-vault.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../backup/cut-container.ts";
+import type { Datasource } from "../backup/datasource.ts";
 import { segmentSizesOf } from "../backup/manifest-writer.ts";
+import { CONTAINER_COPY_QUEUE } from "../backup/messages.ts";
 import { RANGE_SETTINGS, type RangeSettings } from "../backup/work-range.ts";
+import { Attempt } from "../debris/attempts.ts";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
+import { BackupInstance } from "../instances/backup-instance.ts";
 import { DatasourceClaim } from "../instances/claim-datasource.ts";
-import {
-  BackupInstance,
-  findVault,
-  isImmutable,
-  type ProtectionFiles,
-  RecoveryPoint,
-  Schedule,
-  type StorageAccounts,
-  VaultRecord,
-} from "../instances/contract.ts";
+import type { ProtectionFiles } from "../instances/protection-files.ts";
+import { RecoveryPoint } from "../instances/recovery-point.ts";
+import { Schedule } from "../instances/schedules.ts";
+import type { StorageAccounts } from "../instances/storage-accounts.ts";
+import { VaultRecord } from "../instances/vault-record.ts";
+import { findVault, isImmutable } from "../instances/vault-settings.ts";
 import { Job, JobRef, type RestoreRequest } from "../jobs/contract.ts";
 import { InstanceLock } from "../jobs/job-lock.ts";
 import { Pin } from "../jobs/pins.ts";
 import { WorkRecord } from "../jobs/work.ts";
-import { PolicyRecord } from "../policies/contract.ts";
+import { PolicyRecord } from "../policies/policy-record.ts";
 import type { Rebuild } from "../rebuild/contract.ts";
 import { rebuildRows } from "../rebuild/rebuild-rows.ts";
 import type { RestoreTarget } from "../restore/contract.ts";

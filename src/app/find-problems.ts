@@ -1,4 +1,4 @@
-import type { HealthProblem } from "../api/serve-health.ts";
+import type { HealthProblem } from "../api/health-problem.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { toFailure } from "../foundation/errors.ts";
 

@@ -1,7 +1,7 @@
 import type { InvocationContext } from "@azure/functions";
 import { cleanError } from "../azure/clean-error.ts";
 import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
-import type { StartedFor } from "../instances/contract.ts";
+import type { StartedFor } from "../instances/start-for-instances.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { startDueRetention } from "../retention/start-due-retention.ts";

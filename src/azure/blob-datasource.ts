@@ -1,5 +1,5 @@
-import type { ContainerProperties, Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/contract.ts";
-import { checkKind } from "../instances/contract.ts";
+import type { ContainerProperties, Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/datasource.ts";
+import { checkKind } from "../instances/datasource-kind.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import { SOURCE_MARKER_DIRECTORY } from "../vault/names.ts";
 import { accountKind } from "./account-kind.ts";

@@ -1,15 +1,10 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
-import {
-  type BackupInstance,
-  instanceFileOf,
-  type ProtectionFiles,
-  policyFileOf,
-  type VaultRecord,
-  vaultFileOf,
-  vaultKey,
-} from "../instances/contract.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { instanceFileOf, policyFileOf, vaultFileOf } from "../instances/protection-documents.ts";
+import type { ProtectionFiles } from "../instances/protection-files.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../vault/names.ts";
 import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-file.ts";
 import { encodeDocument } from "../vault/version.ts";

@@ -1,4 +1,4 @@
-import type { StorageAccounts } from "../instances/contract.ts";
+import type { StorageAccounts } from "../instances/storage-accounts.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import { accountKind } from "./account-kind.ts";
 import type { Accounts } from "./accounts.ts";

@@ -1,5 +1,5 @@
 import type { ContainerClient } from "@azure/storage-blob";
-import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/contract.ts";
+import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/backup-vault.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";

@@ -1,4 +1,4 @@
-import type { ContainerProperties } from "../backup/contract.ts";
+import type { ContainerProperties } from "../backup/datasource.ts";
 import { present } from "../foundation/present.ts";
 import { PUBLIC_ACCESS } from "../vault/seal.ts";
 import type { BlobAccount } from "./blob-account.ts";

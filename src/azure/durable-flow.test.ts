@@ -1,7 +1,7 @@
 import type { OrchestrationContext, Task } from "durable-functions";
 import { describe, test } from "vitest";
 import { backupOrchestration } from "../backup/backup-orchestration.ts";
-import { replicatedEvent } from "../backup/contract.ts";
+import { replicatedEvent } from "../backup/messages.ts";
 import { FAILED_EVENT, type Flow } from "../foundation/flow.ts";
 import type { JobRef } from "../jobs/contract.ts";
 import { restoredEvent } from "../restore/contract.ts";

@@ -3,7 +3,7 @@
  * How a blob's properties, from a listing or from the blob itself, are told in the vault's words.
  */
 import type { BlobGetPropertiesResponse, BlobType } from "@azure/storage-blob";
-import type { ListedBlob } from "../backup/contract.ts";
+import type { ListedBlob } from "../backup/datasource.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import type { ListedItem } from "./parse-listing.ts";

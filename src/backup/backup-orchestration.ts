@@ -1,18 +1,11 @@
+import { type SweepPosition, sweepDebris } from "../debris/sweep-activity.ts";
 import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
 import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
-import { finishPurges, toItsEnd } from "../retention/contract.ts";
-import {
-  beginBackup,
-  planRanges,
-  removeMarkers,
-  replicatedEvent,
-  type SweepPosition,
-  sealRecoveryPoint,
-  sweepDebris,
-  writeMarkers,
-} from "./contract.ts";
+import { finishPurges, toItsEnd } from "../purge/activities.ts";
+import { beginBackup, planRanges, removeMarkers, sealRecoveryPoint, writeMarkers } from "./activities.ts";
+import { replicatedEvent } from "./messages.ts";
 
 /**
  * Makes one recovery point: end the purges that were begun, begin, write the markers, plan the ranges, wait until every

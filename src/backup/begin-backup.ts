@@ -1,20 +1,25 @@
+import { type Attempt, attemptRow } from "../debris/attempts.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import { type BackupInstance, type ContainerChoice, checkKind } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { checkKind } from "../instances/datasource-kind.ts";
 import type { BackupRequest, Job, JobRef } from "../jobs/contract.ts";
 import { holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { type WorkRecord, workRows } from "../jobs/work.ts";
-import { decideTag, expiryOf, type PolicyRecord, type TaggingCriterion } from "../policies/contract.ts";
+import { decideTag } from "../policies/decide-tag.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
+import { expiryOf, type TaggingCriterion } from "../policies/retention-rules.ts";
 import type { VaultFiles } from "../vault/contract.ts";
+import type { ContainerChoice } from "../vault/instance-file.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { joinWarnings, type Warning } from "../vault/seal.ts";
-import { type Attempt, attemptRow } from "./attempts.ts";
-import type { BegunBackup, ContainerProperties, Datasource } from "./contract.ts";
+import type { BegunBackup } from "./activities.ts";
+import type { ContainerProperties, Datasource } from "./datasource.ts";
 
 /** Rows written at once. */
 const NOTING_WIDTH = 16;

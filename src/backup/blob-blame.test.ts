@@ -4,7 +4,7 @@ import { decideFault } from "../azure/decide-fault.ts";
 import { FAULT_CODES } from "../azure/fault-table.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
-import type { CopyOutcome } from "./contract.ts";
+import type { CopyOutcome } from "./backup-vault.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 

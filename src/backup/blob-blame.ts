@@ -3,7 +3,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
 import { AccountProbe } from "./account-probe.ts";
-import type { BackupVault } from "./contract.ts";
+import type { BackupVault } from "./backup-vault.ts";
 import type { Taken } from "./copy-version.ts";
 
 /** How often a copy that patience did not help is tried once more, each time after the marker was copied. */

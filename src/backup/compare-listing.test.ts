@@ -3,7 +3,7 @@ import { test } from "vitest";
 import { decodeEntry, type Entry, type EntryLine, encodeEntry, type Label } from "../vault/entry.ts";
 import { LISTING_ORDERS, nameComparator } from "../vault/listing-order.ts";
 import { type Change, checkAscending, compareListing, entryOf, relabel } from "./compare-listing.ts";
-import type { ListedBlob } from "./contract.ts";
+import type { ListedBlob } from "./datasource.ts";
 
 const NEW_BIRTH = 9;
 

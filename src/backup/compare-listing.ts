@@ -1,7 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import { decodeEntry, type Entry, type EntryLine, glanceAt, headOf, LABELS, type Label } from "../vault/entry.ts";
 import type { NameComparator } from "../vault/listing-order.ts";
-import type { ListedBlob } from "./contract.ts";
+import type { ListedBlob } from "./datasource.ts";
 
 /** What a listed blob means for the next manifest. */
 export type Change =

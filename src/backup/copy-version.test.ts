@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import type { CopyOutcome, ListedBlob, ListOptions, SourceVersion } from "./contract.ts";
+import type { CopyOutcome, SourceVersion } from "./backup-vault.ts";
 import { copyVersion } from "./copy-version.ts";
+import type { ListedBlob, ListOptions } from "./datasource.ts";
 
 const SINCE = "2026-01-01T12:00:00.000Z";
 const LOG: ListedBlob = {

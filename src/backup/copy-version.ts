@@ -2,8 +2,9 @@ import { type FailureCode, VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { Entry } from "../vault/entry.ts";
 import { isAddressable, objectPath } from "../vault/names.ts";
+import type { BackupVault } from "./backup-vault.ts";
 import { entryOf } from "./compare-listing.ts";
-import type { BackupVault, Datasource, ListedBlob } from "./contract.ts";
+import type { Datasource, ListedBlob } from "./datasource.ts";
 
 /** What came of taking a blob into the vault. */
 export interface Taken {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
 import { LISTING_ORDERS, nameComparator } from "../vault/listing-order.ts";
-import type { ListedBlob } from "./contract.ts";
+import type { ListedBlob } from "./datasource.ts";
 import { ListingReader } from "./listing-reader.ts";
 
 function blob(name: string): ListedBlob {

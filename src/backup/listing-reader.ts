@@ -1,6 +1,6 @@
 import type { NameComparator } from "../vault/listing-order.ts";
 import { checkAscending } from "./compare-listing.ts";
-import type { ListedBlob } from "./contract.ts";
+import type { ListedBlob } from "./datasource.ts";
 
 export interface Stretch {
   /** Ascending; may be empty. */

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
-import type { MarkerCheckMessage } from "./contract.ts";
+import type { MarkerCheckMessage } from "./messages.ts";
 
 async function rangesIn(): Promise<{ lake: MemoryLake; check: MarkerCheckMessage }> {
   const lake = new MemoryLake();

@@ -7,12 +7,14 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { getWork, type WorkRecord, workRows } from "../jobs/work.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
-import { type BackupVault, type Datasource, type MarkerCheckMessage, replicatedEvent } from "./contract.ts";
+import type { BackupVault } from "./backup-vault.ts";
+import type { Datasource } from "./datasource.ts";
+import { type MarkerCheckMessage, replicatedEvent } from "./messages.ts";
 import { areRangesIn } from "./range-tallies.ts";
 import { fateOf, type SkipReason, skipContainer, skipOrThrow, skipReasonOf } from "./skip-container.ts";
 

@@ -7,14 +7,13 @@
 import type { Clock } from "../foundation/clock.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job, JobRef, Position } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { getWork, type PlanRecord, plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { ListingOrder } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
-import type { Datasource, PlanMessage, RangeStep } from "./contract.ts";
 import {
   type Cuts,
   cutAlongSegments,
@@ -22,7 +21,9 @@ import {
   type PlanSettings,
   type UnknownContainer,
 } from "./cut-container.ts";
+import type { Datasource } from "./datasource.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
+import type { PlanMessage, RangeStep } from "./messages.ts";
 import { previousSegments } from "./previous-segments.ts";
 import { fateOf, skipOrThrow } from "./skip-container.ts";
 import { probeOf } from "./split-range.ts";

@@ -4,7 +4,7 @@ import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
 import { jobOfMarker, sourceMarkerPrefix } from "../vault/names.ts";
-import type { Datasource, SourceMarker } from "./contract.ts";
+import type { Datasource, SourceMarker } from "./datasource.ts";
 import { MARKER_WIDTH, type MarkersDeps } from "./markers.ts";
 import { skipReasonOf } from "./skip-container.ts";
 

@@ -3,7 +3,8 @@ import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts"
 import { VaultError } from "../foundation/errors.ts";
 import type { JobRef } from "../jobs/contract.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
-import type { BackupVault, Datasource } from "./contract.ts";
+import type { BackupVault } from "./backup-vault.ts";
+import type { Datasource } from "./datasource.ts";
 import { sealRecoveryPointActivity } from "./seal-recovery-point.ts";
 import { skipContainer } from "./skip-container.ts";
 

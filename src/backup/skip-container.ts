@@ -8,7 +8,7 @@ import type { RecordTable } from "../foundation/records.ts";
 import type { JobUnderWay } from "../jobs/job-under-way.ts";
 import { type SkippedRecord, type WorkRecord, workRows } from "../jobs/work.ts";
 import { sourceMarkerName } from "../vault/names.ts";
-import type { Datasource } from "./contract.ts";
+import type { Datasource } from "./datasource.ts";
 
 /** Containers that are asked whether it is the account that refuses. */
 const CONTAINERS_ASKED = 8;

@@ -1,7 +1,7 @@
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { afterAllWith, middleAt, sharedLength } from "../vault/name-space.ts";
 import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
-import type { Datasource } from "./contract.ts";
+import type { Datasource } from "./datasource.ts";
 
 /** Looks a container's names up without listing them. */
 export interface NameProbe {

@@ -8,7 +8,7 @@ import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { seededRandom } from "../../test/support/seeded-random.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type PieceRecord, workRows } from "../jobs/work.ts";
-import type { RangeMessage } from "./contract.ts";
+import type { RangeMessage } from "./messages.ts";
 import { RANGE_SETTINGS, workRange } from "./work-range.ts";
 
 const BLOBS = 5_000;

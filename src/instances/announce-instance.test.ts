@@ -4,7 +4,6 @@
  * other.
  */
 import { describe, test } from "vitest";
-import type { ApiResponse } from "../../src/api/api-call.ts";
 import { interleave, ordersOfTwo, type Turns } from "../../test/support/interleave.ts";
 import {
   INSTANCE_ID,
@@ -15,8 +14,9 @@ import {
   VAULT_ID,
   vaultBody,
 } from "../../test/support/memory-app.ts";
+import type { ApiResponse } from "../api/api-call.ts";
 import { CLAIM_MS } from "../foundation/deletion-mark.ts";
-import { vaultKey } from "./contract.ts";
+import { vaultKey } from "./vault-record.ts";
 
 const WEEKLY_ID = `${VAULT_ID}/backupPolicies/weekly`;
 

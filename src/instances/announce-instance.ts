@@ -6,9 +6,10 @@
 import { CLAIM_MS, dependOn } from "../foundation/deletion-mark.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
+import type { BackupInstance } from "./backup-instance.ts";
 import type { DatasourceClaim } from "./claim-datasource.ts";
-import { type BackupInstance, type VaultRecord, vaultKey } from "./contract.ts";
+import { type VaultRecord, vaultKey } from "./vault-record.ts";
 import { vaultRecordKey } from "./vault-settings.ts";
 
 export interface AnnounceDeps {

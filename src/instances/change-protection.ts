@@ -6,7 +6,8 @@
  * @see https://learn.microsoft.com/rest/api/dataprotection/backup-instances
  */
 import { VaultError } from "../foundation/errors.ts";
-import type { BackupInstance, ProtectionState } from "./contract.ts";
+import type { ProtectionState } from "../vault/instance-file.ts";
+import type { BackupInstance } from "./backup-instance.ts";
 import type { VaultSettings } from "./vault-settings.ts";
 
 export type ProtectionCall = "stopProtection" | "suspendBackups" | "resumeBackups" | "resumeProtection";

@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable, Stored } from "../foundation/records.ts";
-import type { BackupInstance } from "./contract.ts";
+import type { BackupInstance } from "./backup-instance.ts";
 
 /** Partition: vault key; row: account and kind. */
 export const DatasourceClaim = z.object({

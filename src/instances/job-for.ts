@@ -1,5 +1,5 @@
 import type { Job } from "../jobs/contract.ts";
-import type { BackupInstance } from "./contract.ts";
+import type { BackupInstance } from "./backup-instance.ts";
 
 /**
  * A job of an instance that is about to be requested.

@@ -3,20 +3,16 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, writeAhead } from "../foundation/records.ts";
-import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
+import { datasourceType, type PolicyRecord } from "../policies/policy-record.ts";
 import { type AnnounceDeps, whileKept } from "./announce-instance.ts";
+import type { BackupInstance } from "./backup-instance.ts";
 import { type ClaimDeps, checkUnclaimed, claimDatasource } from "./claim-datasource.ts";
-import {
-  ALL_SCHEDULES,
-  type BackupInstance,
-  type ProtectionFiles,
-  type Schedule,
-  type StorageAccounts,
-  scheduleRow,
-  vaultKey,
-} from "./contract.ts";
 import { checkKind } from "./datasource-kind.ts";
+import type { ProtectionFiles } from "./protection-files.ts";
 import type { WantedInstance } from "./read-instance.ts";
+import { ALL_SCHEDULES, type Schedule, scheduleRow } from "./schedules.ts";
+import type { StorageAccounts } from "./storage-accounts.ts";
+import { vaultKey } from "./vault-record.ts";
 
 export interface CheckInstanceDeps extends ClaimDeps {
   readonly instances: RecordTable<BackupInstance>;

@@ -3,11 +3,12 @@
  * Rows as documents of the vault account. What a row has and its document has not would be lost with the tables, so the
  * documents take over whatever they do not name otherwise.
  */
-import type { PolicyRecord } from "../policies/contract.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { InstanceFile } from "../vault/instance-file.ts";
 import type { PolicyFile, VaultFile } from "../vault/vault-file.ts";
 import { FORMAT_VERSION } from "../vault/version.ts";
-import type { BackupInstance, VaultRecord } from "./contract.ts";
+import type { BackupInstance } from "./backup-instance.ts";
+import type { VaultRecord } from "./vault-record.ts";
 
 /** Fails to compile when a row has a member for which its document has no place. Whether it is being deleted has none. */
 type Holds<Document, Row> = { readonly [Lost in Exclude<keyof Row, keyof Document>]: never };

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { datasourceKind } from "../policies/contract.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
-import { type BackupInstance, backupInstanceId, type ContainerChoice } from "./contract.ts";
+import { datasourceKind } from "../policies/policy-record.ts";
+import type { ContainerChoice, DatasourceKind } from "../vault/instance-file.ts";
+import { type BackupInstance, backupInstanceId } from "./backup-instance.ts";
 import { isProtectableContainer, parseStorageAccountId } from "./storage-account-id.ts";
 
 /** A datasource, or the set it belongs to, on the wire. */

@@ -1,7 +1,7 @@
 import { present } from "../foundation/present.ts";
 import type { JobTotals } from "../jobs/contract.ts";
 import type { Seal } from "../vault/seal.ts";
-import type { RecoveryPoint } from "./contract.ts";
+import type { RecoveryPoint } from "./recovery-point.ts";
 
 /** Makes the row of a recovery point, which a seal can always make again. */
 export function recoveryPointOf(seal: Seal, totals?: JobTotals): RecoveryPoint {

@@ -16,16 +16,10 @@ import type { Job } from "../jobs/contract.ts";
 import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
 import { keepJobsGoing } from "../jobs/open-jobs.ts";
 import { requestJob } from "../jobs/request-job.ts";
-import {
-  ALL_SCHEDULES,
-  type BackupInstance,
-  backupInstanceId,
-  MOST_PASSED_OVER,
-  type Schedule,
-  scheduleRow,
-  vaultKey,
-} from "./contract.ts";
+import { type BackupInstance, backupInstanceId } from "./backup-instance.ts";
+import { ALL_SCHEDULES, MOST_PASSED_OVER, type Schedule, scheduleRow } from "./schedules.ts";
 import { type StartDueBackupsDeps, scheduledJobId, startDueBackups } from "./start-due-backups.ts";
+import { vaultKey } from "./vault-record.ts";
 
 const KEY = vaultKey(VAULT_ID);
 const INSTANCE = backupInstanceId(INSTANCE_ID);

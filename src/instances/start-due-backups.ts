@@ -4,8 +4,10 @@ import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
-import { dueSlot, type PolicyRecord } from "../policies/contract.ts";
-import { ALL_SCHEDULES, type BackupInstance, MOST_PASSED_OVER, type PassedOver, type Schedule } from "./contract.ts";
+import { dueSlot } from "../policies/due-slot.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
+import type { BackupInstance } from "./backup-instance.ts";
+import { ALL_SCHEDULES, MOST_PASSED_OVER, type PassedOver, type Schedule } from "./schedules.ts";
 
 export interface StartDueBackupsDeps {
   readonly schedules: RecordTable<Schedule>;

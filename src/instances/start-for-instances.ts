@@ -1,7 +1,7 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { Job } from "../jobs/contract.ts";
-import type { BackupInstance } from "./contract.ts";
+import type { BackupInstance } from "./backup-instance.ts";
 import { ALL_SCHEDULES, type Schedule } from "./schedules.ts";
 
 /** Whether a job was started for an instance, and why not. */

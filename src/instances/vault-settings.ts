@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { VaultRecord } from "./contract.ts";
+import type { VaultRecord } from "./vault-record.ts";
 
 export const SOFT_DELETE_STATES = ["Off", "On", "AlwaysOn"] as const;
 export const IMMUTABILITY_STATES = ["Disabled", "Unlocked", "Locked"] as const;

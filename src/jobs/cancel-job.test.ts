@@ -3,7 +3,7 @@ import { crashPoints } from "../../test/support/crash-points.ts";
 import { MemoryJobs, ONE } from "../../test/support/memory-jobs.ts";
 import { type RaisedEvent, runFlow } from "../../test/support/run-flow.ts";
 import { backupOrchestration } from "../backup/backup-orchestration.ts";
-import { replicatedEvent } from "../backup/contract.ts";
+import { replicatedEvent } from "../backup/messages.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
 import { updateRecord } from "../foundation/records.ts";
 import { restoredEvent } from "../restore/contract.ts";

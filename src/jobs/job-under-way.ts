@@ -1,7 +1,6 @@
 import { isPassing } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
 import { isOpen, type Job, type JobRef } from "./contract.ts";
 
 /** A job that has begun and not ended. */
@@ -10,16 +9,22 @@ export type JobUnderWay = Job & {
   readonly containers: readonly string[];
 };
 
+/** The rows of jobs, and those of the instances that they are about, whatever these hold. */
+export interface JobAndInstanceRows<Instance> {
+  readonly jobs: RecordTable<Job>;
+  readonly instances: RecordTable<Instance>;
+}
+
 /**
  * Reads the job that a message or an activity is about.
  *
  * @returns undefined when the job has ended or is being cancelled: what is asked for is no longer wanted
  * @throws VaultError `job/not-found`, `instance/not-found`
  */
-export async function jobUnderWay(
-  deps: { readonly jobs: RecordTable<Job>; readonly instances: RecordTable<BackupInstance> },
+export async function jobUnderWay<Instance>(
+  deps: JobAndInstanceRows<Instance>,
   ref: JobRef,
-): Promise<{ readonly job: JobUnderWay; readonly instance: BackupInstance } | undefined> {
+): Promise<{ readonly job: JobUnderWay; readonly instance: Instance } | undefined> {
   const begun = await begunJob(deps, ref);
   return begun?.job.status === "InProgress" ? begun : undefined;
 }
@@ -43,10 +48,10 @@ export async function isStillWanted(jobs: RecordTable<Job>, ref: JobRef): Promis
  * @returns undefined when the job has ended
  * @throws VaultError `job/not-found`, `instance/not-found`
  */
-export async function begunJob(
-  deps: { readonly jobs: RecordTable<Job>; readonly instances: RecordTable<BackupInstance> },
+export async function begunJob<Instance>(
+  deps: JobAndInstanceRows<Instance>,
   ref: JobRef,
-): Promise<{ readonly job: JobUnderWay; readonly instance: BackupInstance } | undefined> {
+): Promise<{ readonly job: JobUnderWay; readonly instance: Instance } | undefined> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
   if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
   if (!isOpen(job)) return undefined;

@@ -4,8 +4,7 @@ import { CrashSwitch } from "../../test/support/crash-switch.ts";
 import { MemoryOrchestrations } from "../../test/support/memory-app.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
 import type { Job, JobRef } from "./contract.ts";
-import type { InstanceLock } from "./job-lock.ts";
-import { busyWith, LOCK_ROW } from "./job-lock.ts";
+import { busyWith, type InstanceLock, LOCK_ROW } from "./job-lock.ts";
 import { keepJobsGoing, OPEN_JOBS } from "./open-jobs.ts";
 import { jobOrderRow, type RequestJobDeps, requestJob } from "./request-job.ts";
 

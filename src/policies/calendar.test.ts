@@ -4,8 +4,8 @@
  * time by quarters of an hour and reads what the clock on the wall shows.
  */
 import { describe, test } from "vitest";
-import type { RepeatingInterval } from "./contract.ts";
 import { slotsBetween } from "./due-slot.ts";
+import type { RepeatingInterval } from "./policy-record.ts";
 
 const MINUTE_MS = 60_000;
 const QUARTER_MS = 15 * MINUTE_MS;

@@ -4,7 +4,7 @@
  * put before, which a rebuild reads again.
  */
 import { VaultError } from "../foundation/errors.ts";
-import type { PolicyRecord } from "./contract.ts";
+import type { PolicyRecord } from "./policy-record.ts";
 import type { PolicyProperties } from "./read-policy.ts";
 
 /** Length of names of rules and tags; that of the name of a policy in Azure. */

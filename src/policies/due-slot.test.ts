@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
-import type { RepeatingInterval } from "./contract.ts";
 import { dueSlot, slotsBetween } from "./due-slot.ts";
+import type { RepeatingInterval } from "./policy-record.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,5 +1,5 @@
-import type { RepeatingInterval } from "./contract.ts";
 import { localTimeAt, momentOf } from "./local-time.ts";
+import type { RepeatingInterval } from "./policy-record.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

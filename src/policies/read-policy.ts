@@ -1,8 +1,8 @@
 import { DateTime, IANAZone } from "luxon";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./contract.ts";
 import { momentOf } from "./local-time.ts";
+import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./policy-record.ts";
 import { type RetentionRule, readRetentionRules, readTagging } from "./retention-rules.ts";
 import { ianaOf } from "./zone-names.ts";
 

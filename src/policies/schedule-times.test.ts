@@ -1,9 +1,9 @@
 import { isMainThread } from "node:worker_threads";
 import { afterEach, describe, test, vi } from "vitest";
-import type { RepeatingInterval } from "./contract.ts";
 import { decideTag } from "./decide-tag.ts";
 import { slotsBetween } from "./due-slot.ts";
 import { localTimeAt, momentOf } from "./local-time.ts";
+import type { RepeatingInterval } from "./policy-record.ts";
 import { PolicyProperties, readPolicy } from "./read-policy.ts";
 import type { TaggingCriterion } from "./retention-rules.ts";
 import { isAtTime, readScheduleTime } from "./schedule-times.ts";

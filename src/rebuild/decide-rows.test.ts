@@ -1,12 +1,10 @@
 import { describe, test } from "vitest";
 import { sealOf } from "../../test/support/rebuild-estate.ts";
-import {
-  backupInstanceId,
-  instanceFileOf,
-  type RecoveryPoint,
-  recoveryPointOf,
-  vaultKey,
-} from "../instances/contract.ts";
+import { backupInstanceId } from "../instances/backup-instance.ts";
+import { instanceFileOf } from "../instances/protection-documents.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { recoveryPointOf } from "../instances/recovery-point-of.ts";
+import { vaultKey } from "../instances/vault-record.ts";
 import type { InstanceFile } from "../vault/instance-file.ts";
 import { instanceRowOf, newestPoint, placeOf, policyRowOf, scheduleRowOf } from "./decide-rows.ts";
 

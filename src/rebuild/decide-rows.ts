@@ -4,19 +4,13 @@
  */
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import {
-  ALL_SCHEDULES,
-  type BackupInstance,
-  backupInstanceId,
-  type RecoveryPoint,
-  recoveryPointOf,
-  type Schedule,
-  scheduleRow,
-  type VaultRecord,
-  vaultKey,
-} from "../instances/contract.ts";
+import { type BackupInstance, backupInstanceId } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { recoveryPointOf } from "../instances/recovery-point-of.ts";
+import { ALL_SCHEDULES, type Schedule, scheduleRow } from "../instances/schedules.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import { SOFT_DELETE_DAYS, vaultRecordKey } from "../instances/vault-settings.ts";
-import { datasourceType, type PolicyRecord } from "../policies/contract.ts";
+import { datasourceType, type PolicyRecord } from "../policies/policy-record.ts";
 import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
 import type { ContainerChoice, InstanceFile } from "../vault/instance-file.ts";
 import { INSTANCE_FILE, sealPath } from "../vault/names.ts";

@@ -3,14 +3,11 @@ import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { type FailureCode, VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
-import {
-  type BackupInstance,
-  type RecoveryPoint,
-  type Schedule,
-  type VaultRecord,
-  vaultKey,
-} from "../instances/contract.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import type { Schedule } from "../instances/schedules.ts";
+import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { decodeInstanceFile, type InstanceFile } from "../vault/instance-file.ts";
 import {

@@ -1,7 +1,7 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job, JobRef, RestoreRequest } from "../jobs/contract.ts";
 import { type Pin, pin } from "../jobs/pins.ts";
 import { purgePath } from "../vault/names.ts";

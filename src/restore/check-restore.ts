@@ -2,7 +2,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { listWork, type WorkRecord, workRows } from "../jobs/work.ts";

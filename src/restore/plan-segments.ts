@@ -1,6 +1,6 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { jobUnderWay } from "../jobs/job-under-way.ts";
 import { type WorkRecord, workRows } from "../jobs/work.ts";

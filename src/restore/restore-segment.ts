@@ -4,7 +4,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
 import { addTotals, type Job, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
 import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";

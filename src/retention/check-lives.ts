@@ -4,8 +4,8 @@
  */
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import type { RecoveryPoint } from "../instances/contract.ts";
-import type { RetentionRule } from "../policies/contract.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import type { RetentionRule } from "../policies/retention-rules.ts";
 import { decideRetention } from "./decide-retention.ts";
 import { retainedPoint } from "./read-retention.ts";
 

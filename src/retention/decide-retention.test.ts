@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
 import { stays } from "../../test/support/retention-oracle.ts";
-import { expiryOf, type RetentionRule } from "../policies/contract.ts";
+import { expiryOf, type RetentionRule } from "../policies/retention-rules.ts";
 import { decideRetention, type RetainedPoint, type RetentionTerms } from "./decide-retention.ts";
 
 const RULES: readonly RetentionRule[] = [

@@ -1,5 +1,5 @@
 import { present } from "../foundation/present.ts";
-import { expiryOf, type RetentionRule } from "../policies/contract.ts";
+import { expiryOf, type RetentionRule } from "../policies/retention-rules.ts";
 
 /** A sealed recovery point as retention sees it. */
 export interface RetainedPoint {

@@ -1,31 +1,27 @@
-import { type Attempt, listAttempts } from "../backup/contract.ts";
+import { type Attempt, listAttempts } from "../debris/attempts.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
-import {
-  ALL_SCHEDULES,
-  type BackupInstance,
-  type ProtectionFiles,
-  type Schedule,
-  scheduleRow,
-} from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import type { ProtectionFiles } from "../instances/protection-files.ts";
+import { ALL_SCHEDULES, type Schedule, scheduleRow } from "../instances/schedules.ts";
 import type { Job, JobRef } from "../jobs/contract.ts";
 import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import { isPinned } from "../jobs/pins.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
-import { listSeals } from "../vault/list-seals.ts";
-import type { ManifestCache } from "../vault/manifest-cache.ts";
-import { CONTENT_PREFIXES } from "../vault/names.ts";
-import type { PurgeEnd, PurgeInput, PurgePosition } from "./contract.ts";
+import type { PurgeEnd, PurgeInput, PurgePosition } from "../purge/activities.ts";
 import {
   finishPurges,
   listPurges,
   type PurgeCounts,
   type PurgeDeps,
   purgeRecoveryPoint,
-} from "./purge-recovery-point.ts";
+} from "../purge/purge-recovery-point.ts";
+import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import type { ManifestCache } from "../vault/manifest-cache.ts";
+import { CONTENT_PREFIXES } from "../vault/names.ts";
 import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface RetentionDeps extends ReadRetentionDeps {

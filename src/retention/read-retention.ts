@@ -1,16 +1,13 @@
 import type { Clock } from "../foundation/clock.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import type { VaultRecord } from "../instances/contract.ts";
-import {
-  type BackupInstance,
-  findVault,
-  isImmutable,
-  type RecoveryPoint,
-  recoveryPointOf,
-} from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { recoveryPointOf } from "../instances/recovery-point-of.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
+import { findVault, isImmutable } from "../instances/vault-settings.ts";
 import type { Job } from "../jobs/contract.ts";
 import { type Pin, pinnedPoints } from "../jobs/pins.ts";
-import type { PolicyRecord } from "../policies/contract.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { readSeal } from "../vault/read-manifest.ts";

@@ -1,9 +1,10 @@
-import { type SweepPosition, sweepDebris } from "../backup/contract.ts";
+import { type SweepPosition, sweepDebris } from "../debris/sweep-activity.ts";
 import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
 import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
-import { finishPurges, purgeExpired, toItsEnd } from "./contract.ts";
+import { finishPurges, toItsEnd } from "../purge/activities.ts";
+import { purgeExpired } from "./activities.ts";
 
 /**
  * Purges what has expired of one instance: end the purges that were begun, sweep the debris that would put purges off,

@@ -1,17 +1,13 @@
 import type { Clock } from "../foundation/clock.ts";
 import { deriveUuid } from "../foundation/ids.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import {
-  type BackupInstance,
-  jobFor,
-  type Schedule,
-  type Started,
-  type StartedFor,
-  startForInstances,
-} from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { jobFor } from "../instances/job-for.ts";
+import type { Schedule } from "../instances/schedules.ts";
+import { type Started, type StartedFor, startForInstances } from "../instances/start-for-instances.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
+import { listPurges } from "../purge/purge-recovery-point.ts";
 import type { SweepableVault } from "../vault/contract.ts";
-import { listPurges } from "./purge-recovery-point.ts";
 import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface StartDueRetentionDeps extends ReadRetentionDeps {

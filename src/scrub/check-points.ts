@@ -10,7 +10,7 @@
  */
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { RecoveryPoint } from "../instances/contract.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { Entry } from "../vault/entry.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";

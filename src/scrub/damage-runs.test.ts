@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import type { RecoveryPoint } from "../instances/contract.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { DamageRun } from "./contract.ts";
 import { addDamage, damageFrom, damageOf, markDamage } from "./damage-runs.ts";
 

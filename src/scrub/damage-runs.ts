@@ -3,7 +3,7 @@
  * Who needs what is damaged. Points are scrubbed in order and each thing is found at the first point that needs it, so it
  * is enough to remember up to which number it is needed: the damage of a point is all that is needed up to it or beyond.
  */
-import type { RecoveryPoint } from "../instances/contract.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { DamageRun } from "./contract.ts";
 
 export type Damage = Omit<NonNullable<RecoveryPoint["damage"]>, "foundAt">;

@@ -5,7 +5,7 @@
  */
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import type { RecoveryPoint } from "../instances/contract.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { VaultFiles } from "../vault/contract.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
 import { indexPath, PURGES_PREFIX, recoveryPointOfSeal, SEALS_PREFIX } from "../vault/names.ts";

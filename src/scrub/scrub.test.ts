@@ -8,7 +8,7 @@ import { emptyEstate, INSTANCE, ScrubWorld } from "../../test/support/scrub-worl
 import { entry } from "../../test/support/written-points.ts";
 import type { JobRef } from "../jobs/contract.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
-import { purgeRecoveryPoint } from "../retention/purge-recovery-point.ts";
+import { purgeRecoveryPoint } from "../purge/purge-recovery-point.ts";
 import type { Removal, VaultFile } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";

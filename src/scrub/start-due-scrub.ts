@@ -1,14 +1,10 @@
 import type { Clock } from "../foundation/clock.ts";
 import { deriveUuid } from "../foundation/ids.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import {
-  type BackupInstance,
-  jobFor,
-  type Schedule,
-  type Started,
-  type StartedFor,
-  startForInstances,
-} from "../instances/contract.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import { jobFor } from "../instances/job-for.ts";
+import type { Schedule } from "../instances/schedules.ts";
+import { type Started, type StartedFor, startForInstances } from "../instances/start-for-instances.ts";
 import { isOpen, type Job } from "../jobs/contract.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import { joinJob } from "../jobs/join-job.ts";

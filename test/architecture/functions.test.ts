@@ -3,10 +3,13 @@ import { beforeAll, test } from "vitest";
 import { QUEUES } from "../../functions/queues/queues.ts";
 import { installCoreApi, Registry } from "../../local/worker/core-api.ts";
 import { MOST_DELIVERIES } from "../../src/app/serve-queue.ts";
-import * as backup from "../../src/backup/contract.ts";
+import * as backup from "../../src/backup/activities.ts";
+import * as messages from "../../src/backup/messages.ts";
+import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { endJob } from "../../src/jobs/end-job.ts";
+import * as purge from "../../src/purge/activities.ts";
 import * as restore from "../../src/restore/contract.ts";
-import * as retention from "../../src/retention/contract.ts";
+import * as retention from "../../src/retention/activities.ts";
 import * as scrub from "../../src/scrub/contract.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -48,7 +51,9 @@ test("every file of functions is loaded with the app", ({ expect }) => {
 });
 
 test("every activity and orchestration that the capabilities name is registered", ({ expect }) => {
-  const contracts = [backup, restore, retention, scrub].flatMap((contract) => Object.values(contract) as unknown[]);
+  const contracts = [backup, purge, restore, retention, scrub, { sweepDebris }].flatMap(
+    (contract) => Object.values(contract) as unknown[],
+  );
   const named = [...contracts, endJob].flatMap((member) =>
     typeof member === "object" && member !== null && "name" in member && "parse" in member ? [String(member.name)] : [],
   );
@@ -60,7 +65,7 @@ test("every activity and orchestration that the capabilities name is registered"
 
 test("every queue has a function, and another for what that one gives up", ({ expect }) => {
   const queues = [
-    ...[backup.CONTAINER_PLANS_QUEUE, backup.CONTAINER_COPY_QUEUE, backup.MARKER_CHECKS_QUEUE],
+    ...[messages.CONTAINER_PLANS_QUEUE, messages.CONTAINER_COPY_QUEUE, messages.MARKER_CHECKS_QUEUE],
     ...[restore.CONTAINER_RESTORE_PLANS_QUEUE, restore.CONTAINER_RESTORE_QUEUE],
   ];
   const served = triggers("queueTrigger");

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { test } from "vitest";
-import { instanceFileOf, policyFileOf, vaultFileOf, vaultKey } from "../../src/instances/contract.ts";
+import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/protection-documents.ts";
+import { vaultKey } from "../../src/instances/vault-record.ts";
 import { instanceRowOf, policyRowOf, vaultRowOf } from "../../src/rebuild/decide-rows.ts";
 import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
 import { decodePolicyFile, decodeVaultFile } from "../../src/vault/vault-file.ts";

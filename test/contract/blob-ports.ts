@@ -5,7 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
-import type { BackupVault, Datasource, ListedBlob } from "../../src/backup/contract.ts";
+import type { BackupVault } from "../../src/backup/backup-vault.ts";
+import type { Datasource, ListedBlob } from "../../src/backup/datasource.ts";
 import type { RestoreTarget } from "../../src/restore/contract.ts";
 import type { SweepableVault, VaultFile } from "../../src/vault/contract.ts";
 

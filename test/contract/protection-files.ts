@@ -4,17 +4,11 @@
  * alike.
  */
 import { describe, test } from "vitest";
-import {
-  type BackupInstance,
-  backupInstanceId,
-  instanceFileOf,
-  type ProtectionFiles,
-  policyFileOf,
-  type VaultRecord,
-  vaultFileOf,
-  vaultKey,
-} from "../../src/instances/contract.ts";
-import type { PolicyRecord } from "../../src/policies/contract.ts";
+import { type BackupInstance, backupInstanceId } from "../../src/instances/backup-instance.ts";
+import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/protection-documents.ts";
+import type { ProtectionFiles } from "../../src/instances/protection-files.ts";
+import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
+import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import type { VaultAccount } from "../../src/rebuild/contract.ts";
 import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../../src/vault/names.ts";

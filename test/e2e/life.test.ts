@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, test } from "vitest";
 import { BACKUP_BODY } from "../../local/demo/arm-bodies.ts";
 import { type MovableTime, openMovableTime } from "../../local/testing/movable-time.ts";
-import { backupInstanceId } from "../../src/instances/contract.ts";
+import { backupInstanceId } from "../../src/instances/backup-instance.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { type Estate, GIVEN_URL, openEstate } from "./support/estate.ts";
 import { runTimer } from "./support/run-timer.ts";

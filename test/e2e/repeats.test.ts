@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from "vitest";
 import { BACKUP_BODY } from "../../local/demo/arm-bodies.ts";
-import { backupInstanceId } from "../../src/instances/contract.ts";
+import { backupInstanceId } from "../../src/instances/backup-instance.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { type Estate, openEstate } from "./support/estate.ts";
 import { Scenario } from "./support/scenario.ts";
@@ -52,7 +52,7 @@ async function fingerprint(lake: Scenario, account: "vault" | "restored"): Promi
 
 /** The key of the vault in messages, read from a message of the app's own. */
 async function vaultKeyOf(lake: Scenario): Promise<string> {
-  const { vaultKey } = await import("../../src/instances/contract.ts");
+  const { vaultKey } = await import("../../src/instances/vault-record.ts");
   return vaultKey(lake.vault);
 }
 

@@ -15,7 +15,7 @@ import { openArmClient } from "../../local/demo/arm-client.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
 import { type MovableTime, openMovableTime } from "../../local/testing/movable-time.ts";
 import { startTestHost, type TestHost } from "../../local/testing/test-host.ts";
-import { backupInstanceId } from "../../src/instances/contract.ts";
+import { backupInstanceId } from "../../src/instances/backup-instance.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
 import { walkCalls } from "../support/storage-rules.ts";

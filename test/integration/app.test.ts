@@ -3,7 +3,8 @@ import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
 import { type App, composeApp } from "../../src/app/app.ts";
 import { readConfig } from "../../src/app/config.ts";
-import { type BackupInstance, instanceFileOf } from "../../src/instances/contract.ts";
+import type { BackupInstance } from "../../src/instances/backup-instance.ts";
+import { instanceFileOf } from "../../src/instances/protection-documents.ts";
 import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
 import { INSTANCE_FILE } from "../../src/vault/names.ts";
 

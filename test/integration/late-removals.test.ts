@@ -6,8 +6,9 @@ import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { BlobAccount } from "../../src/azure/blob-account.ts";
 import { BlobProtectionFiles } from "../../src/azure/blob-protection-files.ts";
-import type { BackupInstance, VaultRecord } from "../../src/instances/contract.ts";
-import type { PolicyRecord } from "../../src/policies/contract.ts";
+import type { BackupInstance } from "../../src/instances/backup-instance.ts";
+import type { VaultRecord } from "../../src/instances/vault-record.ts";
+import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
 

@@ -10,7 +10,8 @@ import { runRebuild } from "../../local/rebuild-command.ts";
 import { type App, composeApp } from "../../src/app/app.ts";
 import { readConfig } from "../../src/app/config.ts";
 import { BlobAccount } from "../../src/azure/blob-account.ts";
-import { ALL_SCHEDULES, vaultKey } from "../../src/instances/contract.ts";
+import { ALL_SCHEDULES } from "../../src/instances/schedules.ts";
+import { vaultKey } from "../../src/instances/vault-record.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../../src/vault/names.ts";
 import { type EstateVault, estate, RebuildWorld } from "../support/rebuild-estate.ts";
 

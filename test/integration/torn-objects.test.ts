@@ -14,8 +14,8 @@ import { BlobAccount } from "../../src/azure/blob-account.ts";
 import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
 import { COPY_LIMITS } from "../../src/azure/copy-request.ts";
-import type { ListedBlob } from "../../src/backup/contract.ts";
 import { copyVersion, type Taken } from "../../src/backup/copy-version.ts";
+import type { ListedBlob } from "../../src/backup/datasource.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";

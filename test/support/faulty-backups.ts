@@ -1,24 +1,25 @@
 import "./steady-zlib.ts";
 
-import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
-import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import {
   beginBackup,
   planRanges,
   removeMarkers,
-  replicatedEvent,
   sealRecoveryPoint,
-  sweepDebris,
   writeMarkers,
-} from "../../src/backup/contract.ts";
+} from "../../src/backup/activities.ts";
+import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
+import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { writeMarkersActivity } from "../../src/backup/markers.ts";
+import { replicatedEvent } from "../../src/backup/messages.ts";
 import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
+import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Durable, Flow } from "../../src/foundation/flow.ts";
 import type { JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJob, endJobActivity } from "../../src/jobs/end-job.ts";
+import { finishPurges } from "../../src/purge/activities.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import {
@@ -30,7 +31,6 @@ import {
 } from "../../src/restore/contract.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
-import { finishPurges } from "../../src/retention/contract.ts";
 import { sealPath } from "../../src/vault/names.ts";
 import { type Delivery, FaultyQueue } from "./faulty-queue.ts";
 import type { CopyMessage } from "./memory-lake.ts";

@@ -5,16 +5,14 @@
  * ETag and never write over what is there.
  */
 import { createHash } from "node:crypto";
+import type { BackupVault, CopyOutcome, SourceVersion } from "../../src/backup/backup-vault.ts";
 import type {
-  BackupVault,
   ContainerProperties,
-  CopyOutcome,
   Datasource,
   ListedBlob,
   ListOptions,
   SourceMarker,
-  SourceVersion,
-} from "../../src/backup/contract.ts";
+} from "../../src/backup/datasource.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type {
   ContainerOwner,

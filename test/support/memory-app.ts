@@ -14,9 +14,9 @@ import {
   type FailedCall,
 } from "../../src/api/api-call.ts";
 import { handleArmRequest } from "../../src/api/arm-router.ts";
-import type { HealthProblem } from "../../src/api/serve-health.ts";
+import type { HealthProblem } from "../../src/api/health-problem.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
-import type { StorageAccounts } from "../../src/instances/contract.ts";
+import type { StorageAccounts } from "../../src/instances/storage-accounts.ts";
 import type { Orchestrations } from "../../src/jobs/contract.ts";
 import { rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";

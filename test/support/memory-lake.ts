@@ -5,39 +5,32 @@
  */
 
 import type { Alert } from "../../src/alerts/contract.ts";
-import type { Attempt } from "../../src/backup/attempts.ts";
+import type { BackupVault } from "../../src/backup/backup-vault.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
-import type {
-  BackupVault,
-  Datasource,
-  MarkerCheckMessage,
-  PlanMessage,
-  RangeMessage,
-} from "../../src/backup/contract.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container.ts";
+import type { Datasource } from "../../src/backup/datasource.ts";
 import { checkMarker, writeMarkersActivity } from "../../src/backup/markers.ts";
+import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
 import { planContainer, planRangesActivity } from "../../src/backup/plan-ranges.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
-import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
 import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
+import type { Attempt } from "../../src/debris/attempts.ts";
+import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { RecordTable } from "../../src/foundation/records.ts";
-import type {
-  BackupInstance,
-  ContainerChoice,
-  RecoveryPoint,
-  Schedule,
-  VaultRecord,
-} from "../../src/instances/contract.ts";
+import type { BackupInstance } from "../../src/instances/backup-instance.ts";
+import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
+import type { Schedule } from "../../src/instances/schedules.ts";
+import type { VaultRecord } from "../../src/instances/vault-record.ts";
 import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
 import type { InstanceLock } from "../../src/jobs/job-lock.ts";
 import { OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
 import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
-import type { PolicyRecord } from "../../src/policies/contract.ts";
+import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import type { SegmentMessage } from "../../src/restore/contract.ts";
@@ -45,6 +38,7 @@ import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments
 import { RESTORE_SETTINGS, type RestoreSettings, restoreSegment } from "../../src/restore/restore-segment.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/purge-expired.ts";
 import type { SweepableVault } from "../../src/vault/contract.ts";
+import type { ContainerChoice } from "../../src/vault/instance-file.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { FaultSwitch } from "./fault-switch.ts";

@@ -1,14 +1,9 @@
 import { VaultError } from "../../src/foundation/errors.ts";
-import {
-  type BackupInstance,
-  instanceFileOf,
-  type ProtectionFiles,
-  policyFileOf,
-  type VaultRecord,
-  vaultFileOf,
-  vaultKey,
-} from "../../src/instances/contract.ts";
-import type { PolicyRecord } from "../../src/policies/contract.ts";
+import type { BackupInstance } from "../../src/instances/backup-instance.ts";
+import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/protection-documents.ts";
+import type { ProtectionFiles } from "../../src/instances/protection-files.ts";
+import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
+import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import type { VaultAccount } from "../../src/rebuild/contract.ts";
 import type { VaultFile } from "../../src/vault/contract.ts";
 import { INSTANCE_FILE, instanceOfContainer, vaultContainerName } from "../../src/vault/names.ts";

@@ -4,24 +4,18 @@
  * vault account first, then the row. Then the tables, or some of their rows, can be lost.
  */
 import fc from "fast-check";
-import {
-  ALL_SCHEDULES,
-  BackupInstance,
-  backupInstanceId,
-  PROTECTION_STATES,
-  type RecoveryPoint,
-  recoveryPointOf,
-  type Schedule,
-  scheduleRow,
-  type VaultRecord,
-  vaultKey,
-} from "../../src/instances/contract.ts";
+import { BackupInstance, backupInstanceId } from "../../src/instances/backup-instance.ts";
+import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
+import { recoveryPointOf } from "../../src/instances/recovery-point-of.ts";
+import { ALL_SCHEDULES, type Schedule, scheduleRow } from "../../src/instances/schedules.ts";
+import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
 import { vaultRecordKey } from "../../src/instances/vault-settings.ts";
 import { NO_TOTALS } from "../../src/jobs/contract.ts";
-import type { PolicyRecord } from "../../src/policies/contract.ts";
+import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import { PolicyProperties, readPolicy } from "../../src/policies/read-policy.ts";
 import type { RebuildRequest, RebuildResult } from "../../src/rebuild/contract.ts";
 import { type RebuildDeps, type RebuildSettings, rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
+import { PROTECTION_STATES } from "../../src/vault/instance-file.ts";
 import { purgePath, sealPath, vaultContainerName } from "../../src/vault/names.ts";
 import { NO_WARNINGS, SEQUENCE_METADATA, type Seal } from "../../src/vault/seal.ts";
 import { encodeDocument } from "../../src/vault/version.ts";

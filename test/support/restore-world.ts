@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
-import type { BackupInstance } from "../../src/instances/contract.ts";
+import type { BackupInstance } from "../../src/instances/backup-instance.ts";
 import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
 import type { InstanceLock } from "../../src/jobs/job-lock.ts";

@@ -1,5 +1,5 @@
-import { listAttempts } from "../../src/backup/attempts.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
+import { listAttempts } from "../../src/debris/attempts.ts";
 import type { JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
 import type { SweepableVault } from "../../src/vault/contract.ts";

@@ -1,9 +1,8 @@
 import { crc32 } from "node:zlib";
-import type { Attempt } from "../../src/backup/attempts.ts";
-import { attemptRow, listAttempts } from "../../src/backup/attempts.ts";
 import { entryOf, relabel } from "../../src/backup/compare-listing.ts";
-import type { ListedBlob } from "../../src/backup/contract.ts";
-import { sweepDebrisActivity } from "../../src/backup/sweep-debris.ts";
+import type { ListedBlob } from "../../src/backup/datasource.ts";
+import { type Attempt, attemptRow, listAttempts } from "../../src/debris/attempts.ts";
+import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
 import type { Job } from "../../src/jobs/contract.ts";
 import type { SweepableVault } from "../../src/vault/contract.ts";
 import { decodeEntry, type EntryLine, encodeEntry, headOf } from "../../src/vault/entry.ts";

@@ -1,4 +1,4 @@
-import { expiryOf, type RetentionRule } from "../../src/policies/contract.ts";
+import { expiryOf, type RetentionRule } from "../../src/policies/retention-rules.ts";
 import type { RetainedPoint, RetentionTerms } from "../../src/retention/decide-retention.ts";
 import type { SealedPoint } from "../../src/vault/list-seals.ts";
 import type { Dice } from "./retention-dice.ts";

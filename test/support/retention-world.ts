@@ -8,14 +8,14 @@
  * lie in the vault once no attempt is left to be swept. Who is to stay is said by an oracle of its own.
  */
 import { gunzipSync } from "node:zlib";
-import { decideRetention } from "../../src/retention/decide-retention.ts";
 import {
   addCounts,
   finishPurges,
   type PurgeDeps,
   type PurgeProgress,
   purgeRecoveryPoint,
-} from "../../src/retention/purge-recovery-point.ts";
+} from "../../src/purge/purge-recovery-point.ts";
+import { decideRetention } from "../../src/retention/decide-retention.ts";
 import type { SweepableVault } from "../../src/vault/contract.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { listSeals } from "../../src/vault/list-seals.ts";

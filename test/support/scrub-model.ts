@@ -6,7 +6,7 @@
 import { gunzipSync } from "node:zlib";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
-import { purgeRecoveryPoint } from "../../src/retention/purge-recovery-point.ts";
+import { purgeRecoveryPoint } from "../../src/purge/purge-recovery-point.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";

@@ -3,8 +3,9 @@
  * One backup instance for a scrub: a vault with recovery points that are written as tests say, and the tables around it.
  */
 import type { Alert } from "../../src/alerts/contract.ts";
-import type { BackupInstance, RecoveryPoint } from "../../src/instances/contract.ts";
-import { recoveryPointOf } from "../../src/instances/contract.ts";
+import type { BackupInstance } from "../../src/instances/backup-instance.ts";
+import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
+import { recoveryPointOf } from "../../src/instances/recovery-point-of.ts";
 import type { Job, JobRef } from "../../src/jobs/contract.ts";
 import { type InstanceLock, releaseLock } from "../../src/jobs/job-lock.ts";
 import { SCRUB_SETTINGS, type ScrubSettings, type ScrubState } from "../../src/scrub/contract.ts";

@@ -54,7 +54,3 @@ export const PolicyRecord = z.object({
   deletingSince: DeletingSince,
 });
 export type PolicyRecord = Readonly<z.infer<typeof PolicyRecord>>;
-
-export { DEFAULT_TAG, decideTag, type TagDecision, type TaggedBackup } from "./decide-tag.ts";
-export { type DueSlot, dueSlot, slotsBetween } from "./due-slot.ts";
-export { expiryOf, type RetentionRule, type TaggingCriterion } from "./retention-rules.ts";

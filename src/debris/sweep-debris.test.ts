@@ -1,11 +1,11 @@
 import { test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { removeMarkersActivity } from "../backup/remove-markers.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
 import { objectPath, sealPath } from "../vault/names.ts";
 import { listAttempts } from "./attempts.ts";
-import type { SweepPosition } from "./contract.ts";
-import { removeMarkersActivity } from "./remove-markers.ts";
+import type { SweepPosition } from "./sweep-activity.ts";
 import { sweepDebrisActivity } from "./sweep-debris.ts";
 
 const INSTANCE = "1".repeat(32);

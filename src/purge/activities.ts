@@ -1,7 +1,6 @@
 /**
  * @module
- * What retention says to its activities. A retention is a job of one instance: it takes the instance's lock, ends the
- * purges that were begun before, and purges what has expired, in executions of a few minutes.
+ * The activities that purge, by name, in executions of a few minutes.
  */
 import { z } from "zod";
 import type { Activity, Durable, Flow } from "../foundation/flow.ts";
@@ -27,17 +26,16 @@ export interface PurgeEnd {
   readonly from?: PurgePosition;
 }
 
-const purge = (name: string): Activity<PurgeInput, PurgeEnd> => ({ name, parse: (input) => PurgeInput.parse(input) });
+export const purgeActivity = (name: string): Activity<PurgeInput, PurgeEnd> => ({
+  name,
+  parse: (input) => PurgeInput.parse(input),
+});
 
 /** Takes the instance's lock and ends the purges that were begun; first in every writing job of an instance. */
-export const finishPurges = purge("finishPurges");
-/** Purges what has expired. */
-export const purgeExpired = purge("purgeExpired");
+export const finishPurges = purgeActivity("finishPurges");
 
 /** Calls a purging activity until it is done. */
 export function* toItsEnd(flow: Flow, activity: Activity<PurgeInput, PurgeEnd>, job: JobRef): Durable<void> {
   let end = yield* flow.call(activity, job);
   while (!end.done) end = yield* flow.call(activity, { ...job, ...present({ from: end.from }) });
 }
-
-export { listPurges } from "./purge-recovery-point.ts";

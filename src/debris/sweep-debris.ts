@@ -17,7 +17,7 @@ import {
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import { type Attempt, attemptRow, listAttempts } from "./attempts.ts";
-import type { SweepInput, SweepPosition } from "./contract.ts";
+import type { SweepInput, SweepPosition } from "./sweep-activity.ts";
 
 export interface SweepDeps {
   readonly jobs: RecordTable<Job>;

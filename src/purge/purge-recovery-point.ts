@@ -16,7 +16,7 @@ import {
 } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
-import type { PurgePosition } from "./contract.ts";
+import type { PurgePosition } from "./activities.ts";
 import {
   type NeighbourSeals,
   neighboursOf,

@@ -1,0 +1,16 @@
+import { z } from "zod";
+import type { Activity } from "../foundation/flow.ts";
+import { JobRef } from "../jobs/contract.ts";
+
+/** Where a sweep goes on: the number of the point, and the path of the vault. */
+export const SweepPosition = z.object({ sequence: z.int().positive(), path: z.string() });
+export type SweepPosition = Readonly<z.infer<typeof SweepPosition>>;
+
+const SweepInput = JobRef.extend({ from: SweepPosition.optional() });
+export type SweepInput = Readonly<z.infer<typeof SweepInput>>;
+
+/** Answers with where to go on; null: done. */
+export const sweepDebris: Activity<SweepInput, SweepPosition | null> = {
+  name: "sweepDebris",
+  parse: (input) => SweepInput.parse(input),
+};

@@ -112,7 +112,7 @@ export function addTotals(a: JobTotals, b: JobTotals): JobTotals {
 export const Job = z.object({
   /** UUID. */
   id: z.string(),
-  /** Key of the vault, see `vaultKey` in `src/instances/contract.ts`. */
+  /** Key of the vault, see `vaultKey` in `src/instances/vault-record.ts`. */
   vault: z.string(),
   /** Row key of the backup instance: its name in lower case. */
   instanceName: z.string(),

@@ -1,8 +1,9 @@
 import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { CrashSwitch } from "../../test/support/crash-switch.ts";
-import { MemoryAccount, MemoryVault } from "../../test/support/memory-account.ts";
+import { MemoryAccount, MemoryVault, stampOf } from "../../test/support/memory-account.ts";
 import { entry, writePoint } from "../../test/support/written-points.ts";
+import { VaultError } from "../foundation/errors.ts";
 import type { Removal } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { listSeals } from "../vault/list-seals.ts";
@@ -167,8 +168,11 @@ test.for([
       const hasBegun = world.vault.files.has(purgePath(id));
       if (!hasBegun && world.vault.files.has(sealPath(id)))
         expect(paths(world), where).toEqual(paths(await makeWorld()));
-      await finishPurges(deps(world));
-      await purgeRecoveryPoint(deps(world), id);
+      const rest = [await finishPurges(deps(world)), await purgeRecoveryPoint(deps(world), id)];
+      expect(
+        rest.map(({ undecided }) => undecided),
+        where,
+      ).toEqual([0, 0]);
       expect(paths(world), where).toEqual(paths(calm));
       expect([...world.rows], where).toEqual([...calm.rows]);
     },
@@ -208,8 +212,10 @@ test("objects go in batches of 256, and a purge without time goes on where it st
     objects: 299,
     from: { recoveryPoint: "one", container: "raw", segment: 1 },
   });
-  expect((await finishPurges(limited, first.from)).from?.segment).toBe(2);
-  await wholePurge(limited, "one");
+  const second = await finishPurges(limited, first.from);
+  expect(second.from?.segment).toBe(2);
+  // After the last segment nothing is left for another execution.
+  expect(await finishPurges(limited, second.from)).toMatchObject({ state: "done" });
   expect(objects(world)).toEqual([objectPath("raw", "n0000", "e", 1)]);
   expect(Math.max(...batches)).toBe(256);
 });
@@ -416,6 +422,34 @@ describe("what cannot be decided stays", () => {
     expect((await purgeRecoveryPoint(deps(world, { rows }), "three")).state).toBe("done");
   });
 
+  test("attempts at the number of the oldest or of the newest point: nothing is touched", async ({ expect }) => {
+    for (const id of ["one", "three"]) {
+      const world = await threePoints();
+      const before = paths(world);
+      const rows = { ...deps(world).rows, hasDebris: async () => true };
+      expect((await purgeRecoveryPoint(deps(world, { rows }), id)).state).toBe("put-off");
+      expect(paths(world)).toEqual(before);
+    }
+    expect.assertions(4);
+  });
+
+  test("a storage account that is away is no damage: the purge stops", async ({ expect }) => {
+    const world = await threePoints();
+    const given = deps(world);
+    const read: typeof given.vault.read = async (path) => {
+      if (path.startsWith("manifests/three/raw/") && path.endsWith(".gz")) {
+        throw new VaultError("storage/unavailable", "the vault account is away");
+      }
+      return given.vault.read(path);
+    };
+    const { create, list, remove } = given.vault;
+    const away = { ...given, vault: { read, create, list, remove } };
+    await expect(purgeRecoveryPoint(away, "two")).rejects.toMatchObject({ code: "storage/unavailable" });
+    expect(objects(world)).toContain(objectPath("raw", "b", "b2", 2));
+    expect(await finishPurges(deps(world))).toMatchObject({ state: "done", undecided: 0 });
+    expect(objects(world)).not.toContain(objectPath("raw", "b", "b2", 2));
+  });
+
   test("another purge that is not finished: nothing is touched", async ({ expect }) => {
     const world = await threePoints();
     const dying = deps(world);
@@ -435,8 +469,26 @@ describe("what cannot be decided stays", () => {
     await expect(purgeRecoveryPoint(deps(world), "two")).rejects.toThrow("crashed");
     for (const path of [sealPath("one"), sealPath("three"), sealPath("two")]) world.vault.files.delete(path);
     const before = paths(world);
-    await expect(finishPurges(deps(world))).rejects.toMatchObject({ code: "format/missing" });
+    await expect(finishPurges(deps(world))).rejects.toMatchObject({
+      code: "format/missing",
+      hint: expect.stringContaining("nothing more is removed"),
+    });
     expect(paths(world)).toEqual(before);
+  });
+
+  test("neighbours that are gone since the purge of the oldest or of the newest point began, likewise", async ({
+    expect,
+  }) => {
+    for (const id of ["one", "three"]) {
+      const world = await threePoints();
+      world.crash.arm(40);
+      await expect(purgeRecoveryPoint(deps(world), id)).rejects.toThrow("crashed");
+      for (const point of ["one", "two", "three"]) world.vault.files.delete(sealPath(point));
+      const before = paths(world);
+      await expect(finishPurges(deps(world)), id).rejects.toMatchObject({ code: "format/missing" });
+      expect(paths(world), id).toEqual(before);
+    }
+    expect.assertions(6);
   });
 
   test("a journal that cannot be read: nothing is touched", async ({ expect }) => {
@@ -643,4 +695,109 @@ test("thousands of segments' files go in several executions, each once", async (
   expect(removed.length).toBe(2_500);
   expect(new Set(removed).size).toBe(2_500);
   expect(paths(world).filter((path) => path.includes("one"))).toEqual([]);
+});
+
+describe("purges that were begun", () => {
+  /** As if the purges had died when the seals were gone. */
+  async function begun(world: World, ...ids: string[]): Promise<void> {
+    for (const id of ids) {
+      const journal = encodeJournal(journalOf(await readSeal(world.vault, id), false));
+      await world.vault.create(purgePath(id), journal, { contentType: "application/json" });
+    }
+    for (const id of ids) world.vault.files.delete(sealPath(id));
+  }
+
+  test("are all ended by one execution", async ({ expect }) => {
+    const world = await threePoints();
+    await begun(world, "one", "two");
+    expect(await listPurges(world.vault)).toEqual(["one", "two"]);
+    expect(await finishPurges(deps(world))).toMatchObject({ state: "done" });
+    expect(await listPurges(world.vault)).toEqual([]);
+    expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["three"]);
+    expect([...world.rows]).toEqual(["three"]);
+  });
+
+  test("go on where they stopped, and not where another did", async ({ expect }) => {
+    const world = await threePoints();
+    await begun(world, "two");
+    const elsewhere = { recoveryPoint: "one", container: "raw", segment: 9 };
+    expect(await finishPurges(deps(world), elsewhere)).toMatchObject({ state: "done", objects: 2, segments: 2 });
+  });
+
+  test("stop between two containers when the time is over, and go on at the next", async ({ expect }) => {
+    const world = await threePoints();
+    const given = deps(world, { hasTime: () => false });
+    const stops: unknown[] = [];
+    let progress = await purgeRecoveryPoint(given, "two");
+    for (; progress.state === "stopped"; progress = await purgeRecoveryPoint(given, "two", progress.from)) {
+      stops.push([progress.from?.container, progress.from?.segment]);
+    }
+    expect(stops).toEqual([
+      ["old", 0],
+      ["new", 0],
+    ]);
+    expect(progress.state).toBe("done");
+  });
+
+  test("are those with a journal's name", async ({ expect }) => {
+    const world = await threePoints();
+    await world.vault.create("purges/read me.txt", new Uint8Array(), { contentType: "text/plain" });
+    expect(await listPurges(world.vault)).toEqual([]);
+    expect(await finishPurges(deps(world))).toMatchObject({ state: "done" });
+    expect(paths(world)).toContain("purges/read me.txt");
+  });
+
+  test("take no file for the seal whose name only begins alike", async ({ expect }) => {
+    const world = await threePoints();
+    await begun(world, "two");
+    const copy = `${sealPath("two")}.old`;
+    await world.vault.create(copy, new Uint8Array(), { contentType: "application/json" });
+    expect(await finishPurges(deps(world))).toMatchObject({ state: "done" });
+    expect(paths(world)).toContain(copy);
+  });
+});
+
+test.for([
+  { laterMs: 900, isRemoved: true },
+  { laterMs: 1_100, isRemoved: false },
+])(
+  "an object that says to be $laterMs ms younger than the journal goes: $isRemoved, because times are told to the second",
+  async ({ laterMs, isRemoved }, { expect }) => {
+    const world = await threePoints();
+    const path = objectPath("raw", "b", "b2", 2);
+    const given = deps(world);
+    const create: typeof given.vault.create = async (created, content, options) => {
+      const isNew = await given.vault.create(created, content, options);
+      const journal = world.vault.files.get(purgePath("two"));
+      const object = { ...(world.vault.files.get(path) ?? expect.fail()) };
+      if (journal === undefined) return isNew;
+      stampOf(object, new Date(stampOf(journal).writtenAt.getTime() + laterMs));
+      world.vault.files.set(path, object);
+      return isNew;
+    };
+    const { read, list, remove } = given.vault;
+    const progress = await purgeRecoveryPoint({ ...given, vault: { read, create, list, remove } }, "two");
+    expect(progress).toMatchObject({ state: "done", changed: isRemoved ? 0 : 1 });
+    expect(world.vault.files.has(path)).toBe(!isRemoved);
+  },
+);
+
+test("with the last point thousands of files go, in several executions, each counted once", async ({ expect }) => {
+  const world = emptyWorld("only");
+  await writePoint(world.vault, "only", 1, { raw: { segments: [[entry("a", "a1", 1)]] } });
+  for (let n = 0; n < 5_000; n++) {
+    await world.vault.create(`data/raw/debris ${n}/0x1.9`, new Uint8Array(), { contentType: "x" });
+  }
+  const given = deps(world, { hasTime: () => false });
+  const states: string[] = [];
+  let objectsGone = 0;
+  for (let execution = 0; execution < 10; execution++) {
+    const { state, objects: gone } = await purgeRecoveryPoint(given, "only");
+    states.push(state);
+    objectsGone += gone;
+    if (state === "done") break;
+  }
+  expect(states).toEqual(["stopped", "stopped", "done"]);
+  expect(objectsGone).toBe(5_001);
+  expect(paths(world)).toEqual([]);
 });

@@ -310,7 +310,6 @@ class Purge {
   /** @returns the segment to go on at, when the time is over */
   async #objects(container: string, { own, bornAfter, next, first }: ContainerTask): Promise<number | undefined> {
     let stoppedAt: number | undefined;
-    const readBefore = next.segmentsRead;
     for (const [i, segment] of own.entries()) {
       if (i < first) continue;
       for (const line of await this.#linesOf(segment)) {
@@ -326,7 +325,7 @@ class Purge {
       }
     }
     await this.#removeGarbage();
-    this.#count({ segmentsRead: next.segmentsRead - readBefore });
+    this.#count({ segmentsRead: next.segmentsRead });
     return stoppedAt;
   }
 

@@ -1,0 +1,88 @@
+/**
+ * @module
+ * An estate whose time a test moves, so that minutes in which a job stands still pass at once.
+ */
+import { setTimeout } from "node:timers/promises";
+import type { ExpectStatic } from "vitest";
+import type { Azurite } from "../../../local/azurite.ts";
+import { type MovableTime, openMovableTime } from "../../../local/testing/movable-time.ts";
+import { type FaultyProxy, startFaultyProxy } from "../../support/faulty-proxy.ts";
+import { type Estate, openEstate } from "./estate.ts";
+import { Scenario } from "./scenario.ts";
+
+export const MINUTE_MS = 60_000;
+
+export class MovedEstate {
+  readonly time: MovableTime;
+  readonly estate: Estate;
+  /** Between the app and its tables; the host has its own way to them. */
+  readonly tables: FaultyProxy;
+  /** Where the clock stands, at least. */
+  #now: number;
+
+  private constructor(time: MovableTime, estate: Estate, tables: FaultyProxy, now: number) {
+    this.time = time;
+    this.estate = estate;
+    this.tables = tables;
+    this.#now = now;
+  }
+
+  /** @param hostArguments - further arguments of `local/main.ts` */
+  static async open(hostArguments: readonly string[] = []): Promise<MovedEstate> {
+    const now = Date.parse("2026-03-02T10:00:30.000Z");
+    const time = await openMovableTime(new Date(now));
+    let tables: FaultyProxy | undefined;
+    const behindProxy = async (azurite: Azurite) => {
+      const { connectionString, tableEndpoint } = azurite.account("vaultstate");
+      tables = await startFaultyProxy(new URL(tableEndpoint).origin);
+      return { VaultState: connectionString.replace(new URL(tableEndpoint).origin, tables.origin) };
+    };
+    const estate = await openEstate(behindProxy, time, hostArguments);
+    if (tables === undefined) throw new Error("this needs a host of its own");
+    return new MovedEstate(time, estate, tables, now);
+  }
+
+  async close(): Promise<void> {
+    await this.estate.close();
+    await this.tables.stop();
+    await this.time.close();
+  }
+
+  /** Moves the clock on at once, without a tick between. */
+  leap(minutes: number): Promise<void> {
+    this.#now = Math.max(this.#now, this.time.now().getTime()) + minutes * MINUTE_MS;
+    return this.time.moveTo(new Date(this.#now));
+  }
+
+  /** Moves the clock on, past one tick of the scheduler a minute. */
+  async pass(minutes: number): Promise<void> {
+    for (let minute = 0; minute < minutes; minute++) await this.leap(1);
+  }
+
+  /** Waits for the end of a job, while the minutes go by. */
+  async end(lake: Scenario, job: string): Promise<string> {
+    for (let minute = 0; minute < 12; minute++) {
+      const { properties } = (await lake.get(job)).body as { properties: { status: string } };
+      if (properties.status !== "InProgress") return properties.status;
+      await this.pass(1);
+      await setTimeout(1_500);
+    }
+    return (await lake.wait(job)).properties.status;
+  }
+
+  async protectedLake(blobs: number): Promise<Scenario> {
+    const lake = new Scenario(this.estate, ["raw"]);
+    await lake.createContainers();
+    await lake.fill(blobs);
+    await lake.protect();
+    return lake;
+  }
+}
+
+/** Restores the newest point, which must give what the source has. */
+export async function restoresWhole(lake: Scenario, expect: ExpectStatic): Promise<void> {
+  const wanted = await lake.state("prodlake");
+  const [point = ""] = await lake.recoveryPoints();
+  expect((await lake.wait(await lake.startRestore(point))).properties.status).toBe("Completed");
+  expect(await lake.state("restored")).toEqual(wanted);
+}

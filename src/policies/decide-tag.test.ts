@@ -264,3 +264,28 @@ describe("under any criteria", () => {
     expect(days).toBeGreaterThan(3_000);
   });
 });
+
+test.for([
+  [{ absolute: ["AllBackup"] }, "AllBackup in UTC"],
+  [{ weeksOfTheMonth: ["last"] }, "last week in UTC"],
+  [{ weeksOfTheMonth: [5] }, "week 5 in UTC"],
+  [{ daysOfMonth: ["last"] }, "last day of the month in UTC"],
+  [{ daysOfMonth: [31] }, "day 31 of the month in UTC"],
+] as const)(
+  "the second backup of 31 August comes under %o, and the decision says why",
+  ([criterion, because], { expect }) => {
+    const second = backup("2026-08-31T14:00:00Z", { earlierSlot: new Date("2026-08-31T02:00:00Z") });
+    const decided = decideTag([BY_DEFAULT, tagged("Kept", 10, criterion as unknown as ScheduleCriterion)], second);
+    expect(decided).toEqual({ tag: "Kept", because });
+  },
+);
+
+test("a day in a zone that there is not is refused, and tagged as nothing", ({ expect }) => {
+  const decide = () => decideTag([BY_DEFAULT, MONTHLY], backup("2026-08-31T14:00:00Z", { zone: "Nowhere/Town" }));
+  expect(decide).toThrow(RangeError);
+});
+
+test("a default criterion with criteria of its own is still tried last", ({ expect }) => {
+  const eager: TaggingCriterion = { ...BY_DEFAULT, priority: 1, criteria: [{ absolute: ["AllBackup"] }] };
+  expect(decideTag([eager, DAILY], backup("2026-08-31T14:00:00Z"))).toMatchObject({ tag: "Daily" });
+});

@@ -72,9 +72,7 @@ async function rebuildAll(
   const sums = new Map<string, number>();
   let continuation: string | undefined;
   do {
-    const result: RebuildResult = await rebuild({
-      ...present({ vaultArmId, continuation }),
-    });
+    const result: RebuildResult = await rebuild(present({ vaultArmId, continuation }));
     for (const finding of result.findings) writeLine(lineOf(finding));
     addUp(sums, result);
     continuation = result.continuation;

@@ -7,7 +7,7 @@ import type { BlobAccount } from "./blob-account.ts";
 import { containersWithProperties, userContainers } from "./containers.ts";
 import { type ListBlobsOptions, listBlobPages } from "./list-blobs.ts";
 import { LARGEST_PAGE, listedBlob, lookedAtBlob, quoted, unquoted } from "./listed-blobs.ts";
-import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
+import { answerOrNone, mapError, mapping, type Place, statusOf } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
 /** A protected storage account, read through its blob endpoint. */
@@ -77,7 +77,7 @@ export class BlobDatasource implements Datasource {
         const tags = (properties.tagCount ?? 0) > 0 ? await this.#tagsOf(container, name) : undefined;
         return lookedAtBlob(name, properties, this.kind, tags);
       } catch (error) {
-        const [status, code] = [statusOf(error), serviceCodeOf(error)];
+        const { status, code } = answerOrNone(error);
         if (status === 404 && code !== "ContainerNotFound") return undefined;
         throw error;
       }
@@ -105,7 +105,7 @@ export class BlobDatasource implements Datasource {
         return unquoted(etag ?? "");
       } catch (error) {
         // BlobAlreadyExists; or, where the blob may not be changed, that it may not.
-        const [status, code] = [statusOf(error), serviceCodeOf(error)];
+        const { status, code } = answerOrNone(error);
         const isThere = status === 412 || /^Blob(AlreadyExists|ImmutableDueTo)/.test(code);
         if (!isThere) throw error;
         return unquoted((await marker.getProperties()).etag ?? "");
@@ -134,7 +134,7 @@ export class BlobDatasource implements Datasource {
         await marker.delete({ deleteSnapshots: "include", conditions: { ifMatch: quoted(etag) } });
         return "removed";
       } catch (error) {
-        const [status, code] = [statusOf(error), serviceCodeOf(error)];
+        const { status, code } = answerOrNone(error);
         if (status === 404) return "removed";
         // Also said of a marker that is gone.
         if (status === 412) return (await marker.exists()) ? "kept" : "removed";

@@ -10,7 +10,7 @@ import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-
 import { encodeDocument } from "../vault/version.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { listBlobPages } from "./list-blobs.ts";
-import { mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
+import { answerOrNone, ifFound, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
 const VAULT: Place = { kind: "vault" };
@@ -120,17 +120,12 @@ const WRITE_TRIES = 5;
 const LEASE_SECONDS = 60;
 
 /** @returns with quotes; undefined when there is no such file */
-async function etagOf(container: ContainerClient, path: string): Promise<string | undefined> {
-  try {
-    return (await container.getBlobClient(path).getProperties()).etag;
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
+function etagOf(container: ContainerClient, path: string): Promise<string | undefined> {
+  return ifFound(async () => (await container.getBlobClient(path).getProperties()).etag);
 }
 
 function isChanged(error: unknown): boolean {
-  const [status, code] = [statusOf(error), serviceCodeOf(error)];
+  const { status, code } = answerOrNone(error);
   return status === 412 || code === "BlobAlreadyExists";
 }
 

@@ -16,7 +16,7 @@ import { copyBlob } from "./copy-blob.ts";
 import { COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { md5Of } from "./listed-blobs.ts";
-import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
+import { answerOrNone, ifFound, mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
 import { copyUntilWhole } from "./settle-copy.ts";
 
@@ -44,13 +44,8 @@ export class BlobRestoreTarget implements RestoreTarget {
 
   async look(container: string, jobId: string): Promise<ContainerOwner | undefined> {
     return mapping(this.#place, async () => {
-      try {
-        const { metadata } = await this.#account.container(container).getProperties();
-        return metadata?.[JOB_METADATA] === jobId ? "ours" : "foreign";
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      }
+      const properties = await ifFound(() => this.#account.container(container).getProperties());
+      return properties && (properties.metadata?.[JOB_METADATA] === jobId ? "ours" : "foreign");
     });
   }
 
@@ -114,7 +109,7 @@ export class BlobRestoreTarget implements RestoreTarget {
     try {
       await this.#account.writing(metadata, client).setMetadata({ ...metadata }, { conditions });
     } catch (error) {
-      const [status, code] = [statusOf(error), serviceCodeOf(error)];
+      const { status, code } = answerOrNone(error);
       if (status !== 400) throw error;
       await client.setMetadata({}, { conditions });
       const message = `the target account does not take the container's metadata, so it has none (${code})`;

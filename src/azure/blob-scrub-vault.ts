@@ -6,7 +6,7 @@ import { BlobVaultFiles } from "./blob-vault.ts";
 import { cleanError } from "./clean-error.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { md5Of, unquoted } from "./listed-blobs.ts";
-import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
+import { ifFound, mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
 import { ANSWER_CUT } from "./request-tries.ts";
 
@@ -22,12 +22,8 @@ const RANGE_BYTES = 32 * 2 ** 20;
 export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
   async look(path: string): Promise<StoredFile | undefined> {
     return mapping(VAULT, async () => {
-      try {
-        return storedFile(path, await this.container.getBlobClient(path).getProperties());
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      }
+      const properties = await ifFound(() => this.container.getBlobClient(path).getProperties());
+      return properties && storedFile(path, properties);
     });
   }
 
@@ -46,15 +42,12 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
 
   async stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined> {
     const file = await mapping(VAULT, async () => {
-      try {
-        const { etag = "*", contentLength } = await this.container.getBlobClient(path).getProperties();
-        // Taken for an empty one, an object that is whole would count as altered.
-        if (contentLength === undefined) throw new RestError(`'${path}' came without its length`, { code: ANSWER_CUT });
-        return { etag, size: contentLength };
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      }
+      const properties = await ifFound(() => this.container.getBlobClient(path).getProperties());
+      if (properties === undefined) return undefined;
+      const { etag = "*", contentLength } = properties;
+      // Taken for an empty one, an object that is whole would count as altered.
+      if (contentLength === undefined) throw new RestError(`'${path}' came without its length`, { code: ANSWER_CUT });
+      return { etag, size: contentLength };
     });
     return file && this.#ranges(path, file);
   }

@@ -9,7 +9,7 @@ import { copyBlob } from "./copy-blob.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { quoted, unquoted } from "./listed-blobs.ts";
-import { mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
+import { answerOrNone, ifFound, mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readWhole } from "./read-content.ts";
 import { type CopyEnd, copyUntilWhole } from "./settle-copy.ts";
 
@@ -44,7 +44,7 @@ export class BlobFiles implements SweepableVault {
         // BlobAlreadyExists (409): "The specified blob already exists."
         // ConditionNotMet (412): "The condition specified using HTTP conditional header(s) is not met."
         // Any other 409, such as ContainerBeingDeleted, is no sign that the file is there.
-        const [status, code] = [statusOf(error), serviceCodeOf(error)];
+        const { status, code } = answerOrNone(error);
         if (code === "BlobAlreadyExists" || status === 412) return false;
         throw error;
       }
@@ -193,14 +193,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
 
   /** @returns with quotes; undefined when there is no such file */
   async #etagAt(path: string): Promise<string | undefined> {
-    return mapping(VAULT, async () => {
-      try {
-        return (await this.container.getBlobClient(path).getProperties()).etag;
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      }
-    });
+    return mapping(VAULT, () => ifFound(async () => (await this.container.getBlobClient(path).getProperties()).etag));
   }
 
   #sourceBlob(container: string, name: string): BlobPlace {

@@ -35,7 +35,7 @@ import {
 import { explain, refusingPlace } from "./explain-copy.ts";
 import { md5Of, quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
-import { mapError, statusOf } from "./map-error.ts";
+import { ifFound, mapError } from "./map-error.ts";
 import type { ListedProperties } from "./parse-listing.ts";
 
 /**
@@ -153,14 +153,9 @@ function versionMark({ from }: CopyRequest, etag: string, blockBytes: number): s
 
 /** @returns lengths of the blocks that wait to be committed, by id */
 async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, number> | "committed"> {
-  try {
-    const { committedBlocks = [], uncommittedBlocks = [] } = await blob.getBlockList("all");
-    if (committedBlocks.length > 0) return "committed";
-    return new Map(uncommittedBlocks.map(({ name, size }) => [name, size]));
-  } catch (error) {
-    if (statusOf(error) === 404) return new Map();
-    throw error;
-  }
+  const { committedBlocks = [], uncommittedBlocks = [] } = (await ifFound(() => blob.getBlockList("all"))) ?? {};
+  if (committedBlocks.length > 0) return "committed";
+  return new Map(uncommittedBlocks.map(({ name, size }) => [name, size]));
 }
 
 /**

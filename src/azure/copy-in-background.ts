@@ -25,7 +25,7 @@ import { decideFrozenCopy, type FoundObject, type FrozenCopySight, staleSnapshot
 import { listBlobPages } from "./list-blobs.ts";
 import { quoted, unquoted } from "./listed-blobs.ts";
 import { listSource, metadataOf, unlistedMetadata } from "./listed-source.ts";
-import { serviceCodeOf, statusOf } from "./map-error.ts";
+import { answerOrNone, ifFound } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
 
@@ -170,12 +170,8 @@ class FrozenCopy {
   }
 
   async #isStill(etag: string): Promise<boolean> {
-    try {
-      return unquoted((await sourceOf(this.#request).getProperties()).etag ?? "") === etag;
-    } catch (error) {
-      if (statusOf(error) === 404) return false;
-      throw error;
-    }
+    const now = await ifFound(() => sourceOf(this.#request).getProperties());
+    return now !== undefined && unquoted(now.etag ?? "") === etag;
   }
 
   /** Takes a snapshot, unless there is one, and begins to copy it. */
@@ -209,7 +205,7 @@ class FrozenCopy {
       this.#own.add(snapshot);
       return snapshot;
     } catch (error) {
-      const [status, code] = [statusOf(error), serviceCodeOf(error)];
+      const { status, code } = answerOrNone(error);
       if (code === "FeatureNotYetSupportedForHierarchicalNamespaceAccounts") return "no snapshots";
       if (status === 404 || status === 412) return undefined;
       throw error;
@@ -245,7 +241,7 @@ class FrozenCopy {
         ...labelsOf(this.#request),
       });
     } catch (error) {
-      const [status, code] = [statusOf(error), serviceCodeOf(error)];
+      const { status, code } = answerOrNone(error);
       // Another execution was faster; what it copies, and from which snapshot, is seen as it is settled.
       if (code === "BlobAlreadyExists" || code === "PendingCopyOperation") return this.#settle(version.etag);
       // Only an answer that refuses the copy says that none was begun, so that nothing reads the snapshot.

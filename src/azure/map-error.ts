@@ -57,14 +57,32 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
   };
 }
 
+/** What an error says that did not come from a request to a service. */
+const NO_ANSWER: ServiceAnswer = { status: 0, code: "" };
+
+/** The same, where it makes no difference whether there was a request. */
+export function answerOrNone(error: unknown): ServiceAnswer {
+  return answerOf(error) ?? NO_ANSWER;
+}
+
 /** @returns 0 when there was no answer, or the error did not come from a request to a service */
 export function statusOf(error: unknown): number {
-  return answerOf(error)?.status ?? 0;
+  return answerOrNone(error).status;
 }
 
 /** @returns the service's own code; empty where there is none */
 export function serviceCodeOf(error: unknown): string {
-  return answerOf(error)?.code ?? "";
+  return answerOrNone(error).code;
+}
+
+/** @returns what is asked for; undefined when the service says that there is no such thing */
+export async function ifFound<T>(request: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await request();
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9110#name-retry-after for the header without milliseconds */

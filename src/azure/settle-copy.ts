@@ -16,7 +16,7 @@ import {
   sourceOf,
 } from "./copy-request.ts";
 import { md5Of } from "./listed-blobs.ts";
-import { mapping, serviceCodeOf, statusOf } from "./map-error.ts";
+import { answerOrNone, ifFound, mapping } from "./map-error.ts";
 
 /**
  * Metadata of the snapshots that copies take, by which a later attempt finds one that was left behind. It names the
@@ -73,14 +73,10 @@ export async function waitForCopy(
 type Look = Awaited<ReturnType<BlobClient["getProperties"]>> & { readonly etag: string };
 
 async function lookAt(blob: BlobClient): Promise<Look | undefined> {
-  try {
-    const look = await blob.getProperties();
-    if (look.etag === undefined) throw new Error("the service gave a blob no ETag");
-    return { ...look, etag: look.etag };
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
+  const look = await ifFound(() => blob.getProperties());
+  if (look === undefined) return undefined;
+  if (look.etag === undefined) throw new Error("the service gave a blob no ETag");
+  return { ...look, etag: look.etag };
 }
 
 /** @returns empty when the source of a copy was no snapshot */
@@ -106,7 +102,7 @@ async function removeMarks(blob: BlockBlobClient, etag: string): Promise<string 
     const { etag: after } = await blob.setMetadata({}, { conditions: { ifMatch: etag } });
     return after;
   } catch (error) {
-    const [status, code] = [statusOf(error), serviceCodeOf(error)];
+    const { status, code } = answerOrNone(error);
     // "This operation is not permitted as the blob is immutable due to a policy.": it stays, and a restore removes it.
     if (code === "BlobImmutableDueToPolicy") return etag;
     if (status === 404 || status === 412) return undefined;
@@ -125,7 +121,7 @@ async function removeAsSeen(blob: BlobClient, etag: string): Promise<boolean> {
     await blob.delete({ conditions: { ifMatch: etag } });
     return true;
   } catch (error) {
-    const [status, code] = [statusOf(error), serviceCodeOf(error)];
+    const { status, code } = answerOrNone(error);
     if (status === 404) return true;
     if (status === 412 || code === "PendingCopyOperation") return false;
     throw error;

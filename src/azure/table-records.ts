@@ -4,7 +4,7 @@ import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { ListOptions, RecordPage, RecordTable, Stored } from "../foundation/records.ts";
-import { mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
+import { ifFound, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 
 /** Characters in one property; Table Storage takes 32,768. */
 const CHUNK_LENGTH = 30_000;
@@ -59,12 +59,8 @@ export class TableRecords<T> implements RecordTable<T> {
 
   async get(partition: string, row: string): Promise<Stored<T> | undefined> {
     return this.#request(async () => {
-      try {
-        return this.#read(await this.#table.getEntity<Entity>(partition, row));
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      }
+      const entity = await ifFound(() => this.#table.getEntity<Entity>(partition, row));
+      return entity && this.#read(entity);
     });
   }
 
@@ -136,12 +132,7 @@ export class TableRecords<T> implements RecordTable<T> {
 
   /** Whether the row that is there was written by this very write. */
   async #wasWrittenAs({ partitionKey, rowKey, writer }: NewEntity): Promise<boolean> {
-    try {
-      return (await this.#table.getEntity<Entity>(partitionKey, rowKey)).writer === writer;
-    } catch (error) {
-      if (statusOf(error) === 404) return false;
-      throw error;
-    }
+    return (await ifFound(() => this.#table.getEntity<Entity>(partitionKey, rowKey)))?.writer === writer;
   }
 
   async #request<R>(request: () => Promise<R>): Promise<R> {

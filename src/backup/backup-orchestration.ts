@@ -1,6 +1,7 @@
-import { type SweepPosition, sweepDebris } from "../debris/sweep-activity.ts";
-import { toFailure } from "../foundation/errors.ts";
+import { sweepToItsEnd } from "../debris/sweep-activity.ts";
+import { type Failure, toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
+import { present } from "../foundation/present.ts";
 import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
 import { finishPurges, toItsEnd } from "../purge/activities.ts";
@@ -18,6 +19,7 @@ import { replicatedEvent } from "./messages.ts";
  * @returns the status that the job ended with
  */
 export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
+  let failure: Failure | undefined;
   try {
     yield* toItsEnd(flow, finishPurges, job);
     const { begun, containers } = yield* flow.call(beginBackup, job);
@@ -28,13 +30,11 @@ export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus
       yield* flow.call(sealRecoveryPoint, job);
     }
   } catch (error) {
-    const failed = yield* flow.call(endJob, { ...job, failure: toFailure(error) });
-    yield* clearMarkers(flow, job);
-    return failed;
+    failure = toFailure(error);
   }
-  const status = yield* flow.call(endJob, job);
+  const status = yield* flow.call(endJob, { ...job, ...present({ failure }) });
   yield* clearMarkers(flow, job);
-  yield* sweep(flow, job);
+  if (failure === undefined) yield* sweep(flow, job);
   return status;
 }
 
@@ -53,8 +53,7 @@ function* clearMarkers(flow: Flow, job: JobRef): Durable<void> {
 /** Debris that cannot be removed now is removed after the next recovery point. */
 function* sweep(flow: Flow, job: JobRef): Durable<void> {
   try {
-    let stopped: SweepPosition | null = yield* flow.call(sweepDebris, job);
-    while (stopped !== null) stopped = yield* flow.call(sweepDebris, { ...job, from: stopped });
+    yield* sweepToItsEnd(flow, job);
   } catch {
     return;
   }

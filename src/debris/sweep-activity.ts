@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Activity } from "../foundation/flow.ts";
+import type { Activity, Durable, Flow } from "../foundation/flow.ts";
 import { JobRef } from "../jobs/contract.ts";
 
 /** Where a sweep goes on: the number of the point, and the path of the vault. */
@@ -14,3 +14,9 @@ export const sweepDebris: Activity<SweepInput, SweepPosition | null> = {
   name: "sweepDebris",
   parse: (input) => SweepInput.parse(input),
 };
+
+/** Sweeps until nothing is left that can be swept. */
+export function* sweepToItsEnd(flow: Flow, job: JobRef): Durable<void> {
+  let stopped: SweepPosition | null = yield* flow.call(sweepDebris, job);
+  while (stopped !== null) stopped = yield* flow.call(sweepDebris, { ...job, from: stopped });
+}

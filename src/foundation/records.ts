@@ -50,9 +50,7 @@ export async function* listRecords<T>(
 ): AsyncGenerator<Stored<T>, void, undefined> {
   let continuation: string | undefined;
   do {
-    const page: RecordPage<T> = await table.list(partition, {
-      ...present({ prefix, continuation }),
-    });
+    const page: RecordPage<T> = await table.list(partition, present({ prefix, continuation }));
     yield* page.records;
     continuation = page.continuation;
   } while (continuation !== undefined);

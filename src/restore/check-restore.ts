@@ -79,9 +79,7 @@ async function finishContainers(deps: CheckRestoreDeps, job: JobUnderWay, seal: 
   const target = deps.target(job.request, job.instance);
   const refused = await mapBounded(job.containers, READING_WIDTH, async (container) => {
     const { metadata, publicAccess } = seal.containers.find(({ name }) => name === container) ?? {};
-    const properties = {
-      ...present({ metadata, publicAccess }),
-    };
+    const properties = present({ metadata, publicAccess });
     return target.finishContainer(container, job.id, properties);
   });
   return job.containers.flatMap((container, i) => {

@@ -1,4 +1,4 @@
-import { type SweepPosition, sweepDebris } from "../debris/sweep-activity.ts";
+import { sweepToItsEnd } from "../debris/sweep-activity.ts";
 import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
 import type { JobRef, JobStatus } from "../jobs/contract.ts";
@@ -15,8 +15,7 @@ import { purgeExpired } from "./activities.ts";
 export function* retentionOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
   try {
     yield* toItsEnd(flow, finishPurges, job);
-    let stopped: SweepPosition | null = yield* flow.call(sweepDebris, job);
-    while (stopped !== null) stopped = yield* flow.call(sweepDebris, { ...job, from: stopped });
+    yield* sweepToItsEnd(flow, job);
     yield* toItsEnd(flow, purgeExpired, job);
   } catch (error) {
     return yield* flow.call(endJob, { ...job, failure: toFailure(error) });

@@ -1,5 +1,6 @@
 import { describe, test } from "vitest";
-import { broken, refusal, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
+import { refusal } from "../../test/support/blob-service/blob-wire.ts";
+import { broken, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
 import type { Removal } from "../vault/contract.ts";
 import { BlobBackupVault } from "./blob-vault.ts";
 import { COPY_LIMITS } from "./copy-request.ts";
@@ -15,8 +16,6 @@ interface Estate {
 
 function open(options: { readonly tier?: string } = {}): Estate {
   const service = new ScriptedService();
-  service.blobs.createContainer("prodlake", "raw");
-  service.blobs.createContainer("vault", "bi-1");
   const limits = { ...COPY_LIMITS, wholeBytes: 20, blockBytes: 10, pollMs: 0, pause: async () => undefined };
   const vault = new BlobBackupVault(service.account("vault"), "1", service.account("prodlake"), { ...options, limits });
   return { service, vault };

@@ -1,5 +1,6 @@
 import { describe, test } from "vitest";
-import { broken, refusal, type Script, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
+import { refusal } from "../../test/support/blob-service/blob-wire.ts";
+import { broken, type Script, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
 import type { StoredBlob } from "../../test/support/blob-service/stored-blobs.ts";
 import { copyBlob } from "./copy-blob.ts";
 import { COPY_LIMITS, type CopyRequest, type CopyResult } from "./copy-request.ts";
@@ -18,13 +19,10 @@ const LIMITS = {
 /** A source blob, and the request to copy it; `into` is the new blob. */
 function open(content: string, fields: Partial<StoredBlob> = {}) {
   const service = new ScriptedService();
-  service.blobs.createContainer("prodlake", "raw");
-  service.blobs.createContainer("vault", "bi-1");
   const { etag } = service.blobs.put("prodlake", "raw", "a", { content: Buffer.from(content), ...fields });
-  const [from, to] = [service.account("prodlake"), service.account("vault")];
   const request: CopyRequest = {
-    from: { account: from, container: "raw", name: "a", place: { kind: "datasource", account: "prodlake" } },
-    to: { account: to, container: "bi-1", name: "copy", place: { kind: "vault" } },
+    from: service.source("a"),
+    to: service.object("copy"),
     size: content.length,
     etag,
   };
@@ -50,19 +48,13 @@ test.for([WHOLE, LARGE])(
   "with the app's identity, the source is read with a token of it",
   async (content, { expect }) => {
     const estate = open(content);
-    const [from, to] = [estate.service.accountWithIdentity("prodlake"), estate.service.accountWithIdentity("vault")];
-    const place = {
-      account: from,
-      container: "raw",
-      name: "a",
-      place: { kind: "datasource", account: "prodlake" },
-    } as const;
+    const { service } = estate;
     const result = await estate.copy({
-      from: place,
-      to: { account: to, container: "bi-1", name: "copy", place: { kind: "vault" } },
+      from: service.source("a", service.accountWithIdentity("prodlake")),
+      to: service.object("copy", service.accountWithIdentity("vault")),
     });
     expect(result).toMatchObject({ kind: "copied" });
-    const copies = estate.service.requests.filter(({ header }) => header("x-ms-copy-source") !== undefined);
+    const copies = service.requests.filter(({ header }) => header("x-ms-copy-source") !== undefined);
     expect(copies).toHaveLength(content === WHOLE ? 1 : 3);
     for (const { header } of copies) expect(header("x-ms-copy-source-authorization")).toBe("Bearer token");
   },

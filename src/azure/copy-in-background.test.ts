@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
-import { serve } from "../../test/support/blob-service/blob-wire.ts";
-import { broken, refusal, type Script, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
+import { refusal, serve } from "../../test/support/blob-service/blob-wire.ts";
+import { broken, type Script, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
 import type { StoredBlob } from "../../test/support/blob-service/stored-blobs.ts";
 import { copyInBackground } from "./copy-in-background.ts";
 import { COPY_LIMITS, type CopyRequest, type CopyResult } from "./copy-request.ts";
@@ -11,19 +11,12 @@ const nameOf = (etag: string): string => `data/raw/log/${etag}.1`;
 function open(fields: Partial<StoredBlob> = {}, more: Partial<CopyRequest> = {}) {
   const service = new ScriptedService();
   const { blobs } = service;
-  blobs.createContainer("prodlake", "raw");
-  blobs.createContainer("vault", "bi-1");
   const write = (content: string, also: Partial<StoredBlob> = {}): StoredBlob =>
     blobs.put("prodlake", "raw", "log", { type: "AppendBlob", content: Buffer.from(content), ...fields, ...also });
   const { etag } = write("line");
   const request: CopyRequest = {
-    from: {
-      account: service.account("prodlake"),
-      container: "raw",
-      name: "log",
-      place: { kind: "datasource", account: "prodlake" },
-    },
-    to: { account: service.account("vault"), container: "bi-1", name: nameOf(etag), place: { kind: "vault" } },
+    from: service.source("log"),
+    to: service.object(nameOf(etag)),
     size: 4,
     type: "append",
     etag,
@@ -268,11 +261,21 @@ describe("beside other executions", () => {
 });
 
 describe("a blob that is written all the time", () => {
-  /** Somebody writes before each snapshot on a condition. */
-  const writtenAlways = (estate: Estate): void => {
+  /**
+   * Somebody writes before each snapshot on a condition.
+   *
+   * @param afterFrozen - happens when one was taken without; it is given that one's ETag
+   */
+  const writtenAlways = (estate: Estate, afterFrozen?: (etag: string) => void): void => {
     estate.service.script = (request, asked) => {
-      if (asked.endsWith("?snapshot") && request.header("if-match") !== undefined) estate.write("longer line");
-      return undefined;
+      if (!asked.endsWith("?snapshot")) return undefined;
+      if (request.header("if-match") !== undefined) {
+        estate.write("longer line");
+        return undefined;
+      }
+      const answer = serve(estate.blobs, request);
+      afterFrozen?.((answer.headers["etag"] ?? "").replaceAll('"', ""));
+      return answer;
     };
   };
 
@@ -334,18 +337,11 @@ describe("a blob that is written all the time", () => {
   test("is what our own snapshot holds, and not another's that was taken after it", async ({ expect }) => {
     const estate = open();
     let frozen = "";
-    estate.service.script = (request, asked) => {
-      if (!asked.endsWith("?snapshot")) return undefined;
-      if (request.header("if-match") !== undefined) {
-        estate.write("longer line");
-        return undefined;
-      }
-      const answer = serve(estate.blobs, request);
-      frozen = answer.headers["etag"]?.replaceAll('"', "") ?? "";
+    writtenAlways(estate, (etag) => {
+      frozen = etag;
       estate.write("a line that is longer still");
       estate.blobs.snapshot("prodlake", "raw", "log", { lakevaultcopy: "bi-2" }, {});
-      return answer;
-    };
+    });
     expect(await estate.copy(later(estate))).toMatchObject({ kind: "copied", version: { size: 11 } });
     expect(estate.objects()).toEqual({ [nameOf(frozen)]: "longer line" });
   });
@@ -353,20 +349,12 @@ describe("a blob that is written all the time", () => {
   test("whose snapshot somebody takes away before it is looked at is looked at again", async ({ expect }) => {
     const estate = open();
     let taken = 0;
-    estate.service.script = (request, asked) => {
-      if (!asked.endsWith("?snapshot")) return undefined;
-      if (request.header("if-match") !== undefined) {
-        estate.write("longer line");
-        return undefined;
-      }
-      const answer = serve(estate.blobs, request);
+    writtenAlways(estate, () => {
       taken += 1;
-      if (taken === 1) {
-        const [id] = [...estate.blobs.find("prodlake", "raw", "log").snapshots.keys()];
-        estate.blobs.remove("prodlake", "raw", "log", id, {});
-      }
-      return answer;
-    };
+      if (taken > 1) return;
+      const [id] = [...estate.blobs.find("prodlake", "raw", "log").snapshots.keys()];
+      estate.blobs.remove("prodlake", "raw", "log", id, {});
+    });
     expect(await estate.copy(later(estate))).toMatchObject({ kind: "copied", version: { size: 11 } });
     expect(taken).toBe(2);
   });

@@ -1,5 +1,6 @@
 import { describe, test } from "vitest";
-import { broken, refusal, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
+import { refusal } from "../../test/support/blob-service/blob-wire.ts";
+import { broken, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
 import type { CopyState, StoredBlob } from "../../test/support/blob-service/stored-blobs.ts";
 import { COPY_LIMITS, type CopyRequest, type CopyResult } from "./copy-request.ts";
 import { type CopyEnd, copyUntilWhole, settle, snapshotOf, waitForCopy } from "./settle-copy.ts";
@@ -9,17 +10,10 @@ const SOURCE = "http://127.0.0.1:1/prodlake/raw/a";
 
 function open(more: Partial<CopyRequest> = {}) {
   const service = new ScriptedService();
-  service.blobs.createContainer("prodlake", "raw");
-  service.blobs.createContainer("vault", "bi-1");
   const { etag } = service.blobs.put("prodlake", "raw", "a", { content: Buffer.from("content") });
   const request: CopyRequest = {
-    from: {
-      account: service.account("prodlake"),
-      container: "raw",
-      name: "a",
-      place: { kind: "datasource", account: "prodlake" },
-    },
-    to: { account: service.account("vault"), container: "bi-1", name: "copy", place: { kind: "vault" } },
+    from: service.source("a"),
+    to: service.object("copy"),
     size: 7,
     etag,
     ...more,

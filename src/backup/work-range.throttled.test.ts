@@ -4,7 +4,7 @@
  */
 import { describe, test } from "vitest";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
-import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
 import { seededRandom } from "../../test/support/seeded-random.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type PieceRecord, workRows } from "../jobs/work.ts";
@@ -39,6 +39,18 @@ async function openLake(refuses: (name: string) => Error | undefined, blobs = BL
 async function restored(lake: MemoryLake, point: string): Promise<Record<string, string>> {
   await lake.restore("restore", point);
   return Object.fromEntries([...lake.target.container("raw")].map(([name, { content }]) => [name, content]));
+}
+
+/** Delivers the first range of a backup, of one container. @returns its first piece, and the messages that follow */
+async function deliverFirst(
+  lake: MemoryLake,
+): Promise<{ readonly piece: PieceRecord; readonly followers: CopyMessage[] }> {
+  const [first] = await lake.beginBackup(await lake.requestBackup("job"));
+  if (first === undefined) throw new Error("there is no range");
+  const followers = await lake.deliver(first);
+  const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
+  if (piece?.kind !== "piece") throw new Error("the piece left no result");
+  return { piece, followers };
 }
 
 const isRange = (message: object): message is RangeMessage => "range" in message;
@@ -77,11 +89,7 @@ test("what was copied beyond the place where a piece stopped is noted, so that i
   expect,
 }) => {
   const lake = await openLake((name) => (name === nameOf(3) ? busy() : undefined), 100);
-  const ref = await lake.requestBackup("job");
-  const [first] = await lake.beginBackup(ref);
-  if (first === undefined) throw new Error("there is no range");
-  await lake.deliver(first);
-  const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
+  const { piece } = await deliverFirst(lake);
   expect(piece).toMatchObject({ to: { name: nameOf(3), after: false }, totals: { copied: 3 } });
   expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeDefined();
 });
@@ -108,12 +116,7 @@ describe("a copy that was made although no answer said so is noted, so that it i
       if (fails(tried)) throw away();
       return outcome;
     };
-    const ref = await lake.requestBackup("job");
-    const [first] = await lake.beginBackup(ref);
-    if (first === undefined) throw new Error("there is no range");
-    await lake.deliver(first);
-    const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
-    if (piece?.kind !== "piece") throw new Error("the piece left no result");
+    const { piece } = await deliverFirst(lake);
     const isNoted = (await lake.work.get("job", workRows.repeat("raw", "000000", 0))) !== undefined;
     return { piece, isNoted };
   }
@@ -172,12 +175,7 @@ test("a piece that stops after all that it began leaves nothing to sweep", async
     lake.pass(100_000);
     return undefined;
   }, 100);
-  const ref = await lake.requestBackup("job");
-  const [first] = await lake.beginBackup(ref);
-  if (first === undefined) throw new Error("there is no range");
-  await lake.deliver(first);
-  const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
-  if (piece?.kind !== "piece") throw new Error("the piece left no result");
+  const { piece } = await deliverFirst(lake);
   expect(piece.totals.copied).toBeGreaterThan(2);
   expect(piece.rest).toBeDefined();
   expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeUndefined();

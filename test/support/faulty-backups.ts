@@ -139,7 +139,7 @@ export class FaultyBackups extends LakeBackups {
         const { outcome } = await runFlow(orchestration, ref, activitiesOf(events), events);
         if (outcome.ok) return outcome.value;
         // Not even its end could be written down.
-        if (!(outcome.error instanceof VaultError && isPassing(outcome.error))) throw outcome.error;
+        if (!isPassing(outcome.error)) throw outcome.error;
       } catch (error) {
         if (!(error instanceof Hangs)) throw error;
       }

@@ -70,10 +70,14 @@ export function serve(blobs: StoredBlobs, request: WireRequest): WireAnswer {
     return dispatch(blobs, request);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const { status, code } = error;
-    const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
-    return { status, headers: { "x-ms-error-code": code, "content-type": "application/xml" }, body };
+    return refusal(error.status, error.code);
   }
+}
+
+/** A refusal as services word it. */
+export function refusal(status: number, code: string): WireAnswer {
+  const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
+  return { status, headers: { "x-ms-error-code": code, "content-type": "application/xml" }, body };
 }
 
 function dispatch(blobs: StoredBlobs, request: WireRequest): WireAnswer {

@@ -5,7 +5,7 @@
  * and when others write to the source. The same seed gives the same race.
  */
 import { RestError } from "@azure/storage-blob";
-import { BlobAccount } from "../../../src/azure/blob-account.ts";
+import { type AccountAccess, BlobAccount } from "../../../src/azure/blob-account.ts";
 import { COPY_LIMITS, type CopyLimits } from "../../../src/azure/copy-request.ts";
 import type { Dice } from "../retention-dice.ts";
 import { serve, transport, type WireAnswer, type WireRequest } from "./blob-wire.ts";
@@ -18,11 +18,14 @@ export function openAccount(
   name: string,
   send: (request: WireRequest) => Promise<WireAnswer>,
   now: () => Date,
+  access: AccountAccess = { kind: "key", connectionString: connectionStringOf(name) },
 ): BlobAccount {
+  return new BlobAccount(access, now, { patienceMs: 0, blockPatienceMs: 0, transport: transport(send) });
+}
+
+function connectionStringOf(name: string): string {
   const endpoint = `http://127.0.0.1:1/${name}`;
-  const connectionString = `DefaultEndpointsProtocol=http;AccountName=${name};AccountKey=${KEY};BlobEndpoint=${endpoint}`;
-  const options = { patienceMs: 0, blockPatienceMs: 0, transport: transport(send) };
-  return new BlobAccount({ kind: "key", connectionString }, now, options);
+  return `DefaultEndpointsProtocol=http;AccountName=${name};AccountKey=${KEY};BlobEndpoint=${endpoint}`;
 }
 
 /** What happened in a race, so that a test can see that it had what it is about. */

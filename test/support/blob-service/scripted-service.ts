@@ -1,13 +1,17 @@
 import { RestError } from "@azure/storage-blob";
-import { BlobAccount } from "../../../src/azure/blob-account.ts";
-import { serve, transport, type WireAnswer, type WireRequest } from "./blob-wire.ts";
+import type { AccountAccess, BlobAccount } from "../../../src/azure/blob-account.ts";
+import type { BlobPlace } from "../../../src/azure/copy-request.ts";
+import { serve, type WireAnswer, type WireRequest } from "./blob-wire.ts";
 import { openAccount } from "./race.ts";
 import { StoredBlobs } from "./stored-blobs.ts";
 
 /** What a script says to a request: an answer, a broken connection, or nothing, so that the service carries it out. */
 export type Script = (request: WireRequest, asked: string) => WireAnswer | Error | undefined;
 
-/** A storage service in memory of which some answers are as a test wants them. */
+/**
+ * A storage service in memory of which some answers are as a test wants them: the account `prodlake` with the container `raw`,
+ * and `vault` with that of an instance, `bi-1`.
+ */
 export class ScriptedService {
   readonly blobs = new StoredBlobs();
   /** All requests, such as `PUT vault/bi-1/data/raw/a`, with `?comp` where there is one. */
@@ -15,24 +19,34 @@ export class ScriptedService {
   readonly requests: WireRequest[] = [];
   script: Script = () => undefined;
 
-  account(name: string): BlobAccount {
+  constructor() {
+    this.blobs.createContainer("prodlake", "raw");
+    this.blobs.createContainer("vault", "bi-1");
+  }
+
+  account(name: string, access?: AccountAccess): BlobAccount {
     return openAccount(
       name,
       async (request) => this.#answer(request),
       () => this.blobs.now,
+      access,
     );
+  }
+
+  /** A blob of the source, as copies name it. */
+  source(name: string, account = this.account("prodlake")): BlobPlace {
+    return { account, container: "raw", name, place: { kind: "datasource", account: "prodlake" } };
+  }
+
+  /** An object of the vault, likewise. */
+  object(name: string, account = this.account("vault")): BlobPlace {
+    return { account, container: "bi-1", name, place: { kind: "vault" } };
   }
 
   /** The same, reached with a token of the app's identity and not with a key. */
   accountWithIdentity(name: string): BlobAccount {
     const credential = { getToken: async () => ({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 }) };
-    const access = { kind: "identity", blobServiceUri: `https://127.0.0.1:1/${name}`, credential } as const;
-    const options = {
-      patienceMs: 0,
-      blockPatienceMs: 0,
-      transport: transport(async (request) => this.#answer(request)),
-    };
-    return new BlobAccount(access, () => this.blobs.now, options);
+    return this.account(name, { kind: "identity", blobServiceUri: `https://127.0.0.1:1/${name}`, credential });
   }
 
   /** The requests that match, in order. */
@@ -51,12 +65,6 @@ export class ScriptedService {
     if (said instanceof Error) throw said;
     return said ?? serve(this.blobs, request);
   }
-}
-
-/** A refusal as services word it. */
-export function refusal(status: number, code: string): WireAnswer {
-  const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
-  return { status, headers: { "x-ms-error-code": code, "content-type": "application/xml" }, body };
 }
 
 /** A connection that breaks. */

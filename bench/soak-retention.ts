@@ -3,8 +3,8 @@
  * Runs random histories of a vault, far more than the tests do: `--histories` of them from `--seed` on, spread over
  * `--workers` processes. A history that is wrong is told on stderr by its seed, and the others go on.
  *
- * With `--faults` they are those of the real engine, in which calls fail and messages come twice, vanish and come late; 20
- * of them take a second.
+ * With `--faults` they are those of the real engine, in which calls fail and messages come twice, vanish and come late; a
+ * worker runs about 50 of them a second.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";

@@ -17,20 +17,16 @@ export class MovedEstate {
   readonly estate: Estate;
   /** Between the app and its tables; the host has its own way to them. */
   readonly tables: FaultyProxy;
-  /** Where the clock stands, at least. */
-  #now: number;
 
-  private constructor(time: MovableTime, estate: Estate, tables: FaultyProxy, now: number) {
+  private constructor(time: MovableTime, estate: Estate, tables: FaultyProxy) {
     this.time = time;
     this.estate = estate;
     this.tables = tables;
-    this.#now = now;
   }
 
   /** @param hostArguments - further arguments of `local/main.ts` */
   static async open(hostArguments: readonly string[] = []): Promise<MovedEstate> {
-    const now = Date.parse("2026-03-02T10:00:30.000Z");
-    const time = await openMovableTime(new Date(now));
+    const time = await openMovableTime(new Date("2026-03-02T10:00:30.000Z"));
     let tables: FaultyProxy | undefined;
     const behindProxy = async (azurite: Azurite) => {
       const { connectionString, tableEndpoint } = azurite.account("vaultstate");
@@ -39,7 +35,7 @@ export class MovedEstate {
     };
     const estate = await openEstate(behindProxy, time, hostArguments);
     if (tables === undefined) throw new Error("this needs a host of its own");
-    return new MovedEstate(time, estate, tables, now);
+    return new MovedEstate(time, estate, tables);
   }
 
   async close(): Promise<void> {
@@ -50,8 +46,7 @@ export class MovedEstate {
 
   /** Moves the clock on at once, without a tick between. */
   leap(minutes: number): Promise<void> {
-    this.#now = Math.max(this.#now, this.time.now().getTime()) + minutes * MINUTE_MS;
-    return this.time.moveTo(new Date(this.#now));
+    return this.time.moveTo(new Date(this.time.now().getTime() + minutes * MINUTE_MS));
   }
 
   /** Moves the clock on, past one tick of the scheduler a minute. */

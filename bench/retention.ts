@@ -7,7 +7,6 @@
  */
 import { planPurge } from "../src/purge/plan-purge.ts";
 import { type PurgeProgress, purgeRecoveryPoint } from "../src/purge/purge-recovery-point.ts";
-import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../src/vault/contract.ts";
 import { decodeEntry, type EntryLine, encodeEntry } from "../src/vault/entry.ts";
 import { listSeals } from "../src/vault/list-seals.ts";
 import { ManifestCache } from "../src/vault/manifest-cache.ts";
@@ -16,6 +15,7 @@ import { indexPath, objectPath, sealPath, segmentPath, vaultMarkerPath } from ".
 import { readIndex, readSeal, readSegmentLines } from "../src/vault/read-manifest.ts";
 import { NO_WARNINGS, SEQUENCE_METADATA, type Seal } from "../src/vault/seal.ts";
 import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef, sha256Of } from "../src/vault/segment.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../src/vault/vault-files.ts";
 import { encodeDocument, FORMAT_VERSION } from "../src/vault/version.ts";
 import { Dice } from "../test/support/retention-dice.ts";
 import { formatTable } from "./table.ts";

@@ -16,7 +16,7 @@ import {
   type RebuildOutcome,
   type RebuildResult,
   type RebuiltKind,
-} from "../src/rebuild/contract.ts";
+} from "../src/rebuild/rebuild-request.ts";
 import { readLocalSettings } from "./host/settings.ts";
 
 const USAGE = `Makes the rows of vaults again from the vault account, after the tables are lost.

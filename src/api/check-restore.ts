@@ -4,7 +4,7 @@ import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { StorageAccounts } from "../instances/storage-accounts.ts";
-import type { RestoreRequest } from "../jobs/contract.ts";
+import type { RestoreRequest } from "../jobs/job.ts";
 
 /** Containers asked for at once. */
 const LOOKING_WIDTH = 8;

@@ -20,7 +20,8 @@ import {
 import { backupInstanceId } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import { type Job, NO_TOTALS } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { NO_TOTALS } from "../jobs/job-totals.ts";
 import { plannedRangeId, workRows } from "../jobs/work.ts";
 import type { ApiResponse } from "./api-call.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
-import type { RestoreRequest } from "../jobs/contract.ts";
+import type { RestoreRequest } from "../jobs/job.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { vaultKey } from "../instances/vault-record.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { readRetention } from "../retention/read-retention.ts";
 import { acceptJob } from "./accept-operation.ts";

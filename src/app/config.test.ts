@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
-import { SCRUB_SETTINGS } from "../scrub/contract.ts";
+import { SCRUB_SETTINGS } from "../scrub/scrub-settings.ts";
 import { readConfig } from "./config.ts";
 
 const KEY = "c2VjcmV0";

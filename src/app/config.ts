@@ -8,7 +8,7 @@ import { DEFAULT_MOST_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api
 import { PLAN_SETTINGS } from "../backup/cut-container.ts";
 import { RANGE_SETTINGS } from "../backup/work-range.ts";
 import { present } from "../foundation/present.ts";
-import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/contract.ts";
+import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/scrub-settings.ts";
 import { SEGMENT_ENTRIES } from "../vault/segment.ts";
 
 /** An account by its connection string, or by the address of a service that the app's identity may use. */

@@ -6,7 +6,8 @@ import { REQUESTED } from "../../test/support/memory-jobs.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
-import { type Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 import { serveActivity } from "./serve-activity.ts";
 import { MOST_DELIVERIES, servePoison, serveQueue } from "./serve-queue.ts";
 

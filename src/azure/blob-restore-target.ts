@@ -8,7 +8,7 @@ import type {
   RestoreOutcome,
   RestoreTarget,
   SealedProperties,
-} from "../restore/contract.ts";
+} from "../restore/restore-target.ts";
 import type { Entry } from "../vault/entry.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";

@@ -1,7 +1,7 @@
 import { RestError } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
+import type { ScrubVault, StoredFile } from "../scrub/scrub-vault.ts";
 import { BlobVaultFiles } from "./blob-vault.ts";
 import { cleanError } from "./clean-error.ts";
 import { listBlobPages } from "./list-blobs.ts";

@@ -1,7 +1,7 @@
 import { describe, test } from "vitest";
 import { refusal } from "../../test/support/blob-service/blob-wire.ts";
 import { broken, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
-import type { Removal } from "../vault/contract.ts";
+import type { Removal } from "../vault/vault-files.ts";
 import { BlobBackupVault } from "./blob-vault.ts";
 import { COPY_LIMITS } from "./copy-request.ts";
 

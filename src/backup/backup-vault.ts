@@ -2,8 +2,9 @@
  * @module
  * What a backup needs of the vault. `src/azure` implements it; tests have it in memory.
  */
-import type { VaultFiles } from "../vault/contract.ts";
+
 import type { Entry } from "../vault/entry.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 /** One version of one blob at the source. */
 export interface SourceVersion {

@@ -2,7 +2,7 @@
  * @module
  * What a backup needs of the storage account that it protects. `src/azure` implements it; tests have it in memory.
  */
-import type { Position } from "../jobs/contract.ts";
+import type { ListingPosition } from "../jobs/listing-position.ts";
 import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-file.ts";
 import type { PublicAccess } from "../vault/seal.ts";
@@ -14,7 +14,7 @@ export type ListedBlob = Omit<Entry, "birth"> & {
 };
 
 export interface ListOptions {
-  readonly from: Position;
+  readonly from: ListingPosition;
   /** Names asked for in one call, at most 5,000. */
   readonly pageSize?: number;
 }

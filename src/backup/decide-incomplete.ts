@@ -1,5 +1,5 @@
-import { type Condition, MOST_ALERT_NAMES } from "../alerts/contract.ts";
-import type { Job } from "../jobs/contract.ts";
+import { type Condition, MOST_ALERT_NAMES } from "../alerts/alert.ts";
+import type { Job } from "../jobs/job.ts";
 import type { Warning } from "../vault/seal.ts";
 
 export const POINT_INCOMPLETE = "backup.point-incomplete";

@@ -8,12 +8,14 @@ import type { Clock } from "../foundation/clock.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { Job, JobRef, Position } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import type { ListingPosition } from "../jobs/listing-position.ts";
 import { getWork, type PlanRecord, plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import type { ListingOrder } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import {
   type Cuts,
   cutAlongSegments,
@@ -148,7 +150,7 @@ function unknownContainer(datasource: Datasource, container: string, order: List
 async function firstNames(
   datasource: Datasource,
   container: string,
-  from: Position,
+  from: ListingPosition,
   pageSize: number,
 ): Promise<string[]> {
   for await (const page of datasource.listPages(container, { from, pageSize })) {

@@ -1,8 +1,9 @@
-import { type Alert, type Condition, MOST_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
+import { type Alert, type Condition, MOST_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { jobOfMarker, sourceMarkerPrefix } from "../vault/names.ts";
 import type { Datasource, SourceMarker } from "./datasource.ts";
 import { MARKER_WIDTH, type MarkersDeps } from "./markers.ts";

@@ -5,8 +5,10 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position, START } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { LISTING_START, type ListingPosition } from "../jobs/listing-position.ts";
 import { endNote, NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import {
   getWork,
@@ -177,7 +179,7 @@ type WrittenChange = Extract<Change, { kind: "written" }>;
 
 /** Where a piece begins and how far it may go. */
 interface Task {
-  readonly from: Position;
+  readonly from: ListingPosition;
   readonly until?: string;
   readonly nextSegment: number;
 }
@@ -238,7 +240,7 @@ class PieceOfRange {
     const intervals = await this.#intervals(task);
     const pages = this.#datasource.listPages(container, { from: task.from });
     const listing = new ListingReader(pages, this.#compare, task.until);
-    let stoppedAt: Position | undefined;
+    let stoppedAt: ListingPosition | undefined;
     let done = 0;
     try {
       for (const interval of intervals) {
@@ -301,7 +303,7 @@ class PieceOfRange {
     const row = workRows.plan(container);
     const plan = await getWork(work, job, row, "plan");
     if (plan === undefined || ordinal >= plan.parts) throw lostRow(row);
-    return { from: plan.cuts[ordinal - 1] ?? START.name, until: plan.cuts[ordinal] };
+    return { from: plan.cuts[ordinal - 1] ?? LISTING_START.name, until: plan.cuts[ordinal] };
   }
 
   /** Notes that some of what the piece copies may be copied again, as another version. */
@@ -313,7 +315,7 @@ class PieceOfRange {
   /** How the piece ended, and what becomes of the rest of its range. */
   async #end(
     task: Task,
-    stoppedAt: Position | undefined,
+    stoppedAt: ListingPosition | undefined,
     left: readonly Interval[],
   ): Promise<Pick<PieceRecord, "to" | "rest" | "split">> {
     if (stoppedAt === undefined) return task.until === undefined ? {} : { to: { name: task.until, after: false } };
@@ -334,7 +336,7 @@ class PieceOfRange {
    * ones can be referred to.
    */
   async #placeToSplit(
-    stoppedAt: Position,
+    stoppedAt: ListingPosition,
     until: string | undefined,
     left: readonly Interval[],
   ): Promise<string | undefined> {
@@ -386,7 +388,7 @@ class PieceOfRange {
     listing: ListingReader,
     writer: ManifestWriter,
     mayStepBack: boolean,
-  ): Promise<"done" | "job ended" | Position> {
+  ): Promise<"done" | "job ended" | ListingPosition> {
     const { segment, until } = interval;
     const isInside = (name: string): boolean => this.#isInside(name, task.from, until);
     const lines = segment === undefined ? [] : await readSegmentLines(this.#vault, segment);
@@ -440,11 +442,11 @@ class PieceOfRange {
     }
   }
 
-  #isBefore(name: string, position: Position): boolean {
+  #isBefore(name: string, position: ListingPosition): boolean {
     return this.#compare(name, position.name) < 0;
   }
 
-  #isInside(name: string, start: Position, until: string | undefined): boolean {
+  #isInside(name: string, start: ListingPosition, until: string | undefined): boolean {
     const fromStart = this.#compare(name, start.name);
     if (start.after ? fromStart <= 0 : fromStart < 0) return false;
     return until === undefined || this.#compare(name, until) < 0;

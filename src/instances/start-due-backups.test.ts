@@ -12,7 +12,7 @@ import {
 } from "../../test/support/memory-app.ts";
 import type { FailureCode } from "../foundation/errors.ts";
 import { updateRecord } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
 import { keepJobsGoing } from "../jobs/open-jobs.ts";
 import { requestJob } from "../jobs/request-job.ts";

@@ -3,7 +3,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { dueSlot } from "../policies/due-slot.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { BackupInstance } from "./backup-instance.ts";

@@ -1,7 +1,8 @@
 import { isPassing } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import type { JobRef } from "./job-ref.ts";
 
 /** A job that has begun and not ended. */
 export type JobUnderWay = Job & {

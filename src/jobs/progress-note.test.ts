@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import { type JobTotals, NO_TOTALS } from "./contract.ts";
+import { type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { ProgressNote } from "./progress-note.ts";
 import { type Pressure, type WorkRecord, workRows } from "./work.ts";
 

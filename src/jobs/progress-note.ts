@@ -1,7 +1,7 @@
 import type { Clock } from "../foundation/clock.ts";
 import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import { type JobTotals, NO_TOTALS } from "./contract.ts";
+import { type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import type { Pressure, WorkRecord } from "./work.ts";
 
 type RunningRecord = Extract<WorkRecord, { kind: "running" }>;

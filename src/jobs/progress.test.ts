@@ -3,7 +3,8 @@ import { describe, test } from "vitest";
 import { REQUESTED } from "../../test/support/memory-jobs.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
 import type { ListOptions, RecordPage } from "../foundation/records.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
+import type { Job } from "./job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { MOST_CONTAINERS_TOLD, readContainerTotals, readProgress } from "./progress.ts";
 import { type Pressure, plannedRangeId, splitRangeId, type WorkRecord, workRows } from "./work.ts";
 

@@ -6,7 +6,8 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
-import { addTotals, isOpen, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { settledNames } from "./progress-note.ts";
 import { listWork, type Pressure, type WorkRecord, workRows } from "./work.ts";
 

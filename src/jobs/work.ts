@@ -8,7 +8,8 @@ import { listRecords, type RecordTable, type Stored } from "../foundation/record
 import { Texts } from "../vault/entry.ts";
 import { PUBLIC_ACCESS, Warnings } from "../vault/seal.ts";
 import { SegmentRef } from "../vault/segment.ts";
-import { JobTotals, Position } from "./contract.ts";
+import { JobTotals } from "./job-totals.ts";
+import { ListingPosition } from "./listing-position.ts";
 
 /**
  * Id of a range: six digits of its ordinal in the plan; a part that piece `p` of range `r` gave away is `r.p`. The
@@ -54,9 +55,9 @@ const Piece = z.object({
   range: RangeId,
   piece: z.int().nonnegative(),
   /** Where it began. */
-  from: Position,
+  from: ListingPosition,
   /** Where it ended, and the next piece goes on; absent: at the end of the listing. */
-  to: Position.optional(),
+  to: ListingPosition.optional(),
   /** Where the rest of the range ends; absent when the range is done. */
   rest: z.object({ until: z.string().optional() }).optional(),
   /** The part of the rest that another worker takes, as a range of its own. */

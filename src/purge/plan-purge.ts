@@ -5,13 +5,13 @@
  * still needs them, and what is shared with a neighbour by path needs no look.
  */
 import { VaultError } from "../foundation/errors.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals, type SealedPoint } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 export interface PlanDeps {
   /** Id of the backup instance. */

@@ -4,12 +4,12 @@ import { CrashSwitch } from "../../test/support/crash-switch.ts";
 import { MemoryAccount, MemoryVault, stampOf } from "../../test/support/memory-account.ts";
 import { entry, writePoint } from "../../test/support/written-points.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { Removal } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { objectPath, purgePath, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
+import type { Removal } from "../vault/vault-files.ts";
 import { planPurge } from "./plan-purge.ts";
 import { encodeJournal, journalOf } from "./purge-journal.ts";
 import {

@@ -1,6 +1,5 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault, type VaultFile } from "../vault/contract.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
@@ -16,6 +15,7 @@ import {
 } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
+import { MOST_REMOVED, type Removal, type SweepableVault, type VaultFile } from "../vault/vault-files.ts";
 import type { PurgePosition } from "./activities.ts";
 import {
   type NeighbourSeals,

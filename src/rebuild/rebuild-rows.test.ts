@@ -10,7 +10,7 @@ import { PolicyRecord } from "../policies/policy-record.ts";
 import { INSTANCE_FILE, purgePath, sealPath, vaultContainerName } from "../vault/names.ts";
 import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-file.ts";
 import { encodeDocument } from "../vault/version.ts";
-import { REBUILD_OUTCOMES, type RebuildCounts, type RebuildFinding, type RebuildResult } from "./contract.ts";
+import { REBUILD_OUTCOMES, type RebuildCounts, type RebuildFinding, type RebuildResult } from "./rebuild-request.ts";
 
 type Rows = RebuildWorld["rows"];
 

@@ -8,7 +8,6 @@ import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import { decodeInstanceFile, type InstanceFile } from "../vault/instance-file.ts";
 import {
   INSTANCE_FILE,
@@ -29,7 +28,7 @@ import {
   vaultFilesContainer,
   vaultOfContainer,
 } from "../vault/vault-file.ts";
-import type { RebuildRequest, RebuildResult, RebuiltKind, VaultAccount } from "./contract.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import {
   type InstancePlace,
   instanceRowOf,
@@ -42,6 +41,7 @@ import {
 } from "./decide-rows.ts";
 import { makeRow, removeUnchanged } from "./make-row.ts";
 import { decodePosition, encodePosition, isAhead, type Position } from "./position.ts";
+import type { RebuildRequest, RebuildResult, RebuiltKind, VaultAccount } from "./rebuild-request.ts";
 import { Tally } from "./tally.ts";
 
 export interface RebuildDeps {

@@ -2,11 +2,13 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { Job, JobRef, RestoreRequest } from "../jobs/contract.ts";
+import type { Job, RestoreRequest } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { type Pin, pin } from "../jobs/pins.ts";
 import { purgePath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import type { BegunRestore, RestoreTarget, RestoreVault } from "./contract.ts";
+import type { BegunRestore } from "./activities.ts";
+import type { RestoreTarget, RestoreVault } from "./restore-target.ts";
 
 export interface BeginRestoreDeps {
   readonly jobs: RecordTable<Job>;

@@ -1,12 +1,14 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { jobUnderWay } from "../jobs/job-under-way.ts";
 import { type WorkRecord, workRows } from "../jobs/work.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import type { LanesMessage, RestoreVault, SegmentMessage } from "./contract.ts";
+import type { LanesMessage, SegmentMessage } from "./messages.ts";
+import type { RestoreVault } from "./restore-target.ts";
 
 /**
  * Lanes of a container: segments of it that are restored at once, and so its messages in the queue, however many segments

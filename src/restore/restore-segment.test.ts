@@ -5,7 +5,7 @@ import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { workRows } from "../jobs/work.ts";
 import { sealPath } from "../vault/names.ts";
-import type { RestoreOutcome, RestoreTarget } from "./contract.ts";
+import type { RestoreOutcome, RestoreTarget } from "./restore-target.ts";
 
 /** Blobs `n000`, `n001` and so on. */
 function blobs(count: number): Record<string, string> {

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
-import type { JobRef } from "../jobs/contract.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { sealPath } from "../vault/names.ts";
 import { FORMAT_MINOR } from "../vault/version.ts";
 import { restoreSegment } from "./restore-segment.ts";

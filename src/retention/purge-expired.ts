@@ -7,8 +7,9 @@ import { listRecords, type RecordTable, updateRecord } from "../foundation/recor
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { ProtectionFiles } from "../instances/protection-files.ts";
 import { ALL_SCHEDULES, type Schedule, scheduleRow } from "../instances/schedules.ts";
-import type { Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { isPinned } from "../jobs/pins.ts";
 import type { PurgeEnd, PurgeInput, PurgePosition } from "../purge/activities.ts";
 import {
@@ -18,10 +19,10 @@ import {
   type PurgeDeps,
   purgeRecoveryPoint,
 } from "../purge/purge-recovery-point.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
+import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/vault-files.ts";
 import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface RetentionDeps extends ReadRetentionDeps {

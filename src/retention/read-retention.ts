@@ -5,12 +5,12 @@ import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { recoveryPointOf } from "../instances/recovery-point-of.ts";
 import type { VaultRecord } from "../instances/vault-record.ts";
 import { findVault, isImmutable } from "../instances/vault-settings.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { type Pin, pinnedPoints } from "../jobs/pins.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { readSeal } from "../vault/read-manifest.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import {
   decideRetention,
   type RetainedPoint,

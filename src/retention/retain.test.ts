@@ -4,7 +4,7 @@ import { crashPoints } from "../../test/support/crash-points.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
-import type { Alert } from "../alerts/contract.ts";
+import type { Alert } from "../alerts/alert.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";

@@ -5,9 +5,9 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import { jobFor } from "../instances/job-for.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import { type Started, type StartedFor, startForInstances } from "../instances/start-for-instances.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { listPurges } from "../purge/purge-recovery-point.ts";
-import type { SweepableVault } from "../vault/contract.ts";
+import type { SweepableVault } from "../vault/vault-files.ts";
 import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface StartDueRetentionDeps extends ReadRetentionDeps {

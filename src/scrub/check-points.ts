@@ -19,7 +19,6 @@ import { readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import { type Compared, compareObjects, type WantedObject } from "./compare-objects.ts";
-import type { PointPosition, ScrubSettings, ScrubVault } from "./contract.ts";
 import { markDamage } from "./damage-runs.ts";
 import { findRunEnds } from "./find-run-ends.ts";
 import {
@@ -32,6 +31,9 @@ import {
   unlessGone,
 } from "./read-points.ts";
 import type { Round } from "./round.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { PointPosition } from "./scrub-state.ts";
+import type { ScrubVault } from "./scrub-vault.ts";
 
 export interface CheckDeps {
   readonly vault: ScrubVault;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { ScrubSettings, ScrubState } from "./contract.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { ScrubState } from "./scrub-state.ts";
 
 const DAY_MS = 86_400_000;
 

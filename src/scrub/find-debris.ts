@@ -4,7 +4,7 @@
  * when the oldest sealed point with a number of at least b has it, because a version lives in an unbroken run of points
  * that begins there. An object that is younger than all points may be needed by the next one. Whatever cannot be told stays.
  */
-import type { VaultFiles } from "../vault/contract.ts";
+
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
@@ -13,6 +13,7 @@ import { indexPath, objectPath, objectPrefixes, parseObjectPath } from "../vault
 import { readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import { unlessDamaged, unlessGone } from "./read-points.ts";
 
 /** A sealed point whose seal was read and is right. */

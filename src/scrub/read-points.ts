@@ -6,11 +6,11 @@
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
 import { indexPath, PURGES_PREFIX, recoveryPointOfSeal, SEALS_PREFIX } from "../vault/names.ts";
 import { readIndex, readSeal } from "../vault/read-manifest.ts";
 import { SEQUENCE_METADATA, type Seal } from "../vault/seal.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 type Files = Pick<VaultFiles, "read" | "list">;
 

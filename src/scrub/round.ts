@@ -1,6 +1,6 @@
-import { MOST_ALERT_NAMES } from "../alerts/contract.ts";
-import type { FilePosition, FindingKind, PointPosition, ScrubCounts, ScrubState } from "./contract.ts";
+import { MOST_ALERT_NAMES } from "../alerts/alert.ts";
 import { addDamage, type Damage, damageFrom, damageOf } from "./damage-runs.ts";
+import type { FilePosition, FindingKind, PointPosition, ScrubCounts, ScrubState } from "./scrub-state.ts";
 
 /** Keeps the row of a round small, whatever the paths are. */
 const LONGEST_NAME = 300;

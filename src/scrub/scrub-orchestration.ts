@@ -1,8 +1,9 @@
 import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
-import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
-import { scrubStep } from "./contract.ts";
+import type { JobStatus } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
+import { scrubStep } from "./activities.ts";
 
 /**
  * Steps of one job: about a day of them. A history is replayed as a whole, so it must not grow without end; a round that

@@ -1,25 +1,21 @@
-import { type Alert, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
+import { type Alert, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
-import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { type InstanceLock, releaseLock } from "../jobs/job-lock.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { isStillWanted } from "../jobs/job-under-way.ts";
 import { checkPoints } from "./check-points.ts";
-import {
-  FINDING_KINDS,
-  NOTHING_COUNTED,
-  SCRUB_ROW,
-  type ScrubSettings,
-  type ScrubState,
-  type ScrubVault,
-} from "./contract.ts";
 import { type FoundPoints, findPoints } from "./read-points.ts";
 import { Round } from "./round.ts";
 import { SCRUB_ALERTS, scrubAlert } from "./scrub-alerts.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import { FINDING_KINDS, NOTHING_COUNTED, SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
+import type { ScrubVault } from "./scrub-vault.ts";
 import { sweepVault } from "./sweep-vault.ts";
 
 export interface ScrubDeps {

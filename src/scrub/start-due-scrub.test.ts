@@ -1,8 +1,9 @@
 import { test } from "vitest";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import type { Job } from "../jobs/contract.ts";
-import { NOTHING_COUNTED, SCRUB_ROW, SCRUB_SETTINGS, type ScrubState } from "./contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { SCRUB_SETTINGS } from "./scrub-settings.ts";
+import { NOTHING_COUNTED, SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
 import { type StartDueScrubDeps, startDueScrubs } from "./start-due-scrub.ts";
 
 const INSTANCE = "1".repeat(32);

@@ -1,12 +1,11 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { type InstanceLock, LOCK_ROW, releaseLock, takeLock } from "../jobs/job-lock.ts";
-import { MOST_REMOVED } from "../vault/contract.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
-import type { FilePosition, ScrubSettings, ScrubVault, StoredFile } from "./contract.ts";
+import { MOST_REMOVED } from "../vault/vault-files.ts";
 import { decideFiles, type SurePoint, type Verdict } from "./find-debris.ts";
 import {
   type FoundPoints,
@@ -17,6 +16,9 @@ import {
   unlessGone,
 } from "./read-points.ts";
 import type { Round } from "./round.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { FilePosition } from "./scrub-state.ts";
+import type { ScrubVault, StoredFile } from "./scrub-vault.ts";
 
 export interface SweepVaultDeps {
   readonly vault: ScrubVault;

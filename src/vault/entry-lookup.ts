@@ -1,8 +1,8 @@
-import type { VaultFiles } from "./contract.ts";
 import { decodeEntry, type Entry, type EntryLine, headOf } from "./entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "./listing-order.ts";
 import { readSegmentLines } from "./read-manifest.ts";
 import type { SegmentRef } from "./segment.ts";
+import type { VaultFiles } from "./vault-files.ts";
 
 /** Segments kept at hand. Names come in an order that is nearly the segments' own, so one of the last has the next. */
 const AT_HAND = 2;

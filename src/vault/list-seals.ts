@@ -1,7 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
-import type { VaultFiles } from "./contract.ts";
 import { recoveryPointOfSeal, SEALS_PREFIX, sealPath } from "./names.ts";
 import { decodeSeal, SEQUENCE_METADATA } from "./seal.ts";
+import type { VaultFiles } from "./vault-files.ts";
 
 export interface SealedPoint {
   readonly id: string;

@@ -1,7 +1,7 @@
-import type { VaultFiles } from "./contract.ts";
 import type { ManifestIndex } from "./manifest-index.ts";
 import { readIndex, readSeal } from "./read-manifest.ts";
 import type { Seal } from "./seal.ts";
+import type { VaultFiles } from "./vault-files.ts";
 
 type Files = Pick<VaultFiles, "read">;
 

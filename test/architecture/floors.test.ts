@@ -136,7 +136,7 @@ test("the linter refuses what the table does not allow", async ({ expect }) => {
     };
     await write("src/jobs/upwards.ts", "../backup/messages.ts");
     await write("src/restore/azure.ts", "@azure/storage-blob");
-    await write("src/backup/downwards.ts", "../jobs/contract.ts");
+    await write("src/backup/downwards.ts", "../jobs/job.ts");
     const biome = join(ROOT, "node_modules/.bin/biome");
     const options = ["lint", "--only=style/noRestrictedImports", "--vcs-enabled=false", "."];
     const { stdout, stderr, status } = spawnSync(biome, options, { cwd: folder, encoding: "utf8" });

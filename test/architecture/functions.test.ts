@@ -8,9 +8,10 @@ import * as messages from "../../src/backup/messages.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { endJob } from "../../src/jobs/end-job.ts";
 import * as purge from "../../src/purge/activities.ts";
-import * as restore from "../../src/restore/contract.ts";
+import * as restore from "../../src/restore/activities.ts";
+import * as restoreMessages from "../../src/restore/messages.ts";
 import * as retention from "../../src/retention/activities.ts";
-import * as scrub from "../../src/scrub/contract.ts";
+import * as scrub from "../../src/scrub/activities.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const registry = new Registry();
@@ -66,7 +67,7 @@ test("every activity and orchestration that the capabilities name is registered"
 test("every queue has a function, and another for what that one gives up", ({ expect }) => {
   const queues = [
     ...[messages.CONTAINER_PLANS_QUEUE, messages.CONTAINER_COPY_QUEUE, messages.MARKER_CHECKS_QUEUE],
-    ...[restore.CONTAINER_RESTORE_PLANS_QUEUE, restore.CONTAINER_RESTORE_QUEUE],
+    ...[restoreMessages.CONTAINER_RESTORE_PLANS_QUEUE, restoreMessages.CONTAINER_RESTORE_QUEUE],
   ];
   const served = triggers("queueTrigger");
   expect(served.map(({ trigger }) => trigger["queueName"]).sort()).toEqual(

@@ -9,7 +9,7 @@ import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/p
 import type { ProtectionFiles } from "../../src/instances/protection-files.ts";
 import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
 import type { PolicyRecord } from "../../src/policies/policy-record.ts";
-import type { VaultAccount } from "../../src/rebuild/contract.ts";
+import type { VaultAccount } from "../../src/rebuild/rebuild-request.ts";
 import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../../src/vault/names.ts";
 import {

@@ -17,18 +17,14 @@ import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Durable, Flow } from "../../src/foundation/flow.ts";
-import type { JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJob, endJobActivity } from "../../src/jobs/end-job.ts";
+import type { JobStatus } from "../../src/jobs/job.ts";
+import type { JobRef } from "../../src/jobs/job-ref.ts";
 import { finishPurges } from "../../src/purge/activities.ts";
+import { beginRestore, checkRestore, planSegments } from "../../src/restore/activities.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
-import {
-  beginRestore,
-  checkRestore,
-  planSegments,
-  restoredEvent,
-  type SegmentMessage,
-} from "../../src/restore/contract.ts";
+import { restoredEvent, type SegmentMessage } from "../../src/restore/messages.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
 import { sealPath } from "../../src/vault/names.ts";

@@ -21,12 +21,12 @@ import type {
   RestoreOutcome,
   RestoreTarget,
   SealedProperties,
-} from "../../src/restore/contract.ts";
-import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+} from "../../src/restore/restore-target.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";
 import { nameComparator } from "../../src/vault/listing-order.ts";
 import { isSourceMarker, ROOT_CONTAINER } from "../../src/vault/names.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/vault-files.ts";
 
 export interface MemoryBlob {
   readonly content: string;

@@ -17,7 +17,7 @@ import { handleArmRequest } from "../../src/api/arm-router.ts";
 import type { HealthProblem } from "../../src/api/health-problem.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { StorageAccounts } from "../../src/instances/storage-accounts.ts";
-import type { Orchestrations } from "../../src/jobs/contract.ts";
+import type { Orchestrations } from "../../src/jobs/orchestrations.ts";
 import { rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
 import type { DatasourceKind } from "../../src/vault/instance-file.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";

@@ -4,10 +4,10 @@ import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/p
 import type { ProtectionFiles } from "../../src/instances/protection-files.ts";
 import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
 import type { PolicyRecord } from "../../src/policies/policy-record.ts";
-import type { VaultAccount } from "../../src/rebuild/contract.ts";
-import type { VaultFile } from "../../src/vault/contract.ts";
+import type { VaultAccount } from "../../src/rebuild/rebuild-request.ts";
 import { INSTANCE_FILE, instanceOfContainer, vaultContainerName } from "../../src/vault/names.ts";
 import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../../src/vault/vault-file.ts";
+import type { VaultFile } from "../../src/vault/vault-files.ts";
 import { encodeDocument } from "../../src/vault/version.ts";
 
 interface MemoryFile {

@@ -16,13 +16,13 @@ import {
   purgeRecoveryPoint,
 } from "../../src/purge/purge-recovery-point.ts";
 import { decideRetention } from "../../src/retention/decide-retention.ts";
-import type { SweepableVault } from "../../src/vault/contract.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { listSeals } from "../../src/vault/list-seals.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
 import { markersPrefix, objectPath, PURGES_PREFIX, purgePath, sealPath } from "../../src/vault/names.ts";
 import type { Seal } from "../../src/vault/seal.ts";
+import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { Crash, type CrashSwitch } from "./crash-switch.ts";
 import type { MemoryAccount, MemoryBlob } from "./memory-account.ts";
 import { Dice } from "./retention-dice.ts";

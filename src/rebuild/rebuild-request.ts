@@ -3,7 +3,7 @@
  * Making the rows of vaults again from the vault account alone, after the tables are lost.
  */
 import type { FailureCode } from "../foundation/errors.ts";
-import type { VaultFiles } from "../vault/contract.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 /** The vault account as a rebuild reads it. */
 export interface VaultAccount {
@@ -14,6 +14,7 @@ export interface VaultAccount {
 }
 
 export const REBUILT_KINDS = ["vault", "policy", "instance", "schedule", "recoveryPoint"] as const;
+
 export type RebuiltKind = (typeof REBUILT_KINDS)[number];
 
 /**
@@ -26,6 +27,7 @@ export type RebuiltKind = (typeof REBUILT_KINDS)[number];
  * - `unreadable`: its document is damaged, missing, or written by a newer version
  */
 export const REBUILD_OUTCOMES = ["made", "kept", "removed", "leftOut", "unreadable"] as const;
+
 export type RebuildOutcome = (typeof REBUILD_OUTCOMES)[number];
 
 export interface RebuildFinding {

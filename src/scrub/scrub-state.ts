@@ -1,63 +1,10 @@
 /**
  * @module
- * The scrub: a slow background check of one backup instance, that what lies in the vault account is what its manifests
- * name, and nothing else. It goes in rounds; a round is worked on in steps by one job or, when that is cancelled or dies,
- * by several.
+ * How far a scrub's round has come. The scrub is a slow background check of one backup instance, that what lies in the vault
+ * account is what its manifests name, and nothing else. A round is worked on in steps by one job or, when that is cancelled or
+ * dies, by several.
  */
 import { z } from "zod";
-import type { Activity } from "../foundation/flow.ts";
-import { JobRef } from "../jobs/contract.ts";
-import type { SweepableVault } from "../vault/contract.ts";
-
-/** What the vault account says of one file. */
-export interface StoredFile {
-  readonly path: string;
-  readonly size: number;
-  /** Content-MD5, base64; absent where the service has none. */
-  readonly md5?: string;
-  /** False: it is the target of a copy that is under way or has failed, or it was archived and cannot be read. */
-  readonly isWhole: boolean;
-  /** The later of its creation and its last change. */
-  readonly writtenAt: Date;
-  /** Changes with every write; opaque. */
-  readonly etag: string;
-}
-
-/** The vault as a scrub reads it. */
-export interface ScrubVault extends SweepableVault {
-  look(path: string): Promise<StoredFile | undefined>;
-  /** Ascending by path, from a path on where there is one; a page may be empty. */
-  listPages(prefix: string, from?: string): AsyncIterable<readonly StoredFile[]>;
-  /** Reads a file piece by piece. @returns undefined when there is none */
-  stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined>;
-}
-
-export interface ScrubSettings {
-  /** How long a step works, ms. It ends at the next look after that. */
-  readonly budgetMs: number;
-  /** Age up to which what no recovery point needs is left alone, ms. */
-  readonly safeAgeMs: number;
-  /** Part of the objects that is re-read in full each round, from 0 to 1. */
-  readonly rereadShare: number;
-  /** Bytes that a step re-reads at most, and so the largest object that is re-read. */
-  readonly rereadBytes: number;
-  /** From the start of a round to that of the next. */
-  readonly everyDays: number;
-  /** Objects that are compared between two looks at the clock. */
-  readonly sliceObjects: number;
-  /** Files that are decided about together: the more, the fewer segments are read twice. */
-  readonly batchFiles: number;
-}
-
-export const SCRUB_SETTINGS: ScrubSettings = {
-  budgetMs: 240_000,
-  safeAgeMs: 14 * 86_400_000,
-  rereadShare: 0.01,
-  rereadBytes: 4 * 2 ** 30,
-  everyDays: 30,
-  sliceObjects: 5_000,
-  batchFiles: 20_000,
-};
 
 /** What a round has come to so far. Repeated in `Job.counts`. */
 export const ScrubCounts = z.object({
@@ -87,6 +34,7 @@ export const ScrubCounts = z.object({
   /** Files that Lakevault would not have written. They stay. */
   notUnderstood: z.int().nonnegative(),
 });
+
 export type ScrubCounts = Readonly<z.infer<typeof ScrubCounts>>;
 
 export const NOTHING_COUNTED: ScrubCounts = {
@@ -110,6 +58,7 @@ export const NOTHING_COUNTED: ScrubCounts = {
 
 /** What can be wrong with what a recovery point needs. */
 export const FINDING_KINDS = ["missing", "altered", "manifests", "unconfirmed"] as const;
+
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 /** How much is wrong with what points need, up to and with the point of a sequence number. */
@@ -119,6 +68,7 @@ export const DamageRun = z.object({
   altered: z.int().nonnegative(),
   manifests: z.int().nonnegative(),
 });
+
 export type DamageRun = Readonly<z.infer<typeof DamageRun>>;
 
 /** In the first half of a round: recovery points before this one are done, and of it what comes before the rest. */
@@ -133,10 +83,12 @@ export const PointPosition = z.object({
   /** Objects up to this path are done; empty: none. */
   after: z.string(),
 });
+
 export type PointPosition = Readonly<z.infer<typeof PointPosition>>;
 
 /** In the second half: files up to this path are done. */
 export const FilePosition = z.object({ phase: z.literal("files"), after: z.string() });
+
 export type FilePosition = Readonly<z.infer<typeof FilePosition>>;
 
 /** How far the round of an instance has come. Partition: instance id; row: {@link SCRUB_ROW}. */
@@ -165,12 +117,7 @@ export const ScrubState = z.object({
     unconfirmed: z.array(z.string()),
   }),
 });
+
 export type ScrubState = Readonly<z.infer<typeof ScrubState>>;
 
 export const SCRUB_ROW = "round";
-
-/** Works on the round of a job's instance for a while. Answers whether there is nothing more to do for the job. */
-export const scrubStep: Activity<JobRef, { readonly isDone: boolean }> = {
-  name: "scrubStep",
-  parse: (input) => JobRef.parse(input),
-};

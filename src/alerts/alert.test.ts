@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import { Alert, type Condition, raiseAlert, resolveAlerts } from "./contract.ts";
+import { Alert, type Condition, raiseAlert, resolveAlerts } from "./alert.ts";
 
 const VAULT = "vault";
 const at = (hour: number): Date => new Date(Date.UTC(2026, 0, 1, hour));

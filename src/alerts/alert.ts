@@ -37,6 +37,7 @@ export const Alert = z.object({
   /** When it was looked for and not found any more, ISO 8601 UTC. Absent: it is open. */
   resolvedAt: z.string().optional(),
 });
+
 export type Alert = Readonly<z.infer<typeof Alert>>;
 
 /** What is found; when is told apart. */

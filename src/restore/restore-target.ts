@@ -1,48 +1,11 @@
 /**
  * @module
- * What a restore says to its queue and activities, and what it needs of the vault and the target.
+ * What a restore needs of the target account and of the vault.
  */
-import { z } from "zod";
-import type { Activity } from "../foundation/flow.ts";
-import { JobRef, type JobTotals } from "../jobs/contract.ts";
-import type { VaultFiles } from "../vault/contract.ts";
+
 import type { Entry } from "../vault/entry.ts";
 import type { Seal, Warning } from "../vault/seal.ts";
-
-/** Queue `container-restore-plans`: send the restore of one container off. */
-export const LanesMessage = JobRef.extend({ container: z.string() });
-export type LanesMessage = Readonly<z.infer<typeof LanesMessage>>;
-
-/** Queue `container-restore`: copy one segment out of the vault, then go on with the next one of its lane. */
-export const SegmentMessage = JobRef.extend({
-  container: z.string(),
-  /** Ordinal of the segment in the container's index. */
-  segment: z.int().nonnegative(),
-  /** Lanes that the container is restored in: the lane's next segment is so many further. Absent: there is no next. */
-  lanes: z.int().positive().optional(),
-});
-export type SegmentMessage = Readonly<z.infer<typeof SegmentMessage>>;
-
-export const CONTAINER_RESTORE_PLANS_QUEUE = "container-restore-plans";
-export const CONTAINER_RESTORE_QUEUE = "container-restore";
-
-/** Raised to the restore's orchestration when all segments of the container are in the target. */
-export function restoredEvent(container: string): string {
-  return `restored.${container.replaceAll("$", "_")}`;
-}
-
-export interface BegunRestore {
-  /** False: the job has ended before, and there is nothing to do. */
-  readonly begun: boolean;
-  readonly containers: readonly string[];
-}
-
-const activity = <Out>(name: string): Activity<JobRef, Out> => ({ name, parse: (input) => JobRef.parse(input) });
-
-export const beginRestore = activity<BegunRestore>("beginRestore");
-/** Answers with the containers to wait for: those that have segments. */
-export const planSegments = activity<string[]>("planSegments");
-export const checkRestore = activity<JobTotals>("checkRestore");
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 /** One blob as the target lists it. */
 export interface RestoredBlob {

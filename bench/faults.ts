@@ -34,7 +34,7 @@ const POLL_MS = 500;
 /** Of all requests; each kind as often as each other. */
 const FAULTY_SHARE = 0.2;
 const KINDS = ["busy", "busy-soon", "error", "reset", "cut", "delay"] as const;
-const LONGEST_DELAY_MS = 3_000;
+const MAX_DELAY_MS = 3_000;
 const RETRY_AFTER = { "retry-after": "1" };
 
 /** A backup that takes longer counts as failed. */
@@ -59,7 +59,7 @@ class Chaos {
       if (kind === undefined) return 0;
       this.happened.set(kind, (this.happened.get(kind) ?? 0) + 1);
       this.#faults.set(url, kind);
-      return kind === "delay" ? this.#random() * LONGEST_DELAY_MS : 0;
+      return kind === "delay" ? this.#random() * MAX_DELAY_MS : 0;
     };
     wire.fault = (_method, url) => {
       const kind = this.#faults.get(url);

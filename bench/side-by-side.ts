@@ -41,7 +41,7 @@ type AccountName = (typeof LOCAL_ACCOUNTS)[number] | (typeof OTHER_ACCOUNTS)[num
 /** Time between two looks at a job: what the looks cost is to be lost in what the job does. */
 const POLL_MS = 2_000;
 
-const MOST_COMPLAINTS = 20;
+const MAX_COMPLAINTS = 20;
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -351,7 +351,7 @@ export function showComplaints(open: SideBySide): void {
   const complaints = open.complaints();
   if (complaints.length === 0) return;
   console.log(`the host complained ${complaints.length} times:`);
-  for (const line of complaints.slice(0, MOST_COMPLAINTS)) console.log(`  ${line}`);
+  for (const line of complaints.slice(0, MAX_COMPLAINTS)) console.log(`  ${line}`);
 }
 
 export function tabulateRuns(runs: readonly Run[]): Table {

@@ -4,7 +4,7 @@
  */
 import { RestError, type TableServiceClientOptions } from "@azure/data-tables";
 
-const MOST_TRIES = 5;
+const MAX_ATTEMPTS = 5;
 
 /** "Error reading response as text: aborted" */
 export function isCutAnswer(error: unknown): boolean {
@@ -24,7 +24,7 @@ export const READ_AGAIN_WHEN_CUT: AdditionalPolicy = {
         try {
           return await next(request);
         } catch (error) {
-          if (!isSafe || !isCutAnswer(error) || tried === MOST_TRIES) throw error;
+          if (!isSafe || !isCutAnswer(error) || tried === MAX_ATTEMPTS) throw error;
         }
       }
     },

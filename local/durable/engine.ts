@@ -54,7 +54,7 @@ export interface EngineOptions {
 }
 
 const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 30_000;
+const MAX_RETRY_MS = 30_000;
 const INSTANCES_LOADED_AT_ONCE = 8;
 
 export interface DurableHostOptions extends Omit<EngineOptions, "store"> {
@@ -541,7 +541,7 @@ export class Engine implements Orchestrations {
    */
   async #recover(instance: Instance, error: unknown): Promise<void> {
     const { instanceId, name } = instance.record;
-    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** instance.failures, LONGEST_RETRY_MS);
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** instance.failures, MAX_RETRY_MS);
     instance.failures += 1;
     this.#options.log.warn(
       `an episode of '${name}' (${instanceId}) did not succeed, trying again in ${delayMs} ms: ${messageOf(error)}`,

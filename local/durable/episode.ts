@@ -29,7 +29,7 @@ export interface Episode {
 }
 
 const NOTHING_OPEN: ReadonlySet<number> = new Set();
-const MOST_CUSTOM_STATUS_KB = 16;
+const MAX_CUSTOM_STATUS_KB = 16;
 
 /** Ends the instance at once, without its code. */
 export function terminated(record: InstanceRecord, event: ExecutionTerminated, at: string): Episode {
@@ -74,8 +74,8 @@ export function answered(
   }
   const customStatus = state.customStatus === undefined ? null : JSON.stringify(state.customStatus);
   const customStatusKb = Math.ceil(((customStatus?.length ?? 0) * 2) / 1024);
-  if (customStatusKb > MOST_CUSTOM_STATUS_KB) {
-    const size = `The UTF-16 size of the JSON-serialized payload must not exceed ${MOST_CUSTOM_STATUS_KB} KB.`;
+  if (customStatusKb > MAX_CUSTOM_STATUS_KB) {
+    const size = `The UTF-16 size of the JSON-serialized payload must not exceed ${MAX_CUSTOM_STATUS_KB} KB.`;
     return failed(record, incoming, `${size} The current payload size is ${customStatusKb} KB.`, at);
   }
   const instance = { ...record, parentInstanceId: record.parent?.instanceId ?? null };

@@ -32,7 +32,7 @@ export interface ApiAddress {
 }
 
 const WEBHOOK_PATH = "/runtime/webhooks/durabletask";
-const LONGEST_INSTANCE_ID = 100;
+const MAX_INSTANCE_ID_LENGTH = 100;
 const DEFAULT_PAGE_SIZE = 100;
 const CONTINUATION_HEADER = "x-ms-continuation-token";
 const STATUSES: readonly RuntimeStatus[] = ["Pending", "Running", "Suspended", "Completed", "Failed", "Terminated"];
@@ -286,8 +286,8 @@ function refusedId(instanceId: string): string | undefined {
   if ([...instanceId].some((character) => "/\\#?".includes(character) || character < " ")) {
     return "Orchestration instance ids must not contain /, \\, #, ?, or control characters.";
   }
-  if (instanceId.length > LONGEST_INSTANCE_ID) {
-    return `Instance ID lengths must not exceed ${LONGEST_INSTANCE_ID} characters.`;
+  if (instanceId.length > MAX_INSTANCE_ID_LENGTH) {
+    return `Instance ID lengths must not exceed ${MAX_INSTANCE_ID_LENGTH} characters.`;
   }
   return undefined;
 }

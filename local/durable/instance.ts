@@ -1,5 +1,5 @@
 import { type ClientEvent, type CompletionEvent, EventType, type HistoryEvent } from "./history.ts";
-import { type ClientMessage, type InstanceRecord, MOST_CONSUMED, type Revision, type StoredInstance } from "./store.ts";
+import { type ClientMessage, type InstanceRecord, MAX_CONSUMED, type Revision, type StoredInstance } from "./store.ts";
 
 /** Something for the next episode; `key` is set on what a client said, which is stored. */
 export interface Message {
@@ -104,7 +104,7 @@ export class Instance {
     let fromClients = 0;
     const tooMany = this.inbox.findIndex(({ key }) => {
       if (key !== undefined) fromClients += 1;
-      return fromClients > MOST_CONSUMED;
+      return fromClients > MAX_CONSUMED;
     });
     return this.inbox.slice(0, tooMany === -1 ? undefined : tooMany);
   }

@@ -8,7 +8,7 @@ import {
   type InstanceQuery,
   type InstanceRecord,
   isFinished,
-  MOST_CONSUMED,
+  MAX_CONSUMED,
   type Revision,
   StoreConflict,
   type StoredInstance,
@@ -77,7 +77,7 @@ export class MemoryStore implements DurableStore {
       throw new StoreConflict(`instance '${commit.record.instanceId}' has changed`);
     }
     const kept = new Set(commit.kept.map(({ key }) => key));
-    if (commit.consumed.length > MOST_CONSUMED || commit.consumed.some((key) => kept.has(key))) {
+    if (commit.consumed.length > MAX_CONSUMED || commit.consumed.some((key) => kept.has(key))) {
       throw new Error("the commit does not fit into one transaction");
     }
     if (commit.record.generation !== slot.record.generation) slot.history = [];

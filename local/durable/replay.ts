@@ -93,7 +93,7 @@ export function replay(
 class OrchestrationFault extends Error {}
 
 const DAY_MS = 86_400_000;
-const LONGEST_SHORT_TIMER_MS = 6 * DAY_MS;
+const MAX_SHORT_TIMER_MS = 6 * DAY_MS;
 const LONG_TIMER_PIECE_MS = 3 * DAY_MS;
 
 const ActionType = {
@@ -297,7 +297,7 @@ class Run {
 
   #createTimer(fireAtMs: number, isCancelled: boolean): Task {
     if (Number.isNaN(fireAtMs)) throw this.#fault("a timer was created with an invalid date");
-    const isLong = fireAtMs - this.#nowMs > LONGEST_SHORT_TIMER_MS;
+    const isLong = fireAtMs - this.#nowMs > MAX_SHORT_TIMER_MS;
     if (isCancelled) {
       const task = this.#scheduleTimer(isLong ? this.#nowMs + LONG_TIMER_PIECE_MS : fireAtMs);
       this.#open.delete(this.#nextId - 1);
@@ -440,7 +440,7 @@ function difference(met: ScheduledEvent, replayed: Command | undefined): string 
 /** The pause after the attempt with this number, the first being 1. */
 function retryDelayMs(policy: RetryPolicy, attempt: number): number {
   const grown = policy.firstRetryIntervalInMilliseconds * (policy.backoffCoefficient ?? 1) ** (attempt - 1);
-  return Math.min(grown, policy.maxRetryIntervalInMilliseconds ?? LONGEST_SHORT_TIMER_MS);
+  return Math.min(grown, policy.maxRetryIntervalInMilliseconds ?? MAX_SHORT_TIMER_MS);
 }
 
 function whenAll(children: readonly Task[]): Task {

@@ -78,14 +78,14 @@ export interface Commit {
   /** With a new generation, the history starts empty. */
   readonly record: InstanceRecord;
   readonly newEvents: readonly HistoryEvent[];
-  /** Keys of messages that are in the history now, at most `MOST_CONSUMED`. */
+  /** Keys of messages that are in the history now, at most `MAX_CONSUMED`. */
   readonly consumed: readonly string[];
   /** Messages that must be there afterwards, whether or not they are there now; none of them is in `consumed`. */
   readonly kept: readonly ClientMessage[];
 }
 
 /** A commit fits into one transaction of 100 operations with this many messages to remove. */
-export const MOST_CONSUMED = 80;
+export const MAX_CONSUMED = 80;
 
 export interface InstanceQuery {
   readonly createdFrom?: Date | undefined;

@@ -37,10 +37,10 @@ import {
 /** A table property holds 32,768 UTF-16 units. */
 const PIECE_LENGTH = 32_000;
 /** Longer texts go to a blob: an entity is 1 MiB at most, with three such texts in row `i`. */
-const MOST_INLINE_LENGTH = 3 * PIECE_LENGTH;
-const MOST_OPERATIONS = 100;
+const MAX_INLINE_LENGTH = 3 * PIECE_LENGTH;
+const MAX_OPERATIONS = 100;
 /** A transaction is 4 MiB at most; texts count twice, and the rest is for names and the envelope. */
-const MOST_TRANSACTION_LENGTH = 1_500_000;
+const MAX_TRANSACTION_LENGTH = 1_500_000;
 const OPERATION_LENGTH = 2_000;
 
 const INSTANCE_ROW = "i";
@@ -204,7 +204,7 @@ export class TableStore implements DurableStore {
     const fits = batches([...before, ...core]).length === 1;
     if (!fits) for (const batch of batches(before)) await this.#submit(batch);
     const last = fits ? [...core, ...before] : core;
-    const afterInLast = after.slice(0, MOST_OPERATIONS - last.length);
+    const afterInLast = after.slice(0, MAX_OPERATIONS - last.length);
     const [etag] = await this.#submit([...last, ...afterInLast]);
     for (const batch of batches(after.slice(afterInLast.length))) await this.#submit(batch);
     if (etag === undefined) throw new Error("the table service has not answered with an ETag");
@@ -315,7 +315,7 @@ export class TableStore implements DurableStore {
   async #writeText(property: string, text: string | null, blob: string): Promise<Record<string, string>> {
     if (text === null) return {};
     const ascii = asAscii(text);
-    if (ascii.length > MOST_INLINE_LENGTH) {
+    if (ascii.length > MAX_INLINE_LENGTH) {
       const bytes = Buffer.from(text);
       await this.#blobs.getBlockBlobClient(blob).upload(bytes, bytes.length);
       return { [`${property}Blob`]: blob };
@@ -352,7 +352,7 @@ function joined(events: readonly string[]): string[] {
   let row: string[] = [];
   let length = 0;
   for (const text of events) {
-    if (row.length > 0 && length + text.length > MOST_INLINE_LENGTH) {
+    if (row.length > 0 && length + text.length > MAX_INLINE_LENGTH) {
       rows.push(`[${row.join(",")}]`);
       row = [];
       length = 0;
@@ -370,7 +370,7 @@ function batches(actions: readonly TransactionAction[]): TransactionAction[][] {
   let length = 0;
   for (const action of actions) {
     const actionLength = OPERATION_LENGTH + (action[0] === "delete" ? 0 : JSON.stringify(action[1]).length);
-    if (batch.length === MOST_OPERATIONS || (batch.length > 0 && length + actionLength > MOST_TRANSACTION_LENGTH)) {
+    if (batch.length === MAX_OPERATIONS || (batch.length > 0 && length + actionLength > MAX_TRANSACTION_LENGTH)) {
       all.push(batch);
       batch = [];
       length = 0;

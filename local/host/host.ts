@@ -90,13 +90,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
       return await start(options, undo);
     } catch (error) {
       for (const step of undo.reverse()) await step();
-      if (!isCutAnswer(error) || tried === MOST_STARTS) throw error;
+      if (!isCutAnswer(error) || tried === MAX_STARTS) throw error;
     }
   }
 }
 
 /** A start of which an answer of the storage account was cut is undone and begun anew. */
-const MOST_STARTS = 3;
+const MAX_STARTS = 3;
 
 async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Promise<Host> {
   const scriptRoot = resolve(options.scriptRoot);

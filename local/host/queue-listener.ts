@@ -9,7 +9,7 @@
 import type { DequeuedMessageItem } from "@azure/storage-queue";
 import type { HostClock, HostLog, InvocationResponse, TypedData } from "../contract.ts";
 import type { QueueConfig } from "./host-config.ts";
-import { openBackOff, type QueuePace } from "./queue-pace.ts";
+import { openBackoff, type QueuePace } from "./queue-pace.ts";
 import { statusOf } from "./storage-error.ts";
 
 /** How often a full listener looks whether it has room again; a bell tells it earlier. */
@@ -98,9 +98,9 @@ export function openQueueListener(options: QueueListenerOptions): QueueListener 
   };
 
   const listen = async (): Promise<void> => {
-    const backOff = openBackOff(pace);
+    const backoff = openBackoff(pace);
     const pause = async (): Promise<void> => {
-      const ms = backOff(found);
+      const ms = backoff(found);
       found = false;
       await bell.wait(ms);
     };

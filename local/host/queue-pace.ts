@@ -9,8 +9,8 @@ export interface QueuePace {
   readonly leaseMs: number;
   readonly renewMs: number;
   /** The pause after the first look at an empty queue; each further one is longer, up to the longest. */
-  readonly shortestPauseMs: number;
-  readonly longestPauseMs: number;
+  readonly minPauseMs: number;
+  readonly maxPauseMs: number;
   /** Looks again at once after each message, and not only when there were as many as were asked for. */
   readonly asksUntilEmpty: boolean;
   /** Looks at once when this host itself has put a message there. */
@@ -26,7 +26,7 @@ const IDLE_PAUSE_MS = 500;
 export function developmentPace(maxPollingIntervalMs: number): QueuePace {
   const pauseMs = Math.min(maxPollingIntervalMs, IDLE_PAUSE_MS);
   return {
-    ...{ leaseMs: 20_000, renewMs: 5_000, shortestPauseMs: pauseMs, longestPauseMs: pauseMs },
+    ...{ leaseMs: 20_000, renewMs: 5_000, minPauseMs: pauseMs, maxPauseMs: pauseMs },
     ...{ asksUntilEmpty: false, isWoken: true, makesQueues: true },
   };
 }
@@ -43,7 +43,7 @@ export function developmentPace(maxPollingIntervalMs: number): QueuePace {
 export function productionPace(maxPollingIntervalMs: number): QueuePace {
   return {
     ...{ leaseMs: 600_000, renewMs: 300_000 },
-    ...{ shortestPauseMs: Math.min(100, maxPollingIntervalMs), longestPauseMs: maxPollingIntervalMs },
+    ...{ minPauseMs: Math.min(100, maxPollingIntervalMs), maxPauseMs: maxPollingIntervalMs },
     ...{ asksUntilEmpty: true, isWoken: false, makesQueues: false },
   };
 }
@@ -56,15 +56,15 @@ const JITTER = 0.2;
  *
  * @returns what tells the next pause; its argument: whether there was a message since the last
  */
-export function openBackOff(
-  { shortestPauseMs, longestPauseMs }: Pick<QueuePace, "shortestPauseMs" | "longestPauseMs">,
+export function openBackoff(
+  { minPauseMs, maxPauseMs }: Pick<QueuePace, "minPauseMs" | "maxPauseMs">,
   random: () => number = Math.random,
 ): (found: boolean) => number {
   let empty = 0;
   return (found) => {
     empty = found ? 1 : empty + 1;
-    if (empty === 1) return shortestPauseMs;
-    const grown = shortestPauseMs * (1 + (1 - JITTER + 2 * JITTER * random()) * 2 ** (empty - 2));
-    return Math.min(grown, longestPauseMs);
+    if (empty === 1) return minPauseMs;
+    const grown = minPauseMs * (1 + (1 - JITTER + 2 * JITTER * random()) * 2 ** (empty - 2));
+    return Math.min(grown, maxPauseMs);
   };
 }

@@ -10,7 +10,7 @@ import { listRecords, type RecordTable, updateRecord } from "../foundation/recor
 export const ALERT_SEVERITIES = ["warning", "critical"] as const;
 
 /** Names that an alert tells at most; all others are counted. */
-export const MOST_ALERT_NAMES = 20;
+export const MAX_ALERT_NAMES = 20;
 
 /** Partition: vault key; row: {@link alertRow}. */
 export const Alert = z.object({
@@ -28,7 +28,7 @@ export const Alert = z.object({
   details: z.object({
     counts: z.record(z.string(), z.number()),
     /** The first of what it is about. */
-    names: z.array(z.string()).max(MOST_ALERT_NAMES),
+    names: z.array(z.string()).max(MAX_ALERT_NAMES),
   }),
   /** When the condition was first found since it was last absent, ISO 8601 UTC. */
   raisedAt: z.string(),

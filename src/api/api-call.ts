@@ -72,12 +72,12 @@ export interface ApiSettings {
   /** Seconds that a client is asked to wait between two looks at an operation; an integer, 0 or more. */
   readonly retryAfterSeconds: number;
   /** Chosen containers of one backup instance at most. */
-  readonly mostContainers: number;
+  readonly maxContainers: number;
 }
 
 export const DEFAULT_RETRY_AFTER_SECONDS = 10;
 /** Azure's own limit. */
-export const DEFAULT_MOST_CONTAINERS = 100;
+export const DEFAULT_MAX_CONTAINERS = 100;
 
 export interface ApiDeps {
   readonly tables: ApiTables;

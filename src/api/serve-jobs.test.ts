@@ -183,6 +183,7 @@ describe("a job at work", () => {
     const { extendedInfo } = (await propertiesOf(app, job)) as {
       extendedInfo: { additionalDetails: Record<string, string>; subTasks: { taskName: string }[] };
     };
+    expect(extendedInfo.additionalDetails["containersListed"]).toBe("the first 100 of 3000");
     expect(extendedInfo.additionalDetails["containersTold"]).toBe("the first 100 of 3000");
     expect(extendedInfo.additionalDetails["containers"]?.split(",")).toEqual(containers.slice(0, 100));
     expect(extendedInfo.subTasks.slice(1).map(({ taskName }) => taskName)).toEqual(containers.slice(0, 100));

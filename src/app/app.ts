@@ -147,7 +147,7 @@ export function composeApp(config: Config, clock: Clock): App {
     rangeSettings: {
       ...RANGE_SETTINGS,
       budgetMs: config.pieceBudgetMs,
-      mostNames: 2 * config.rangeNames,
+      maxNames: 2 * config.rangeNames,
       segmentSizes: segmentSizesOf(config.segmentEntries),
     },
     restoreSettings: { ...RESTORE_SETTINGS, budgetMs: config.pieceBudgetMs },

@@ -71,7 +71,7 @@ test("a body that nobody asked for is thrown away", async ({ expect }) => {
   expect(seen.taken).toBe(2);
 });
 
-test("a body that never ends keeps nobody waiting for ever", async ({ expect }) => {
+test("a body that never ends keeps nobody waiting forever", async ({ expect }) => {
   const { stream } = arriving([new Uint8Array(1)], "hangs");
   const body = new RequestBody(stream, { readMs: 5, discardMs: 5 });
   await expect(body.read(10)).rejects.toMatchObject({ code: "request/incomplete" });

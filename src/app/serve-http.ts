@@ -52,7 +52,7 @@ async function serve(
         settings: {
           access: config.access,
           retryAfterSeconds: config.retryAfterSeconds,
-          mostContainers: config.mostContainers,
+          maxContainers: config.maxContainers,
         },
         logFailure: ({ requestId, method, path, error }) => {
           context.error(`request '${requestId}': ${method} ${path}`, cleanError(error));

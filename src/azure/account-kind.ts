@@ -1,5 +1,5 @@
 import { isPassing } from "../foundation/adaptive-pool.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { mapError, statusOf } from "./map-error.ts";
 

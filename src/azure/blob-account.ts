@@ -21,6 +21,7 @@ import {
 } from "@azure/storage-blob";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { MINUTE_MS } from "../foundation/durations.ts";
 import { present } from "../foundation/present.ts";
 import { outsideTime } from "./function-time.ts";
 import { PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
@@ -63,19 +64,18 @@ export interface BlobAccountOptions {
 const SLOWEST_BYTES_PER_MS = 2 ** 21 / 1_000;
 
 /** Blocks that are copied into one account at once, by all copies of large blobs in this process together. */
-const MOST_BLOCKS_AT_ONCE = 32;
+const MAX_CONCURRENT_BLOCKS = 32;
 const BLOCK_PATIENCE_MS = 60_000;
 
 const STORAGE_SCOPE = "https://storage.azure.com/.default";
 
-const MINUTE_MS = 60_000;
 /** Clocks of two machines differ; a signature that begins a little before now is taken by both. */
 const SIGNATURE_SKEW_MS = 5 * MINUTE_MS;
 const SIGNATURE_LIFE_MS = 120 * MINUTE_MS;
 /** Asynchronous copies are best effort; a slow one moves a MiB a second. */
 const BACKGROUND_BYTES_PER_MS = 2 ** 20 / 1_000;
 /** The longest life of a signature: the key that makes it lives a little longer, and at most seven days. */
-const LONGEST_SIGNATURE_MS = 6 * 24 * 60 * MINUTE_MS;
+const MAX_SIGNATURE_MS = 6 * 24 * 60 * MINUTE_MS;
 /** @see https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key */
 const DELEGATION_LIFE_MS = 7 * 24 * 60 * MINUTE_MS - 2 * SIGNATURE_SKEW_MS;
 /** A signature that is handed out is good for at least this long. */
@@ -115,7 +115,7 @@ export class BlobAccount {
     this.serviceOnce = new BlobServiceClient(url, this.#pipeline("once"));
     this.name = this.service.accountName;
     this.blocks = new AdaptivePool(
-      { widest: MOST_BLOCKS_AT_ONCE, patienceMs: options.blockPatienceMs ?? BLOCK_PATIENCE_MS },
+      { widest: MAX_CONCURRENT_BLOCKS, patienceMs: options.blockPatienceMs ?? BLOCK_PATIENCE_MS },
       { clock, random: Math.random, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
     );
   }
@@ -200,7 +200,7 @@ export class BlobAccount {
    * again as a slow copy of so many bytes takes, because the service reads the source with it up to the end of the copy.
    */
   async signedUrl(blob: BlobClient, bytes: number, snapshot?: string): Promise<string> {
-    const lifeMs = Math.min(SIGNATURE_LIFE_MS + Math.ceil(bytes / BACKGROUND_BYTES_PER_MS), LONGEST_SIGNATURE_MS);
+    const lifeMs = Math.min(SIGNATURE_LIFE_MS + Math.ceil(bytes / BACKGROUND_BYTES_PER_MS), MAX_SIGNATURE_MS);
     const what = {
       containerName: blob.containerName,
       blobName: blob.name,

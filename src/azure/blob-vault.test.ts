@@ -279,7 +279,7 @@ describe("a marker is copied", () => {
     expect(copy?.header("x-ms-source-if-match")).toBeUndefined();
   });
 
-  test("again when another has written it meanwhile, but not for ever", async ({ expect }) => {
+  test("again when another has written it meanwhile, but not forever", async ({ expect }) => {
     const estate = open();
     const { service } = estate;
     const { etag } = service.blobs.put("prodlake", "raw", NAME, { content: Buffer.from("new") });

@@ -26,7 +26,7 @@ import {
   type CopyRequest,
   type CopyResult,
   ifUnchanged,
-  MOST_BLOCKS,
+  MAX_BLOCKS,
   newBlobOf,
   ONLY_IF_FREE,
   sourceOf,
@@ -84,7 +84,7 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   const source = sourceOf(request);
   // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
   const blob = request.to.account.pinnedTo(quoted(unquoted(properties.etag)), newBlobOf(request));
-  const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MOST_BLOCKS));
+  const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MAX_BLOCKS));
   const version = versionMark(request, properties.etag, blockBytes);
   const blocks = Array.from({ length: Math.ceil(request.size / blockBytes) }, (_, n) => n);
   const goesOn = request.goesOn ?? (() => true);

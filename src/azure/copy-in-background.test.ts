@@ -227,7 +227,7 @@ describe("beside other executions", () => {
     await expect(unnamed.copy()).rejects.toThrow("did not name it");
   });
 
-  test("a copy that never comes to an end is told, and not tried for ever", async ({ expect }) => {
+  test("a copy that never comes to an end is told, and not tried forever", async ({ expect }) => {
     const estate = open();
     estate.service.script = (_, asked) => (asked.endsWith("?snapshot") ? refusal(412, "ConditionNotMet") : undefined);
     await expect(estate.copy()).rejects.toMatchObject({ code: "storage/unavailable" });

@@ -69,7 +69,7 @@ export type CopyResult =
 export interface CopyLimits {
   /** Longest blob that one synchronous request copies, bytes. */
   readonly wholeBytes: number;
-  /** Usual length of a block, bytes; longer where a blob would have more than {@link MOST_BLOCKS}. */
+  /** Usual length of a block, bytes; longer where a blob would have more than {@link MAX_BLOCKS}. */
   readonly blockBytes: number;
   /** Blocks of one blob copied at once; those of all blobs together are limited by the account. */
   readonly blockWidth: number;
@@ -79,7 +79,7 @@ export interface CopyLimits {
 }
 
 const MIB = 2 ** 20;
-export const MOST_BLOCKS = 50_000;
+export const MAX_BLOCKS = 50_000;
 
 export const COPY_LIMITS: CopyLimits = {
   wholeBytes: 256 * MIB,

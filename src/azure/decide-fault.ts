@@ -15,10 +15,10 @@ export type FaultSide = "source" | "vault";
  * - `container-skipped`: the container is left out as a whole and named in the seal
  * - `job-failed`: there is no recovery point
  */
-export type Verdict = "retry" | "warning" | "container-skipped" | "job-failed";
+export type FaultVerdict = "retry" | "warning" | "container-skipped" | "job-failed";
 
 export interface FaultDecision {
-  readonly verdict: Verdict;
+  readonly verdict: FaultVerdict;
   readonly reason: string;
 }
 

@@ -18,17 +18,17 @@ import {
 import { type BlobServiceClient, type ContainerClient, RestError } from "@azure/storage-blob";
 import { present } from "../foundation/present.ts";
 import type { BlobAccount, Tries } from "./blob-account.ts";
-import { LARGEST_PAGE } from "./listed-blobs.ts";
+import { MAX_PAGE_SIZE } from "./listed-blobs.ts";
 import { type ListedPage, parseListing } from "./parse-listing.ts";
 import { ANSWER_CUT, tryRequest } from "./request-tries.ts";
 
-export interface ListBlobsOptions {
+export interface ListPagesOptions {
   /** Absent: all names. */
   readonly prefix?: string;
   /** The first name, included, in listing order; absent or empty: from the beginning. */
   readonly startFrom?: string;
   readonly include?: readonly ("metadata" | "tags" | "snapshots" | "copy")[];
-  /** Names asked for in one call; absent: {@link LARGEST_PAGE}. */
+  /** Names asked for in one call; absent: {@link MAX_PAGE_SIZE}. */
   readonly pageSize?: number;
   /** Absent: `patient`. */
   readonly tries?: Tries;
@@ -43,9 +43,9 @@ export interface ListBlobsOptions {
 export async function* listBlobPages(
   account: BlobAccount,
   container: string,
-  options: ListBlobsOptions = {},
+  options: ListPagesOptions = {},
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
-  const { prefix, startFrom, include = [], pageSize = LARGEST_PAGE, tries = "patient" } = options;
+  const { prefix, startFrom, include = [], pageSize = MAX_PAGE_SIZE, tries = "patient" } = options;
   const query = { restype: "container", prefix, startFrom, include: include.join(","), maxresults: String(pageSize) };
   yield* pagesOf(account, account.container(container, "once"), query, tries);
 }
@@ -57,7 +57,7 @@ export async function* listBlobPages(
  * @see https://learn.microsoft.com/rest/api/storageservices/list-containers2
  */
 export function listContainerPages(account: BlobAccount): AsyncGenerator<ListedPage["blobs"], void, undefined> {
-  const query = { include: "metadata", maxresults: String(LARGEST_PAGE) };
+  const query = { include: "metadata", maxresults: String(MAX_PAGE_SIZE) };
   return pagesOf(account, account.serviceOnce, query, "patient");
 }
 
@@ -73,7 +73,7 @@ async function* pagesOf(
   do {
     const page = await readPage(account, client, { ...query, comp: "list", marker }, tries);
     yield page.blobs;
-    // Asked again it would go round for ever.
+    // Asked again it would go round forever.
     if (page.nextMarker !== "" && page.nextMarker === marker) {
       throw new RestError(`a listing of storage account '${account.name}' does not get on`, { code: ANSWER_CUT });
     }

@@ -11,7 +11,7 @@ interface Reply {
   readonly body?: string;
 }
 
-/** Plays a service: each try meets the next of these, and the last for ever. Sleeping makes time pass, nothing else does. */
+/** Plays a service: each try meets the next of these, and the last forever. Sleeping makes time pass, nothing else does. */
 function play(...turns: readonly (Reply | Error)[]) {
   const sleeps: number[] = [];
   let now = 0;
@@ -98,7 +98,7 @@ test("back-offs double up to the longest until patience is over, and the last fa
   expect,
 }) => {
   const { run, sleeps, tries } = play(reset);
-  await expect(run({ firstBackOffMs: 100, longestBackOffMs: 1_000, patienceMs: 3_000 })).rejects.toBe(reset);
+  await expect(run({ firstBackoffMs: 100, maxBackoffMs: 1_000, patienceMs: 3_000 })).rejects.toBe(reset);
   expect(sleeps).toEqual([50, 100, 200, 400, 500, 500, 500, 500]);
   expect(tries()).toBe(9);
 });

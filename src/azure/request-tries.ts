@@ -19,9 +19,9 @@ export interface TrySettings {
   /** No try begins later than this after the first, ms; 0: it is tried once. */
   readonly patienceMs: number;
   /** Longest back-off after a first failure, ms; it doubles with each further one. */
-  readonly firstBackOffMs: number;
+  readonly firstBackoffMs: number;
   /** Longest back-off of all, ms. */
-  readonly longestBackOffMs: number;
+  readonly maxBackoffMs: number;
 }
 
 /**
@@ -33,8 +33,8 @@ export interface TrySettings {
 export const PATIENT: TrySettings = {
   answerMs: 30_000,
   patienceMs: 30_000,
-  firstBackOffMs: 100,
-  longestBackOffMs: 4_000,
+  firstBackoffMs: 100,
+  maxBackoffMs: 4_000,
 };
 
 /** What the tries know of the world; tests have their own. */
@@ -91,8 +91,8 @@ export async function tryRequest<Response extends Answer>(
   for (let failures = 1; ; failures++) {
     const { answer, error } = await tryOnce(request, send, settings.answerMs);
     const leftMs = Math.min(begunAt + settings.patienceMs - now(), timeFor(request));
-    const longestMs = Math.min(settings.longestBackOffMs, settings.firstBackOffMs * 2 ** (failures - 1));
-    const waitMs = Math.max(retryAfterMsOf(answer) ?? 0, Math.ceil(random() * longestMs));
+    const maxMs = Math.min(settings.maxBackoffMs, settings.firstBackoffMs * 2 ** (failures - 1));
+    const waitMs = Math.max(retryAfterMsOf(answer) ?? 0, Math.ceil(random() * maxMs));
     const isTriedAgain = waitMs < leftMs && (answer === undefined ? passes(error, failures) : isPassing(answer));
     if (isTriedAgain) await sleep(waitMs);
     else if (answer === undefined) throw error;

@@ -204,7 +204,7 @@ describe("a blob of the wanted name", () => {
     expect(looks(estate)).toBe(looked);
   });
 
-  test("that is another at each look is told, and not looked at for ever", async ({ expect }) => {
+  test("that is another at each look is told, and not looked at forever", async ({ expect }) => {
     const estate = open();
     const { service, request, limits, put } = estate;
     put({ content: Buffer.from("cont") });
@@ -277,7 +277,7 @@ describe("a blob is copied until it is whole", () => {
     expect(await until(estate, () => ({ kind: "begun" }))).toEqual({ kind: "unfinished" });
   });
 
-  test("but not for ever", async ({ expect }) => {
+  test("but not forever", async ({ expect }) => {
     const estate = open();
     let copies = 0;
     const copy = (): CopyResult => {

@@ -14,7 +14,7 @@ import { type WorkRecord, workRows } from "../jobs/work.ts";
 import { decideTag } from "../policies/decide-tag.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import { expiryOf, type TaggingCriterion } from "../policies/retention-rules.ts";
-import type { ContainerChoice } from "../vault/instance-file.ts";
+import type { ContainerChoice } from "../vault/instance-document.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { joinWarnings, type Warning } from "../vault/seal.ts";

@@ -1,4 +1,4 @@
-import { type Alert, type Condition, MOST_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
+import { type Alert, type Condition, MAX_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
@@ -108,6 +108,6 @@ function alertOf(
     message:
       `${markers} markers of ended backups cannot be removed from containers of the source, ` +
       "because an immutability policy or a legal hold keeps them; each backup leaves one more",
-    details: { counts: { markers }, names: left.slice(0, MOST_ALERT_NAMES).map(({ container }) => container) },
+    details: { counts: { markers }, names: left.slice(0, MAX_ALERT_NAMES).map(({ container }) => container) },
   };
 }

@@ -42,7 +42,7 @@ export interface SealDeps {
 const INDEX_WIDTH = 8;
 
 /** Characters of the warnings that a job's row names; the seal names as many as there may be. */
-const LONGEST_WARNINGS = 300_000;
+const MAX_WARNINGS_LENGTH = 300_000;
 
 const JSON_TYPE = { contentType: "application/json" };
 
@@ -109,7 +109,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     ...row,
     totals,
     // Those of the seal: a second execution would add its own to what the first has noted here.
-    warnings: joinWarnings([seal.warnings], LONGEST_WARNINGS),
+    warnings: joinWarnings([seal.warnings], MAX_WARNINGS_LENGTH),
   }));
   return totals;
 }

@@ -22,10 +22,10 @@ import {
 import { type Entry, type EntryLine, headOf } from "../vault/entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
-import { separator } from "../vault/name-space.ts";
+import { separator } from "../vault/name-cuts.ts";
 import { isSourceMarker } from "../vault/names.ts";
 import { readSegmentLines } from "../vault/read-manifest.ts";
-import { joinWarnings, MOST_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
+import { joinWarnings, MAX_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import type { BackupVault } from "./backup-vault.ts";
 import { BlobBlame } from "./blob-blame.ts";
@@ -50,12 +50,12 @@ export interface RangeSettings {
   /** How long a piece whose budget is over looks for a place to split its rest. */
   readonly splitMs: number;
   /** Names that a piece lists at most; twice what a range is planned to have. */
-  readonly mostNames: number;
+  readonly maxNames: number;
   /** Between two slices of a page a piece looks at its time and whether it is still wanted: bytes of a slice. */
   readonly sliceBytes: number;
   readonly segmentSizes: SegmentSizes;
   /** A piece stops after this many segments, so that its result fits a table row of 1 MiB. */
-  readonly mostSegments: number;
+  readonly maxSegments: number;
   /** Time between two notes of how far a piece is. */
   readonly noteEveryMs: number;
 }
@@ -63,10 +63,10 @@ export interface RangeSettings {
 export const RANGE_SETTINGS: RangeSettings = {
   budgetMs: 4 * 60_000,
   splitMs: 15_000,
-  mostNames: 100_000,
+  maxNames: 100_000,
   sliceBytes: 4 * 2 ** 30,
   segmentSizes: SEGMENT_SIZES,
-  mostSegments: 20,
+  maxSegments: 20,
   noteEveryMs: NOTE_EVERY_MS,
 };
 
@@ -86,7 +86,7 @@ export interface RangeDeps {
 }
 
 /** Characters of the warnings that a piece names: its row has to hold its segments too. */
-const LONGEST_WARNINGS = 200_000;
+const MAX_WARNINGS_LENGTH = 200_000;
 
 /**
  * Works one piece of one range: walks the source listing and the previous manifest in step, copies what is new, writes the
@@ -185,7 +185,7 @@ interface Task {
 }
 
 /** Ids of ranges are part of row keys, which have 512 characters; a range given away too often keeps its rest. */
-const LONGEST_RANGE_ID = 200;
+const MAX_RANGE_ID_LENGTH = 200;
 
 class PieceOfRange {
   readonly #deps: RangeDeps;
@@ -341,7 +341,7 @@ class PieceOfRange {
     left: readonly Interval[],
   ): Promise<string | undefined> {
     const { container, range } = this.#message;
-    if (range.length > LONGEST_RANGE_ID) return undefined;
+    if (range.length > MAX_RANGE_ID_LENGTH) return undefined;
     if (!(await maySplit(this.#deps.work, this.#job.id, container, groupOf(range)))) return undefined;
     const later = left.slice(1).flatMap(({ segment }) => segment ?? []);
     const middle = later[Math.floor(later.length / 2)];
@@ -356,7 +356,7 @@ class PieceOfRange {
   }
 
   #warningsSoFar(): Warnings {
-    return joinWarnings([{ count: this.#totals.warned, first: this.#warnings }], LONGEST_WARNINGS);
+    return joinWarnings([{ count: this.#totals.warned, first: this.#warnings }], MAX_WARNINGS_LENGTH);
   }
 
   /** The intervals of the previous manifest that reach into the range, clipped to it; at least one. */
@@ -453,8 +453,8 @@ class PieceOfRange {
   }
 
   #mustStop(writer: ManifestWriter): boolean {
-    const { mostNames, mostSegments } = this.#deps.settings;
-    return !this.#hasTime() || this.#names >= mostNames || writer.count >= mostSegments;
+    const { maxNames, maxSegments } = this.#deps.settings;
+    return !this.#hasTime() || this.#names >= maxNames || writer.count >= maxSegments;
   }
 
   #hasTime(): boolean {
@@ -594,7 +594,7 @@ class PieceOfRange {
       changedDuringCopy: changedDuringCopy ? 1 : 0,
       warned: warning === undefined ? 0 : 1,
     });
-    if (warning !== undefined && this.#warnings.length < MOST_WARNINGS) {
+    if (warning !== undefined && this.#warnings.length < MAX_WARNINGS) {
       this.#warnings.push({ container: this.#message.container, name: nameOf(change), ...warning });
     }
     return entry;

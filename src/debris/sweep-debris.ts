@@ -15,7 +15,7 @@ import {
 } from "../vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/vault-files.ts";
+import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
 import { type Attempt, attemptRow, listAttempts } from "./attempts.ts";
 import type { SweepInput, SweepPosition } from "./sweep-activity.ts";
 
@@ -137,7 +137,7 @@ class Sweep {
       const verdict = await isDebris(path);
       if (verdict === "no time to tell") break;
       if (verdict) debris.push({ path, etag });
-      if (debris.length === MOST_REMOVED) await removeAll();
+      if (debris.length === MAX_REMOVALS) await removeAll();
     }
     await removeAll();
     return undefined;

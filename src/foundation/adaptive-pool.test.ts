@@ -230,7 +230,7 @@ test("the failing task itself waits for as long as the service asks, though its 
 });
 
 test("back-offs double up to the longest, and jitter takes its part of them", async ({ expect }) => {
-  const { time, pool } = open({ patienceMs: 1_000_000, firstBackOffMs: 200, longestBackOffMs: 3_000 }, () => 0.75);
+  const { time, pool } = open({ patienceMs: 1_000_000, firstBackoffMs: 200, maxBackoffMs: 3_000 }, () => 0.75);
   const waits: number[] = [];
   let before = time.now;
   const done = pool.run(async () => {
@@ -276,7 +276,7 @@ test("throws at once when the service asks for more patience than there is, and 
 test("a batch that fails does not wait for the back-offs of its other inputs, nor keep their places", async ({
   expect,
 }) => {
-  const { time, pool } = open({ widest: 4, start: 4, firstBackOffMs: 20_000, longestBackOffMs: 20_000 });
+  const { time, pool } = open({ widest: 4, start: 4, firstBackoffMs: 20_000, maxBackoffMs: 20_000 });
   const start = time.now;
   const tries = new Map<number, number>();
   const mapped = outcome(
@@ -448,7 +448,7 @@ test.for([
   "inputs that %s when the time is over are left, and nobody waits for them",
   async ([, { retryAfterMs, fillers }], { expect }) => {
     const { time, pool } = open(
-      { widest: 4, patienceMs: 10_000_000, firstBackOffMs: 400_000, longestBackOffMs: 400_000 },
+      { widest: 4, patienceMs: 10_000_000, firstBackoffMs: 400_000, maxBackoffMs: 400_000 },
       () => 0.9,
     );
     const start = time.now;

@@ -13,9 +13,9 @@ export interface PoolSettings {
   /** How long, from its first failure on, one task is tried again before its error is thrown, ms. */
   readonly patienceMs: number;
   /** Longest back-off after a first failure, ms; it doubles with each further one. */
-  readonly firstBackOffMs?: number;
+  readonly firstBackoffMs?: number;
   /** Longest back-off of all, ms. */
-  readonly longestBackOffMs?: number;
+  readonly maxBackoffMs?: number;
 }
 
 /** What a pool knows of the world. */
@@ -27,7 +27,7 @@ export interface PoolSurroundings {
 }
 
 /** How hard a pool is pressed. */
-export interface Pressure {
+export interface PoolPressure {
   /** Tasks at once, now. */
   readonly width: number;
   readonly widest: number;
@@ -48,8 +48,8 @@ export interface MappedWhile<Out> {
 /** Failures that pass: the service says that it is asked for too much, or there was no use in what it said. */
 const PASSING_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
 
-const FIRST_BACK_OFF_MS = 100;
-const LONGEST_BACK_OFF_MS = 5_000;
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
 
 /** Time between two looks whether batches still go on, while nothing else happens to them. */
 const LOOK_EVERY_MS = 1_000;
@@ -95,7 +95,7 @@ interface Begun {
  *   nearly all answers are faults (`pool-width.ts`).
  * - While a service that is pressed asks to be left alone (`retryAfterMs`), nothing begins. One that is well and says so
  *   now and then holds back that input only.
- * - While a service is away, one try at a time asks whether it is back, at most every {@link LONGEST_BACK_OFF_MS}.
+ * - While a service is away, one try at a time asks whether it is back, at most every {@link MAX_BACKOFF_MS}.
  * - Begun tasks that wait for their next try keep their places: no input is begun in their stead.
  *
  * @see https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
@@ -118,20 +118,20 @@ export class AdaptivePool {
   #pauses = 0;
   /** Failures in a row of a service that is away. */
   #askedInVain = 0;
-  #last: Pressure["last"];
+  #last: PoolPressure["last"];
 
   constructor(settings: PoolSettings, surroundings: PoolSurroundings) {
     this.#settings = {
       start: settings.widest,
-      firstBackOffMs: FIRST_BACK_OFF_MS,
-      longestBackOffMs: LONGEST_BACK_OFF_MS,
+      firstBackoffMs: FIRST_BACKOFF_MS,
+      maxBackoffMs: MAX_BACKOFF_MS,
       ...settings,
     };
     this.#surroundings = surroundings;
     this.#width = new PoolWidth(this.#settings.start, settings.widest);
   }
 
-  get pressure(): Pressure {
+  get pressure(): PoolPressure {
     return {
       width: this.#width.now,
       widest: this.#settings.widest,
@@ -261,9 +261,9 @@ export class AdaptivePool {
     } catch (error) {
       if (!isPassing(error)) this.#stop(batch, { error });
       else {
-        const backOffMs = this.#failed(error, round, begun);
-        if (backOffMs === undefined) await this.#giveUp(begun, error);
-        else if (!batch.isStopped) this.#tryAgain(begun, backOffMs);
+        const backoffMs = this.#failed(error, round, begun);
+        if (backoffMs === undefined) await this.#giveUp(begun, error);
+        else if (!batch.isStopped) this.#tryAgain(begun, backoffMs);
       }
     }
     this.#running -= 1;
@@ -286,18 +286,18 @@ export class AdaptivePool {
     this.#width.count(round, code === "storage/throttled" ? "throttled" : "failed");
     this.#askedInVain = this.#width.isAway ? this.#askedInVain + 1 : 0;
     if (retryAfterMs > 0 && this.#width.isPressed) this.#pause(retryAfterMs);
-    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backOffMs(this.#askedInVain));
+    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backoffMs(this.#askedInVain));
 
     if (begun.failures === 0) begun.firstFailureAt = now.getTime();
     const leftMs = begun.firstFailureAt + patienceMs - now.getTime();
     if (leftMs <= 0 || retryAfterMs > leftMs) return undefined;
-    return Math.max(retryAfterMs, Math.min(leftMs, this.#backOffMs(begun.failures++)));
+    return Math.max(retryAfterMs, Math.min(leftMs, this.#backoffMs(begun.failures++)));
   }
 
   /** @param failures - before this one */
-  #backOffMs(failures: number): number {
-    const { firstBackOffMs, longestBackOffMs } = this.#settings;
-    return Math.ceil(this.#surroundings.random() * Math.min(longestBackOffMs, firstBackOffMs * 2 ** failures));
+  #backoffMs(failures: number): number {
+    const { firstBackoffMs, maxBackoffMs } = this.#settings;
+    return Math.ceil(this.#surroundings.random() * Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
   }
 
   #pause(ms: number): void {
@@ -308,10 +308,10 @@ export class AdaptivePool {
     });
   }
 
-  #tryAgain(begun: Begun, backOffMs: number): void {
+  #tryAgain(begun: Begun, backoffMs: number): void {
     begun.batch.waiting += 1;
     this.#waiting += 1;
-    void this.#surroundings.sleep(backOffMs).then(() => {
+    void this.#surroundings.sleep(backoffMs).then(() => {
       this.#ready.push(begun);
       this.#fill();
     });

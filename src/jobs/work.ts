@@ -18,7 +18,7 @@ import { ListingPosition } from "./listing-position.ts";
 export const RangeId = z.string().regex(/^\d{6}(\.\d+)*$/);
 
 /** How hard the storage accounts push back, as the worker's pool sees it. */
-const Pressure = z.object({
+const PressureRecord = z.object({
   /** Copies in flight at most: now, and when nothing pushes back. */
   width: z.int().positive(),
   widest: z.int().positive(),
@@ -100,7 +100,7 @@ const Running = z.object({
   objectsPerSecond: z.number().nonnegative(),
   bytesPerSecond: z.number().nonnegative(),
   /** How the storage accounts take it. */
-  pressure: Pressure.optional(),
+  pressure: PressureRecord.optional(),
 });
 
 /** A piece was begun more than once, so objects may have been copied that no manifest names. */
@@ -175,7 +175,7 @@ export const WorkRecord = z.discriminatedUnion("kind", [
   Container,
 ]);
 export type WorkRecord = Readonly<z.infer<typeof WorkRecord>>;
-export type Pressure = Readonly<z.infer<typeof Pressure>>;
+export type PressureRecord = Readonly<z.infer<typeof PressureRecord>>;
 export type WatchRecord = Extract<WorkRecord, { kind: "watch" }>;
 export type PlanRecord = Extract<WorkRecord, { kind: "plan" }>;
 export type SkippedRecord = Extract<WorkRecord, { kind: "skipped" }>;

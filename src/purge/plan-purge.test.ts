@@ -119,7 +119,7 @@ describe("the plan", () => {
       segments: 3,
       segmentsRemoved: 2,
       segmentsRead: 3,
-      mostObjects: 3,
+      maxObjects: 3,
     });
     expect([...vault.files.keys()]).toEqual(before);
   });
@@ -134,13 +134,13 @@ describe("the plan", () => {
       segments: 0,
       segmentsRemoved: 0,
       segmentsRead: 0,
-      mostObjects: 5,
+      maxObjects: 5,
     });
   });
 
   test("of the first and of the newest point looks at the one neighbour that there is", async ({ expect }) => {
     const vault = await vaultOfThree();
-    const counts = { segments: 2, segmentsRemoved: 1, segmentsRead: 2, mostObjects: 1 };
+    const counts = { segments: 2, segmentsRemoved: 1, segmentsRead: 2, maxObjects: 1 };
     expect(await planPurge(deps(vault), "one")).toMatchObject({ previous: undefined, next: "two", ...counts });
     const newest = { previous: "two", next: undefined, ...counts, segmentsRead: 1 };
     expect(await planPurge(deps(vault), "three")).toMatchObject(newest);

@@ -80,7 +80,7 @@ export interface PurgePlan {
   /** Segments read at most, its own and the next point's. */
   readonly segmentsRead: number;
   /** Entries in the segments that go: no more objects than that are removed. */
-  readonly mostObjects: number;
+  readonly maxObjects: number;
 }
 
 /**
@@ -95,10 +95,10 @@ export async function planPurge(deps: PlanDeps, recoveryPointId: string): Promis
   const { previous, next } = neighboursOf({ id: recoveryPointId, sequence: seal.sequence }, await listSeals(vault));
   const plan = { recoveryPoint: recoveryPointId, previous: previous?.id, next: next?.id };
   if (previous === undefined && next === undefined) {
-    return { ...plan, segments: 0, segmentsRemoved: 0, segmentsRead: 0, mostObjects: seal.entries };
+    return { ...plan, segments: 0, segmentsRemoved: 0, segmentsRead: 0, maxObjects: seal.entries };
   }
   const seals = await readNeighbours(deps, { previous, next });
-  const counts = { segments: 0, segmentsRemoved: 0, segmentsRead: 0, mostObjects: 0 };
+  const counts = { segments: 0, segmentsRemoved: 0, segmentsRead: 0, maxObjects: 0 };
   for (const { name } of seal.containers) {
     const index = await deps.manifests.readIndex(vault, seal, name);
     if (index === undefined) continue;
@@ -106,7 +106,7 @@ export async function planPurge(deps: PlanDeps, recoveryPointId: string): Promis
     counts.segments += index.segments.length;
     counts.segmentsRemoved += own.length;
     counts.segmentsRead += own.length + compared.length;
-    counts.mostObjects += own.reduce((sum, { entries }) => sum + entries, 0);
+    counts.maxObjects += own.reduce((sum, { entries }) => sum + entries, 0);
   }
   return { ...plan, ...counts };
 }

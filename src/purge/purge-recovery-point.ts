@@ -15,7 +15,7 @@ import {
 } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault, type VaultFile } from "../vault/vault-files.ts";
+import { MAX_REMOVALS, type Removal, type SweepableVault, type VaultFile } from "../vault/vault-files.ts";
 import type { PurgePosition } from "./activities.ts";
 import {
   type NeighbourSeals,
@@ -74,7 +74,7 @@ export interface PurgeProgress extends PurgeCounts {
 const REMOVING_WIDTH = 8;
 
 /** Files that wait to be removed. */
-const MOST_WAITING = REMOVING_WIDTH * MOST_REMOVED;
+const MAX_PENDING_REMOVALS = REMOVING_WIDTH * MAX_REMOVALS;
 
 /** The vault account tells times to the second, and may compare them more finely. */
 const TIME_GRAIN_MS = 1_000;
@@ -140,7 +140,7 @@ export async function purgeRecoveryPoint(
  * @param from - as the execution before has told
  * @throws VaultError as {@link purgeRecoveryPoint} does; then no other writing job may begin
  */
-export async function finishPurges(deps: PurgeDeps, from?: PurgePosition): Promise<PurgeProgress> {
+export async function resumePurges(deps: PurgeDeps, from?: PurgePosition): Promise<PurgeProgress> {
   let counts = NOTHING;
   for (const { recoveryPoint, file } of await listJournalFiles(deps.vault)) {
     if ((await deps.vault.read(sealPath(recoveryPoint))) !== undefined) {
@@ -360,12 +360,12 @@ class Purge {
   async #removeObject(container: string, { name, etag, birth, size }: Entry): Promise<void> {
     const path = objectPath(container, name, etag, birth);
     this.#garbage.push({ path, writtenUntil: this.#writtenUntil, counts: { objects: 1, objectBytes: size } });
-    if (this.#garbage.length === MOST_WAITING) await this.#removeGarbage();
+    if (this.#garbage.length === MAX_PENDING_REMOVALS) await this.#removeGarbage();
   }
 
   async #removeGarbage(): Promise<void> {
     const requests: Garbage[][] = [];
-    while (this.#garbage.length > 0) requests.push(this.#garbage.splice(0, MOST_REMOVED));
+    while (this.#garbage.length > 0) requests.push(this.#garbage.splice(0, MAX_REMOVALS));
     await mapBounded(requests, REMOVING_WIDTH, async (files) => {
       const changed = new Set(await this.#vault.remove(files.map(({ counts: _, ...file }) => file)));
       for (const { path, counts } of files) this.#count(changed.has(path) ? { changed: 1 } : (counts ?? {}));
@@ -379,12 +379,12 @@ class Purge {
    * @returns the same for the next execution, when the time is over
    */
   async #segments(own: readonly SegmentRef[], first: number): Promise<number | undefined> {
-    for (let from = Math.max(0, first - own.length); from < own.length; from += MOST_WAITING) {
-      for (const { path } of own.slice(from, from + MOST_WAITING)) {
+    for (let from = Math.max(0, first - own.length); from < own.length; from += MAX_PENDING_REMOVALS) {
+      for (const { path } of own.slice(from, from + MAX_PENDING_REMOVALS)) {
         this.#garbage.push({ path, writtenUntil: this.#writtenUntil, counts: { segments: 1 } });
       }
       await this.#removeGarbage();
-      const removed = from + MOST_WAITING;
+      const removed = from + MAX_PENDING_REMOVALS;
       if (removed < own.length && !this.#hasTime()) return own.length + removed;
     }
     return undefined;
@@ -395,7 +395,7 @@ class Purge {
     for await (const { path, size, etag } of this.#vault.list(prefix)) {
       const isObject = prefix.startsWith("data");
       this.#garbage.push({ path, etag, ...(isObject ? { counts: { objects: 1, objectBytes: size } } : {}) });
-      if (this.#garbage.length < MOST_WAITING) continue;
+      if (this.#garbage.length < MAX_PENDING_REMOVALS) continue;
       await this.#removeGarbage();
       if (!this.#hasTime()) return false;
     }

@@ -22,7 +22,7 @@ export interface CheckRestoreDeps {
 }
 
 /** Characters of the warnings that the job's row names. */
-const LONGEST_WARNINGS = 300_000;
+const MAX_WARNINGS_LENGTH = 300_000;
 
 /** Containers whose rows are read, or that are finished, at once. */
 const READING_WIDTH = 16;
@@ -59,7 +59,7 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals: all }));
   const warnings = [...newerAdditions(seal), ...(await finishContainers(deps, job, seal))];
   if (warnings.length > 0) {
-    const told = joinWarnings([{ count: warnings.length, first: warnings }], LONGEST_WARNINGS);
+    const told = joinWarnings([{ count: warnings.length, first: warnings }], MAX_WARNINGS_LENGTH);
     await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, warnings: row.warnings ?? told }));
   }
   return all;

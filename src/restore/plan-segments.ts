@@ -14,7 +14,7 @@ import type { RestoreVault } from "./restore-target.ts";
  * Lanes of a container: segments of it that are restored at once, and so its messages in the queue, however many segments
  * it has. Enough to keep the copies of 16 instances going, which is what one storage account can take.
  */
-const MOST_LANES = 256;
+const MAX_LANES = 256;
 
 export interface PlanSegmentsDeps {
   readonly jobs: RecordTable<Job>;
@@ -78,6 +78,6 @@ export async function planLanes(deps: PlanLanesDeps, message: LanesMessage): Pro
     cuts: [],
     expected: index.entries,
   });
-  const lanes = Math.min(parts, MOST_LANES);
+  const lanes = Math.min(parts, MAX_LANES);
   return Array.from({ length: lanes }, (_, segment) => ({ ...message, segment, lanes }));
 }

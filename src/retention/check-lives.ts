@@ -76,5 +76,5 @@ export async function checkNothingShortened(
 
 function untilOf(ends: readonly number[]): string {
   const last = Math.max(...ends);
-  return Number.isFinite(last) ? `until ${new Date(last).toISOString()}` : "for ever";
+  return Number.isFinite(last) ? `until ${new Date(last).toISOString()}` : "forever";
 }

@@ -13,16 +13,16 @@ import type { JobRef } from "../jobs/job-ref.ts";
 import { isPinned } from "../jobs/pins.ts";
 import type { PurgeEnd, PurgeInput, PurgePosition } from "../purge/activities.ts";
 import {
-  finishPurges,
   listPurges,
   type PurgeCounts,
   type PurgeDeps,
   purgeRecoveryPoint,
+  resumePurges,
 } from "../purge/purge-recovery-point.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/vault-files.ts";
+import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
 import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface RetentionDeps extends ReadRetentionDeps {
@@ -57,7 +57,7 @@ export async function finishPurgesActivity(deps: RetentionDeps, input: PurgeInpu
   const job = await openJob(deps, input);
   if (job === undefined) return DONE;
   const vault = await fencedVault(deps, job);
-  const progress = await finishPurges(
+  const progress = await resumePurges(
     purgeDeps(deps, job.instance, vault, deadline(deps.clock, deps.settings.budgetMs)),
     input.from,
   );
@@ -83,7 +83,7 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const purging = purgeDeps(deps, instance.id, vault, hasTime);
   // A point that the execution before had no time for has no seal any more: nothing decides about it again.
   if ((await listPurges(vault)).length > 0) {
-    const rest = await finishPurges(purging, input.from);
+    const rest = await resumePurges(purging, input.from);
     await count(deps, input, rest, rest.state);
     if (rest.state === "stopped") return endOf(rest.from);
   }
@@ -204,7 +204,7 @@ async function removeInstance(
     const files: Removal[] = [];
     for await (const { path, etag } of vault.list(prefix)) {
       files.push({ path, etag });
-      if (files.length < MOST_REMOVED) continue;
+      if (files.length < MAX_REMOVALS) continue;
       await vault.remove(files.splice(0));
       if (!hasTime()) return false;
     }

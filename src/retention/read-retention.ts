@@ -101,5 +101,5 @@ export function goesAt({ deletion }: BackupInstance): Date | undefined {
 }
 
 function protectionOf({ protectionState }: BackupInstance): RetentionTerms["protection"] {
-  return protectionState === "ProtectionStopped" ? "kept-for-ever" : "protected";
+  return protectionState === "ProtectionStopped" ? "kept-forever" : "protected";
 }

@@ -5,6 +5,7 @@ import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
 import type { Alert } from "../alerts/alert.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
@@ -16,7 +17,6 @@ import { readRetention } from "./read-retention.ts";
 import { retentionOrchestration } from "./retention-orchestration.ts";
 import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
 
-const DAY_MS = 86_400_000;
 const INSTANCE = "1".repeat(32);
 const VAULT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v";
 

@@ -22,7 +22,7 @@ export interface StartDueRetentionDeps extends ReadRetentionDeps {
 }
 
 /** How many jobs a day try to purge an instance: others may have been cancelled, or have failed. */
-const MOST_A_DAY = 4;
+const MAX_ATTEMPTS_PER_DAY = 4;
 
 /** What is known of an instance when it is asked whether something is to be purged. */
 export interface RetentionFacts {
@@ -53,7 +53,7 @@ export function decideDueRetention({ expired, begun, goes, busyWith, earlier }: 
   if (reasons.length === 0) return wait("nothing has expired");
   if (earlier.some(isOpen)) return wait("its retention is at work");
   if (earlier.some(({ status }) => status === "Completed")) return wait("its retention has run today");
-  if (earlier.length >= MOST_A_DAY) return wait(`its retention has failed ${earlier.length} times today`);
+  if (earlier.length >= MAX_ATTEMPTS_PER_DAY) return wait(`its retention has failed ${earlier.length} times today`);
   if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
   return { start: true, attempt: earlier.length + 1, because: reasons.join(", ") };
 }
@@ -95,7 +95,7 @@ async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstanc
 
 async function jobsOf(deps: StartDueRetentionDeps, vault: string, instanceId: string, day: string): Promise<Job[]> {
   const jobs: Job[] = [];
-  for (let attempt = 1; attempt <= MOST_A_DAY; attempt++) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS_PER_DAY; attempt++) {
     const job = (await deps.jobs.get(vault, retentionJobId(instanceId, day, attempt)))?.value;
     if (job === undefined) break;
     jobs.push(job);

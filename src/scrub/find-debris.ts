@@ -34,15 +34,15 @@ export interface DebrisDeps {
 }
 
 /** `needed`: by a point, or perhaps by the next one. `undecided`: what would tell it cannot be read. */
-export type Verdict = "needed" | "debris" | "undecided" | "not-understood";
+export type DebrisDecision = "needed" | "debris" | "undecided" | "not-understood";
 
 /**
  * Segments that are read for one batch at most. They are a minute's work; a batch for which more are needed is cut short.
  */
-const MOST_SEGMENTS = 500;
+const MAX_SEGMENTS = 500;
 
 /** Segments of one point that are read to find objects with hashed names, of which no path tells the name. */
-const MOST_HASHED_SEGMENTS = 2_000;
+const MAX_HASHED_SEGMENTS = 2_000;
 
 /**
  * Decides about the first files of a batch.
@@ -52,7 +52,7 @@ const MOST_HASHED_SEGMENTS = 2_000;
  * @param paths - of one prefix of `CONTENT_PREFIXES`, ascending
  * @returns a verdict for each of the first paths; at least one
  */
-export async function decideFiles(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
+export async function decideFiles(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const [prefix] = (paths[0] ?? "").split("/");
   switch (prefix) {
     case "data":
@@ -75,8 +75,8 @@ interface Claim {
   readonly birth: number;
 }
 
-async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
-  const verdicts = new Map<string, Verdict>();
+async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
+  const verdicts = new Map<string, DebrisDecision>();
   /** What is asked of one segment; points share segments, so one reading serves them all. */
   const asked = new Map<string, Place & { readonly claims: Claim[] }>();
   for (const path of paths) {
@@ -86,7 +86,7 @@ async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promis
       continue;
     }
     const one = asked.get(place.ref.path) ?? { ...place, claims: [] };
-    if (one.claims.length === 0 && asked.size === MOST_SEGMENTS) break;
+    if (one.claims.length === 0 && asked.size === MAX_SEGMENTS) break;
     asked.set(place.ref.path, one);
     one.claims.push({ path, ...place.object });
     // Until its segment was read.
@@ -124,7 +124,7 @@ interface Place {
 async function placeOf(
   deps: DebrisDeps,
   path: string,
-): Promise<(Place & { readonly object: Omit<Claim, "path"> }) | Verdict> {
+): Promise<(Place & { readonly object: Omit<Claim, "path"> }) | DebrisDecision> {
   const container = path.split("/")[1] ?? "";
   const object = parseOwnPath(container, path);
   if (object === undefined) return "not-understood";
@@ -166,8 +166,8 @@ const HASHED = /^data~\/([^/]+)\/[0-9a-f]{64}\/[^/]+\.([1-9]\d*)$/;
  * The path of an object with a hashed name does not tell the name, so all such paths that its point could have are made.
  * The point is the first to have it, so only segments that the point before does not name can.
  */
-async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
-  const verdicts = new Map<string, Verdict>();
+async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
+  const verdicts = new Map<string, DebrisDecision>();
   const asked = new Map<string, { readonly point: SurePoint; readonly container: string; readonly paths: string[] }>();
   for (const path of paths) {
     const [, container, birth] = HASHED.exec(path) ?? [];
@@ -204,7 +204,7 @@ async function hashedPathsOf(
   const earlier = before && (await indexOf(deps, before, container));
   const known = new Set(typeof earlier === "object" ? earlier.segments.map(({ path }) => path) : []);
   const own = index.segments.filter(({ path }) => !known.has(path));
-  if (own.length > MOST_HASHED_SEGMENTS) return undefined;
+  if (own.length > MAX_HASHED_SEGMENTS) return undefined;
   const { hashed } = objectPrefixes(container);
   for (const segment of own) {
     for (const { name, etag, birth } of await readSegment(deps.vault, segment)) {
@@ -221,8 +221,8 @@ const MANIFEST = /^manifests\/([^/]+)\/([^/]+)\/[^/]+$/;
  * A file below `manifests/` is needed while any seal or index names it; segments are named by later points too. The points
  * that wrote the files are asked first, then the others, newest first, until every file was named or all were asked.
  */
-async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
-  const verdicts = new Map<string, Verdict>();
+async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
+  const verdicts = new Map<string, DebrisDecision>();
   /** Paths that nobody has named so far, by container. */
   const open = new Map<string, Set<string>>();
   const writers = new Set<string>();
@@ -252,7 +252,7 @@ async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Prom
 
 const MARKER = /^markers\/([^/]+)\/[^/]+$/;
 
-async function decideMarkers({ points }: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
+async function decideMarkers({ points }: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const jobs = new Set(points.map(({ job }) => job));
   return new Map(
     paths.map((path) => {

@@ -9,7 +9,7 @@ import { scrubStep } from "./activities.ts";
  * Steps of one job: about a day of them. A history is replayed as a whole, so it must not grow without end; a round that
  * is longer is gone on with by the next job.
  */
-export const MOST_SCRUB_STEPS = 300;
+export const MAX_SCRUB_STEPS = 300;
 
 /**
  * Works on a scrub's round in steps until it is done, and ends the job. Each step keeps how far it has come, so a run that
@@ -19,7 +19,7 @@ export const MOST_SCRUB_STEPS = 300;
  */
 export function* scrubOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
   try {
-    for (let step = 0; step < MOST_SCRUB_STEPS; step++) {
+    for (let step = 0; step < MAX_SCRUB_STEPS; step++) {
       const { isDone } = yield* flow.call(scrubStep, job);
       if (isDone) break;
     }

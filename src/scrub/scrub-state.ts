@@ -37,7 +37,7 @@ export const ScrubCounts = z.object({
 
 export type ScrubCounts = Readonly<z.infer<typeof ScrubCounts>>;
 
-export const NOTHING_COUNTED: ScrubCounts = {
+export const NO_SCRUB_COUNTS: ScrubCounts = {
   points: 0,
   segments: 0,
   objects: 0,

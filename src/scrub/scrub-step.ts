@@ -14,7 +14,7 @@ import { type FoundPoints, findPoints } from "./read-points.ts";
 import { Round } from "./round.ts";
 import { SCRUB_ALERTS, scrubAlert } from "./scrub-alerts.ts";
 import type { ScrubSettings } from "./scrub-settings.ts";
-import { FINDING_KINDS, NOTHING_COUNTED, SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
+import { FINDING_KINDS, NO_SCRUB_COUNTS, SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
 import type { ScrubVault } from "./scrub-vault.ts";
 import { sweepVault } from "./sweep-vault.ts";
 
@@ -89,7 +89,7 @@ function takeUp(before: ScrubState | undefined, job: string, { points }: FoundPo
     startedAt: now.toISOString(),
     upTo: points.at(-1)?.sequence ?? 0,
     position: { phase: "points", sequence: 0, point: "", container: 0, segment: 0, after: "" },
-    counts: NOTHING_COUNTED,
+    counts: NO_SCRUB_COUNTS,
     damage: [],
     hasUnreadSegments: false,
     first: { missing: [], altered: [], manifests: [], unconfirmed: [] },

@@ -6,6 +6,7 @@ import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { MemoryScrubVault } from "../../test/support/scrub-vault.ts";
 import { emptyEstate, INSTANCE, ScrubWorld } from "../../test/support/scrub-world.ts";
 import { entry } from "../../test/support/written-points.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { purgeRecoveryPoint } from "../purge/purge-recovery-point.ts";
@@ -17,7 +18,6 @@ import { scrubStepActivity } from "./scrub-step.ts";
 import type { StoredFile } from "./scrub-vault.ts";
 
 const LONG = "long".repeat(300);
-const DAY_MS = 86_400_000;
 
 /** An entry with the MD5 of its object, whose content is its ETag. */
 function blob(name: string, etag: string, birth: number): Entry {

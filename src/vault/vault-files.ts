@@ -42,12 +42,12 @@ export interface VaultFiles {
 }
 
 /** Files removed in one request at most: the most that a blob batch takes. */
-export const MOST_REMOVED = 256;
+export const MAX_REMOVALS = 256;
 
 /** A vault from which files go. */
 export interface SweepableVault extends VaultFiles {
   /**
-   * Removes files, all in one request; those that are gone are fine. At most {@link MOST_REMOVED}.
+   * Removes files, all in one request; those that are gone are fine. At most {@link MAX_REMOVALS}.
    *
    * @returns paths of files that were not removed, because they are not what the decision was made on any more
    */

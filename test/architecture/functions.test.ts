@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, test } from "vitest";
 import { QUEUES } from "../../functions/queues/queues.ts";
 import { installCoreApi, Registry } from "../../local/worker/core-api.ts";
-import { MOST_DELIVERIES } from "../../src/app/serve-queue.ts";
+import { MAX_DEQUEUE_COUNT } from "../../src/app/serve-queue.ts";
 import * as backup from "../../src/backup/activities.ts";
 import * as messages from "../../src/backup/messages.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
@@ -86,7 +86,7 @@ test("every queue has a function, and another for what that one gives up", ({ ex
     expect(queues).toContain(queueName);
     expect(connection).toBe("VaultState");
   }
-  expect(hostJson.extensions.queues.maxDequeueCount).toBe(MOST_DELIVERIES);
+  expect(hostJson.extensions.queues.maxDequeueCount).toBe(MAX_DEQUEUE_COUNT);
 });
 
 test("all paths of the API reach it with any method, below no prefix", ({ expect }) => {
@@ -106,7 +106,7 @@ test("all paths of the API reach it with any method, below no prefix", ({ expect
   expect(hostJson.extensions.http.routePrefix).toBe("");
 });
 
-test("backups are looked for every minute, what has expired every hour", ({ expect }) => {
+test("backups are looked forevery minute, what has expired every hour", ({ expect }) => {
   expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
     ["retentionScheduler", "0 23 * * * *"],
     ["scheduler", "0 * * * * *"],

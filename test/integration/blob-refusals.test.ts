@@ -15,7 +15,7 @@ import { decideFault } from "../../src/azure/decide-fault.ts";
 import { aboutOf, FAULT_CODES } from "../../src/azure/fault-table.ts";
 import type { BackupVault } from "../../src/backup/backup-vault.ts";
 import type { Datasource } from "../../src/backup/datasource.ts";
-import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import type { DatasourceKind } from "../../src/vault/instance-document.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../../src/vault/read-manifest.ts";
 import type { Seal } from "../../src/vault/seal.ts";

@@ -11,7 +11,7 @@ import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { writeMarkersActivity } from "../../src/backup/markers.ts";
 import { replicatedEvent } from "../../src/backup/messages.ts";
-import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
@@ -36,14 +36,14 @@ import type { FaultCounts } from "./retention-world.ts";
 import { type Activities, type RaisedEvent, runFlow } from "./run-flow.ts";
 
 /** Tries of an activity, as `src/azure/durable-flow.ts` has them. */
-const MOST_TRIES = 5;
+const MAX_ATTEMPTS = 5;
 
 /** Orchestrations of one job, one begun after the other got nowhere. */
-const MOST_ORCHESTRATIONS = 60;
+const MAX_ORCHESTRATIONS = 60;
 
 /** Calls of one job that fail, at most; messages that vanish, come twice or come late. */
-const MOST_FAULTS = 24;
-const MOST_STRAYS = 8;
+const MAX_FAULTS = 24;
+const MAX_STRAYS = 8;
 
 /** What an orchestration comes to that waits for what nobody sends. */
 class Hangs extends Error {}
@@ -109,8 +109,8 @@ export class FaultyBackups extends LakeBackups {
 
   async #faulty<T>(run: () => Promise<T>, hasFaults = true, meanwhile?: () => void): Promise<T> {
     const { faults } = this.lake;
-    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MOST_FAULTS), meanwhile);
-    this.#queue.arm(hasFaults ? this.#dice.below(MOST_STRAYS) : 0);
+    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MAX_FAULTS), meanwhile);
+    this.#queue.arm(hasFaults ? this.#dice.below(MAX_STRAYS) : 0);
     try {
       const done = await run();
       await this.#queue.settle();
@@ -129,7 +129,7 @@ export class FaultyBackups extends LakeBackups {
     orchestration: (flow: Flow, job: JobRef) => Durable<JobStatus>,
     activitiesOf: (events: RaisedEvent[]) => Activities,
   ): Promise<JobStatus> {
-    for (let begun = 0; begun < MOST_ORCHESTRATIONS; begun++) {
+    for (let begun = 0; begun < MAX_ORCHESTRATIONS; begun++) {
       const events: RaisedEvent[] = [];
       try {
         const { outcome } = await runFlow(orchestration, ref, activitiesOf(events), events);
@@ -221,7 +221,7 @@ export class FaultyBackups extends LakeBackups {
         if (first.status === "fulfilled") return first.value;
         throw first.reason;
       } catch (error) {
-        if (!isPassing(error) || tries === MOST_TRIES) throw error;
+        if (!isPassing(error) || tries === MAX_ATTEMPTS) throw error;
       }
     }
   }

@@ -9,8 +9,8 @@ import type { BackupVault, CopyOutcome, SourceVersion } from "../../src/backup/b
 import type {
   ContainerProperties,
   Datasource,
+  ListBlobsOptions,
   ListedBlob,
-  ListOptions,
   SourceMarker,
 } from "../../src/backup/datasource.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
@@ -23,7 +23,7 @@ import type {
   SealedProperties,
 } from "../../src/restore/restore-target.ts";
 import type { Entry } from "../../src/vault/entry.ts";
-import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import type { DatasourceKind } from "../../src/vault/instance-document.ts";
 import { nameComparator } from "../../src/vault/listing-order.ts";
 import { isSourceMarker, ROOT_CONTAINER } from "../../src/vault/names.ts";
 import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/vault-files.ts";
@@ -124,7 +124,7 @@ export class MemoryDatasource implements Datasource {
 
   async *listPages(
     container: string,
-    { from, pageSize = this.pageSize }: ListOptions,
+    { from, pageSize = this.pageSize }: ListBlobsOptions,
   ): AsyncGenerator<readonly ListedBlob[]> {
     const compare = nameComparator(this.kind === "blobServices" ? "utf-16" : "path");
     const isWanted = (name: string): boolean =>

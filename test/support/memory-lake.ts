@@ -11,7 +11,7 @@ import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container
 import type { Datasource } from "../../src/backup/datasource.ts";
 import { checkMarker, writeMarkersActivity } from "../../src/backup/markers.ts";
 import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
-import { planContainer, planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { planContainer, planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
@@ -38,7 +38,7 @@ import type { SegmentMessage } from "../../src/restore/messages.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { RESTORE_SETTINGS, type RestoreSettings, restoreSegment } from "../../src/restore/restore-segment.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/purge-expired.ts";
-import type { ContainerChoice } from "../../src/vault/instance-file.ts";
+import type { ContainerChoice } from "../../src/vault/instance-document.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { CrashSwitch } from "./crash-switch.ts";

@@ -15,7 +15,7 @@ import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import { PolicyProperties, readPolicy } from "../../src/policies/read-policy.ts";
 import type { RebuildRequest, RebuildResult } from "../../src/rebuild/rebuild-request.ts";
 import { type RebuildDeps, type RebuildSettings, rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
-import { PROTECTION_STATES } from "../../src/vault/instance-file.ts";
+import { PROTECTION_STATES } from "../../src/vault/instance-document.ts";
 import { purgePath, sealPath, vaultContainerName } from "../../src/vault/names.ts";
 import { NO_WARNINGS, SEQUENCE_METADATA, type Seal } from "../../src/vault/seal.ts";
 import { encodeDocument } from "../../src/vault/version.ts";

@@ -1,20 +1,20 @@
 import { VaultError } from "../foundation/errors.ts";
 
 /** How far a rebuild has come: vaults by key, then instances by id, and within an instance recovery points by id. */
-export type Position =
+export type RebuildPosition =
   | { readonly stage: "vaults"; readonly after: string }
   | { readonly stage: "instances"; readonly after: string }
   | { readonly stage: "points"; readonly instance: string; readonly after: string };
 
-const START: Position = { stage: "vaults", after: "" };
+const START: RebuildPosition = { stage: "vaults", after: "" };
 
-export function encodePosition(position: Position): string {
+export function encodePosition(position: RebuildPosition): string {
   const { stage, after } = position;
   return stage === "points" ? `${stage}:${position.instance}:${after}` : `${stage}:${after}`;
 }
 
 /** @throws VaultError `request/invalid` */
-export function decodePosition(text: string | undefined): Position {
+export function decodePosition(text: string | undefined): RebuildPosition {
   if (text === undefined) return START;
   const [, stage, after = ""] = /^(vaults|instances):([0-9a-f]{32})$/.exec(text) ?? [];
   if (stage === "vaults" || stage === "instances") return { stage, after };
@@ -26,7 +26,7 @@ export function decodePosition(text: string | undefined): Position {
 }
 
 /** Whether an instance is still to be done. */
-export function isAhead(instance: string, position: Position): boolean {
+export function isAhead(instance: string, position: RebuildPosition): boolean {
   switch (position.stage) {
     case "vaults":
       return true;

@@ -25,9 +25,9 @@ export type ContainerChoice = Readonly<z.infer<typeof ContainerChoice>>;
 export const PROTECTION_STATES = [
   "ConfiguringProtection",
   "ProtectionConfigured",
-  /** Paused: no backups; its points are kept by policy, the newest one for ever. */
+  /** Paused: no backups; its points are kept by policy, the newest one forever. */
   "BackupSchedulesSuspended",
-  /** No backups, and its points are kept for ever. */
+  /** No backups, and its points are kept forever. */
   "ProtectionStopped",
   /** Deleted: its points are kept until `deletion.purgeAt`, and until then it can be undeleted. */
   "SoftDeleted",
@@ -47,7 +47,7 @@ export const Deletion = z.object({
  * `instance.json`: what a vault container protects and how, so that the vault explains itself without the app's tables.
  * Files that were written before a member was added lack it.
  */
-export const InstanceFile = z.object({
+export const InstanceDocument = z.object({
   formatVersion: z.literal(1),
   instance: z.string(),
   /** ARM id of the backup instance. */
@@ -70,9 +70,9 @@ export const InstanceFile = z.object({
   /** Present while it is `SoftDeleted`. */
   deletion: Deletion.optional(),
 });
-export type InstanceFile = Readonly<z.infer<typeof InstanceFile>>;
+export type InstanceDocument = Readonly<z.infer<typeof InstanceDocument>>;
 
 /** @throws VaultError `format/corrupt`, `format/newer-version` */
-export function decodeInstanceFile(path: string, content: Uint8Array): InstanceFile {
-  return decodeDocument(path, InstanceFile, content);
+export function decodeInstanceDocument(path: string, content: Uint8Array): InstanceDocument {
+  return decodeDocument(path, InstanceDocument, content);
 }

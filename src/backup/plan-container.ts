@@ -34,10 +34,10 @@ import { probeOf } from "./split-range.ts";
  * Lanes of a container: planned ranges of it that are worked on at once, and so its messages in the queue, but for what is
  * split off on the way. Enough to keep more instances going than a storage account can bear.
  */
-const MOST_LANES = 256;
+const MAX_LANES = 256;
 
 /** Characters of all cuts together; a row has 1 MiB. */
-const LONGEST_CUTS = 300_000;
+const MAX_CUTS_LENGTH = 300_000;
 
 /** Names in one page of a sample. */
 const SAMPLE_NAMES = 5_000;
@@ -86,7 +86,7 @@ export async function planContainer(deps: PlanContainerDeps, message: PlanMessag
   if ((await fateOf(deps.work, job.id, container)) !== undefined) return skipped;
   try {
     const { parts } = await planOf(deps, job, instance, container);
-    const lane = { lanes: Math.min(parts, MOST_LANES), parts };
+    const lane = { lanes: Math.min(parts, MAX_LANES), parts };
     const ranges = Array.from({ length: lane.lanes }, (_, n) => ({
       ...message,
       ...{ range: plannedRangeId(n), piece: 0, lane },
@@ -162,5 +162,5 @@ async function firstNames(
 /** Leaves every second cut out until the others fit into one row. */
 function thinnedOut(cuts: readonly string[]): readonly string[] {
   const length = cuts.reduce((sum, text) => sum + text.length, 0);
-  return length <= LONGEST_CUTS ? cuts : thinnedOut(cuts.filter((_, i) => i % 2 === 0));
+  return length <= MAX_CUTS_LENGTH ? cuts : thinnedOut(cuts.filter((_, i) => i % 2 === 0));
 }

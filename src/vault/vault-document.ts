@@ -26,11 +26,11 @@ export function vaultOfContainer(name: string): string | undefined {
   return /^vault-([0-9a-f]{32})$/.exec(name)?.[1];
 }
 
-export const VAULT_FILE = "vault.json";
+export const VAULT_DOCUMENT = "vault.json";
 
 export const POLICIES_PREFIX = "policies/";
 
-export function policyFilePath(policyName: string): string {
+export function policyDocumentPath(policyName: string): string {
   return `${POLICIES_PREFIX}${policyName.toLowerCase()}.json`;
 }
 
@@ -38,7 +38,7 @@ export function policyFilePath(policyName: string): string {
 const WireObject = z.record(z.string(), z.unknown());
 
 /** `vault.json` */
-export const VaultFile = z.object({
+export const VaultDocument = z.object({
   formatVersion: z.literal(1),
   /** ARM id of the vault. */
   resourceId: z.string(),
@@ -50,10 +50,10 @@ export const VaultFile = z.object({
   properties: WireObject,
   createdAt: z.string(),
 });
-export type VaultFile = Readonly<z.infer<typeof VaultFile>>;
+export type VaultDocument = Readonly<z.infer<typeof VaultDocument>>;
 
 /** `policies/<name>.json`. Schedule, tagging and retention rules are read from `properties`. */
-export const PolicyFile = z.object({
+export const PolicyDocument = z.object({
   formatVersion: z.literal(1),
   /** ARM id of the policy. */
   resourceId: z.string(),
@@ -64,14 +64,14 @@ export const PolicyFile = z.object({
   /** When its schedule was last changed, ISO 8601 UTC: it has no slots up to then. */
   slotsAfter: z.string().optional(),
 });
-export type PolicyFile = Readonly<z.infer<typeof PolicyFile>>;
+export type PolicyDocument = Readonly<z.infer<typeof PolicyDocument>>;
 
 /** @throws VaultError `format/corrupt`, `format/newer-version` */
-export function decodeVaultFile(path: string, content: Uint8Array): VaultFile {
-  return decodeDocument(path, VaultFile, content);
+export function decodeVaultDocument(path: string, content: Uint8Array): VaultDocument {
+  return decodeDocument(path, VaultDocument, content);
 }
 
 /** @throws VaultError `format/corrupt`, `format/newer-version` */
-export function decodePolicyFile(path: string, content: Uint8Array): PolicyFile {
-  return decodeDocument(path, PolicyFile, content);
+export function decodePolicyDocument(path: string, content: Uint8Array): PolicyDocument {
+  return decodeDocument(path, PolicyDocument, content);
 }

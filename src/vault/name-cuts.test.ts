@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
 import { LISTING_ORDERS, nameComparator } from "./listing-order.ts";
-import { afterAllWith, middleAt, separator, sharedLength } from "./name-space.ts";
+import { afterAllWith, middleAt, separator, sharedLength } from "./name-cuts.ts";
 
 const order = fc.constantFrom(...LISTING_ORDERS);
 const name = fc.oneof(

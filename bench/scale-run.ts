@@ -109,7 +109,7 @@ class ScaleLake extends MemoryLake {
   readonly #datasource: SyntheticLake;
   readonly #manifests = new ManifestCache();
   readonly #copies = new AdaptivePool(
-    { widest: COPY_WIDTH, patienceMs: 0 },
+    { widest: COPY_WIDTH, retryForMs: 0 },
     { clock: () => new Date(), sleep: () => new Promise((resolve) => setImmediate(resolve)), random: () => 0 },
   );
 

@@ -152,7 +152,7 @@ function tracingHeaders({ headers }: ApiRequest, requestId: string): Record<stri
 
 function refuse(deps: ApiDeps, request: ApiRequest, requestId: string, error: unknown): ApiResponse {
   const failure = failureForCaller(error, requestId);
-  if (FAILURES[failure.code].mendedBy !== "caller") {
+  if (FAILURES[failure.code].fixedBy !== "caller") {
     deps.logFailure({ requestId, method: request.method, path: request.url.pathname, error });
   }
   return {

@@ -28,7 +28,7 @@ const TOLD_AS: Readonly<
 };
 
 /** What a job is told from. */
-export interface ToldJob {
+export interface JobView {
   readonly vault: VaultRecord;
   /** Absent: it was removed since. */
   readonly instance: BackupInstance | undefined;
@@ -42,7 +42,7 @@ export interface ToldJob {
  *
  * @param progress - makes the answer tell its details too; lists leave it out
  */
-export function jobResource(told: ToldJob, progress?: Progress): object {
+export function jobResource(told: JobView, progress?: Progress): object {
   const { vault, instance, job } = told;
   const source = instance === undefined ? undefined : parseStorageAccountId(instance.datasource.resourceId);
   const { operation, category } = TOLD_AS[job.request.kind];
@@ -91,7 +91,7 @@ export function timeSpan(ms: number): string {
   return `${days === 0 ? "" : `${days}.`}${clock}0000`;
 }
 
-function extendedInfo({ instance, job }: ToldJob, progress: Progress): object {
+function extendedInfo({ instance, job }: JobView, progress: Progress): object {
   const { request, recoveryPoint, warnings } = job;
   const { totals, pressure, containers, containerCount } = progress;
   const warned = warningCount(job, totals);

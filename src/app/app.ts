@@ -170,7 +170,7 @@ function looksAt({ vaults }: ApiTables, queues: StateQueues | undefined, vaultAc
 const NO_HOST_NAME: HealthProblem = { part: "durable client", reason: "WEBSITE_HOSTNAME is not set" };
 
 /** How long one copy is tried again while an account is throttled: well within the time that a function may run. */
-const POOL_PATIENCE_MS = 120_000;
+const POOL_RETRY_FOR_MS = 120_000;
 
 function poolsOf(widest: number, clock: Clock): App["pool"] {
   const pools = new Map<string, AdaptivePool>();
@@ -178,7 +178,7 @@ function poolsOf(widest: number, clock: Clock): App["pool"] {
     const pool =
       pools.get(account) ??
       new AdaptivePool(
-        { widest, patienceMs: POOL_PATIENCE_MS },
+        { widest, retryForMs: POOL_RETRY_FOR_MS },
         { clock, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), random: Math.random },
       );
     pools.set(account, pool);

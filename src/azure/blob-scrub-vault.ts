@@ -8,7 +8,7 @@ import { listBlobPages } from "./list-blobs.ts";
 import { md5Of, unquoted } from "./listed-blobs.ts";
 import { ifFound, mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
-import { ANSWER_CUT } from "./request-tries.ts";
+import { ANSWER_CUT } from "./request-retries.ts";
 
 const VAULT: Place = { kind: "vault" };
 

@@ -116,7 +116,7 @@ describe("an append blob is copied", () => {
 
   test("while there is time; the next attempt waits on", async ({ expect }) => {
     const estate = open();
-    expect(await estate.copy({ goesOn: () => false })).toEqual({ kind: "unfinished" });
+    expect(await estate.copy({ shouldContinue: () => false })).toEqual({ kind: "unfinished" });
     expect(estate.snapshots()).toBe(1);
     expect(await estate.copy()).toEqual({ kind: "copied", wasThere: true });
     expect([copyRequests(estate).length, estate.snapshots()]).toEqual([1, 0]);
@@ -239,7 +239,7 @@ describe("beside other executions", () => {
 
   test("a snapshot from which a copy is still under way stays, however old it is", async ({ expect }) => {
     const estate = open();
-    const soon = { goesOn: () => false };
+    const soon = { shouldContinue: () => false };
     expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });
     for (let seconds = 0; seconds < 3 * 3_600; seconds++) estate.blobs.tick();
     expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });

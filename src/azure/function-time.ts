@@ -3,7 +3,7 @@
  * The time of a function. The host kills the whole process when one function of it outlives `functionTimeout` (10 minutes,
  * `host.json`), and with it all else that the process does. So each function is given a time of its own, a little shorter:
  * what it works on asks for its budget and stops at a good place; and when something has kept it from that, the requests
- * themselves end (see `request-tries.ts`), whatever loop they are in.
+ * themselves end (see `request-retries.ts`), whatever loop they are in.
  *
  * The arithmetic, in seconds from the function's beginning: a piece of work begins no copy after its budget, usually 240 and
  * at most 480 (`VaultPieceBudgetSeconds`). A copy that is under way then ends after at most 158 (256 MiB at 2 MiB/s, and 30),

@@ -17,10 +17,10 @@ import {
 } from "@azure/core-rest-pipeline";
 import { type BlobServiceClient, type ContainerClient, RestError } from "@azure/storage-blob";
 import { present } from "../foundation/present.ts";
-import type { BlobAccount, Tries } from "./blob-account.ts";
+import type { BlobAccount, RetryMode } from "./blob-account.ts";
 import { MAX_PAGE_SIZE } from "./listed-blobs.ts";
 import { type ListedPage, parseListing } from "./parse-listing.ts";
-import { ANSWER_CUT, tryRequest } from "./request-tries.ts";
+import { ANSWER_CUT, sendWithRetries } from "./request-retries.ts";
 
 export interface ListPagesOptions {
   /** Absent: all names. */
@@ -30,8 +30,8 @@ export interface ListPagesOptions {
   readonly include?: readonly ("metadata" | "tags" | "snapshots" | "copy")[];
   /** Names asked for in one call; absent: {@link MAX_PAGE_SIZE}. */
   readonly pageSize?: number;
-  /** Absent: `patient`. */
-  readonly tries?: Tries;
+  /** Absent: `retrying`. */
+  readonly tries?: RetryMode;
 }
 
 /**
@@ -45,7 +45,7 @@ export async function* listBlobPages(
   container: string,
   options: ListPagesOptions = {},
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
-  const { prefix, startFrom, include = [], pageSize = MAX_PAGE_SIZE, tries = "patient" } = options;
+  const { prefix, startFrom, include = [], pageSize = MAX_PAGE_SIZE, tries = "retrying" } = options;
   const query = { restype: "container", prefix, startFrom, include: include.join(","), maxresults: String(pageSize) };
   yield* pagesOf(account, account.container(container, "once"), query, tries);
 }
@@ -58,7 +58,7 @@ export async function* listBlobPages(
  */
 export function listContainerPages(account: BlobAccount): AsyncGenerator<ListedPage["blobs"], void, undefined> {
   const query = { include: "metadata", maxresults: String(MAX_PAGE_SIZE) };
-  return pagesOf(account, account.serviceOnce, query, "patient");
+  return pagesOf(account, account.serviceOnce, query, "retrying");
 }
 
 type Query = Readonly<Record<string, string | undefined>>;
@@ -67,7 +67,7 @@ async function* pagesOf(
   account: BlobAccount,
   client: BlobServiceClient | ContainerClient,
   query: Query,
-  tries: Tries,
+  tries: RetryMode,
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
   let marker = "";
   do {
@@ -85,7 +85,7 @@ async function readPage(
   account: BlobAccount,
   client: BlobServiceClient | ContainerClient,
   query: Query,
-  tries: Tries,
+  tries: RetryMode,
 ): Promise<ListedPage> {
   // The SDK has no public way to send a request of one's own through a client's pipeline.
   const { storageClientContext: context } = client as unknown as {
@@ -104,7 +104,7 @@ async function readPage(
     streamResponseStatusCodes: new Set([200]),
   });
   let response: PipelineResponse | undefined;
-  const answer = await tryRequest(
+  const answer = await sendWithRetries(
     request,
     async () => {
       response = await context.sendRequest(request);

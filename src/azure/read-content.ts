@@ -11,7 +11,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { outOfTime, timeLeftMs } from "./function-time.ts";
 import { statusOf } from "./map-error.ts";
-import { ANSWER_CUT } from "./request-tries.ts";
+import { ANSWER_CUT } from "./request-retries.ts";
 
 /** Bodies that break off one after the other without one more byte, after which the account counts as unavailable. */
 const MAX_CONSECUTIVE_CUTS = 5;

@@ -49,7 +49,7 @@ describe("a copy is waited for", () => {
   });
 
   test("while there is time", async ({ expect }) => {
-    const { service, request, limits, pauses } = open({ goesOn: () => false });
+    const { service, request, limits, pauses } = open({ shouldContinue: () => false });
     service.blobs.beginCopy("vault", "bi-1", "copy", new URL(SOURCE), {}, {});
     expect(await waitForCopy(request, limits)).toBe("pending");
     expect(pauses()).toBe(0);
@@ -185,7 +185,7 @@ describe("a blob of the wanted name", () => {
   });
 
   test("is left when the time is over before the copy into it has ended", async ({ expect }) => {
-    const { service, request, limits } = open({ goesOn: () => false });
+    const { service, request, limits } = open({ shouldContinue: () => false });
     service.blobs.beginCopy("vault", "bi-1", "copy", new URL(SOURCE), {}, {});
     expect(await settle(request, limits, isSeven)).toEqual({ kind: "pending" });
   });
@@ -260,7 +260,7 @@ describe("a blob is copied until it is whole", () => {
   });
 
   test("anew while there is time", async ({ expect }) => {
-    const estate = open({ goesOn: () => false });
+    const estate = open({ shouldContinue: () => false });
     let copies = 0;
     const copy = (): CopyResult => {
       copies += 1;
@@ -272,7 +272,7 @@ describe("a blob is copied until it is whole", () => {
   });
 
   test("and left to the next attempt when a copy into it takes longer", async ({ expect }) => {
-    const estate = open({ goesOn: () => false });
+    const estate = open({ shouldContinue: () => false });
     estate.service.blobs.beginCopy("vault", "bi-1", "copy", new URL(SOURCE), {}, {});
     expect(await until(estate, () => ({ kind: "begun" }))).toEqual({ kind: "unfinished" });
   });

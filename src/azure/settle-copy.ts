@@ -65,7 +65,7 @@ export async function waitForCopy(
         ...present({ snapshot }),
       };
     }
-    if (request.goesOn?.() === false) return "pending";
+    if (request.shouldContinue?.() === false) return "pending";
     await limits.pause(limits.pollMs);
   }
 }
@@ -178,7 +178,7 @@ export async function copyUntilWhole(
 ): Promise<Exclude<CopyResult, { kind: "exists" | "begun" }>> {
   let hasBegun = false;
   for (let renewed = 0; renewed < RENEWALS; renewed++) {
-    if (renewed > 0 && request.goesOn?.() === false) return { kind: "unfinished" };
+    if (renewed > 0 && request.shouldContinue?.() === false) return { kind: "unfinished" };
     const result = await copy(request, limits);
     hasBegun ||= result.kind === "begun";
     if (result.kind !== "exists" && result.kind !== "begun") return result;

@@ -52,10 +52,10 @@ export interface BackupVault extends VaultFiles {
    * An object that is already there is accepted only when its length and copy status say that it is whole; one that
    * is not is removed, if it still is the one that was looked at, and copied anew.
    *
-   * @param goesOn - asked between the parts of a copy of many; once it says no, the copy stops where it is
+   * @param shouldContinue - asked between the parts of a copy of many; once it says no, the copy stops where it is
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
-  copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome>;
+  copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome>;
   /**
    * Copies a marker server-side, over one of an attempt before.
    *

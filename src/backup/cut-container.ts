@@ -124,10 +124,10 @@ async function sampledLength(container: UnknownContainer, starts: readonly strin
 async function splitAll(
   probe: NameProbe,
   starts: readonly string[],
-  goesOn: () => boolean,
+  shouldContinue: () => boolean,
 ): Promise<readonly string[]> {
   const splits = await mapBounded([...starts.keys()], PROBING_WIDTH, async (i) =>
-    goesOn() ? splitRange(probe, starts[i] ?? "", starts[i + 1], goesOn) : undefined,
+    shouldContinue() ? splitRange(probe, starts[i] ?? "", starts[i + 1], shouldContinue) : undefined,
   );
   return starts.flatMap((start, i) => [start, ...(splits[i] === undefined ? [] : [splits[i]])]);
 }

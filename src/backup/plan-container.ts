@@ -27,7 +27,7 @@ import type { Datasource } from "./datasource.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
 import type { PlanMessage, RangeStep } from "./messages.ts";
 import { previousSegments } from "./previous-segments.ts";
-import { fateOf, skipOrThrow } from "./skip-container.ts";
+import { containerOutcome, skipOrThrow } from "./skip-container.ts";
 import { probeOf } from "./split-range.ts";
 
 /**
@@ -83,7 +83,7 @@ export async function planContainer(deps: PlanContainerDeps, message: PlanMessag
   const { job, instance } = under;
   const { container } = message;
   const skipped: RangeStep = { ranges: [], check: { ...message, group: 0 } };
-  if ((await fateOf(deps.work, job.id, container)) !== undefined) return skipped;
+  if ((await containerOutcome(deps.work, job.id, container)) !== undefined) return skipped;
   try {
     const { parts } = await planOf(deps, job, instance, container);
     const lane = { lanes: Math.min(parts, MAX_LANES), parts };

@@ -25,7 +25,7 @@ import { encodeDocument, FORMAT_MINOR, FORMAT_VERSION } from "../vault/version.t
 import { decideIncomplete, POINT_INCOMPLETE } from "./decide-incomplete.ts";
 import { joinPieces } from "./join-pieces.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
-import { fateOf } from "./skip-container.ts";
+import { containerOutcome } from "./skip-container.ts";
 
 export interface SealDeps {
   readonly jobs: RecordTable<Job>;
@@ -157,7 +157,7 @@ const GONE: ReadonlySet<string> = new Set(["container-missing", "container-repla
  * @throws VaultError `datasource/container-not-found` or `datasource/refused` when no container is left
  */
 async function skippedOf({ work }: Pick<SealDeps, "work">, job: JobUnderWay): Promise<ReadonlyMap<string, Warning>> {
-  const fates = await mapBounded(job.containers, INDEX_WIDTH, (container) => fateOf(work, job.id, container));
+  const fates = await mapBounded(job.containers, INDEX_WIDTH, (container) => containerOutcome(work, job.id, container));
   const warnings = fates.flatMap((fate) => {
     if (fate === undefined || fate === "replicated") return [];
     const { container, code, message } = fate;

@@ -59,19 +59,19 @@ const MAX_PROBES = 24;
  *
  * @param from - included; the range has its first name at or after it
  * @param until - excluded
- * @param goesOn - asked before each call; when it says no, the place is chosen by what is known
+ * @param shouldContinue - asked before each call; when it says no, the place is chosen by what is known
  * @returns where: names lie before it, and at or after it; undefined: no place was found
  */
 export async function splitRange(
   probe: NameProbe,
   from: string,
   until: string | undefined,
-  goesOn: () => boolean = () => true,
+  shouldContinue: () => boolean = () => true,
 ): Promise<string | undefined> {
   const { order } = probe;
   const compare = nameComparator(order);
   let probes = 0;
-  const isSpent = (): boolean => probes === MAX_PROBES || !goesOn();
+  const isSpent = (): boolean => probes === MAX_PROBES || !shouldContinue();
   let end = until;
   /** Whether the range has a name at or after a text; if not, it ends there. */
   const has = async (text: string | undefined): Promise<boolean> => {

@@ -301,12 +301,12 @@ test("a blob that changes while it is copied is taken in its new version, and co
   const messages = await lake.beginBackup(ref);
   const copyObject = lake.vault.copyObject.bind(lake.vault);
   let raced = false;
-  lake.vault.copyObject = async (version, path, goesOn) => {
+  lake.vault.copyObject = async (version, path, shouldContinue) => {
     if (version.name === "n001" && !raced) {
       raced = true;
       lake.source.write("raw", "n001", "newer");
     }
-    return copyObject(version, path, goesOn);
+    return copyObject(version, path, shouldContinue);
   };
   await lake.deliverAll(messages);
   await lake.seal(ref);
@@ -321,9 +321,9 @@ test("a blob that vanishes before its copy is left out, and counted", async ({ e
   const ref = await lake.requestBackup("one");
   const messages = await lake.beginBackup(ref);
   const copyObject = lake.vault.copyObject.bind(lake.vault);
-  lake.vault.copyObject = async (version, path, goesOn) => {
+  lake.vault.copyObject = async (version, path, shouldContinue) => {
     if (version.name === "n001") lake.source.container("raw").delete("n001");
-    return copyObject(version, path, goesOn);
+    return copyObject(version, path, shouldContinue);
   };
   await lake.deliverAll(messages);
   await lake.seal(ref);

@@ -1,4 +1,4 @@
-import { type AdaptivePool, isPassing } from "../foundation/adaptive-pool.ts";
+import { type AdaptivePool, isTransient } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
@@ -38,7 +38,7 @@ import { ManifestWriter, SEGMENT_SIZES, type SegmentSizes } from "./manifest-wri
 import type { RangeMessage, RangeStep } from "./messages.ts";
 import { previousSegments } from "./previous-segments.ts";
 import { groupOf, maySplit } from "./range-tallies.ts";
-import { fateOf, skipOrThrow } from "./skip-container.ts";
+import { containerOutcome, skipOrThrow } from "./skip-container.ts";
 import { probeOf, splitRange } from "./split-range.ts";
 
 export interface RangeSettings {
@@ -107,7 +107,7 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
   const { container, range, piece } = message;
   const { vault, job } = message;
   const skipped: RangeStep = { ranges: [], check: { vault, job, container, group: groupOf(range) } };
-  if ((await fateOf(deps.work, job, container)) !== undefined) return skipped;
+  if ((await containerOutcome(deps.work, job, container)) !== undefined) return skipped;
   const row = workRows.piece(container, range, piece);
   const done = await getWork(deps.work, message.job, row, "piece");
   if (done !== undefined) return nextStep(deps, message, done);
@@ -321,7 +321,7 @@ class PieceOfRange {
     if (stoppedAt === undefined) return task.until === undefined ? {} : { to: { name: task.until, after: false } };
     const at = await this.#placeToSplit(stoppedAt, task.until, left).catch((error: unknown) => {
       // A range that is not split is worked on by one worker, which is all there is to lose.
-      if (!isPassing(error)) throw error;
+      if (!isTransient(error)) throw error;
       return undefined;
     });
     return {
@@ -526,7 +526,7 @@ class PieceOfRange {
     const copies = new Map<Change, Taken>();
     const unsure = new Map<WrittenChange, Set<string>>();
     let copiedBytes = 0;
-    const goesOn = (): boolean => {
+    const shouldContinue = (): boolean => {
       // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
       if (this.#progress.isDue) {
         const soFar = { ...NO_TOTALS, listed: copies.size, copied: copies.size, copiedBytes };
@@ -565,7 +565,7 @@ class PieceOfRange {
     };
     const { gaveUp } = await this.#pool.mapWhile(
       written,
-      goesOn,
+      shouldContinue,
       async (change) => take(change, await copyOne(change)),
       async (change, error) =>
         take(

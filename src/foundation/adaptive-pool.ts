@@ -11,7 +11,7 @@ export interface PoolSettings {
   /** Tasks at once before anything is known; absent: `widest`. */
   readonly start?: number;
   /** How long, from its first failure on, one task is tried again before its error is thrown, ms. */
-  readonly patienceMs: number;
+  readonly retryForMs: number;
   /** Longest back-off after a first failure, ms; it doubles with each further one. */
   readonly firstBackoffMs?: number;
   /** Longest back-off of all, ms. */
@@ -19,7 +19,7 @@ export interface PoolSettings {
 }
 
 /** What a pool knows of the world. */
-export interface PoolSurroundings {
+export interface PoolEnvironment {
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
   /** At least 0, less than 1. */
@@ -46,7 +46,7 @@ export interface MappedWhile<Out> {
 }
 
 /** Failures that pass: the service says that it is asked for too much, or there was no use in what it said. */
-const PASSING_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
+const TRANSIENT_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
 
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
@@ -60,7 +60,7 @@ interface Batch {
   /** Within the caller's own asynchronous context, whoever makes room for it. */
   readonly task: (input: unknown) => Promise<unknown>;
   readonly giveUp: ((input: unknown, error: VaultError) => Promise<unknown>) | undefined;
-  readonly goesOn: (() => boolean) | undefined;
+  readonly shouldContinue: (() => boolean) | undefined;
   readonly results: unknown[];
   /** Index of the next input to begin. */
   next: number;
@@ -102,7 +102,7 @@ interface Begun {
  */
 export class AdaptivePool {
   readonly #settings: Required<PoolSettings>;
-  readonly #surroundings: PoolSurroundings;
+  readonly #environment: PoolEnvironment;
   /** Batches with inputs to begin. */
   readonly #batches = new Fifo<Batch>();
   /** Begun inputs whose back-off is over. */
@@ -120,14 +120,14 @@ export class AdaptivePool {
   #askedInVain = 0;
   #last: PoolPressure["last"];
 
-  constructor(settings: PoolSettings, surroundings: PoolSurroundings) {
+  constructor(settings: PoolSettings, environment: PoolEnvironment) {
     this.#settings = {
       start: settings.widest,
       firstBackoffMs: FIRST_BACKOFF_MS,
       maxBackoffMs: MAX_BACKOFF_MS,
       ...settings,
     };
-    this.#surroundings = surroundings;
+    this.#environment = environment;
     this.#width = new PoolWidth(this.#settings.start, settings.widest);
   }
 
@@ -165,11 +165,11 @@ export class AdaptivePool {
    */
   mapWhile<In, Out>(
     inputs: readonly In[],
-    goesOn: () => boolean,
+    shouldContinue: () => boolean,
     task: (input: In) => Promise<Out>,
     giveUp?: (input: In, error: VaultError) => Promise<Out>,
   ): Promise<MappedWhile<Out>> {
-    return this.#map(inputs, task, goesOn, giveUp);
+    return this.#map(inputs, task, shouldContinue, giveUp);
   }
 
   /** Runs one task under the limit, with the same patience. */
@@ -181,7 +181,7 @@ export class AdaptivePool {
   #map<In, Out>(
     inputs: readonly In[],
     task: (input: In) => Promise<Out>,
-    goesOn?: () => boolean,
+    shouldContinue?: () => boolean,
     giveUp?: (input: In, error: VaultError) => Promise<Out>,
   ): Promise<MappedWhile<Out>> {
     const results = new Array<Out>(inputs.length);
@@ -192,7 +192,7 @@ export class AdaptivePool {
         inputs,
         task: (input) => inContext(task as Batch["task"], input),
         giveUp: giveUp && ((input, error) => inContext(giveUp, input as In, error)),
-        goesOn,
+        shouldContinue,
         results,
         next: 0,
         open: inputs.length,
@@ -207,7 +207,7 @@ export class AdaptivePool {
         },
       };
       this.#batches.push(batch);
-      if (goesOn !== undefined) {
+      if (shouldContinue !== undefined) {
         this.#timed.add(batch);
         if (!this.#isLooking) void this.#look();
       }
@@ -259,7 +259,7 @@ export class AdaptivePool {
       batch.open -= 1;
       this.#width.count(round, "done");
     } catch (error) {
-      if (!isPassing(error)) this.#stop(batch, { error });
+      if (!isTransient(error)) this.#stop(batch, { error });
       else {
         const backoffMs = this.#failed(error, round, begun);
         if (backoffMs === undefined) await this.#giveUp(begun, error);
@@ -279,8 +279,8 @@ export class AdaptivePool {
    * @returns how long the input waits for its next try, ms; undefined when patience with it is over
    */
   #failed(error: VaultError, round: number, begun: Begun): number | undefined {
-    const now = this.#surroundings.clock();
-    const { patienceMs } = this.#settings;
+    const now = this.#environment.clock();
+    const { retryForMs } = this.#settings;
     const { code, message, retryAfterMs = 0 } = error;
     this.#last = { code, message, at: now.toISOString() };
     this.#width.count(round, code === "storage/throttled" ? "throttled" : "failed");
@@ -289,7 +289,7 @@ export class AdaptivePool {
     else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backoffMs(this.#askedInVain));
 
     if (begun.failures === 0) begun.firstFailureAt = now.getTime();
-    const leftMs = begun.firstFailureAt + patienceMs - now.getTime();
+    const leftMs = begun.firstFailureAt + retryForMs - now.getTime();
     if (leftMs <= 0 || retryAfterMs > leftMs) return undefined;
     return Math.max(retryAfterMs, Math.min(leftMs, this.#backoffMs(begun.failures++)));
   }
@@ -297,12 +297,12 @@ export class AdaptivePool {
   /** @param failures - before this one */
   #backoffMs(failures: number): number {
     const { firstBackoffMs, maxBackoffMs } = this.#settings;
-    return Math.ceil(this.#surroundings.random() * Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
+    return Math.ceil(this.#environment.random() * Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
   }
 
   #pause(ms: number): void {
     this.#pauses += 1;
-    void this.#surroundings.sleep(ms).then(() => {
+    void this.#environment.sleep(ms).then(() => {
       this.#pauses -= 1;
       this.#fill();
     });
@@ -311,7 +311,7 @@ export class AdaptivePool {
   #tryAgain(begun: Begun, backoffMs: number): void {
     begun.batch.waiting += 1;
     this.#waiting += 1;
-    void this.#surroundings.sleep(backoffMs).then(() => {
+    void this.#environment.sleep(backoffMs).then(() => {
       this.#ready.push(begun);
       this.#fill();
     });
@@ -321,7 +321,7 @@ export class AdaptivePool {
   async #look(): Promise<void> {
     this.#isLooking = true;
     while (this.#timed.size > 0) {
-      await this.#surroundings.sleep(LOOK_EVERY_MS);
+      await this.#environment.sleep(LOOK_EVERY_MS);
       for (const batch of this.#timed) {
         if (this.#stopWhenOver(batch)) this.#fill();
       }
@@ -330,7 +330,7 @@ export class AdaptivePool {
   }
 
   #stopWhenOver(batch: Batch): boolean {
-    if (batch.goesOn?.() !== false) return false;
+    if (batch.shouldContinue?.() !== false) return false;
     this.#stop(batch);
     this.#endWhenDone(batch);
     return true;
@@ -343,7 +343,7 @@ export class AdaptivePool {
       batch.results[index] = await batch.giveUp(batch.inputs[index], error);
       batch.open -= 1;
     } catch (last) {
-      if (!isPassing(last)) return this.#stop(batch, { error: last });
+      if (!isTransient(last)) return this.#stop(batch, { error: last });
       if (!batch.isStopped) batch.gaveUp = last;
       this.#stop(batch);
     }
@@ -365,6 +365,6 @@ export class AdaptivePool {
 }
 
 /** Tells whether a failure is one that a pool tries again. */
-export function isPassing(error: unknown): error is VaultError {
-  return error instanceof VaultError && PASSING_CODES.has(error.code);
+export function isTransient(error: unknown): error is VaultError {
+  return error instanceof VaultError && TRANSIENT_CODES.has(error.code);
 }

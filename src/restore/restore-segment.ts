@@ -150,12 +150,12 @@ class SegmentWorker {
     if (wanted.length === 0) return this.#totalsIfAllThere(entries, before);
     this.#totals = totalsOf(entries.filter(({ name }) => before.get(name)?.isWhole === true));
     for (const slice of slicesOf(wanted, this.#deps.settings)) {
-      const goesOn = (): boolean => {
+      const shouldContinue = (): boolean => {
         // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
         void this.#progress.note(this.#totals, this.#pool.pressure);
         return this.#hasTime();
       };
-      const { results, gaveUp } = await this.#pool.mapWhile(slice, goesOn, (entry) => this.#copy(entry));
+      const { results, gaveUp } = await this.#pool.mapWhile(slice, shouldContinue, (entry) => this.#copy(entry));
       if (gaveUp !== undefined && this.#copied === 0) throw gaveUp;
       if (Array.from(results).some((result) => result !== "there")) return "unfinished";
       if (!(await this.#isWanted())) return "job ended";

@@ -56,10 +56,15 @@ export interface RestoreTarget {
    * tags and tier. Never writes over a whole blob; one that an earlier attempt left half is replaced. An entry of type
    * `directory` has no object: it becomes a directory.
    *
-   * @param goesOn - asked between the parts of a copy of many; once it says no, the copy stops where it is
+   * @param shouldContinue - asked between the parts of a copy of many; once it says no, the copy stops where it is
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
-  copyObject(objectPath: string, container: string, entry: Entry, goesOn: () => boolean): Promise<RestoreOutcome>;
+  copyObject(
+    objectPath: string,
+    container: string,
+    entry: Entry,
+    shouldContinue: () => boolean,
+  ): Promise<RestoreOutcome>;
   /** Pages in listing order, from a name on. */
   listPages(container: string, from: string): AsyncIterable<readonly RestoredBlob[]>;
   /** Reads a blob that is there, all of one version. @returns the MD5 of its content, base64 */

@@ -23,7 +23,7 @@ import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
 import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
-import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+import { purgeTimeOf, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface RetentionDeps extends ReadRetentionDeps {
   readonly instances: RecordTable<BackupInstance>;
@@ -104,7 +104,7 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
     if (progress.state === "stopped") return endOf(progress.from);
     if (progress.state === "done") kept -= 1;
   }
-  const end = goesAt(instance);
+  const end = purgeTimeOf(instance);
   if (kept > 0 || end === undefined || end > deps.clock()) return DONE;
   return (await removeInstance({ ...deps, vault: () => vault }, job, instance, hasTime)) ? DONE : endOf(undefined);
 }

@@ -52,7 +52,7 @@ export async function readRetention(
   const { points, rows } = await readPoints(deps, instance);
   const policy = (await deps.policies.get(vaultKey, instance.policyName.toLowerCase()))?.value;
   const pinned = await pinnedPoints(deps, instance.id);
-  const softDeletedUntil = goesAt(instance);
+  const softDeletedUntil = purgeTimeOf(instance);
   const decisions = decideRetention(
     points.map((point) => ({ ...retainedPoint(point), isPinned: pinned.has(point.id), softDeletedUntil })),
     {
@@ -94,7 +94,7 @@ async function readPoints(
 const GRACE_MS = 3_600_000;
 
 /** @returns when all of a deleted instance goes; undefined when it is not deleted */
-export function goesAt({ deletion }: BackupInstance): Date | undefined {
+export function purgeTimeOf({ deletion }: BackupInstance): Date | undefined {
   if (deletion === undefined) return undefined;
   const { deletedAt, purgeAt } = deletion;
   return new Date(Date.parse(purgeAt) + (deletedAt === purgeAt ? 0 : GRACE_MS));

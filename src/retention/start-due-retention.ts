@@ -8,7 +8,7 @@ import { type Started, type StartedFor, startForInstances } from "../instances/s
 import { isOpen, type Job } from "../jobs/job.ts";
 import { listPurges } from "../purge/purge-recovery-point.ts";
 import type { SweepableVault } from "../vault/vault-files.ts";
-import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+import { purgeTimeOf, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
 
 export interface StartDueRetentionDeps extends ReadRetentionDeps {
   readonly schedules: RecordTable<Schedule>;
@@ -77,7 +77,7 @@ async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstanc
   const now = deps.clock();
   const day = now.toISOString().slice(0, 10);
   const decided = await readRetention(deps, instance, vault);
-  const end = goesAt(instance);
+  const end = purgeTimeOf(instance);
   const decision = decideDueRetention({
     expired: decided.filter(({ decision: { keep } }) => !keep).length,
     begun: (await listPurges(deps.vault(instance.id))).length,

@@ -44,7 +44,7 @@ export interface CheckDeps {
   /** What the round had re-read when this step of it began. */
   readonly rereadBytesBefore: number;
   /** Asked after each slice of objects, and each file that was read. */
-  readonly goesOn: () => Promise<boolean>;
+  readonly shouldContinue: () => Promise<boolean>;
   readonly hasTime: () => boolean;
 }
 
@@ -79,7 +79,7 @@ export async function checkPoints(deps: CheckDeps, round: Round, { points, unpla
     }
     const next = points[at + 1];
     round.moveTo(next === undefined ? startOf({ sequence: point.sequence + 1, id: "" }) : startOf(next));
-    if (!(await deps.goesOn())) return false;
+    if (!(await deps.shouldContinue())) return false;
   }
   // Points that were sealed since the round began are for the next; damage that is known is not kept from them.
   for (const point of points.filter(({ sequence }) => sequence > upTo)) {
@@ -146,7 +146,7 @@ class PointCheck {
       const outcome = await this.#container(seal, container);
       if (outcome !== "done") return outcome;
       this.#round.moveTo({ ...this.#position(), container: container + 1, segment: 0, after: "" });
-      if (!(await this.#deps.goesOn())) return "stopped";
+      if (!(await this.#deps.shouldContinue())) return "stopped";
     }
     return "done";
   }
@@ -187,7 +187,7 @@ class PointCheck {
       const outcome = await this.#segment(index, ref, base, new Date(seal.sealedAt));
       if (outcome !== "done") return outcome;
       this.#round.moveTo({ ...this.#position(), segment: segment + 1, after: "" });
-      if (!(await this.#deps.goesOn())) return "stopped";
+      if (!(await this.#deps.shouldContinue())) return "stopped";
     }
     return "done";
   }
@@ -232,7 +232,7 @@ class PointCheck {
       if (last !== undefined) this.#round.moveTo({ ...this.#position(), after: last.path });
       rest = rest.slice(compared.objects);
       if (compared.objects < slice.objects.length) return "stopped";
-      if (!(await this.#deps.goesOn())) return "stopped";
+      if (!(await this.#deps.shouldContinue())) return "stopped";
     }
     this.#round.count({ segments: 1 });
     return "done";

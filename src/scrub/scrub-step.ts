@@ -101,7 +101,7 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
   const { clock, scrubSettings: settings } = deps;
   const startedAt = clock();
   const hasTime = deadline(clock, settings.budgetMs, startedAt);
-  const goesOn = async (): Promise<boolean> =>
+  const shouldContinue = async (): Promise<boolean> =>
     hasTime() && (await isStillWanted(deps.jobs, { vault: job.vault, job: job.id }));
   if (round.state.position.phase === "points") {
     const checked = await checkPoints(
@@ -112,18 +112,18 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
         settings,
         now: startedAt,
         rereadBytesBefore: round.state.counts.rereadBytes,
-        goesOn,
+        shouldContinue,
         hasTime,
       },
       round,
       found,
     );
-    if (!checked || !(await goesOn())) return false;
+    if (!checked || !(await shouldContinue())) return false;
   }
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
   // An instance that is gone has nothing that is kept, and what it has left is not for a scrub to remove.
   const isImmutable = instance === undefined || (await deps.isImmutable(instance));
-  return sweepVault({ ...deps, vault, job, isImmutable, settings, goesOn }, round, found);
+  return sweepVault({ ...deps, vault, job, isImmutable, settings, shouldContinue }, round, found);
 }
 
 /** Alerts go before the row, so that none is lost: whoever goes on from the row looks for nothing a second time. */

@@ -30,7 +30,7 @@ export interface SweepVaultDeps {
   readonly settings: ScrubSettings;
   readonly clock: Clock;
   /** Asked after each batch. */
-  readonly goesOn: () => Promise<boolean>;
+  readonly shouldContinue: () => Promise<boolean>;
 }
 
 /** Files removed under one taking of the lock at most. */
@@ -104,7 +104,7 @@ class Sweep {
     const work = async (least: number): Promise<boolean> => {
       while (waiting.length >= least) {
         waiting = waiting.slice(await this.#batch(waiting.slice(0, batchFiles)));
-        if (!(await this.#deps.goesOn())) return false;
+        if (!(await this.#deps.shouldContinue())) return false;
       }
       return true;
     };

@@ -71,7 +71,7 @@ beforeAll(async () => {
   const open = (name: string): BlobAccount => {
     const { connectionString, blobEndpoint } = azurite.account(name);
     const throughWire = connectionString.replace(blobEndpoint, `${wire.origin}/${name}`);
-    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), { patienceMs: 0 });
+    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), { retryForMs: 0 });
   };
   [source, vaultAccount] = [open("prodlake"), open("vault")];
 });

@@ -135,7 +135,7 @@ export class FaultyBackups extends LakeBackups {
         const { outcome } = await runFlow(orchestration, ref, activitiesOf(events), events);
         if (outcome.ok) return outcome.value;
         // Not even its end could be written down.
-        if (!isPassing(outcome.error)) throw outcome.error;
+        if (!isTransient(outcome.error)) throw outcome.error;
       } catch (error) {
         if (!(error instanceof Hangs)) throw error;
       }
@@ -217,16 +217,16 @@ export class FaultyBackups extends LakeBackups {
       try {
         if (!this.#dice.oneIn(6)) return await activity();
         const [first, second] = await Promise.allSettled([activity(), activity()]);
-        for (const one of [first, second]) if (one.status === "rejected" && !isPassing(one.reason)) throw one.reason;
+        for (const one of [first, second]) if (one.status === "rejected" && !isTransient(one.reason)) throw one.reason;
         if (first.status === "fulfilled") return first.value;
         throw first.reason;
       } catch (error) {
-        if (!isPassing(error) || tries === MAX_ATTEMPTS) throw error;
+        if (!isTransient(error) || tries === MAX_ATTEMPTS) throw error;
       }
     }
   }
 }
 
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   return error instanceof VaultError && error.retryable;
 }

@@ -223,9 +223,9 @@ export class MemoryVault implements BackupVault, SweepableVault {
     return changed;
   }
 
-  async copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome> {
+  async copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome> {
     // The first parts are copied in any case, so that the next attempt ends it.
-    if (this.inBlocks.has(version.name) && !this.#begun.has(path) && !goesOn()) {
+    if (this.inBlocks.has(version.name) && !this.#begun.has(path) && !shouldContinue()) {
       this.#begun.add(path);
       return { kind: "unfinished" };
     }

@@ -58,7 +58,7 @@ export interface LakeOptions {
   /** Milliseconds that pass at each look at the clock. */
   readonly tickMs?: number;
   /** How long the pool of copies tries again, and then its waits take their time; absent: it does not. */
-  readonly patienceMs?: number;
+  readonly retryForMs?: number;
 }
 
 export type CopyMessage = PlanMessage | RangeMessage | MarkerCheckMessage;
@@ -96,14 +96,14 @@ export class MemoryLake {
   constructor(options: LakeOptions = {}) {
     this.#options = options;
     this.#pool = new AdaptivePool(
-      { widest: COPY_WIDTH, patienceMs: options.patienceMs ?? 0 },
+      { widest: COPY_WIDTH, retryForMs: options.retryForMs ?? 0 },
       { clock: () => new Date(this.#now), sleep: (ms) => this.#sleep(ms), random: seededRandom(1) },
     );
   }
 
   /** Ends when nothing else can happen but that time goes on. */
   async #sleep(ms: number): Promise<void> {
-    const until = this.#now + (this.#options.patienceMs === undefined ? 0 : ms);
+    const until = this.#now + (this.#options.retryForMs === undefined ? 0 : ms);
     await new Promise((resolve) => setImmediate(resolve));
     this.#now = Math.max(this.#now, until);
   }

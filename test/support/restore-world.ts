@@ -45,7 +45,7 @@ export interface RestoreWorldOptions {
   readonly tickMs?: number;
   readonly pageSize?: number;
   /** How long the pool of copies tries again. */
-  readonly patienceMs?: number;
+  readonly retryForMs?: number;
   /** Stands between the workers and the target. */
   readonly target?: (target: RestoreTarget) => RestoreTarget;
 }
@@ -88,7 +88,7 @@ export class RestoreWorld {
     this.contents = contents;
     this.#options = options;
     this.pool = new AdaptivePool(
-      { widest: 4, patienceMs: options.patienceMs ?? 1_000_000 },
+      { widest: 4, retryForMs: options.retryForMs ?? 1_000_000 },
       {
         clock: () => new Date(this.#now),
         sleep: () => new Promise((resolve) => setImmediate(resolve)),

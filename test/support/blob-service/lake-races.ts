@@ -271,7 +271,7 @@ class LakeRace {
 /** The real adapters, as one execution has them; one request at a time, so that dice decide about all of them. */
 function depsOf(lake: MemoryLake, { account, limits }: Execution) {
   const [source, vault] = [account("prodlake"), account("vault")];
-  const settings = { widest: 1, patienceMs: 0, firstBackoffMs: 1, maxBackoffMs: 1 };
+  const settings = { widest: 1, retryForMs: 0, firstBackoffMs: 1, maxBackoffMs: 1 };
   let now = 0;
   const pool = new AdaptivePool(settings, { clock: () => new Date(now), sleep, random: () => 0 });
   async function sleep(ms: number): Promise<void> {

@@ -20,7 +20,7 @@ export function openAccount(
   now: () => Date,
   access: AccountAccess = { kind: "key", connectionString: connectionStringOf(name) },
 ): BlobAccount {
-  return new BlobAccount(access, now, { patienceMs: 0, blockPatienceMs: 0, transport: transport(send) });
+  return new BlobAccount(access, now, { retryForMs: 0, blockRetryForMs: 0, transport: transport(send) });
 }
 
 function connectionStringOf(name: string): string {

@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { test } from "vitest";
 import { VaultError } from "../foundation/errors.ts";
 import { NOTING_MS, withinTime } from "./function-time.ts";
-import { isWhole, PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
+import {
+  DEFAULT_RETRIES,
+  isWhole,
+  type RetriedRequest,
+  type RetrySettings,
+  sendWithRetries,
+} from "./request-retries.ts";
 
 interface Reply {
   readonly status: number;
@@ -16,8 +22,8 @@ function play(...turns: readonly (Reply | Error)[]) {
   const sleeps: number[] = [];
   let now = 0;
   let tries = 0;
-  const request: Tried = {};
-  const surroundings = {
+  const request: RetriedRequest = {};
+  const environment = {
     now: () => now,
     random: () => 0.5,
     sleep: async (ms: number) => {
@@ -40,7 +46,8 @@ function play(...turns: readonly (Reply | Error)[]) {
     request,
     sleeps,
     tries: () => tries,
-    run: (settings: Partial<TrySettings> = {}) => tryRequest(request, send, { ...PATIENT, ...settings }, surroundings),
+    run: (settings: Partial<RetrySettings> = {}) =>
+      sendWithRetries(request, send, { ...DEFAULT_RETRIES, ...settings }, environment),
   };
 }
 
@@ -88,9 +95,9 @@ test("what is not about the way to the service is thrown at once", async ({ expe
 
 test("a request that is tried once tells a cut answer as one that nobody has", async ({ expect }) => {
   const { run, tries } = play(cutText);
-  await expect(run({ patienceMs: 0 })).rejects.toMatchObject({ name: "RestError", code: "ANSWER_CUT" });
+  await expect(run({ retryForMs: 0 })).rejects.toMatchObject({ name: "RestError", code: "ANSWER_CUT" });
   const busy = play({ status: 503 });
-  expect((await busy.run({ patienceMs: 0 })).status).toBe(503);
+  expect((await busy.run({ retryForMs: 0 })).status).toBe(503);
   expect([tries(), busy.tries()]).toEqual([1, 1]);
 });
 
@@ -98,7 +105,7 @@ test("back-offs double up to the longest until patience is over, and the last fa
   expect,
 }) => {
   const { run, sleeps, tries } = play(reset);
-  await expect(run({ firstBackoffMs: 100, maxBackoffMs: 1_000, patienceMs: 3_000 })).rejects.toBe(reset);
+  await expect(run({ firstBackoffMs: 100, maxBackoffMs: 1_000, retryForMs: 3_000 })).rejects.toBe(reset);
   expect(sleeps).toEqual([50, 100, 200, 400, 500, 500, 500, 500]);
   expect(tries()).toBe(9);
 });
@@ -121,10 +128,10 @@ test("a name that DNS does not know is asked for three times only: most likely t
 });
 
 test("a try that hangs is ended, and the next has a time of its own", async ({ expect }) => {
-  const request: Tried = {};
+  const request: RetriedRequest = {};
   const signals: unknown[] = [];
   const answer = { status: 200, headers: { get: () => undefined } };
-  const given = await tryRequest(
+  const given = await sendWithRetries(
     request,
     () => {
       const signal = request.abortSignal as AbortSignal;
@@ -132,7 +139,7 @@ test("a try that hangs is ended, and the next has a time of its own", async ({ e
       if (signals.length > 1) return Promise.resolve(answer);
       return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     },
-    { ...PATIENT, answerMs: 20 },
+    { ...DEFAULT_RETRIES, answerMs: 20 },
   );
   expect(given).toBe(answer);
   expect(new Set(signals).size).toBe(2);
@@ -155,13 +162,13 @@ test("the end of a function's time ends the request that is under way; one with 
     [undefined, 20],
     [new AbortController().signal, NOTING_MS + 20],
   ] as const) {
-    const request: Tried = { abortSignal: given };
+    const request: RetriedRequest = { abortSignal: given };
     const hanging = () =>
       new Promise<never>((_, reject) => {
         const signal = request.abortSignal as AbortSignal;
         signal.addEventListener("abort", () => reject(signal.reason));
       });
-    await expect(withinTime(ms, () => tryRequest(request, hanging, PATIENT))).rejects.toMatchObject({
+    await expect(withinTime(ms, () => sendWithRetries(request, hanging, DEFAULT_RETRIES))).rejects.toMatchObject({
       code: "ETIMEDOUT",
     });
     expect(request.abortSignal).toBe(given);

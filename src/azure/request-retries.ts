@@ -13,11 +13,11 @@ import { NOTING_MS, outOfTime, timeLeftMs } from "./function-time.ts";
 import { retryAfterOf } from "./map-error.ts";
 
 /** How long and how often a request is tried. */
-export interface TrySettings {
+export interface RetrySettings {
   /** How long the answer of one try may take, ms. */
   readonly answerMs: number;
   /** No try begins later than this after the first, ms; 0: it is tried once. */
-  readonly patienceMs: number;
+  readonly retryForMs: number;
   /** Longest back-off after a first failure, ms; it doubles with each further one. */
   readonly firstBackoffMs: number;
   /** Longest back-off of all, ms. */
@@ -30,15 +30,15 @@ export interface TrySettings {
  * @see https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations
  * @see https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-table-service-operations
  */
-export const PATIENT: TrySettings = {
+export const DEFAULT_RETRIES: RetrySettings = {
   answerMs: 30_000,
-  patienceMs: 30_000,
+  retryForMs: 30_000,
   firstBackoffMs: 100,
   maxBackoffMs: 4_000,
 };
 
 /** What the tries know of the world; tests have their own. */
-export interface TrySurroundings {
+export interface RetryEnvironment {
   /** Ms since some moment. */
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
@@ -46,14 +46,14 @@ export interface TrySurroundings {
   readonly random: () => number;
 }
 
-const REAL: TrySurroundings = {
+const REAL: RetryEnvironment = {
   now: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   random: Math.random,
 };
 
 /** What the SDKs' two kinds of requests have in common. The body of a try that fails is sent again, so it is no stream. */
-export interface Tried {
+export interface RetriedRequest {
   abortSignal?: unknown;
 }
 
@@ -65,11 +65,11 @@ interface Answer {
 }
 
 /** Statuses that pass: request timeout, too many requests, internal error, bad gateway, busy, gateway timeout. */
-const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+const TRANSIENT_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 
 /** A name that DNS does not know: it may be a failing server, but most likely there is no such account. */
 const UNKNOWN_HOST = "ENOTFOUND";
-const UNKNOWN_HOST_TRIES = 3;
+const UNKNOWN_HOST_ATTEMPTS = 3;
 
 /**
  * Sends a request until there is a whole answer that is worth handing on, or patience is over. The answer to a write may be
@@ -81,33 +81,33 @@ const UNKNOWN_HOST_TRIES = 3;
  * @throws RestError without a status when the last try had no whole answer: `ETIMEDOUT`, {@link ANSWER_CUT}, or the
  *   network's code; VaultError `internal/out-of-time` (retryable) when the function under way has no time for it
  */
-export async function tryRequest<Response extends Answer>(
-  request: Tried,
+export async function sendWithRetries<Response extends Answer>(
+  request: RetriedRequest,
   send: () => Promise<Response>,
-  settings: TrySettings,
-  { now, sleep, random }: TrySurroundings = REAL,
+  settings: RetrySettings,
+  { now, sleep, random }: RetryEnvironment = REAL,
 ): Promise<Response> {
   const begunAt = now();
   for (let failures = 1; ; failures++) {
     const { answer, error } = await tryOnce(request, send, settings.answerMs);
-    const leftMs = Math.min(begunAt + settings.patienceMs - now(), timeFor(request));
+    const leftMs = Math.min(begunAt + settings.retryForMs - now(), timeFor(request));
     const maxMs = Math.min(settings.maxBackoffMs, settings.firstBackoffMs * 2 ** (failures - 1));
     const waitMs = Math.max(retryAfterMsOf(answer) ?? 0, Math.ceil(random() * maxMs));
-    const isTriedAgain = waitMs < leftMs && (answer === undefined ? passes(error, failures) : isPassing(answer));
-    if (isTriedAgain) await sleep(waitMs);
+    const isRetried = waitMs < leftMs && (answer === undefined ? passes(error, failures) : isTransient(answer));
+    if (isRetried) await sleep(waitMs);
     else if (answer === undefined) throw error;
     else return answer;
   }
 }
 
 /** A request with a time of its own moves content; what it has moved is still to be noted. */
-function timeFor({ abortSignal }: Tried): number {
+function timeFor({ abortSignal }: RetriedRequest): number {
   return timeLeftMs() - (abortSignal === undefined ? 0 : NOTING_MS);
 }
 
 /** One try; `error` is thrown when there is no answer. */
 async function tryOnce<Response extends Answer>(
-  request: Tried,
+  request: RetriedRequest,
   send: () => Promise<Response>,
   answerMs: number,
 ): Promise<{ readonly answer?: Response; readonly error?: unknown }> {
@@ -144,17 +144,17 @@ function isCutText(error: unknown): boolean {
 
 function passes(error: unknown, failures: number): boolean {
   if (!isRestError(error) || error.statusCode !== undefined) return false;
-  return error.code !== UNKNOWN_HOST || failures < UNKNOWN_HOST_TRIES;
+  return error.code !== UNKNOWN_HOST || failures < UNKNOWN_HOST_ATTEMPTS;
 }
 
 /** The second is what the service itself was answered when it read the source of a copy. */
-function isPassing({ status, headers }: Answer): boolean {
+function isTransient({ status, headers }: Answer): boolean {
   const sourceStatus = Number(headers.get("x-ms-copy-source-status-code"));
-  return PASSING.has(status) || (status >= 400 && PASSING.has(sourceStatus));
+  return TRANSIENT_STATUSES.has(status) || (status >= 400 && TRANSIENT_STATUSES.has(sourceStatus));
 }
 
 function retryAfterMsOf(answer: Answer | undefined): number | undefined {
-  return answer === undefined || !isPassing(answer) ? undefined : retryAfterOf((name) => answer.headers.get(name));
+  return answer === undefined || !isTransient(answer) ? undefined : retryAfterOf((name) => answer.headers.get(name));
 }
 
 /**

@@ -24,7 +24,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { MINUTE_MS } from "../foundation/durations.ts";
 import { present } from "../foundation/present.ts";
 import { outsideTime } from "./function-time.ts";
-import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
+import { DEFAULT_RETRIES, type RetrySettings, type RetriedRequest, sendWithRetries } from "./request-retries.ts";
 
 /** How an account is reached: with its key (Azurite, tests), or with the app's identity (Azure). */
 export type AccountAccess =
@@ -52,7 +52,7 @@ const NO_RETRIES: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
 export interface BlobAccountOptions {
   /** How long an answer may take, ms; a request that moves content has half a second more for each MiB. */
   readonly answerMs?: number;
-  /** How long a patient request is tried again, ms. */
+  /** How long a request is retried, ms. */
   readonly retryForMs?: number;
   /** How long one block is tried again, ms. */
   readonly blockRetryForMs?: number;
@@ -96,7 +96,7 @@ export class BlobAccount {
   readonly serviceOnce: BlobServiceClient;
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
-  readonly #tries: RetrySettings;
+  readonly #retries: RetrySettings;
   readonly #pipelineOptions: StoragePipelineOptions;
   readonly #signatures = new Map<string, Kept<string>>();
   /** `until`: when it expires. */
@@ -106,7 +106,7 @@ export class BlobAccount {
   constructor(access: AccountAccess, clock: Clock, options: BlobAccountOptions = {}) {
     this.#clock = clock;
     const { answerMs = DEFAULT_RETRIES.answerMs, retryForMs = DEFAULT_RETRIES.retryForMs } = options;
-    this.#tries = { ...DEFAULT_RETRIES, answerMs, retryForMs };
+    this.#retries = { ...DEFAULT_RETRIES, answerMs, retryForMs };
     const { transport } = options;
     this.#pipelineOptions = transport === undefined ? NO_RETRIES : { ...NO_RETRIES, httpClient: transport };
     const { url, credential } = endpointOf(access);
@@ -120,8 +120,8 @@ export class BlobAccount {
     );
   }
 
-  container(name: string, tries: RetryMode = "retrying"): ContainerClient {
-    return (tries === "once" ? this.serviceOnce : this.service).getContainerClient(name);
+  container(name: string, retries: RetryMode = "retrying"): ContainerClient {
+    return (retries === "once" ? this.serviceOnce : this.service).getContainerClient(name);
   }
 
   /**
@@ -167,18 +167,18 @@ export class BlobAccount {
 
   /** Ends a request that moves this many bytes within the service, when it takes so long that it must have hung. */
   whileMoving(bytes: number): AbortSignal {
-    return AbortSignal.timeout(Math.ceil(this.#tries.answerMs + bytes / SLOWEST_BYTES_PER_MS));
+    return AbortSignal.timeout(Math.ceil(this.#retries.answerMs + bytes / SLOWEST_BYTES_PER_MS));
   }
 
-  #pipeline(tries: RetryMode): PipelineLike {
+  #pipeline(retries: RetryMode): PipelineLike {
     const pipeline = newPipeline(this.#credential, this.#pipelineOptions);
-    pipeline.factories.push(new InjectorPolicyFactory(this.trySettings(tries)));
+    pipeline.factories.push(new InjectorPolicyFactory(this.retrySettings(retries)));
     return pipeline;
   }
 
   /** How a request is tried. */
-  trySettings(tries: RetryMode): RetrySettings {
-    return tries === "retrying" ? this.#tries : { ...this.#tries, retryForMs: 0 };
+  retrySettings(retries: RetryMode): RetrySettings {
+    return retries === "retrying" ? this.#retries : { ...this.#retries, retryForMs: 0 };
   }
 
   /** For the synchronous copies, which take a bearer token. */

@@ -181,7 +181,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       const over = await this.#etagAt(path);
       // Every marker is far below the size that one request copies.
       const result = await copyBlob({
-        ...{ from, to, size: 0, tries: "retrying" },
+        ...{ from, to, size: 0, retries: "retrying" },
         ...present({ over, etag }),
       });
       if (result.kind === "copied") return { kind: "copied", movedBytes: 0 };

@@ -124,7 +124,7 @@ class FrozenCopy {
     const { to, etag, orLater } = this.#request;
     const found: FoundObject[] = [];
     const { prefix, versionIn } = namesOf(to.name, etag, orLater);
-    const listing = { prefix, include: ["copy"], tries: "once" } as const;
+    const listing = { prefix, include: ["copy"], retries: "once" } as const;
     for await (const page of listBlobPages(to.account, to.container, listing)) {
       for (const { name, properties } of page) {
         const version = versionIn(name);

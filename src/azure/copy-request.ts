@@ -30,7 +30,7 @@ export interface CopyRequest {
   /** For append and page blobs, which may be written all the time: a later version will do. */
   readonly orLater?: OrLater;
   /** Absent: `once`. */
-  readonly tries?: RetryMode;
+  readonly retries?: RetryMode;
   /** Asked between blocks, and while an asynchronous copy is waited for; absent: always. */
   readonly shouldContinue?: () => boolean;
 }
@@ -89,8 +89,8 @@ export const COPY_LIMITS: CopyLimits = {
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
-export function containerOf({ account, container }: BlobPlace, { tries = "once" }: CopyRequest): ContainerClient {
-  return account.container(container, tries);
+export function containerOf({ account, container }: BlobPlace, { retries = "once" }: CopyRequest): ContainerClient {
+  return account.container(container, retries);
 }
 
 export function sourceOf(request: CopyRequest): BlobClient {

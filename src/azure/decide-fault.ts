@@ -10,7 +10,7 @@ export type FaultSide = "source" | "vault";
 /**
  * What becomes of it.
  *
- * - `retry`: the request is tried again with patience; what then still fails is decided by {@link afterRetries}
+ * - `retry`: the request is retried; what then still fails is decided by {@link afterRetries}
  * - `warning`: the blob is left out of the recovery point and named in its seal
  * - `container-skipped`: the container is left out as a whole and named in the seal
  * - `job-failed`: there is no recovery point
@@ -72,7 +72,7 @@ function ofVault(about: About, step: FaultStep): FaultDecision {
   }
 }
 
-/** Decides what becomes of a request that patience did not help. */
+/** Decides what becomes of a request that retries did not help. */
 export function afterRetries(step: FaultStep): FaultDecision {
   if (isOfBlob(step)) return { verdict: "warning", reason: "all other blobs are answered, so it is this one's fault" };
   return { verdict: "job-failed", reason: "the account does not answer; the next job goes on with what is there" };

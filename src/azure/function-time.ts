@@ -7,7 +7,7 @@
  *
  * The arithmetic, in seconds from the function's beginning: a piece of work begins no copy after its budget, usually 240 and
  * at most 480 (`VaultPieceBudgetSeconds`). A copy that is under way then ends after at most 158 (256 MiB at 2 MiB/s, and 30),
- * which makes 398, and at the latest at 540; any other request after 60 (two tries of 30). What was done is then noted, by a
+ * which makes 398, and at the latest at 540; any other request after 60 (two attempts of 30). What was done is then noted, by a
  * few requests. At 570 all that is still under way ends and nothing begins, so that 30 are left to the host's 600.
  *
  * @see https://learn.microsoft.com/azure/azure-functions/functions-host-json#functiontimeout
@@ -48,6 +48,6 @@ export function timeLeftMs(): number {
 
 export function outOfTime(): VaultError {
   return new VaultError("internal/out-of-time", "the time of the function is over; what is left is done by the next", {
-    hint: "storage accounts answer slowly; the app tries again by itself",
+    hint: "storage accounts answer slowly; the app retries by itself",
   });
 }

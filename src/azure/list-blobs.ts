@@ -31,7 +31,7 @@ export interface ListPagesOptions {
   /** Names asked for in one call; absent: {@link MAX_PAGE_SIZE}. */
   readonly pageSize?: number;
   /** Absent: `retrying`. */
-  readonly tries?: RetryMode;
+  readonly retries?: RetryMode;
 }
 
 /**
@@ -45,9 +45,9 @@ export async function* listBlobPages(
   container: string,
   options: ListPagesOptions = {},
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
-  const { prefix, startFrom, include = [], pageSize = MAX_PAGE_SIZE, tries = "retrying" } = options;
+  const { prefix, startFrom, include = [], pageSize = MAX_PAGE_SIZE, retries = "retrying" } = options;
   const query = { restype: "container", prefix, startFrom, include: include.join(","), maxresults: String(pageSize) };
-  yield* pagesOf(account, account.container(container, "once"), query, tries);
+  yield* pagesOf(account, account.container(container, "once"), query, retries);
 }
 
 /**
@@ -67,11 +67,11 @@ async function* pagesOf(
   account: BlobAccount,
   client: BlobServiceClient | ContainerClient,
   query: Query,
-  tries: RetryMode,
+  retries: RetryMode,
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
   let marker = "";
   do {
-    const page = await readPage(account, client, { ...query, comp: "list", marker }, tries);
+    const page = await readPage(account, client, { ...query, comp: "list", marker }, retries);
     yield page.blobs;
     // Asked again it would go round forever.
     if (page.nextMarker !== "" && page.nextMarker === marker) {
@@ -85,7 +85,7 @@ async function readPage(
   account: BlobAccount,
   client: BlobServiceClient | ContainerClient,
   query: Query,
-  tries: RetryMode,
+  retries: RetryMode,
 ): Promise<ListedPage> {
   // The SDK has no public way to send a request of one's own through a client's pipeline.
   const { storageClientContext: context } = client as unknown as {
@@ -112,7 +112,7 @@ async function readPage(
       const text = readableStreamBody === undefined ? bodyAsText : await textOf(readableStreamBody);
       return { status, headers, ...present({ bodyAsText: text }) };
     },
-    account.trySettings(tries),
+    account.retrySettings(retries),
   );
   if (answer.status === 200) return parsePage(answer.bodyAsText ?? "");
   throw new RestError(`a listing of storage account '${account.name}' was refused with status ${answer.status}`, {

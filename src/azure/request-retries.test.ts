@@ -6,8 +6,8 @@ import { NOTING_MS, withinTime } from "./function-time.ts";
 import {
   DEFAULT_RETRIES,
   isWhole,
-  type RetriedRequest,
   type RetrySettings,
+  type RetriedRequest,
   sendWithRetries,
 } from "./request-retries.ts";
 
@@ -21,7 +21,7 @@ interface Reply {
 function play(...turns: readonly (Reply | Error)[]) {
   const sleeps: number[] = [];
   let now = 0;
-  let tries = 0;
+  let attempts = 0;
   const request: RetriedRequest = {};
   const environment = {
     now: () => now,
@@ -32,8 +32,8 @@ function play(...turns: readonly (Reply | Error)[]) {
     },
   };
   const send = async () => {
-    const turn = turns[Math.min(tries, turns.length - 1)];
-    tries += 1;
+    const turn = turns[Math.min(attempts, turns.length - 1)];
+    attempts += 1;
     if (turn === undefined || turn instanceof Error) throw turn;
     const { status, headers = {}, body } = turn;
     return {
@@ -45,7 +45,7 @@ function play(...turns: readonly (Reply | Error)[]) {
   return {
     request,
     sleeps,
-    tries: () => tries,
+    attempts: () => attempts,
     run: (settings: Partial<RetrySettings> = {}) =>
       sendWithRetries(request, send, { ...DEFAULT_RETRIES, ...settings }, environment),
   };
@@ -63,15 +63,12 @@ test.for([
   ["a JSON answer that ends before its end", { status: 200, headers: JSON_TYPE, body: '{"value":[{"d0":"{}"}' }],
   ...[408, 429, 500, 502, 503, 504].map((status) => [`status ${status}`, { status }] as const),
   ["a copy whose source is busy", { status: 409, headers: { "x-ms-copy-source-status-code": "503" } }],
-] as const)(
-  "a patient request is tried again after %s, and its next answer is handed on",
-  async ([, turn], { expect }) => {
-    const { run, tries, request } = play(turn, { status: 200, body: "" });
-    expect((await run()).status).toBe(200);
-    expect(tries()).toBe(2);
-    expect(request.abortSignal).toBeUndefined();
-  },
-);
+] as const)("a request is retried after %s, and its next answer is handed on", async ([, turn], { expect }) => {
+  const { run, attempts, request } = play(turn, { status: 200, body: "" });
+  expect((await run()).status).toBe(200);
+  expect(attempts()).toBe(2);
+  expect(request.abortSignal).toBeUndefined();
+});
 
 test.for([
   ["a missing blob", { status: 404 }],
@@ -79,35 +76,35 @@ test.for([
   ["a copy whose source is not to be read", { status: 403, headers: { "x-ms-copy-source-status-code": "403" } }],
   ["success", { status: 201 }],
 ] as const)("%s is an answer, not a failure", async ([, turn], { expect }) => {
-  const { run, tries } = play(turn);
+  const { run, attempts } = play(turn);
   expect((await run()).status).toBe(turn.status);
-  expect(tries()).toBe(1);
+  expect(attempts()).toBe(1);
 });
 
 test("what is not about the way to the service is thrown at once", async ({ expect }) => {
   for (const error of [new TypeError("Invalid character in header"), new VaultError("storage/conflict", "ours")]) {
-    const { run, tries } = play(error);
+    const { run, attempts } = play(error);
     await expect(run()).rejects.toBe(error);
-    expect(tries()).toBe(1);
+    expect(attempts()).toBe(1);
   }
   expect.assertions(4);
 });
 
 test("a request that is tried once tells a cut answer as one that nobody has", async ({ expect }) => {
-  const { run, tries } = play(cutText);
+  const { run, attempts } = play(cutText);
   await expect(run({ retryForMs: 0 })).rejects.toMatchObject({ name: "RestError", code: "ANSWER_CUT" });
   const busy = play({ status: 503 });
   expect((await busy.run({ retryForMs: 0 })).status).toBe(503);
-  expect([tries(), busy.tries()]).toEqual([1, 1]);
+  expect([attempts(), busy.attempts()]).toEqual([1, 1]);
 });
 
 test("back-offs double up to the longest until patience is over, and the last failure is thrown", async ({
   expect,
 }) => {
-  const { run, sleeps, tries } = play(reset);
+  const { run, sleeps, attempts } = play(reset);
   await expect(run({ firstBackoffMs: 100, maxBackoffMs: 1_000, retryForMs: 3_000 })).rejects.toBe(reset);
   expect(sleeps).toEqual([50, 100, 200, 400, 500, 500, 500, 500]);
-  expect(tries()).toBe(9);
+  expect(attempts()).toBe(9);
 });
 
 test("waits as long as the service asks, unless that is longer than patience", async ({ expect }) => {
@@ -116,15 +113,15 @@ test("waits as long as the service asks, unless that is longer than patience", a
   expect(asked.sleeps).toEqual([7_000]);
   const tooLong = play({ status: 503, headers: { "retry-after": "31" } });
   expect((await tooLong.run()).status).toBe(503);
-  expect(tooLong.tries()).toBe(1);
+  expect(tooLong.attempts()).toBe(1);
 });
 
 test("a name that DNS does not know is asked for three times only: most likely there is no such account", async ({
   expect,
 }) => {
-  const { run, tries } = play(new RestError("getaddrinfo ENOTFOUND", { code: "ENOTFOUND" }));
+  const { run, attempts } = play(new RestError("getaddrinfo ENOTFOUND", { code: "ENOTFOUND" }));
   await expect(run()).rejects.toMatchObject({ code: "ENOTFOUND" });
-  expect(tries()).toBe(3);
+  expect(attempts()).toBe(3);
 });
 
 test("a try that hangs is ended, and the next has a time of its own", async ({ expect }) => {
@@ -146,9 +143,9 @@ test("a try that hangs is ended, and the next has a time of its own", async ({ e
 });
 
 test("a function whose time is over makes no request", async ({ expect }) => {
-  const { run, tries } = play({ status: 200 });
+  const { run, attempts } = play({ status: 200 });
   await expect(withinTime(0, run)).rejects.toMatchObject({ code: "internal/out-of-time" });
-  expect(tries()).toBe(0);
+  expect(attempts()).toBe(0);
   // Some time is left, but not what the service asks for.
   const { run: busy, sleeps } = play({ status: 503, headers: { "retry-after": "29" } });
   expect((await withinTime(20_000, busy)).status).toBe(503);

@@ -37,7 +37,7 @@ export const DEFAULT_RETRIES: RetrySettings = {
   maxBackoffMs: 4_000,
 };
 
-/** What the tries know of the world; tests have their own. */
+/** What retries need of their environment; tests have their own. */
 export interface RetryEnvironment {
   /** Ms since some moment. */
   readonly now: () => number;
@@ -72,7 +72,7 @@ const UNKNOWN_HOST = "ENOTFOUND";
 const UNKNOWN_HOST_ATTEMPTS = 3;
 
 /**
- * Sends a request until there is a whole answer that is worth handing on, or patience is over. The answer to a write may be
+ * Sends a request until there is a whole answer that is worth handing on, or the time for retries is over. The answer to a write may be
  * lost after the service has carried it out, so a write that is tried again may find its own work: whoever writes under a
  * condition must be ready for that.
  *

@@ -133,16 +133,16 @@ describe("after a copy", () => {
     const estate = open();
     const { service, request, limits, put } = estate;
     put({ metadata: { lakevaultcopy: "bi-1" } });
-    let tries = 0;
+    let attempts = 0;
     service.script = (_, asked) => {
       if (!asked.endsWith("?metadata")) return undefined;
-      tries += 1;
-      if (tries === 1) return refusal(412, "ConditionNotMet");
-      if (tries === 2) return refusal(404, "BlobNotFound");
+      attempts += 1;
+      if (attempts === 1) return refusal(412, "ConditionNotMet");
+      if (attempts === 2) return refusal(404, "BlobNotFound");
       return undefined;
     };
     expect(await waitForCopy(request, limits)).toMatchObject({ status: "success" });
-    expect([tries, looks(estate)]).toEqual([3, 3]);
+    expect([attempts, looks(estate)]).toEqual([3, 3]);
   });
 
   test("one that is immutable keeps its marks", async ({ expect }) => {

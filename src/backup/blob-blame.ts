@@ -6,7 +6,7 @@ import { AccountProbe } from "./account-probe.ts";
 import type { BackupVault } from "./backup-vault.ts";
 import type { Taken } from "./copy-version.ts";
 
-/** How often a copy that patience did not help is tried once more, each time after the marker was copied. */
+/** How often a copy that retries did not help is tried once more, each time after the marker was copied. */
 const LAST_TRIES = 3;
 
 /**
@@ -41,7 +41,7 @@ export class BlobBlame {
   }
 
   /**
-   * Decides about a blob whose copy failed for so long that the pool's patience is over. A throttled account is no blob's
+   * Decides about a blob whose copy failed for longer than the pool retries. A throttled account is no blob's
    * fault. All else is, when the marker is copied in between and the blob is not.
    *
    * @param shouldContinue - asked before each try

@@ -505,7 +505,9 @@ test("time is asked before every try, however many there are", async ({ expect }
   expect(time.now - over).toBeLessThan(10_000);
 });
 
-test("when patience with an input is over, what was done is given back with the reason", async ({ expect }) => {
+test("when the time for retries of an input is over, what was done is given back with the reason", async ({
+  expect,
+}) => {
   const { time, pool } = open({ widest: 2, retryForMs: 1_000 });
   const timed = pool.mapWhile(
     numbers(10),

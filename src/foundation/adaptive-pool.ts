@@ -41,7 +41,7 @@ export interface PoolPressure {
 export interface MappedWhile<Out> {
   /** In input order; undefined where an input was not done. */
   readonly results: readonly (Out | undefined)[];
-  /** Of an input whose patience was over. No input was begun after that. */
+  /** Of the input whose time for retries was over. No input was begun after that. */
   readonly gaveUp?: VaultError;
 }
 
@@ -147,7 +147,7 @@ export class AdaptivePool {
    * so that nothing still writes when the error is seen.
    *
    * @returns results in input order
-   * @throws whatever the task throws; what passes only when the pool's patience with the input is over
+   * @throws whatever the task throws; what passes only when the time for retries is over
    */
   async map<In, Out>(inputs: readonly In[], task: (input: In) => Promise<Out>): Promise<Out[]> {
     const { results, gaveUp } = await this.#map(inputs, task);
@@ -158,9 +158,9 @@ export class AdaptivePool {
   /**
    * The same while there is time: it is asked for before each try, also before each further try of an input, and while
    * inputs wait. When it is over no further input is begun and none is tried again; those under way are waited for. The
-   * first input is begun in any case, when there is room for it. When patience with an input is over it ends in the same way.
+   * first input is begun in any case, when there is room for it. When the time for retries of an input is over it ends in the same way.
    *
-   * @param giveUp - asked for a result first when patience with an input is over; what it throws counts like the task's
+   * @param giveUp - asked for a result first when the time for retries of an input is over; what it throws counts like the task's
    * @throws what lasts
    */
   mapWhile<In, Out>(
@@ -172,7 +172,7 @@ export class AdaptivePool {
     return this.#map(inputs, task, shouldContinue, giveUp);
   }
 
-  /** Runs one task under the limit, with the same patience. */
+  /** Runs one task under the limit, with the same retries. */
   async run<Out>(task: () => Promise<Out>): Promise<Out> {
     const [result] = await this.map([task], (only) => only());
     return result as Out;
@@ -276,7 +276,7 @@ export class AdaptivePool {
    * Counts a failure that passes.
    *
    * @param round - when the try began
-   * @returns how long the input waits for its next try, ms; undefined when patience with it is over
+   * @returns how long the input waits for its next try, ms; undefined when the time for its retries is over
    */
   #failed(error: VaultError, round: number, begun: Begun): number | undefined {
     const now = this.#environment.clock();
@@ -364,7 +364,7 @@ export class AdaptivePool {
   }
 }
 
-/** Tells whether a failure is one that a pool tries again. */
+/** Tells whether a failure is one that a pool retries. */
 export function isTransient(error: unknown): error is VaultError {
   return error instanceof VaultError && TRANSIENT_CODES.has(error.code);
 }

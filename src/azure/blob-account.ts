@@ -24,7 +24,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { MINUTE_MS } from "../foundation/durations.ts";
 import { present } from "../foundation/present.ts";
 import { outsideTime } from "./function-time.ts";
-import { DEFAULT_RETRIES, type RetrySettings, type RetriedRequest, sendWithRetries } from "./request-retries.ts";
+import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
 
 /** How an account is reached: with its key (Azurite, tests), or with the app's identity (Azure). */
 export type AccountAccess =

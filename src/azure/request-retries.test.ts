@@ -6,8 +6,8 @@ import { NOTING_MS, withinTime } from "./function-time.ts";
 import {
   DEFAULT_RETRIES,
   isWhole,
-  type RetrySettings,
   type RetriedRequest,
+  type RetrySettings,
   sendWithRetries,
 } from "./request-retries.ts";
 

@@ -1,7 +1,7 @@
 import { TableClient, type TableServiceClientOptions } from "@azure/data-tables";
 import type { TokenCredential } from "@azure/identity";
 import type { z } from "zod";
-import { DEFAULT_RETRIES, type RetrySettings, type RetriedRequest, sendWithRetries } from "./request-retries.ts";
+import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
 import { TableRecords } from "./table-records.ts";
 
 /** Where the app keeps its state. */

@@ -17,7 +17,7 @@ import {
   type RebuildResult,
   type RebuiltKind,
 } from "../src/rebuild/rebuild-request.ts";
-import { readLocalSettings } from "./host/settings.ts";
+import { readLocalSettings } from "./host/index.ts";
 
 const USAGE = `Makes the rows of vaults again from the vault account, after the tables are lost.
 

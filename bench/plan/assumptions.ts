@@ -4,7 +4,7 @@
  * measured says so. Times are in seconds, sizes in bytes, prices in US dollars.
  */
 import host from "../../host.json" with { type: "json" };
-import { parseTimeSpan } from "../../local/host/time-span.ts";
+import { parseTimeSpan } from "../../local/host/index.ts";
 import { PLAN_SETTINGS } from "../../src/backup/cut-container.ts";
 import { GROUP_RANGES } from "../../src/backup/range-tallies.ts";
 import { RANGE_SETTINGS } from "../../src/backup/work-range.ts";

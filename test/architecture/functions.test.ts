@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, test } from "vitest";
 import { QUEUES } from "../../functions/queues/queues.ts";
-import { installCoreApi, Registry } from "../../local/worker/core-api.ts";
+import { installCoreApi, Registry } from "../../local/host/testing/app-registry.ts";
 import { MAX_DEQUEUE_COUNT } from "../../src/app/serve-queue.ts";
 import * as backup from "../../src/backup/activities.ts";
 import * as messages from "../../src/backup/messages.ts";

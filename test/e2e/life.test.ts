@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from "vitest";
 import { BACKUP_BODY } from "../../local/demo/arm-bodies.ts";
-import { type MovableTime, openMovableTime } from "../../local/testing/movable-time.ts";
+import { type MovableTime, openMovableTime } from "../../local/host/testing/movable-time.ts";
 import { DAY_MS, HOUR_MS } from "../../src/foundation/durations.ts";
 import { backupInstanceId } from "../../src/instances/backup-instance.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";

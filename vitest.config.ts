@@ -18,6 +18,7 @@ export default defineConfig({
             "test/architecture/**/*.test.ts",
             "test/compat/**/*.test.ts",
             "test/contract/memory/**/*.test.ts",
+            "test/replay/**/*.test.ts",
           ],
           exclude: ["**/*.integration.test.ts"],
           // Property tests take seconds on a busy machine; a test that hangs is still found.

@@ -4,7 +4,7 @@ import type { InvocationContext } from "@azure/functions";
 import { type DurableClient, getClient, type Task } from "durable-functions";
 import { afterEach, beforeEach, test } from "vitest";
 import { z } from "zod";
-import { MemoryStore } from "../../local/host/durable/testing/memory-store.ts";
+import { MemoryStore } from "../../local/host/durable/testing/histories.ts";
 import { type ActivityBody, ScriptedApp } from "../../local/host/durable/testing/scripted-app.ts";
 import { TestClock, turns, until } from "../../local/host/durable/testing/test-clock.ts";
 import { TestHost } from "../../local/host/durable/testing/test-host.ts";

@@ -1,9 +1,8 @@
-import { errorText } from "../../worker/messages.ts";
 import { scheduledEvent } from "../episode.ts";
 import { EventType, endedTaskId, type HistoryEvent, isScheduled, type ScheduledEvent } from "../history.ts";
-import { type OrchestratorState, orchestrationTrigger, parseOrchestratorState } from "../orchestrator-payload.ts";
+import { orchestrationTrigger } from "../orchestrator-payload.ts";
 import { type CallableFunctions, type Command, type ReplayOutcome, replay } from "../replay.ts";
-import { libraryOrchestrator, type OrchestratorBody } from "./scripted-app.ts";
+import { type LibraryOrchestrator, libraryOrchestrator, type OrchestratorBody, stateOf } from "./scripted-app.ts";
 
 const INSTANCE = { name: "main", instanceId: "instance", executionId: "execution", parentInstanceId: null };
 
@@ -23,7 +22,7 @@ export class ReplayDriver {
   /** Every command of every episode. */
   readonly commands: Command[] = [];
   #nowMs = Date.parse("2026-01-01T00:00:00.000Z");
-  #orchestrator: (trigger: unknown, context: object) => Promise<unknown>;
+  #orchestrator: LibraryOrchestrator;
   #raised = 0;
 
   constructor(body: OrchestratorBody) {
@@ -112,11 +111,7 @@ export class ReplayDriver {
 
   async #replay(history: readonly HistoryEvent[], newEvents: number) {
     const trigger = orchestrationTrigger({ ...INSTANCE, input: null }, history, newEvents);
-    const answer = await this.#orchestrator(JSON.parse(trigger.string ?? ""), {}).then(
-      (value) => ({ ok: true as const, returnValue: { json: JSON.stringify(value) } }),
-      (thrown: unknown) => ({ ok: false as const, error: errorText(thrown) }),
-    );
-    const state: OrchestratorState = parseOrchestratorState(answer);
+    const state = await stateOf(this.#orchestrator, JSON.parse(trigger.string ?? ""));
     return replay(INSTANCE, history, state, FUNCTIONS);
   }
 }

@@ -1,2 +1,0 @@
-/** A store that holds everything in memory. */
-export { MemoryStore } from "../memory-store.ts";

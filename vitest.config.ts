@@ -7,8 +7,11 @@ export default defineConfig({
   test: {
     // Most of the time of end-to-end tests is waiting, and by default one of two processors would do nothing.
     maxWorkers: "100%",
+    globalSetup: "test/timing/report-processor-time.ts",
+    setupFiles: "test/timing/count-processor-time.ts",
     projects: [
       {
+        extends: true,
         test: {
           name: "unit",
           include: [
@@ -19,6 +22,7 @@ export default defineConfig({
             "test/compat/**/*.test.ts",
             "test/contract/memory/**/*.test.ts",
             "test/replay/**/*.test.ts",
+            "test/timing/**/*.test.ts",
           ],
           exclude: ["**/*.integration.test.ts"],
           // Property tests take seconds on a busy machine; a test that hangs is still found.
@@ -26,6 +30,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: "integration",
           include: [
@@ -38,6 +43,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
@@ -46,6 +52,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: "soak",
           include: ["test/soak/**/*.test.ts"],

@@ -388,16 +388,21 @@ describe("retention by hand", () => {
       recoveryPoints: [
         expect.objectContaining({
           recoveryPointId: "p1",
+          action: "purge",
           goes: true,
           because: "kept 30 days by rule 'Default'",
           expiredAt: "2026-03-31T02:00:00.000Z",
+          // Its seal is empty: the purge would fail, and the dry run says why.
+          purge: { isComplete: false, problem: expect.stringContaining("p1") },
         }),
         expect.objectContaining({
           recoveryPointId: "p2",
+          action: "keep",
           goes: false,
           because: "newest recovery point of a protected instance",
         }),
       ],
+      removesInstance: false,
     });
     expect(app.effects).toBe(effects);
   });

@@ -5,20 +5,15 @@ import { MemoryAccount, MemoryVault, stampOf } from "../../test/support/memory-a
 import { entry, writePoint } from "../../test/support/written-points.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Entry } from "../vault/entry.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
-import { objectPath, purgePath, sealPath } from "../vault/names.ts";
+import { objectPath, purgePath, SEALS_PREFIX, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import type { Removal } from "../vault/vault-files.ts";
 import { planPurge } from "./plan-purge.ts";
 import { encodeJournal, journalOf } from "./purge-journal.ts";
-import {
-  listPurges,
-  type PurgeDeps,
-  type PurgeProgress,
-  purgeRecoveryPoint,
-  resumePurges,
-} from "./purge-recovery-point.ts";
+import { type PurgeDeps, type PurgeProgress, purgeRecoveryPoint, resumePurges } from "./purge-recovery-point.ts";
 
 const LONG = "long".repeat(300);
 
@@ -44,6 +39,10 @@ function deps({ vault, crash, rows, pins }: World, changes: Partial<PurgeDeps> =
     rows: crash.wrap(port),
     ...changes,
   };
+}
+
+async function purgesOf(vault: MemoryVault): Promise<string[]> {
+  return (await listJournals(vault)).flatMap(({ recoveryPoint }) => recoveryPoint ?? []);
 }
 
 function emptyWorld(...points: string[]): World {
@@ -118,6 +117,23 @@ test("a purge removes what no neighbour has, and nothing else", async ({ expect 
   expect([...world.rows]).toEqual(["one", "three"]);
 });
 
+test("a purge lists the seals once", async ({ expect }) => {
+  const world = await threePoints();
+  const listed: string[] = [];
+  const given = deps(world);
+  const vault: PurgeDeps["vault"] = {
+    read: given.vault.read,
+    create: given.vault.create,
+    remove: given.vault.remove,
+    list: (prefix, from) => {
+      listed.push(prefix);
+      return given.vault.list(prefix, from);
+    },
+  };
+  await purgeRecoveryPoint({ ...given, vault }, "two");
+  expect(listed.filter((prefix) => prefix === SEALS_PREFIX)).toHaveLength(1);
+});
+
 test("segments that a neighbour has are not read", async ({ expect }) => {
   const world = await threePoints();
   const read: string[] = [];
@@ -131,15 +147,7 @@ test("segments that a neighbour has are not read", async ({ expect }) => {
     list: given.vault.list,
     remove: given.vault.remove,
   };
-  expect(await planPurge({ ...given, vault }, "two")).toEqual({
-    recoveryPoint: "two",
-    previous: "one",
-    next: "three",
-    segments: 5,
-    segmentsRemoved: 2,
-    segmentsRead: 4,
-    maxObjects: 5,
-  });
+  await planPurge({ ...given, vault }, "two", await listSeals(world.vault));
   expect(read.filter((path) => path.endsWith(".gz"))).toEqual([]);
   const { segmentsRead } = await purgeRecoveryPoint({ ...given, vault }, "two");
   expect(read.filter((path) => path.endsWith(".gz"))).toHaveLength(segmentsRead);
@@ -527,6 +535,7 @@ describe("pins", () => {
     const progress = await purgeRecoveryPoint(deps(world), "two");
     expect(progress).toEqual({
       state: "pinned",
+      deleteRequests: 0,
       objects: 0,
       objectBytes: 0,
       segments: 0,
@@ -596,7 +605,7 @@ describe("pins", () => {
     }
     world.vault.files.delete(sealPath("two"));
     expect(await resumePurges(deps(world))).toMatchObject({ state: "done", objects: 2 });
-    expect(await listPurges(world.vault)).toEqual([]);
+    expect(await purgesOf(world.vault)).toEqual([]);
     expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["one", "three"]);
   });
 
@@ -626,7 +635,7 @@ describe("pins", () => {
         // A purge that is taken back makes fewer calls, and the restore comes after it.
         while (call < moments) await restore(call++);
         if (mayRead === true) expect(paths(world), `${pinAt} ${lookAt}`).toEqual(whole);
-        expect(await listPurges(world.vault)).toEqual([]);
+        expect(await purgesOf(world.vault)).toEqual([]);
         seen[mayRead === true ? "read" : "refused"] += 1;
         if (state === "pinned") seen.back += 1;
       }
@@ -663,7 +672,7 @@ test("a point that is not there is purged", async ({ expect }) => {
   world.rows.add("ghost");
   expect(await purgeRecoveryPoint(deps(world), "ghost")).toMatchObject({ state: "done", objects: 0 });
   expect(world.rows.has("ghost")).toBe(false);
-  await expect(planPurge(deps(world), "ghost")).rejects.toMatchObject({ code: "recovery-point/not-found" });
+  await expect(planPurge(deps(world), "ghost", [])).rejects.toMatchObject({ code: "recovery-point/not-found" });
 });
 
 test("thousands of segments' files go in several executions, each once", async ({ expect }) => {
@@ -710,9 +719,9 @@ describe("purges that were begun", () => {
   test("are all ended by one execution", async ({ expect }) => {
     const world = await threePoints();
     await begun(world, "one", "two");
-    expect(await listPurges(world.vault)).toEqual(["one", "two"]);
+    expect(await purgesOf(world.vault)).toEqual(["one", "two"]);
     expect(await resumePurges(deps(world))).toMatchObject({ state: "done" });
-    expect(await listPurges(world.vault)).toEqual([]);
+    expect(await purgesOf(world.vault)).toEqual([]);
     expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["three"]);
     expect([...world.rows]).toEqual(["three"]);
   });
@@ -742,7 +751,7 @@ describe("purges that were begun", () => {
   test("are those with a journal's name", async ({ expect }) => {
     const world = await threePoints();
     await world.vault.create("purges/read me.txt", new Uint8Array(), { contentType: "text/plain" });
-    expect(await listPurges(world.vault)).toEqual([]);
+    expect(await purgesOf(world.vault)).toEqual([]);
     expect(await resumePurges(deps(world))).toMatchObject({ state: "done" });
     expect(paths(world)).toContain("purges/read me.txt");
   });

@@ -9,11 +9,10 @@ import type { Schedule } from "../instances/schedules.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import { decodeInstanceDocument, type InstanceDocument } from "../vault/instance-document.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import {
   INSTANCE_FILE,
   instanceOfContainer,
-  PURGES_PREFIX,
-  recoveryPointOfPurge,
   recoveryPointOfSeal,
   SEALS_PREFIX,
   sealPath,
@@ -221,7 +220,7 @@ class RowRebuild {
     const rows = new Set<string>();
     for await (const { row } of listRecords(this.#deps.recoveryPoints, id)) rows.add(row);
     const sealed = (await sealedPoints(files)).filter((point) => point > after);
-    const purging = new Set((await pathsBelow(files, PURGES_PREFIX)).map(recoveryPointOfPurge));
+    const purging = new Set((await listJournals(files)).map(({ recoveryPoint }) => recoveryPoint));
 
     for (let at = 0; at < sealed.length; at += this.#settings.slice) {
       const slice = sealed.slice(at, at + this.#settings.slice);

@@ -62,7 +62,7 @@ test("a container that exists in the target is refused before anything is writte
   const ref = await lake.requestRestore("restore", point);
   await expect(lake.beginRestore(ref)).rejects.toMatchObject({
     code: "restore/target-container-exists",
-    message: "the target account has 'raw' already",
+    message: "account 'target' already has 'raw'",
   });
   expect([...lake.target.containers.keys()]).toEqual(["raw"]);
 });

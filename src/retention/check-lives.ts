@@ -7,7 +7,7 @@ import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { RetentionRule } from "../policies/retention-rules.ts";
 import { decideRetention } from "./decide-retention.ts";
-import { retainedPoint } from "./read-retention.ts";
+import { retainedPoint } from "./plan-retention.ts";
 
 type Rules = readonly RetentionRule[] | undefined;
 

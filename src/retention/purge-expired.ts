@@ -12,20 +12,16 @@ import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { isPinned } from "../jobs/pins.ts";
 import type { PurgeEnd, PurgeInput, PurgePosition } from "../purge/activities.ts";
-import {
-  listPurges,
-  type PurgeCounts,
-  type PurgeDeps,
-  purgeRecoveryPoint,
-  resumePurges,
-} from "../purge/purge-recovery-point.ts";
+import { type PurgeDeps, purgeRecoveryPoint, resumePurges } from "../purge/purge-recovery-point.ts";
+import type { PurgeCounts } from "../purge/removal-batches.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
 import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
-import { purgeTimeOf, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+import { type PlanRetentionDeps, planRetention } from "./plan-retention.ts";
 
-export interface RetentionDeps extends ReadRetentionDeps {
+export interface RetentionDeps extends PlanRetentionDeps {
   readonly instances: RecordTable<BackupInstance>;
   readonly schedules: RecordTable<Schedule>;
   readonly attempts: RecordTable<Attempt>;
@@ -82,30 +78,27 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const hasTime = deadline(deps.clock, deps.settings.budgetMs);
   const purging = purgeDeps(deps, instance.id, vault, hasTime);
   // A point that the execution before had no time for has no seal any more: nothing decides about it again.
-  if ((await listPurges(vault)).length > 0) {
+  if ((await listJournals(vault)).length > 0) {
     const rest = await resumePurges(purging, input.from);
     await count(deps, input, rest, rest.state);
     if (rest.state === "stopped") return endOf(rest.from);
   }
-  const decided = await readRetention(deps, instance, job.vault);
-  for (const { point, decision, hasRow } of decided) {
+  const plan = await planRetention(deps, instance, job.vault);
+  for (const point of plan.missingRows) {
     // Inserted, because whoever has made the point may be about to write more of it.
-    if (!decision.keep || hasRow) continue;
     await deps.recoveryPoints.insert(instance.id, point.id, point);
     if (!hasTime()) return endOf(undefined);
   }
-  const expired = decided.filter(({ decision }) => !decision.keep);
-  let kept = decided.length;
-  for (const [i, { point }] of expired.entries()) {
+  let left = plan.points.length;
+  for (const [i, point] of plan.expired.entries()) {
     // Each execution purges something, or it might never end.
     if ((i > 0 && !hasTime()) || !(await isWanted(deps, input))) return endOf(undefined);
     const progress = await purgeRecoveryPoint(purging, point.id);
     await count(deps, input, progress, progress.state);
     if (progress.state === "stopped") return endOf(progress.from);
-    if (progress.state === "done") kept -= 1;
+    if (progress.state === "done") left -= 1;
   }
-  const end = purgeTimeOf(instance);
-  if (kept > 0 || end === undefined || end > deps.clock()) return DONE;
+  if (left > 0 || !plan.removesInstance) return DONE;
   return (await removeInstance({ ...deps, vault: () => vault }, job, instance, hasTime)) ? DONE : endOf(undefined);
 }
 
@@ -165,7 +158,7 @@ function purgeDeps(deps: RetentionDeps, instance: string, vault: SweepableVault,
 async function count(
   deps: Pick<RetentionDeps, "jobs">,
   ref: JobRef,
-  { objects, objectBytes, segments, undecided, changed }: PurgeCounts,
+  { objects, objectBytes, segments, deleteRequests, undecided, changed }: PurgeCounts,
   state: "done" | "stopped" | "put-off" | "pinned",
 ): Promise<void> {
   const come = {
@@ -175,6 +168,7 @@ async function count(
     objectsRemoved: objects,
     bytesRemoved: objectBytes,
     segmentsRemoved: segments,
+    deleteRequests,
     undecided,
     filesChanged: changed,
   };

@@ -6,11 +6,11 @@ import { jobFor } from "../instances/job-for.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import { type Started, type StartedFor, startForInstances } from "../instances/start-for-instances.ts";
 import { isOpen, type Job } from "../jobs/job.ts";
-import { listPurges } from "../purge/purge-recovery-point.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import type { SweepableVault } from "../vault/vault-files.ts";
-import { purgeTimeOf, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+import { type PlanRetentionDeps, planRetention } from "./plan-retention.ts";
 
-export interface StartDueRetentionDeps extends ReadRetentionDeps {
+export interface StartDueRetentionDeps extends PlanRetentionDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly instances: RecordTable<BackupInstance>;
   readonly vault: (instanceId: string) => SweepableVault;
@@ -31,7 +31,7 @@ export interface RetentionFacts {
   /** Purges that were begun and not ended. */
   readonly begun: number;
   /** It was deleted, and its time is over. */
-  readonly goes: boolean;
+  readonly removesInstance: boolean;
   /** The job that holds the instance's lock. */
   readonly busyWith: string | undefined;
   /** The day's jobs before, in their order. */
@@ -43,12 +43,18 @@ export type RetentionStart =
   | { readonly start: false; readonly because: string };
 
 /** Decides whether an instance's retention is to start now: once a day, again when it came to no good end. */
-export function decideDueRetention({ expired, begun, goes, busyWith, earlier }: RetentionFacts): RetentionStart {
+export function decideDueRetention({
+  expired,
+  begun,
+  removesInstance,
+  busyWith,
+  earlier,
+}: RetentionFacts): RetentionStart {
   const wait = (because: string): RetentionStart => ({ start: false, because });
   const reasons = [
     ...(begun > 0 ? [`${begun} purges were begun and not ended`] : []),
     ...(expired > 0 ? [`${expired} recovery points have expired`] : []),
-    ...(goes ? ["the instance was deleted and its time is over"] : []),
+    ...(removesInstance ? ["the instance was deleted and its time is over"] : []),
   ];
   if (reasons.length === 0) return wait("nothing has expired");
   if (earlier.some(isOpen)) return wait("its retention is at work");
@@ -76,12 +82,11 @@ export async function startDueRetention(deps: StartDueRetentionDeps): Promise<St
 async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstance, vault: string): Promise<Started> {
   const now = deps.clock();
   const day = now.toISOString().slice(0, 10);
-  const decided = await readRetention(deps, instance, vault);
-  const end = purgeTimeOf(instance);
+  const plan = await planRetention(deps, instance, vault);
   const decision = decideDueRetention({
-    expired: decided.filter(({ decision: { keep } }) => !keep).length,
-    begun: (await listPurges(deps.vault(instance.id))).length,
-    goes: end !== undefined && end <= now,
+    expired: plan.expired.length,
+    begun: (await listJournals(deps.vault(instance.id))).length,
+    removesInstance: plan.removesInstance,
     busyWith: await deps.busyWith(vault, instance.id),
     earlier: await jobsOf(deps, vault, instance.id, day),
   });

@@ -5,6 +5,7 @@
  * that begins there. An object that is younger than all points may be needed by the next one. Whatever cannot be told stays.
  */
 
+import { countBefore } from "../foundation/binary-search.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
@@ -135,7 +136,7 @@ async function placeOf(
   if (index === "not-held") return "debris";
   const { order, segments } = index;
   const compare = nameComparator(order);
-  const ref = segments[countUpTo(segments, ({ first }) => compare(first, object.name) <= 0) - 1];
+  const ref = segments[countBefore(segments, ({ first }) => compare(first, object.name) <= 0) - 1];
   return ref === undefined || compare(object.name, ref.last) > 0 ? "debris" : { object, ref, order };
 }
 
@@ -263,18 +264,5 @@ async function decideMarkers({ points }: DebrisDeps, paths: readonly string[]): 
 }
 
 function oldestFrom(points: readonly SurePoint[], birth: number): SurePoint | undefined {
-  return points[countUpTo(points, ({ sequence }) => sequence < birth)];
-}
-
-/** @param isUpTo - true for the first ones, false for all others */
-function countUpTo<T>(ascending: readonly T[], isUpTo: (one: T) => boolean): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const one = ascending[middle];
-    if (one !== undefined && isUpTo(one)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return points[countBefore(points, ({ sequence }) => sequence < birth)];
 }

@@ -3,18 +3,13 @@ import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { Job } from "../jobs/job.ts";
 import { type InstanceLock, LOCK_ROW, releaseLock, takeLock } from "../jobs/job-lock.ts";
+import { listJournals } from "../vault/list-journals.ts";
+import { listReadableSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
 import { MAX_REMOVALS } from "../vault/vault-files.ts";
 import { type DebrisDecision, decideFiles, type SurePoint } from "./find-debris.ts";
-import {
-  type FoundPoints,
-  listJournals,
-  listSealedIds,
-  readCheckedSeal,
-  unlessDamaged,
-  unlessGone,
-} from "./read-points.ts";
+import { type FoundPoints, readCheckedSeal, unlessDamaged, unlessGone } from "./read-points.ts";
 import type { Round } from "./round.ts";
 import type { ScrubSettings } from "./scrub-settings.ts";
 import type { FilePosition } from "./scrub-state.ts";
@@ -181,7 +176,7 @@ class Sweep {
     const { vault } = this.#deps;
     if ((await listJournals(vault)).length > 0) return false;
     const known = new Map(this.#points?.map(({ id, sequence }) => [id, sequence]));
-    const now = await listSealedIds(vault);
+    const now = await listReadableSeals(vault);
     return now.length === known.size && now.every(({ id, sequence }) => known.get(id) === sequence);
   }
 }

@@ -9,12 +9,12 @@
  */
 import { gunzipSync } from "node:zlib";
 import {
-  addCounts,
   type PurgeDeps,
   type PurgeProgress,
   purgeRecoveryPoint,
   resumePurges,
 } from "../../src/purge/purge-recovery-point.ts";
+import { addCounts } from "../../src/purge/removal-batches.ts";
 import { decideRetention } from "../../src/retention/decide-retention.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { listSeals } from "../../src/vault/list-seals.ts";

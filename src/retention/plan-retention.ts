@@ -18,7 +18,7 @@ import {
   type RetentionTerms,
 } from "./decide-retention.ts";
 
-export interface ReadRetentionDeps {
+export interface PlanRetentionDeps {
   readonly vaults: RecordTable<VaultRecord>;
   readonly policies: RecordTable<PolicyRecord>;
   readonly recoveryPoints: RecordTable<RecoveryPoint>;
@@ -36,23 +36,36 @@ export interface DecidedPoint {
   readonly hasRow: boolean;
 }
 
+/** What a retention of an instance is to do; a dry run shows it, and a job carries it out. */
+export interface RetentionPlan {
+  /** All sealed points, by ascending sequence. */
+  readonly points: readonly DecidedPoint[];
+  /** Those of them that go, in the order in which they are purged. */
+  readonly expired: readonly RecoveryPoint[];
+  /** Points that stay and whose rows a crash kept from being written. */
+  readonly missingRows: readonly RecoveryPoint[];
+  /** The instance was deleted and its time is over: when no point is left, its rows and its container go. */
+  readonly removesInstance: boolean;
+}
+
 /**
- * Decides about all recovery points of an instance, by ascending sequence; changes nothing.
+ * Decides about all recovery points of an instance; changes nothing.
  *
  * Which points there are is read from the vault itself; what a row does not tell is read from the seal.
  *
  * @param vaultKey - partition of the instance's policies
  * @throws VaultError `format/corrupt`, `format/newer-version` when a point without a row has a seal that cannot be read
  */
-export async function readRetention(
-  deps: ReadRetentionDeps,
+export async function planRetention(
+  deps: PlanRetentionDeps,
   instance: BackupInstance,
   vaultKey: string,
-): Promise<DecidedPoint[]> {
+): Promise<RetentionPlan> {
   const { points, rows } = await readPoints(deps, instance);
   const policy = (await deps.policies.get(vaultKey, instance.policyName.toLowerCase()))?.value;
   const pinned = await pinnedPoints(deps, instance.id);
   const softDeletedUntil = purgeTimeOf(instance);
+  const now = deps.clock();
   const decisions = decideRetention(
     points.map((point) => ({ ...retainedPoint(point), isPinned: pinned.has(point.id), softDeletedUntil })),
     {
@@ -60,12 +73,18 @@ export async function readRetention(
       protection: protectionOf(instance),
       isImmutable: isImmutable(await findVault(deps.vaults, instance.vaultArmId)),
     },
-    deps.clock(),
+    now,
   );
-  return points.flatMap((point, i) => {
+  const decided = points.flatMap((point, i) => {
     const decision = decisions[i];
     return decision === undefined ? [] : [{ point, decision, hasRow: rows.has(point.id) }];
   });
+  return {
+    points: decided,
+    expired: decided.flatMap(({ point, decision }) => (decision.keep ? [] : [point])),
+    missingRows: decided.flatMap(({ point, decision, hasRow }) => (decision.keep && !hasRow ? [point] : [])),
+    removesInstance: softDeletedUntil !== undefined && softDeletedUntil <= now,
+  };
 }
 
 /** What the row of a recovery point tells of how long it is kept. */
@@ -77,7 +96,7 @@ export function retainedPoint({ id, sequence, time, tag, promisedUntil }: Recove
 }
 
 async function readPoints(
-  deps: ReadRetentionDeps,
+  deps: PlanRetentionDeps,
   { id }: BackupInstance,
 ): Promise<{ readonly points: readonly RecoveryPoint[]; readonly rows: ReadonlyMap<string, RecoveryPoint> }> {
   const rows = new Map<string, RecoveryPoint>();

@@ -303,8 +303,9 @@ test("wherever it dies, the next one ends it", async ({ expect }) => {
       expect(lake.recoveryPoints.size, where).toBe(calm.recoveryPoints.size);
       expect(lake.locks.size, where).toBe(0);
     },
+    3,
   );
-  expect(died.length).toBeGreaterThan(100);
+  expect(died.length).toBeGreaterThan(40);
 });
 
 test("a purge that died is ended by the next backup before it begins", async ({ expect }) => {

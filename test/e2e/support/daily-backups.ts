@@ -24,11 +24,15 @@ export interface DailyBackups {
   readonly lookEvery: number;
   /** The day whose point is restored at the end. */
   readonly restoredDay: string;
+  /** Is given each line of the storage service's access log, and the day on which it was written; 0 is the first. */
+  readonly onRequest?: (line: string, day: number) => void;
 }
 
 /** Runs the days on an estate of its own. */
 export async function backUpDaily(wanted: DailyBackups, expect: ExpectStatic): Promise<void> {
   const calendar = new PaperCalendar(wanted.firstDay);
+  let day = -1;
+  const { onRequest } = wanted;
   const time = await openMovableTime(new Date(calendar.firstDay));
   try {
     const settings = {
@@ -37,9 +41,11 @@ export async function backUpDaily(wanted: DailyBackups, expect: ExpectStatic): P
       // Scrubs run when the test asks for them.
       ...{ VaultScrubDays: "3650", VaultScrubRereadPercent: "100" },
     };
-    const estate = await openEstate(settings, time);
+    const estate = await openEstate(settings, time, [], onRequest && ((line) => onRequest(line, day)));
     try {
-      await runDays({ estate, time }, calendar, wanted, expect);
+      await runDays({ estate, time }, calendar, wanted, expect, (now) => {
+        day = now;
+      });
     } finally {
       await estate.close();
     }
@@ -53,6 +59,7 @@ async function runDays(
   calendar: PaperCalendar,
   { days, lookEvery, restoredDay }: DailyBackups,
   expect: ExpectStatic,
+  begins: (day: number) => void,
 ): Promise<void> {
   const lake = new Scenario(timed.estate, ["raw"]);
   const [raw = ""] = lake.containers;
@@ -66,6 +73,7 @@ async function runDays(
   let looks = 0;
   let purges = 0;
   for (let day = 0; day < days; day += 1) {
+    begins(day);
     // Yesterday's point has come to those that outlived yesterday's purge.
     const expires = calendar.survivorsOf(day).length < calendar.survivorsOf(day - 1).length + (day === 0 ? 0 : 1);
     await moveTo(timed, calendar.purgeOf(day), expires);

@@ -46,22 +46,26 @@ export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
  * @param changes - app settings of the test's own; a host of somebody else's keeps its settings
  * @param time - what host, app and storage tell as the time; a host of somebody else's keeps the machine's
  * @param hostArguments - further arguments of `local/host/main.ts`, such as `--production`
+ * @param onRequest - is given each line of Azurite's access log
  */
 export async function openEstate(
   changes: Changes = {},
   time?: MovableTime,
   hostArguments: readonly string[] = [],
+  onRequest?: (line: string) => void,
 ): Promise<Estate> {
-  return GIVEN_URL === undefined ? ownEstate(changes, time, hostArguments) : givenEstate(GIVEN_URL);
+  return GIVEN_URL === undefined ? ownEstate(changes, time, hostArguments, onRequest) : givenEstate(GIVEN_URL);
 }
 
 async function ownEstate(
   changes: Changes,
   time: MovableTime | undefined,
   hostArguments: readonly string[],
+  onRequest: ((line: string) => void) | undefined,
 ): Promise<Estate> {
   const azurite = await startAzurite({
     accounts: LOCAL_ACCOUNTS,
+    ...(onRequest !== undefined && { onRequest }),
     ...(time !== undefined && { nodeArguments: [time.nodeArgument] }),
   });
   const changed = typeof changes === "function" ? await changes(azurite) : changes;

@@ -23,6 +23,9 @@ const KEY = /^[^/\\#?\p{Cc}]{1,512}$/u;
 /** Rows that Table Storage gives at once. */
 const MAX_PAGE_SIZE = 1_000;
 
+/** @see https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions */
+const MAX_TRANSACTION_ROWS = 100;
+
 const STATE: Place = { kind: "state" };
 
 /**
@@ -107,6 +110,32 @@ export class TableRecords<T> implements RecordTable<T> {
         throw status === 412 ? this.#conflict(row) : error;
       }
     });
+  }
+
+  async removeAll(partition: string, rows: readonly string[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += MAX_TRANSACTION_ROWS) {
+      await this.#removeSome(partition, rows.slice(from, from + MAX_TRANSACTION_ROWS));
+    }
+  }
+
+  /** In one transaction; when a row of them is not there, which ends it, one by one. */
+  async #removeSome(partition: string, rows: readonly string[]): Promise<void> {
+    const [only] = rows;
+    const isDone =
+      rows.length > 1 &&
+      (await this.#request(async () => {
+        try {
+          await this.#table.submitTransaction(
+            rows.map((row) => ["delete", { partitionKey: partition, rowKey: row }] as const),
+          );
+          return true;
+        } catch (error) {
+          if (statusOf(error) !== 404 || serviceCodeOf(error) === "TableNotFound") throw error;
+          return false;
+        }
+      }));
+    if (isDone || only === undefined) return;
+    for (const row of rows) await this.remove(partition, row);
   }
 
   async list(partition: string, options: ListRecordsOptions = {}): Promise<RecordPage<T>> {

@@ -47,8 +47,9 @@ export interface BeginBackupDeps {
  *   when none of the chosen containers exists, `datasource/kind-mismatch`, and what reading the datasource and the vault throws
  */
 export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): Promise<BegunBackup> {
-  const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  const stored = await deps.jobs.get(ref.vault, ref.job);
+  if (stored === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  const job = stored.value;
   if (job.status !== "InProgress" || job.request.kind !== "backup") return { begun: false, containers: [] };
 
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
@@ -73,14 +74,15 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
   const policy = (await deps.policies.get(job.vault, instance.policyName.toLowerCase()))?.value;
   const earlierSlot = newest === undefined ? undefined : (await readSeal(vault, newest.id)).scheduledSlot;
   const time = deps.clock();
-  const settled = await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
+  const settle = (row: Job): Job => ({
     ...row,
     recoveryPoint: { ...point, time: time.toISOString() },
     containers,
     ...retentionOf(job, policy, earlierSlot, time),
     warnings: joinWarnings([{ count: missing.length + untold.length, first: [...missing, ...untold] }]),
     ...(newest === undefined ? {} : { previous: newest.id }),
-  }));
+  });
+  const settled = await updateRecord(deps.jobs, ref.vault, ref.job, settle, stored);
   return { begun: true, containers: settled?.containers ?? containers };
 }
 

@@ -4,7 +4,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import { type RecordTable, updateRecord } from "../foundation/records.ts";
+import { type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { recoveryPointOf } from "../instances/recovery-point-of.ts";
@@ -95,7 +95,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     warnings,
   };
   // Writing the indexes may have taken a while.
-  await checkStillWanted(deps, ref, vault, id);
+  const stored = await checkStillWanted(deps, ref, vault, id);
   const written = await vault.create(sealPath(id), encodeDocument(wanted), {
     ...JSON_TYPE,
     metadata: { [SEQUENCE_METADATA]: String(sequence) },
@@ -105,12 +105,9 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   await deps.recoveryPoints.put(instance.id, id, recoveryPointOf(seal, totals));
   await tellIncomplete(deps, job, seal, totals);
   await crossOutAttempt(deps, job, [...skipped.keys()]);
-  await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
-    ...row,
-    totals,
-    // Those of the seal: a second execution would add its own to what the first has noted here.
-    warnings: joinWarnings([seal.warnings], MAX_WARNINGS_LENGTH),
-  }));
+  // Warnings of the seal: a second execution would add its own to what the first has noted here.
+  const noted = { totals, warnings: joinWarnings([seal.warnings], MAX_WARNINGS_LENGTH) };
+  await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, ...noted }), stored);
   return totals;
 }
 
@@ -134,6 +131,7 @@ async function tellIncomplete(deps: SealDeps, job: JobUnderWay, seal: Seal, tota
 /**
  * Keeps a job that was cancelled or ended meanwhile from sealing; what it has sealed before that stays sealed.
  *
+ * @returns the job's row as it is now
  * @throws VaultError `job/cancelled`
  */
 async function checkStillWanted(
@@ -141,9 +139,10 @@ async function checkStillWanted(
   ref: JobRef,
   vault: Pick<VaultFiles, "read">,
   recoveryPointId: string,
-): Promise<void> {
-  const status = (await deps.jobs.get(ref.vault, ref.job))?.value.status;
-  if (status === "InProgress" || (await vault.read(sealPath(recoveryPointId))) !== undefined) return;
+): Promise<Stored<Job> | undefined> {
+  const stored = await deps.jobs.get(ref.vault, ref.job);
+  const isWanted = stored?.value.status === "InProgress";
+  if (isWanted || (await vault.read(sealPath(recoveryPointId))) !== undefined) return stored;
   throw new VaultError("job/cancelled", "the job was cancelled before its recovery point was sealed");
 }
 

@@ -39,6 +39,8 @@ export interface RecordTable<T> {
   replace(partition: string, row: string, value: T, etag: string): Promise<void>;
   /** Removes a row; one that is not there is fine. With an etag: `storage/conflict` when the row has another. */
   remove(partition: string, row: string, etag?: string): Promise<void>;
+  /** Removes rows, as few requests as there can be; those that are not there are fine. */
+  removeAll(partition: string, rows: readonly string[]): Promise<void>;
   list(partition: string, options?: ListRecordsOptions): Promise<RecordPage<T>>;
 }
 
@@ -62,6 +64,7 @@ const UPDATE_ATTEMPTS = 20;
  * Reads a row, decides its new value and writes it; decides anew on the fresh value when another writer was faster.
  *
  * @param decide - pure; gives the new value, or the very value it was given to leave the row alone
+ * @param known - the row as the caller has just read it, which spares one read while nobody else has written
  * @returns the value that is now stored, or undefined when there is no such row
  * @throws VaultError `storage/conflict` (retryable) when others keep winning
  */
@@ -70,9 +73,10 @@ export async function updateRecord<T>(
   partition: string,
   row: string,
   decide: (value: T) => T,
+  known?: Stored<T>,
 ): Promise<T | undefined> {
   for (let attempt = 1; ; attempt++) {
-    const stored = await table.get(partition, row);
+    const stored = (attempt === 1 ? known : undefined) ?? (await table.get(partition, row));
     if (stored === undefined) return undefined;
     const value = decide(stored.value);
     if (value === stored.value) return value;

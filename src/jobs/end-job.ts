@@ -4,7 +4,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
-import { type RecordPage, type RecordTable, updateRecord } from "../foundation/records.ts";
+import { type RecordPage, type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
 import { cancelledFailure } from "./cancel-job.ts";
 import { isOpen, type Job, JobFailure, type JobStatus } from "./job.ts";
@@ -48,10 +48,10 @@ const LATE_WORK_MS = 15 * 60_000;
  * @returns the status that the job ended with
  */
 export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Promise<JobStatus> {
-  const stored = (await deps.jobs.get(input.vault, input.job))?.value;
+  const stored = await deps.jobs.get(input.vault, input.job);
   if (stored === undefined) throw new VaultError("job/not-found", `there is no job '${input.job}'`);
 
-  const ended = isOpen(stored) ? await end(deps, stored, input.failure) : stored;
+  const ended = isOpen(stored.value) ? await end(deps, stored, input.failure) : stored.value;
   await releaseLock(deps.locks, ended.instance, ended.id);
   if (ended.request.kind === "restore") await unpin(deps.pins, ended, ended.request.recoveryPoint);
   const isForgotten = await forgetWork(deps, ended.id);
@@ -68,17 +68,18 @@ function mayHaveLateWork({ status, endedAt }: Job, now: Date): boolean {
   return now.getTime() - Date.parse(endedAt) < LATE_WORK_MS;
 }
 
-async function end(deps: EndJobDeps, open: Job, failure: Job["failure"]): Promise<Job> {
+async function end(deps: EndJobDeps, stored: Stored<Job>, failure: Job["failure"]): Promise<Job> {
+  const open = stored.value;
   const containers = await readContainerTotals(deps.work, open);
   await mapBounded(containers, ROWS_WIDTH, ({ container, totals }) =>
     deps.work.insert(open.id, workRows.container(container), { kind: "container", container, totals }),
   );
   const totals = containers.map((container) => container.totals).reduce(addTotals, NO_TOTALS);
-  const ended = await updateRecord(deps.jobs, open.vault, open.id, (job) =>
+  const decide = (job: Job): Job =>
     isOpen(job)
       ? { ...job, ...endOf(job, failure), ...counted(job, totals), endedAt: deps.clock().toISOString() }
-      : job,
-  );
+      : job;
+  const ended = await updateRecord(deps.jobs, open.vault, open.id, decide, stored);
   return ended ?? open;
 }
 
@@ -116,7 +117,7 @@ async function forgetWork({ work, clock }: Pick<EndJobDeps, "work" | "clock">, j
     if (continuation !== undefined && !hasTime()) return false;
     const page: RecordPage<WorkRecord> = await work.list(jobId, continuation === undefined ? {} : { continuation });
     const rows = page.records.map(({ row }) => row).filter((row) => !row.startsWith(workRows.containers));
-    await mapBounded(rows, ROWS_WIDTH, (row) => work.remove(jobId, row));
+    await work.removeAll(jobId, rows);
     continuation = page.continuation;
   } while (continuation !== undefined);
   return true;

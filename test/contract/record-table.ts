@@ -114,6 +114,19 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(await table.get("p", "r")).toBeUndefined();
     });
 
+    test("removes many rows of a partition, and minds none that is not there", async ({ expect }) => {
+      const table = await open();
+      const rows = Array.from({ length: 230 }, (_, n) => `r${String(n).padStart(3, "0")}`);
+      for (const row of rows) await table.put("p", row, { text: "one" });
+      await table.put("q", "r000", { text: "one" });
+      await table.removeAll("p", rows.slice(0, 120));
+      await table.removeAll("p", [...rows.slice(110, 229), "never"]);
+      await table.removeAll("p", ["never"]);
+      await table.removeAll("p", []);
+      expect((await table.list("p")).records.map(({ row }) => row)).toEqual(["r229"]);
+      expect((await table.list("q")).records).toHaveLength(1);
+    });
+
     test("removes by etag only the state that was read", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "first" });

@@ -58,6 +58,10 @@ export class MemoryRecords<T> implements RecordTable<T> {
     this.#writes += 1;
   }
 
+  async removeAll(partition: string, rows: readonly string[]): Promise<void> {
+    for (const row of rows) await this.remove(partition, row);
+  }
+
   async list(partition: string, options: ListRecordsOptions = {}): Promise<RecordPage<T>> {
     const { prefix = "", continuation = "", limit = MAX_RECORDS } = options;
     const rows = this.#rows(partition, "any");

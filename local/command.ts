@@ -14,7 +14,7 @@ import { HostStartError } from "./host/start-error.ts";
 
 const USAGE = `Runs a function app on this machine.
 
-  node local/main.ts [options]
+  npm run host -- [options]
 
   --script-root DIR   folder of the app (default: this one)
   --port N, -p N      port to listen on, 0 for any that is free (default: 7071)

@@ -7,8 +7,11 @@ export default defineConfig({
   test: {
     // Most of the time of end-to-end tests is waiting, and by default one of two processors would do nothing.
     maxWorkers: "100%",
+    globalSetup: "test/timing/report-processor-time.ts",
+    setupFiles: "test/timing/count-processor-time.ts",
     projects: [
       {
+        extends: true,
         test: {
           name: "unit",
           include: [
@@ -18,6 +21,8 @@ export default defineConfig({
             "test/architecture/**/*.test.ts",
             "test/compat/**/*.test.ts",
             "test/contract/memory/**/*.test.ts",
+            "test/replay/**/*.test.ts",
+            "test/timing/**/*.test.ts",
           ],
           exclude: ["**/*.integration.test.ts"],
           // Property tests take seconds on a busy machine; a test that hangs is still found.
@@ -25,6 +30,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: "integration",
           include: [
@@ -37,6 +43,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
@@ -45,6 +52,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: "soak",
           include: ["test/soak/**/*.test.ts"],

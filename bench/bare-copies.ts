@@ -21,7 +21,7 @@ export interface BareListing {
   readonly tags?: boolean;
 }
 
-const LARGEST_PAGE = 5_000;
+const MAX_PAGE_SIZE = 5_000;
 const SIGNATURE_LIFE_MS = 2 * 60 * 60_000;
 
 export async function listBare(container: ContainerClient, listing: BareListing): Promise<BareBlob[]> {
@@ -29,7 +29,7 @@ export async function listBare(container: ContainerClient, listing: BareListing)
   const { prefix, tags = false } = listing;
   const pages = container
     .listBlobsFlat({ includeTags: tags, ...(prefix === undefined ? {} : { prefix }) })
-    .byPage({ maxPageSize: LARGEST_PAGE });
+    .byPage({ maxPageSize: MAX_PAGE_SIZE });
   for await (const { segment } of pages) {
     for (const { name, properties } of segment.blobItems) {
       blobs.push({ name, etag: properties.etag, size: properties.contentLength ?? 0 });

@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import { type Azurite, startAzurite } from "../local/azurite.ts";
 import { BACKUP_BODY, instanceBody, policyBody, VAULT_BODY } from "../local/demo/arm-bodies.ts";
 import { type ArmClient, ArmError, type ArmJob, GROUP, openArmClient } from "../local/demo/arm-client.ts";
+import { startTestHost } from "../local/host/testing/test-host.ts";
 import { lakevaultSettings } from "../local/lakevault.ts";
-import { startTestHost } from "../local/testing/test-host.ts";
 import { BlobAccount } from "../src/azure/blob-account.ts";
 import { BlobDatasource } from "../src/azure/blob-datasource.ts";
 import { BlobScrubVault } from "../src/azure/blob-scrub-vault.ts";
@@ -34,7 +34,7 @@ const POLL_MS = 500;
 /** Of all requests; each kind as often as each other. */
 const FAULTY_SHARE = 0.2;
 const KINDS = ["busy", "busy-soon", "error", "reset", "cut", "delay"] as const;
-const LONGEST_DELAY_MS = 3_000;
+const MAX_DELAY_MS = 3_000;
 const RETRY_AFTER = { "retry-after": "1" };
 
 /** A backup that takes longer counts as failed. */
@@ -59,7 +59,7 @@ class Chaos {
       if (kind === undefined) return 0;
       this.happened.set(kind, (this.happened.get(kind) ?? 0) + 1);
       this.#faults.set(url, kind);
-      return kind === "delay" ? this.#random() * LONGEST_DELAY_MS : 0;
+      return kind === "delay" ? this.#random() * MAX_DELAY_MS : 0;
     };
     wire.fault = (_method, url) => {
       const kind = this.#faults.get(url);

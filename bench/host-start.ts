@@ -5,8 +5,8 @@
  */
 import { fileURLToPath } from "node:url";
 import { startAzurite } from "../local/azurite.ts";
+import { startTestHost } from "../local/host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../local/lakevault.ts";
-import { startTestHost } from "../local/testing/test-host.ts";
 
 const APP = fileURLToPath(new URL("..", import.meta.url));
 const STARTS = 7;

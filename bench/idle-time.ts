@@ -3,14 +3,13 @@
  * How long a job only waited: time within it in which none of the functions that work for jobs was running, read from the
  * host's log. So it counts waits for polls, and also what the host itself needs between two steps.
  */
+import { DAY_MS } from "../src/foundation/durations.ts";
 
 /** A stretch of time, ms since 1970. */
 export interface Span {
   readonly from: number;
   readonly until: number;
 }
-
-const DAY_MS = 86_400_000;
 
 /** Triggers of functions that work for jobs. */
 const WORKING = /^ {2}(\w+): (?:queue|activity|orchestration)$/;

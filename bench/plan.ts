@@ -81,7 +81,7 @@ function printAssumptions(a: Assumptions): void {
     `Latency, median and 99th percentile, log-normal, assumed: page of 5,000 names ${ms(latency.listPage.median)} / ${ms(latency.listPage.quantile(0.99))}; copy ${ms(latency.copy.median)} / ${ms(latency.copy.quantile(0.99))} and its bytes at ${latency.copyBytesPerSecond / 2 ** 20} MiB/s; segment ${ms(latency.segment.median)} / ${ms(latency.segment.quantile(0.99))}; table row or queue call ${ms(latency.tableRow.median)} / ${ms(latency.tableRow.quantile(0.99))}; one step of an orchestration ${latency.durableStep} s.`,
     `One core an instance of ${a.instanceGigabytes} GB. Its work, measured once by bench/plan/measure-client.ts: a listed name ${us(client.listedName)} (XML; ${us(LISTING_FORMATS.arrow.listedName)} in Apache Arrow pages), a copy call ${us(client.copyCall)}, a line of an index ${us(client.indexLine)}. The aims of bench:scale: an unchanged entry ${us(client.unchangedEntry)}, a changed one ${us(client.changedEntry)}.`,
     `Blobs: median ${blobBytes.median / 1_024} KiB, mean ${whole(blobBytes.mean / 1_024)} KiB, log-normal, assumed; ten billion of 1 MiB would not fit into an account of 5 PiB. ${a.containers} containers, sizes by rank (the largest has a fifth). Second backup: ${percent(a.changedBlobs)} changed, in ${percent(a.changedSegments)} of the segments.`,
-    `Engine: ranges of ${whole(engine.rangeNames)} names, at most ${whole(engine.mostRanges)} a container, ${engine.mostFirstRanges} at a first backup; pieces of ${engine.pieceSeconds / 60} minutes or ${whole(engine.pieceNames)} names; pool of ${engine.poolWidth}; batchSize ${engine.batchSize}, newBatchThreshold ${engine.newBatchThreshold}; ${engine.mostLanes} lanes a container, so that at most ${whole(engine.mostLanes * a.containers)} planned ranges are on the queue; parts split off come on top${Number.isFinite(engine.mostOpenRanges) ? ` while fewer than ${engine.mostOpenRanges} ranges of the container are open` : ""}.`,
+    `Engine: ranges of ${whole(engine.rangeNames)} names, at most ${whole(engine.maxRanges)} a container, ${engine.maxFirstRanges} at a first backup; pieces of ${engine.pieceSeconds / 60} minutes or ${whole(engine.pieceNames)} names; pool of ${engine.poolWidth}; batchSize ${engine.batchSize}, newBatchThreshold ${engine.newBatchThreshold}; ${engine.maxLanes} lanes a container, so that at most ${whole(engine.maxLanes * a.containers)} planned ranges are on the queue; parts split off come on top${Number.isFinite(engine.maxOpenRanges) ? ` while fewer than ${engine.maxOpenRanges} ranges of the container are open` : ""}.`,
     `Instances: ${a.instancesPerWave} more every ${a.waveSeconds} s, ${a.coldStartSeconds} s cold start (assumed). Flex Consumption: at most 100 unless set, up to 1,000; 250 cores a region and subscription (documented).`,
     `Prices, US dollars for 10,000: Hot read ${PRICES.hotRead}, list ${PRICES.hotList}; Cool write ${PRICES.coolWrite}, read ${PRICES.coolRead} (Microsoft's sample prices of 2024); table ${PRICES.tableOperation}, queue ${PRICES.queueOperation}; functions ${PRICES.functionGigabyteSecond} a GB-s. To be checked for your region. Refused calls are not paid for; storage by the month is not in it.`,
     "Left out: blobs over 256 MiB take a few more calls each; failures other than throttling; what others do on the accounts; how blob partitions split. At 10 billion two pages go by at once, so pieces and the queue of a first backup come out about a quarter too low.",
@@ -131,11 +131,11 @@ const CHANGES: readonly { readonly title: string; readonly change: Partial<Assum
   { title: "batchSize 1, newBatchThreshold 5", change: engineWith({ batchSize: 1, newBatchThreshold: 5 }) },
   {
     title: "every rest is split, however many ranges are open",
-    change: engineWith({ mostOpenRanges: Number.POSITIVE_INFINITY }),
+    change: engineWith({ maxOpenRanges: Number.POSITIVE_INFINITY }),
   },
   {
     title: "no rest is split while 1,000 are queued",
-    change: engineWith({ mostQueued: 1_000 }),
+    change: engineWith({ maxQueued: 1_000 }),
   },
   { title: "rows removed 100 a call", change: engineWith({ rowsPerRemoval: 100 }) },
 ];

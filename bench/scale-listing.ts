@@ -3,7 +3,7 @@
  * A datasource of any number of blobs that exist only while a page of their listing is looked at. What a blob is follows
  * from its number and the round in which its directory was last written.
  */
-import type { Datasource, ListedBlob, ListOptions, SourceMarker } from "../src/backup/datasource.ts";
+import type { Datasource, ListBlobsOptions, ListedBlob, SourceMarker } from "../src/backup/datasource.ts";
 
 /** Directories of the lake; the blobs are spread evenly over them. */
 export const DIRECTORIES = 1_000;
@@ -63,7 +63,10 @@ export class SyntheticLake implements Datasource {
     return [CONTAINER];
   }
 
-  async *listPages(_container: string, { from, pageSize = PAGE_BLOBS }: ListOptions): AsyncGenerator<ListedBlob[]> {
+  async *listPages(
+    _container: string,
+    { from, pageSize = PAGE_BLOBS }: ListBlobsOptions,
+  ): AsyncGenerator<ListedBlob[]> {
     const first = this.#firstFrom(from.name);
     const skipped = from.after && this.#nameOf(first) === from.name ? 1 : 0;
     for (let i = first + skipped; i < this.blobs; i += pageSize)

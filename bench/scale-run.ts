@@ -9,9 +9,9 @@ import { dirname, join } from "node:path";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../src/backup/backup-vault.ts";
 import { copyVersion } from "../src/backup/copy-version.ts";
 import { AdaptivePool } from "../src/foundation/adaptive-pool.ts";
-import type { Removal, VaultFile } from "../src/vault/contract.ts";
 import { ManifestCache } from "../src/vault/manifest-cache.ts";
 import { readIndex, readSeal } from "../src/vault/read-manifest.ts";
+import type { Removal, VaultFile } from "../src/vault/vault-files.ts";
 import { MemoryLake } from "../test/support/memory-lake.ts";
 import { CONTAINER, DIRECTORIES, SyntheticLake } from "./scale-listing.ts";
 
@@ -109,7 +109,7 @@ class ScaleLake extends MemoryLake {
   readonly #datasource: SyntheticLake;
   readonly #manifests = new ManifestCache();
   readonly #copies = new AdaptivePool(
-    { widest: COPY_WIDTH, patienceMs: 0 },
+    { widest: COPY_WIDTH, retryForMs: 0 },
     { clock: () => new Date(), sleep: () => new Promise((resolve) => setImmediate(resolve)), random: () => 0 },
   );
 

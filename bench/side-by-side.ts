@@ -11,8 +11,8 @@ import { BlobServiceClient, type ContainerClient } from "@azure/storage-blob";
 import { type AzuriteAccount, startAzurite } from "../local/azurite.ts";
 import { instanceBody, policyBody, VAULT_BODY } from "../local/demo/arm-bodies.ts";
 import { type ArmJob, GROUP, openArmClient } from "../local/demo/arm-client.ts";
+import { startTestHost } from "../local/host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../local/lakevault.ts";
-import { startTestHost } from "../local/testing/test-host.ts";
 import { mapBounded } from "../src/foundation/bounded-pool.ts";
 import { idleSeconds } from "./idle-time.ts";
 import { readCall, type StorageCall } from "./storage-calls.ts";
@@ -41,7 +41,7 @@ type AccountName = (typeof LOCAL_ACCOUNTS)[number] | (typeof OTHER_ACCOUNTS)[num
 /** Time between two looks at a job: what the looks cost is to be lost in what the job does. */
 const POLL_MS = 2_000;
 
-const MOST_COMPLAINTS = 20;
+const MAX_COMPLAINTS = 20;
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -351,7 +351,7 @@ export function showComplaints(open: SideBySide): void {
   const complaints = open.complaints();
   if (complaints.length === 0) return;
   console.log(`the host complained ${complaints.length} times:`);
-  for (const line of complaints.slice(0, MOST_COMPLAINTS)) console.log(`  ${line}`);
+  for (const line of complaints.slice(0, MAX_COMPLAINTS)) console.log(`  ${line}`);
 }
 
 export function tabulateRuns(runs: readonly Run[]): Table {

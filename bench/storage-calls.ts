@@ -99,7 +99,7 @@ function stateOperation(method: string, first: string, rest: readonly string[], 
 }
 
 /** Names one listing call may return. */
-const LARGEST_PAGE = 5_000;
+const MAX_PAGE_SIZE = 5_000;
 
 /**
  * How many calls on blobs a changed blob took, without what does not grow with changes: one listing call per 5,000 blobs
@@ -107,7 +107,7 @@ const LARGEST_PAGE = 5_000;
  */
 export function callsPerChangedBlob(calls: readonly StorageCall[], blobs: number, changed: number): number {
   const counted = calls.filter(({ about }) => about === "content" || about === "listing").length;
-  return (counted - Math.ceil(blobs / LARGEST_PAGE)) / changed;
+  return (counted - Math.ceil(blobs / MAX_PAGE_SIZE)) / changed;
 }
 
 /** Counts calls by account and operation, one column a run. */

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { QueueServiceClient } from "@azure/storage-queue";
 import { test as base } from "vitest";
 import { startAzurite } from "./azurite.ts";
-import { waitFor } from "./testing/fixtures.ts";
+import { waitFor } from "./host/testing/fixtures.ts";
 
 const test = base.extend<{ folder: string }>({
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads the fixtures that a fixture needs from its pattern

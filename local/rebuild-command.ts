@@ -16,8 +16,8 @@ import {
   type RebuildOutcome,
   type RebuildResult,
   type RebuiltKind,
-} from "../src/rebuild/contract.ts";
-import { readLocalSettings } from "./host/settings.ts";
+} from "../src/rebuild/rebuild-request.ts";
+import { readLocalSettings } from "./host/index.ts";
 
 const USAGE = `Makes the rows of vaults again from the vault account, after the tables are lost.
 

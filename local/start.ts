@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startAzurite } from "./azurite.ts";
-import { DEFAULT_PORT, startHost } from "./host/host.ts";
+import { DEFAULT_PORT, startHost } from "./host/index.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "./lakevault.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

@@ -4,7 +4,7 @@
  * measured says so. Times are in seconds, sizes in bytes, prices in US dollars.
  */
 import host from "../../host.json" with { type: "json" };
-import { parseTimeSpan } from "../../local/host/time-span.ts";
+import { parseTimeSpan } from "../../local/host/index.ts";
 import { PLAN_SETTINGS } from "../../src/backup/cut-container.ts";
 import { GROUP_RANGES } from "../../src/backup/range-tallies.ts";
 import { RANGE_SETTINGS } from "../../src/backup/work-range.ts";
@@ -69,8 +69,8 @@ export interface Engine {
   readonly pageNames: number;
   readonly segmentEntries: number;
   readonly rangeNames: number;
-  readonly mostRanges: number;
-  readonly mostFirstRanges: number;
+  readonly maxRanges: number;
+  readonly maxFirstRanges: number;
   readonly pieceSeconds: number;
   readonly pieceNames: number;
   /** Planned ranges of a container whose tallies are counted together. */
@@ -82,13 +82,13 @@ export interface Engine {
   /** It asks again when so many or fewer are being worked on. */
   readonly newBatchThreshold: number;
   /** Planned ranges of a container that are on the queue at once; each is followed by another when it is done. */
-  readonly mostLanes: number;
+  readonly maxLanes: number;
   /** While so many ranges of a container are not done, no rest is split; infinite: each rest is. */
-  readonly mostOpenRanges: number;
+  readonly maxOpenRanges: number;
   /** While so many messages are on the queue of ranges, no rest is split. */
-  readonly mostQueued: number;
+  readonly maxQueued: number;
   /** Longest time between two looks at an empty queue. */
-  readonly mostPollingSeconds: number;
+  readonly maxPollingSeconds: number;
   readonly noteSeconds: number;
   /** Rows or messages written at once by one execution. */
   readonly rowWidth: number;
@@ -139,18 +139,18 @@ export const ENGINE: Engine = {
   pageNames: 5_000,
   segmentEntries: SEGMENT_ENTRIES,
   rangeNames: PLAN_SETTINGS.rangeNames,
-  mostRanges: PLAN_SETTINGS.mostRanges,
-  mostFirstRanges: PLAN_SETTINGS.mostFirstRanges,
+  maxRanges: PLAN_SETTINGS.maxRanges,
+  maxFirstRanges: PLAN_SETTINGS.maxFirstRanges,
   pieceSeconds: RANGE_SETTINGS.budgetMs / 1_000,
-  pieceNames: RANGE_SETTINGS.mostNames,
+  pieceNames: RANGE_SETTINGS.maxNames,
   groupRanges: GROUP_RANGES,
   poolWidth: 64,
   batchSize: host.extensions.queues.batchSize,
   newBatchThreshold: host.extensions.queues.newBatchThreshold,
-  mostLanes: 256,
-  mostOpenRanges: GROUP_RANGES,
-  mostQueued: Number.POSITIVE_INFINITY,
-  mostPollingSeconds: (parseTimeSpan(host.extensions.queues.maxPollingInterval) ?? 60_000) / 1_000,
+  maxLanes: 256,
+  maxOpenRanges: GROUP_RANGES,
+  maxQueued: Number.POSITIVE_INFINITY,
+  maxPollingSeconds: (parseTimeSpan(host.extensions.queues.maxPollingInterval) ?? 60_000) / 1_000,
   noteSeconds: RANGE_SETTINGS.noteEveryMs / 1_000,
   rowWidth: 16,
   rowsPerRemoval: 1,

@@ -74,7 +74,7 @@ export async function contendForAccount(contention: Contention): Promise<Contend
   for (let worker = 0; worker < workers; worker++) {
     const cpu = new RateServer("processors", 1);
     const pool = new AdaptivePool(
-      { widest: engine.poolWidth, patienceMs: Number.MAX_SAFE_INTEGER },
+      { widest: engine.poolWidth, retryForMs: Number.MAX_SAFE_INTEGER },
       {
         clock: () => new Date(Math.round(events.now * 1_000)),
         sleep: (ms) => until(events.now + ms / 1_000),

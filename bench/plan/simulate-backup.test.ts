@@ -98,11 +98,11 @@ test("all blobs that there are get listed, and as many copied as are new or chan
     pagesAtOnce: fc.integer({ min: 1, max: 3 }),
     seed: fc.integer(),
     containers: fc.integer({ min: 1, max: 30 }),
-    mostQueued: fc.constantFrom(10, 1_000, Number.POSITIVE_INFINITY),
+    maxQueued: fc.constantFrom(10, 1_000, Number.POSITIVE_INFINITY),
   });
   fc.assert(
-    fc.property(scenario, ({ containers, mostQueued, ...told }) => {
-      const run = simulate({ ...told, assumptions: { containers }, engine: { mostQueued } });
+    fc.property(scenario, ({ containers, maxQueued, ...told }) => {
+      const run = simulate({ ...told, assumptions: { containers }, engine: { maxQueued } });
       expect(run.listed).toBe(told.blobs);
       if (told.kind === "first") expect(run.copied).toBe(told.blobs);
       else expect(Math.abs(run.copied - told.blobs * 0.01)).toBeLessThanOrEqual(1);
@@ -196,7 +196,7 @@ test("the history has as many events for a thousand times the blobs", ({ expect 
 
 test.for([
   { engine: {}, name: "lanes, and a limit to open ranges", most: ASSUMPTIONS.containers * 256 },
-  { engine: { mostQueued: 1_000, mostLanes: 8 }, name: "few lanes, and a look at the queue", most: 6_400 },
+  { engine: { maxQueued: 1_000, maxLanes: 8 }, name: "few lanes, and a look at the queue", most: 6_400 },
 ])("$name keep the queue within a bound that knows no blobs", ({ engine, most }, { expect }) => {
   const depths = (["first", "second"] as const).flatMap((kind) =>
     [100_000_000, 1_000_000_000].map((blobs) => simulate({ kind, blobs, workers: 64, engine }).deepestQueue),

@@ -270,7 +270,7 @@ class BackupRun {
     this.#calls.tableOperations += 4;
     this.#rows += 1;
     const written = this.#workRows.serve(this.#events.now, 4) + cutSeconds + 4 * this.#a.latency.tableRow.mean;
-    const lanes = Math.min(count, this.#a.engine.mostLanes);
+    const lanes = Math.min(count, this.#a.engine.maxLanes);
     this.#events.at(written + (lanes / SENDS_AT_ONCE) * this.#a.latency.queueCall.mean, () => {
       for (let lane = 0; lane < lanes; lane++) this.#sendPlanned(container, lane);
       this.#planned = this.#events.now;
@@ -280,8 +280,8 @@ class BackupRun {
 
   /** Probing halves the key space, not the names, so ranges come out uneven. */
   #unevenSizes(blobs: number): number[] {
-    const { rangeNames, mostFirstRanges } = this.#a.engine;
-    const count = Math.min(mostFirstRanges, Math.ceil(blobs / rangeNames));
+    const { rangeNames, maxFirstRanges } = this.#a.engine;
+    const count = Math.min(maxFirstRanges, Math.ceil(blobs / rangeNames));
     const weights = Array.from({ length: count }, () => -Math.log(1 - this.#random.next()));
     const all = weights.reduce((sum, weight) => sum + weight, 0);
     let before = 0;
@@ -296,8 +296,8 @@ class BackupRun {
   }
 
   #evenSizes(blobs: number): number[] {
-    const { rangeNames, mostRanges } = this.#a.engine;
-    const size = Math.max(rangeNames, Math.ceil(blobs / mostRanges));
+    const { rangeNames, maxRanges } = this.#a.engine;
+    const size = Math.max(rangeNames, Math.ceil(blobs / maxRanges));
     const count = Math.ceil(blobs / size);
     return Array.from({ length: count }, (_, i) => (i < count - 1 ? size : blobs - size * (count - 1)));
   }
@@ -378,7 +378,7 @@ class BackupRun {
       // Nothing was there: it looks again after ever longer times.
       instance.isFetching = true;
       const wait = instance.pollingSeconds * (0.8 + 0.4 * this.#random.next());
-      instance.pollingSeconds = Math.min(engine.mostPollingSeconds, 2 * instance.pollingSeconds);
+      instance.pollingSeconds = Math.min(engine.maxPollingSeconds, 2 * instance.pollingSeconds);
       this.#events.at(this.#events.now + wait, () => {
         instance.isFetching = false;
         this.#fetch(instance);
@@ -463,7 +463,7 @@ class BackupRun {
       // The page is done with its last copy; the largest blobs are copied in blocks, side by side.
       const pages = Math.ceil(names / engine.pageNames);
       const slowest = latency.copy.sampleLargest(this.#random, count / pages);
-      const largest = Math.min(LONGEST_SINGLE_COPY, blobBytes.sampleLargest(this.#random, count / pages));
+      const largest = Math.min(MAX_SINGLE_COPY_BYTES, blobBytes.sampleLargest(this.#random, count / pages));
       done += pages * (slowest + largest / latency.copyBytesPerSecond);
     }
 
@@ -489,7 +489,7 @@ class BackupRun {
     const { container, group, ordinal } = range;
     const isDone = range.remaining === 0;
     const splits =
-      !isDone && range.remaining > 1 && container.open < engine.mostOpenRanges && this.#onQueue < engine.mostQueued;
+      !isDone && range.remaining > 1 && container.open < engine.maxOpenRanges && this.#onQueue < engine.maxQueued;
     const probes = splits && this.#scenario.kind === "first" ? 3 : 0;
     this.#calls.sourceLists += probes;
     const rows = splits ? 4 : 3;
@@ -516,7 +516,7 @@ class BackupRun {
       }
       if (!isDone) this.#send(range);
       else {
-        if (ordinal !== undefined) this.#sendPlanned(container, ordinal + engine.mostLanes);
+        if (ordinal !== undefined) this.#sendPlanned(container, ordinal + engine.maxLanes);
         container.open -= 1;
         // A check reads the tallies of its group.
         this.#executions += 1;
@@ -601,7 +601,7 @@ class BackupRun {
 }
 
 /** Longer blobs are copied in blocks. */
-const LONGEST_SINGLE_COPY = 256 * 2 ** 20;
+const MAX_SINGLE_COPY_BYTES = 256 * 2 ** 20;
 
 /** One execution of the queue function: pages of one range, until it is done or the time is over. */
 class Piece {

@@ -10,7 +10,7 @@ import {
 } from "../../src/backup/activities.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { writeMarkersActivity } from "../../src/backup/markers.ts";
-import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";

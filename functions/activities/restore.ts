@@ -1,9 +1,9 @@
 import { app } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { serveActivity } from "../../src/app/serve-activity.ts";
+import { beginRestore, checkRestore, planSegments } from "../../src/restore/activities.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
-import { beginRestore, checkRestore, planSegments } from "../../src/restore/contract.ts";
 import { planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { toContainerRestorePlans } from "../queues/queues.ts";
 

@@ -1,7 +1,7 @@
 import { app } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { serveActivity } from "../../src/app/serve-activity.ts";
-import { scrubStep } from "../../src/scrub/contract.ts";
+import { scrubStep } from "../../src/scrub/activities.ts";
 import { scrubStepActivity } from "../../src/scrub/scrub-step.ts";
 
 app.activity(scrubStep.name, {

@@ -1,7 +1,7 @@
 import { app, type Task } from "durable-functions";
 import { durableFlow } from "../../src/azure/durable-flow.ts";
 import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
-import { JobRef } from "../../src/jobs/contract.ts";
+import { JobRef } from "../../src/jobs/job-ref.ts";
 
 app.orchestration("backup", function* (context) {
   const job = JobRef.parse(context.df.getInput());

@@ -3,7 +3,7 @@ import { input } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { servePoison, serveQueue } from "../../src/app/serve-queue.ts";
 import { PlanMessage, CONTAINER_PLANS_QUEUE as queueName } from "../../src/backup/messages.ts";
-import { planContainer } from "../../src/backup/plan-ranges.ts";
+import { planContainer } from "../../src/backup/plan-container.ts";
 import { CONNECTION as connection, poisonOf, toContainerCopy, toMarkerChecks } from "./queues.ts";
 
 const extraInputs = [input.durableClient()];

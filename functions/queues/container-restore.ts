@@ -3,7 +3,7 @@ import { input } from "durable-functions";
 import { app as composed } from "../../src/app/app.ts";
 import { raisingOf, servePoison, serveQueue } from "../../src/app/serve-queue.ts";
 import { raiseEvent } from "../../src/jobs/raise-event.ts";
-import { CONTAINER_RESTORE_QUEUE as queueName, SegmentMessage } from "../../src/restore/contract.ts";
+import { CONTAINER_RESTORE_QUEUE as queueName, SegmentMessage } from "../../src/restore/messages.ts";
 import { restoreSegment } from "../../src/restore/restore-segment.ts";
 import { CONNECTION as connection, poisonOf, toContainerRestore } from "./queues.ts";
 

@@ -1,6 +1,6 @@
 import { output, type StorageQueueOutput } from "@azure/functions";
 import { CONTAINER_COPY_QUEUE, CONTAINER_PLANS_QUEUE, MARKER_CHECKS_QUEUE } from "../../src/backup/messages.ts";
-import { CONTAINER_RESTORE_PLANS_QUEUE, CONTAINER_RESTORE_QUEUE } from "../../src/restore/contract.ts";
+import { CONTAINER_RESTORE_PLANS_QUEUE, CONTAINER_RESTORE_QUEUE } from "../../src/restore/messages.ts";
 
 /** The setting that tells where queues and tables are. */
 export const CONNECTION = "VaultState";

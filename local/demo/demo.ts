@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { type Azurite, startAzurite } from "../azurite.ts";
-import { startHost } from "../host/host.ts";
+import { startHost } from "../host/index.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../lakevault.ts";
 import { BACKUP_BODY, instanceBody, policyBody, restoreBody, VAULT_BODY } from "./arm-bodies.ts";
 import { type ArmClient, type ArmJob, GROUP, openArmClient } from "./arm-client.ts";

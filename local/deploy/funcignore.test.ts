@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "vitest";
-import { readFuncignore } from "../testing/core-tools-ignore.ts";
+import { readFuncignore } from "./core-tools-ignore.ts";
 import { funcignoreFor } from "./funcignore.ts";
 import { readLock } from "./locked-packages.ts";
 

@@ -4,9 +4,9 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, test } from "vitest";
 import { startAzurite } from "../azurite.ts";
+import { startTestHost } from "../host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../lakevault.ts";
-import { readFuncignore } from "../testing/core-tools-ignore.ts";
-import { startTestHost } from "../testing/test-host.ts";
+import { readFuncignore } from "./core-tools-ignore.ts";
 import { readLock } from "./locked-packages.ts";
 import { type PackagedApp, packageApp } from "./package-app.ts";
 

@@ -1,7 +1,7 @@
 import type { Failure } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
-import { type Alert, raiseAlert } from "./contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { type Alert, raiseAlert } from "./alert.ts";
 
 /** The kind of alert that tells of a job that stood still and could not be helped. */
 export const JOB_STALLED = "job.stalled";

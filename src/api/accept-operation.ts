@@ -1,7 +1,7 @@
 import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import type { VaultRecord } from "../instances/vault-record.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import type { ApiCall, ApiResponse } from "./api-call.ts";
 import { PROVIDER, regionName, vaultPathOf } from "./arm-ids.ts";
 import type { Operation } from "./operation.ts";

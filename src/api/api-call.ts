@@ -4,7 +4,7 @@
  * at its edge, and tests write them down.
  */
 import type { AccessSettings } from "../access/decide-access.ts";
-import type { Alert } from "../alerts/contract.ts";
+import type { Alert } from "../alerts/alert.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
@@ -14,14 +14,16 @@ import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import type { StorageAccounts } from "../instances/storage-accounts.ts";
 import type { VaultRecord } from "../instances/vault-record.ts";
-import type { Job, JobRef, Orchestrations } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
+import type { Orchestrations } from "../jobs/orchestrations.ts";
 import type { Pin } from "../jobs/pins.ts";
 import type { WorkRecord } from "../jobs/work.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
-import type { Rebuild } from "../rebuild/contract.ts";
-import type { ScrubState } from "../scrub/contract.ts";
-import type { VaultFiles } from "../vault/contract.ts";
+import type { Rebuild } from "../rebuild/rebuild-request.ts";
+import type { ScrubState } from "../scrub/scrub-state.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import type { HealthProblem } from "./health-problem.ts";
 import type { Operation } from "./operation.ts";
 
@@ -70,12 +72,12 @@ export interface ApiSettings {
   /** Seconds that a client is asked to wait between two looks at an operation; an integer, 0 or more. */
   readonly retryAfterSeconds: number;
   /** Chosen containers of one backup instance at most. */
-  readonly mostContainers: number;
+  readonly maxContainers: number;
 }
 
 export const DEFAULT_RETRY_AFTER_SECONDS = 10;
 /** Azure's own limit. */
-export const DEFAULT_MOST_CONTAINERS = 100;
+export const DEFAULT_MAX_CONTAINERS = 100;
 
 export interface ApiDeps {
   readonly tables: ApiTables;

@@ -319,7 +319,7 @@ describe("failures", () => {
       const status = httpStatus(code);
       expect([code, status], code).toEqual([code, expect.any(Number)]);
       expect(status >= 400 && status < 600, code).toBe(true);
-      if (FAILURES[code].mendedBy === "caller") expect(status, code).toBeLessThan(500);
+      if (FAILURES[code].fixedBy === "caller") expect(status, code).toBeLessThan(500);
       expect(lastingHttpStatus(code), code).toBeLessThan(500);
       expect([408, 429], code).not.toContain(lastingHttpStatus(code));
       expect(errorDetail({ code, message: "m", hint: "h" })).toMatchObject({

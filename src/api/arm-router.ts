@@ -29,7 +29,7 @@ const API_VERSIONS: ReadonlySet<string> = new Set([
 const NEWEST_API_VERSION = "2026-06-01";
 
 /** Longest body, in bytes of UTF-8. */
-const MOST_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
  * Answers one HTTP request of the API, whatever its path and method: refusals in ARM's shape too.
@@ -112,9 +112,9 @@ function readApiVersion(query: URLSearchParams, isOwn: boolean): string {
 
 async function readJson(request: ApiRequest, whenEmpty: unknown): Promise<unknown> {
   // A body that says it is too large is not even read.
-  if (Number(request.headers["content-length"] ?? 0) > MOST_BODY_BYTES) throw bodyTooLarge(MOST_BODY_BYTES);
-  const text = await request.body(MOST_BODY_BYTES);
-  if (Buffer.byteLength(text) > MOST_BODY_BYTES) throw bodyTooLarge(MOST_BODY_BYTES);
+  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw bodyTooLarge(MAX_BODY_BYTES);
+  const text = await request.body(MAX_BODY_BYTES);
+  if (Buffer.byteLength(text) > MAX_BODY_BYTES) throw bodyTooLarge(MAX_BODY_BYTES);
   if (text.trim() === "" && whenEmpty !== undefined) return whenEmpty;
   if (text.trim() === "") throw new VaultError("request/invalid", "the request has no body");
   try {
@@ -152,7 +152,7 @@ function tracingHeaders({ headers }: ApiRequest, requestId: string): Record<stri
 
 function refuse(deps: ApiDeps, request: ApiRequest, requestId: string, error: unknown): ApiResponse {
   const failure = failureForCaller(error, requestId);
-  if (FAILURES[failure.code].mendedBy !== "caller") {
+  if (FAILURES[failure.code].fixedBy !== "caller") {
     deps.logFailure({ requestId, method: request.method, path: request.url.pathname, error });
   }
   return {

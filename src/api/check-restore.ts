@@ -4,42 +4,32 @@ import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { StorageAccounts } from "../instances/storage-accounts.ts";
-import type { RestoreRequest } from "../jobs/contract.ts";
+import type { RestoreRequest } from "../jobs/job.ts";
+import { checkTargetFree, planRestore } from "../restore/plan-restore.ts";
 
 /** Containers asked for at once. */
 const LOOKING_WIDTH = 8;
 
 /**
- * Checks a restore against its recovery point and its target; writes nothing.
+ * Checks a requested restore against its recovery point and its target, by the plan that the restore itself goes by; writes
+ * nothing.
  *
  * @throws VaultError `recovery-point/not-found`, `restore/container-not-in-recovery-point`,
  *   `restore/target-account-unknown`, `restore/target-container-exists`, `datasource/forbidden`
  */
-export async function checkRestore(
+export async function checkRestoreRequest(
   deps: { readonly recoveryPoints: RecordTable<RecoveryPoint>; readonly accounts: StorageAccounts },
   instance: BackupInstance,
-  { recoveryPoint, containers, target }: RestoreRequest,
+  request: RestoreRequest,
 ): Promise<void> {
-  const point = await findRecoveryPoint(deps.recoveryPoints, instance, recoveryPoint);
-  const held = new Set(point.containers);
-  const foreign = (containers ?? []).filter((name) => !held.has(name));
-  if (foreign.length > 0) {
-    throw new VaultError(
-      "restore/container-not-in-recovery-point",
-      `recovery point '${point.id}' does not hold '${foreign.join("', '")}'`,
-    );
-  }
-
-  const wanted = containers ?? point.containers;
-  const found = await mapBounded(wanted, LOOKING_WIDTH, (name) => targetHas(deps.accounts, target.account, name));
-  const existing = wanted.filter((_, at) => found[at] === true);
-  if (existing.length > 0) {
-    throw new VaultError(
-      "restore/target-container-exists",
-      `account '${target.account}' has '${existing.join("', '")}' already`,
-      { hint: "remove these containers, or restore to another account" },
-    );
-  }
+  const point = await findRecoveryPoint(deps.recoveryPoints, instance, request.recoveryPoint);
+  const plan = planRestore(request, instance.datasource.account, point.containers);
+  const { account } = request.target;
+  const found = await mapBounded(plan.containers, LOOKING_WIDTH, (name) => targetHas(deps.accounts, account, name));
+  checkTargetFree(
+    account,
+    plan.containers.filter((_, at) => found[at] === true),
+  );
 }
 
 /** @throws VaultError `recovery-point/not-found` */

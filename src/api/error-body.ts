@@ -112,7 +112,7 @@ export function userFacingError(failure: Failure): object {
     message: failure.message,
     ...(failure.hint === undefined ? {} : { recommendedAction: [failure.hint] }),
     isRetryable: kind.retryable,
-    isUserError: kind.mendedBy === "caller",
+    isUserError: kind.fixedBy === "caller",
     properties: { failureCode: failure.code },
   };
 }

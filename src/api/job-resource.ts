@@ -3,9 +3,10 @@ import { present } from "../foundation/present.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
 import type { VaultRecord } from "../instances/vault-record.ts";
-import { isOpen, type Job, type JobKind, type JobTotals } from "../jobs/contract.ts";
-import { type Advance, MOST_CONTAINERS_TOLD, type Progress } from "../jobs/progress.ts";
-import type { Pressure } from "../jobs/work.ts";
+import { isOpen, type Job, type JobKind } from "../jobs/job.ts";
+import type { JobTotals } from "../jobs/job-totals.ts";
+import { type Advance, MAX_LISTED_CONTAINERS, type Progress } from "../jobs/progress.ts";
+import type { PressureRecord } from "../jobs/work.ts";
 import { datasourceType } from "../policies/policy-record.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
 import { PROVIDER, vaultPathOf } from "./arm-ids.ts";
@@ -27,7 +28,7 @@ const TOLD_AS: Readonly<
 };
 
 /** What a job is told from. */
-export interface ToldJob {
+export interface JobView {
   readonly vault: VaultRecord;
   /** Absent: it was removed since. */
   readonly instance: BackupInstance | undefined;
@@ -41,7 +42,7 @@ export interface ToldJob {
  *
  * @param progress - makes the answer tell its details too; lists leave it out
  */
-export function jobResource(told: ToldJob, progress?: Progress): object {
+export function jobResource(told: JobView, progress?: Progress): object {
   const { vault, instance, job } = told;
   const source = instance === undefined ? undefined : parseStorageAccountId(instance.datasource.resourceId);
   const { operation, category } = TOLD_AS[job.request.kind];
@@ -90,7 +91,7 @@ export function timeSpan(ms: number): string {
   return `${days === 0 ? "" : `${days}.`}${clock}0000`;
 }
 
-function extendedInfo({ instance, job }: ToldJob, progress: Progress): object {
+function extendedInfo({ instance, job }: JobView, progress: Progress): object {
   const { request, recoveryPoint, warnings } = job;
   const { totals, pressure, containers, containerCount } = progress;
   const warned = warningCount(job, totals);
@@ -105,10 +106,8 @@ function extendedInfo({ instance, job }: ToldJob, progress: Progress): object {
       ...(request.kind === "backup" ? { policyRuleName: request.rule, slot: request.slot } : {}),
       ...present({ retentionTag: job.tag }),
       ...(recoveryPoint === undefined ? {} : { recoveryPointId: recoveryPoint.id }),
-      ...(job.containers === undefined ? {} : { containers: job.containers.slice(0, MOST_CONTAINERS_TOLD).join(",") }),
-      ...(containerCount <= MOST_CONTAINERS_TOLD
-        ? {}
-        : { containersTold: `the first ${MOST_CONTAINERS_TOLD} of ${containerCount}` }),
+      ...(job.containers === undefined ? {} : { containers: job.containers.slice(0, MAX_LISTED_CONTAINERS).join(",") }),
+      ...(containerCount <= MAX_LISTED_CONTAINERS ? {} : listedOf(containerCount)),
       ...(warned === 0 && warnings === undefined ? {} : { warnings: String(warned) }),
       ...Object.fromEntries(Object.entries(job.counts ?? {}).map(([name, count]) => [name, String(count)])),
     },
@@ -162,7 +161,13 @@ function advanceDetails({ totals, rate, secondsLeft }: Advance): Record<string, 
 }
 
 /** How many copies a worker makes at once, and why it is fewer than it would. */
-function pressureDetails({ width, widest, halvings, last }: Pressure): Record<string, string> {
+/** `containersTold` is what versions before 0.2 called it. */
+function listedOf(containerCount: number): Record<string, string> {
+  const listed = `the first ${MAX_LISTED_CONTAINERS} of ${containerCount}`;
+  return { containersListed: listed, containersTold: listed };
+}
+
+function pressureDetails({ width, widest, halvings, last }: PressureRecord): Record<string, string> {
   return {
     copiesAtOnce: `${width} of ${widest}`,
     throttlings: String(halvings),

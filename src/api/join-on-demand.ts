@@ -1,7 +1,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { type JoinedKind, joinJob } from "../jobs/join-job.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import type { ApiCall } from "./api-call.ts";

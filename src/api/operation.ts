@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JobRef } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 
 /** A long-running operation. Partition: subscription id in lower case; row: its id. */
 export const Operation = z.object({

@@ -20,7 +20,8 @@ import {
 import { backupInstanceId } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import { type Job, NO_TOTALS } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { NO_TOTALS } from "../jobs/job-totals.ts";
 import { plannedRangeId, workRows } from "../jobs/work.ts";
 import type { ApiResponse } from "./api-call.ts";
 
@@ -57,7 +58,7 @@ async function putWork(app: MemoryApp, job: Job): Promise<void> {
 }
 
 describe.skipIf(missingContract !== undefined)("the published contract", () => {
-  /** Asks for everything that the API can answer, in all states, and names the schema of each answer. */
+  /** Asks foreverything that the API can answer, in all states, and names the schema of each answer. */
   async function* answers(): AsyncGenerator<readonly [string, string, ApiResponse]> {
     const app = new MemoryApp();
     const get = async (name: string, path: string) => [name, path, await app.call("GET", path)] as const;

@@ -5,7 +5,7 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import { DatasourceInfo } from "../instances/read-instance.ts";
 import { parseStorageAccountId } from "../instances/storage-account-id.ts";
 import type { VaultRecord } from "../instances/vault-record.ts";
-import type { RestoreRequest } from "../jobs/contract.ts";
+import type { RestoreRequest } from "../jobs/job.ts";
 import { datasourceKind } from "../policies/policy-record.ts";
 import { regionName } from "./arm-ids.ts";
 

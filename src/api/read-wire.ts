@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type FailureCode, VaultError } from "../foundation/errors.ts";
 
 /** Problems told at once. */
-const MOST_PROBLEMS = 5;
+const MAX_PROBLEMS = 5;
 
 /**
  * Reads JSON as a caller sent it. Member names that the schema knows match in any letter case, null counts as absent,
@@ -18,7 +18,7 @@ export function readWire<S extends z.ZodType>(
 ): z.output<S> {
   const result = schema.safeParse(canonicalMembers(schema, value));
   if (result.success) return result.data;
-  const problems = result.error.issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
+  const problems = result.error.issues.slice(0, MAX_PROBLEMS).map(({ path, message }) => {
     const where = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
     return `${where.replace(/^\./, "") || "the body"}: ${message}`;
   });
@@ -29,7 +29,7 @@ export function readWire<S extends z.ZodType>(
  * Longest resource, in characters of JSON, that is kept as it was put. A record may have 500,000 characters of ASCII,
  * and a character may need six of them.
  */
-const LONGEST_KEPT = 80_000;
+const MAX_STORED_LENGTH = 80_000;
 
 /**
  * Reads a resource that is kept as it was put, as {@link readWire} does.
@@ -38,8 +38,8 @@ const LONGEST_KEPT = 80_000;
  */
 export function readKept<S extends z.ZodType>(schema: S, value: unknown, code?: FailureCode): z.output<S> {
   const length = JSON.stringify(value).length;
-  if (length > LONGEST_KEPT) {
-    throw new VaultError("request/too-large", `the resource has ${length} characters, more than ${LONGEST_KEPT}`);
+  if (length > MAX_STORED_LENGTH) {
+    throw new VaultError("request/too-large", `the resource has ${length} characters, more than ${MAX_STORED_LENGTH}`);
   }
   return readWire(schema, value, code);
 }

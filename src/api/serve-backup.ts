@@ -5,7 +5,7 @@ import { present } from "../foundation/present.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { jobFor } from "../instances/job-for.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import type { BackupRequest, Job } from "../jobs/contract.ts";
+import type { BackupRequest, Job } from "../jobs/job.ts";
 import { busyWith } from "../jobs/job-lock.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";

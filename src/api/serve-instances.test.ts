@@ -337,7 +337,7 @@ describe("is refused", () => {
 
 test("the limit of containers is a setting", async ({ expect }) => {
   const app = await withPolicy();
-  app.settings = { ...app.settings, mostContainers: 1 };
+  app.settings = { ...app.settings, maxContainers: 1 };
   const response = await app.call("PUT", INSTANCE_ID, { body: instanceBody() });
   expect(refusalOf(response)).toEqual([400, "TooManyContainersSelected", "datasource/too-many-containers"]);
 });

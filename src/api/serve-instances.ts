@@ -29,7 +29,7 @@ function wantedInstance(
   name: string,
   properties: InstanceProperties,
 ): WantedInstance {
-  return readInstance({ vaultArmId: vault.armId, name }, properties, deps.settings.mostContainers);
+  return readInstance({ vaultArmId: vault.armId, name }, properties, deps.settings.maxContainers);
 }
 
 /** Safe to run twice: the second is an update that changes nothing. */

@@ -2,7 +2,8 @@ import { describe, test } from "vitest";
 import { itemsOf, messageOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { accountId, BACKUP_BODY, INSTANCE_ID, MemoryApp, POLICY_ID, VAULT_ID } from "../../test/support/memory-app.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import { type Job, NO_TOTALS } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { NO_TOTALS } from "../jobs/job-totals.ts";
 import { jobOrderRow } from "../jobs/request-job.ts";
 import { plannedRangeId, workRows } from "../jobs/work.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
@@ -182,6 +183,7 @@ describe("a job at work", () => {
     const { extendedInfo } = (await propertiesOf(app, job)) as {
       extendedInfo: { additionalDetails: Record<string, string>; subTasks: { taskName: string }[] };
     };
+    expect(extendedInfo.additionalDetails["containersListed"]).toBe("the first 100 of 3000");
     expect(extendedInfo.additionalDetails["containersTold"]).toBe("the first 100 of 3000");
     expect(extendedInfo.additionalDetails["containers"]?.split(",")).toEqual(containers.slice(0, 100));
     expect(extendedInfo.subTasks.slice(1).map(({ taskName }) => taskName)).toEqual(containers.slice(0, 100));

@@ -4,7 +4,7 @@ import { present } from "../foundation/present.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { readProgress } from "../jobs/progress.ts";
 import { jobOrderRow } from "../jobs/request-job.ts";
 import { acceptCancel } from "./accept-operation.ts";

@@ -10,7 +10,7 @@ import {
   vaultBody,
 } from "../../test/support/memory-app.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 
 const KEY = vaultKey(VAULT_ID);
 const PROVIDER = "providers/Microsoft.DataProtection";

@@ -1,5 +1,5 @@
 import { type Failure, VaultError } from "../foundation/errors.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { pollingHeaders } from "./accept-operation.ts";
 import { type ApiCall, type ApiDeps, type ApiResponse, ok, type SubscriptionPath } from "./api-call.ts";
 import { regionName, vaultPathOf } from "./arm-ids.ts";

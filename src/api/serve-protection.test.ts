@@ -11,6 +11,7 @@ import {
   VAULT_ID,
   vaultBody,
 } from "../../test/support/memory-app.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import { backupInstanceId } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { vaultKey } from "../instances/vault-record.ts";
@@ -19,7 +20,6 @@ import { LOCK_ROW } from "../jobs/job-lock.ts";
 const KEY = vaultKey(VAULT_ID);
 const ROW = "prodlake-prodlake-1";
 const DELETED_ID = `${VAULT_ID}/deletedBackupInstances/prodlake-prodlake-1`;
-const DAY_MS = 86_400_000;
 
 async function protectedApp(security?: object): Promise<MemoryApp> {
   const app = new MemoryApp();
@@ -327,11 +327,11 @@ describe("an immutable vault", () => {
     expect((await app.call("DELETE", INSTANCE_ID)).status).toBe(202);
   });
 
-  test("keeps for ever what no rule names", async ({ expect }) => {
+  test("keeps forever what no rule names", async ({ expect }) => {
     const app = await protectedApp(IMMUTABLE);
     await addPoint(app, "p1", { tag: "Nobody's" });
     app.now = new Date("2036-04-01T00:00:00.000Z");
-    expect(messageOf(await app.call("DELETE", INSTANCE_ID))).toContain("for ever");
+    expect(messageOf(await app.call("DELETE", INSTANCE_ID))).toContain("forever");
   });
 
   test("takes longer rules, and none by which a point would go earlier", async ({ expect }) => {
@@ -388,16 +388,21 @@ describe("retention by hand", () => {
       recoveryPoints: [
         expect.objectContaining({
           recoveryPointId: "p1",
+          action: "purge",
           goes: true,
           because: "kept 30 days by rule 'Default'",
           expiredAt: "2026-03-31T02:00:00.000Z",
+          // Its seal is empty: the purge would fail, and the dry run says why.
+          purge: { isComplete: false, problem: expect.stringContaining("p1") },
         }),
         expect.objectContaining({
           recoveryPointId: "p2",
+          action: "keep",
           goes: false,
           because: "newest recovery point of a protected instance",
         }),
       ],
+      removesInstance: false,
     });
     expect(app.effects).toBe(effects);
   });

@@ -4,7 +4,7 @@ import { type ApiCall, type ApiResponse, ok, type VaultPath } from "./api-call.t
 import { vaultArmId } from "./arm-ids.ts";
 
 /** Longest continuation that is looked at; a rebuild's own are below 120 characters. */
-const LONGEST_CONTINUATION = 200;
+const MAX_CONTINUATION_LENGTH = 200;
 
 /**
  * Makes the rows of a vault again, also when the vault itself has none. One call works for a part of the time that an answer
@@ -14,7 +14,7 @@ const LONGEST_CONTINUATION = 200;
  */
 export async function rebuildVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const continuation = call.query.get("continuation") ?? undefined;
-  if (continuation !== undefined && continuation.length > LONGEST_CONTINUATION) {
+  if (continuation !== undefined && continuation.length > MAX_CONTINUATION_LENGTH) {
     throw new VaultError("request/invalid", "the continuation is none that a rebuild has answered");
   }
   const result = await call.deps.rebuild({

@@ -1,6 +1,7 @@
 import { describe, test } from "vitest";
 import { itemsOf, nextLinkOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { INSTANCE_ID, MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveId } from "../foundation/ids.ts";
 import { backupInstanceId } from "../instances/backup-instance.ts";
@@ -9,7 +10,6 @@ import { readRange } from "./serve-recovery-points.ts";
 
 const INSTANCE = backupInstanceId(INSTANCE_ID);
 const LIST = `${INSTANCE_ID}/recoveryPoints`;
-const DAY_MS = 86_400_000;
 
 function pointOf(day: number, changes: Partial<RecoveryPoint> = {}): RecoveryPoint {
   const time = new Date(Date.parse("2026-01-01T02:00:01.000Z") + day * DAY_MS).toISOString();

@@ -208,7 +208,7 @@ describe("is refused", () => {
       "UserErrorTargetContainersExistOnAccount",
       "restore/target-container-exists",
     ]);
-    expect(messageOf(response)).toContain("'restored' has 'curated' already");
+    expect(messageOf(response)).toContain("'restored' already has 'curated'");
     expect(app.effects).toBe(before);
   });
 });

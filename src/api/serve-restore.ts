@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
-import type { RestoreRequest } from "../jobs/contract.ts";
+import type { RestoreRequest } from "../jobs/job.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
-import { checkRestore } from "./check-restore.ts";
+import { checkRestoreRequest } from "./check-restore.ts";
 import { requireInstance } from "./instance-resource.ts";
 import { RestoreBody, readRestore } from "./read-restore.ts";
 import { readWire } from "./read-wire.ts";
@@ -26,7 +26,7 @@ export async function triggerRestore(call: ApiCall<InstancePath>): Promise<ApiRe
   const id = jobIdOnDemand(call, instance, ["restore", JSON.stringify(request)]);
   // A restore that was requested before has perhaps made its containers: they are no reason to refuse its repetition.
   const isNew = (await deps.tables.jobs.get(vaultKey(vault.armId), id)) === undefined;
-  if (isNew) await checkRestore({ ...deps.tables, accounts: deps.accounts }, instance, request);
+  if (isNew) await checkRestoreRequest({ ...deps.tables, accounts: deps.accounts }, instance, request);
   const wanted = jobOnDemand(instance, id, request, deps.clock().toISOString());
   const job = await requestJob({ ...deps.tables, orchestrations: deps.orchestrations }, wanted);
   return await acceptJob(call, vault, job);
@@ -37,7 +37,7 @@ export async function validateRestore(call: ApiCall<InstancePath>): Promise<ApiR
   const { vault, instance } = await findBoth(call);
   const { restoreRequestObject } = readWire(ValidateRestore, await call.json());
   const request: RestoreRequest = readRestore(vault, instance, restoreRequestObject);
-  await checkRestore({ ...call.deps.tables, accounts: call.deps.accounts }, instance, request);
+  await checkRestoreRequest({ ...call.deps.tables, accounts: call.deps.accounts }, instance, request);
   return ok({ objectType: "OperationJobExtendedInfo" });
 }
 

@@ -1,8 +1,11 @@
 import { z } from "zod";
+import { deadline } from "../foundation/deadline.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { busyWith } from "../jobs/job-lock.ts";
-import { readRetention } from "../retention/read-retention.ts";
+import { type DecidedPoint, planRetention } from "../retention/plan-retention.ts";
+import { type PointPreview, previewRetention } from "../retention/preview-retention.ts";
+import { ManifestCache } from "../vault/manifest-cache.ts";
 import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
@@ -13,9 +16,12 @@ import { requireVault } from "./vault-resource.ts";
 
 const TriggerRetention = z.looseObject({ dryRun: z.boolean().optional() });
 
+/** A load balancer of Azure ends a request after 230 s. */
+const DRY_RUN_BUDGET_MS = 60_000;
+
 /**
- * Purges what has expired of one instance now, as the daily retention does; or, with `dryRun`, tells what would go and why
- * each other point stays, and changes nothing.
+ * Purges what has expired of one instance now, as the daily retention does; or, with `dryRun`, lists what would be purged,
+ * with its objects, bytes and requests, and why each other point stays, and changes nothing.
  *
  * Safe to run twice, and at once: all get the same job while that goes on.
  */
@@ -26,8 +32,14 @@ export async function triggerRetention(call: ApiCall<InstancePath>): Promise<Api
   const { dryRun = false } = readWire(TriggerRetention, await call.json({}));
   const key = vaultKey(vault.armId);
   if (dryRun) {
-    const decided = await readRetention({ ...deps.tables, vault: deps.vault, clock: deps.clock }, instance, key);
-    return ok({ recoveryPoints: decided.map(told) });
+    const hasTime = deadline(deps.clock, DRY_RUN_BUDGET_MS);
+    const plan = await planRetention({ ...deps.tables, vault: deps.vault, clock: deps.clock }, instance, key);
+    const purging = { instance: instance.id, vault: deps.vault(instance.id), manifests: new ManifestCache() };
+    const previews = await previewRetention(purging, plan, hasTime);
+    return ok({
+      recoveryPoints: plan.points.map((decided) => describePoint(decided, previews.get(decided.point.id))),
+      removesInstance: plan.removesInstance,
+    });
   }
   const atWork = await retentionAtWork(call, key, instance.id);
   const refuse = () => requireFree(call, instance);
@@ -41,7 +53,7 @@ async function retentionAtWork({ deps }: ApiCall, vault: string, instanceId: str
   return job && job.request.kind === "retention" ? job : undefined;
 }
 
-function told({ point, decision }: Awaited<ReturnType<typeof readRetention>>[number]): object {
+function describePoint({ point, decision }: DecidedPoint, preview: PointPreview | undefined): object {
   const { id, time, tag } = point;
   const { keep, because } = decision;
   const end = decision.keep ? decision.until : decision.expiredAt;
@@ -49,8 +61,17 @@ function told({ point, decision }: Awaited<ReturnType<typeof readRetention>>[num
     recoveryPointId: id,
     recoveryPointTime: time,
     retentionTagName: tag,
+    action: keep ? "keep" : "purge",
+    // What versions before 0.2 called it.
     goes: !keep,
     because,
     ...(end === undefined ? {} : { [decision.keep ? "keptUntil" : "expiredAt"]: end.toISOString() }),
+    ...(preview === undefined ? {} : { purge: describePurge(preview) }),
   };
+}
+
+function describePurge(preview: PointPreview): object {
+  if ("problem" in preview) return preview;
+  const { objects, objectBytes, segments, segmentsRead, deleteRequests, undecided, isComplete } = preview;
+  return { objects, bytes: objectBytes, segments, segmentsRead, deleteRequests, undecided, isComplete };
 }

@@ -1,3 +1,4 @@
+import { DAY_MS } from "../foundation/durations.ts";
 import { ALL_SCHEDULES, scheduleRow } from "../instances/schedules.ts";
 import { vaultKey } from "../instances/vault-record.ts";
 import { slotsBetween } from "../policies/due-slot.ts";
@@ -5,8 +6,6 @@ import type { PolicyRecord } from "../policies/policy-record.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
 import { requireVault } from "./vault-resource.ts";
-
-const DAY_MS = 86_400_000;
 
 /** Slots that are told at most. */
 const NEXT_SLOTS = 5;

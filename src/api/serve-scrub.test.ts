@@ -2,10 +2,10 @@ import { describe, test } from "vitest";
 import { itemsOf, refusalOf } from "../../test/support/arm-answers.ts";
 import { interleave, ordersOfTwo } from "../../test/support/interleave.ts";
 import { INSTANCE_ID, MemoryApp, VAULT_ID } from "../../test/support/memory-app.ts";
-import { raiseAlert } from "../alerts/contract.ts";
+import { raiseAlert } from "../alerts/alert.ts";
 import { backupInstanceId } from "../instances/backup-instance.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import { NOTHING_COUNTED, SCRUB_ROW } from "../scrub/contract.ts";
+import { NO_SCRUB_COUNTS, SCRUB_ROW } from "../scrub/scrub-state.ts";
 
 const KEY = vaultKey(VAULT_ID);
 
@@ -24,7 +24,7 @@ test("a scrub by hand is a job, and who asks while one is at work, by hand or no
     startedAt: "2026-03-02T10:00:00.000Z",
     upTo: 1,
     position: { phase: "files", after: "" },
-    counts: NOTHING_COUNTED,
+    counts: NO_SCRUB_COUNTS,
     damage: [],
     hasUnreadSegments: false,
     first: { missing: [], altered: [], manifests: [], unconfirmed: [] },

@@ -4,7 +4,7 @@
  * asked for, so that the app loads fast and a wrong setting is told by the first function that runs.
  */
 import { randomUUID } from "node:crypto";
-import { Alert } from "../alerts/contract.ts";
+import { Alert } from "../alerts/alert.ts";
 import type { ApiTables } from "../api/api-call.ts";
 import type { HealthProblem } from "../api/health-problem.ts";
 import { Operation } from "../api/operation.ts";
@@ -40,18 +40,21 @@ import { Schedule } from "../instances/schedules.ts";
 import type { StorageAccounts } from "../instances/storage-accounts.ts";
 import { VaultRecord } from "../instances/vault-record.ts";
 import { findVault, isImmutable } from "../instances/vault-settings.ts";
-import { Job, JobRef, type RestoreRequest } from "../jobs/contract.ts";
+import { Job, type RestoreRequest } from "../jobs/job.ts";
 import { InstanceLock } from "../jobs/job-lock.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 import { Pin } from "../jobs/pins.ts";
 import { WorkRecord } from "../jobs/work.ts";
 import { PolicyRecord } from "../policies/policy-record.ts";
-import type { Rebuild } from "../rebuild/contract.ts";
+import type { Rebuild } from "../rebuild/rebuild-request.ts";
 import { rebuildRows } from "../rebuild/rebuild-rows.ts";
-import type { RestoreTarget } from "../restore/contract.ts";
 import { RESTORE_SETTINGS, type RestoreSettings } from "../restore/restore-segment.ts";
-import { type ScrubSettings, ScrubState, type ScrubVault } from "../scrub/contract.ts";
-import type { SweepableVault, VaultFiles } from "../vault/contract.ts";
+import type { RestoreTarget } from "../restore/restore-target.ts";
+import type { ScrubSettings } from "../scrub/scrub-settings.ts";
+import { ScrubState } from "../scrub/scrub-state.ts";
+import type { ScrubVault } from "../scrub/scrub-vault.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
+import type { SweepableVault, VaultFiles } from "../vault/vault-files.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
 import { type Look, problemFinder } from "./find-problems.ts";
 import { isStopping } from "./stopping.ts";
@@ -144,7 +147,7 @@ export function composeApp(config: Config, clock: Clock): App {
     rangeSettings: {
       ...RANGE_SETTINGS,
       budgetMs: config.pieceBudgetMs,
-      mostNames: 2 * config.rangeNames,
+      maxNames: 2 * config.rangeNames,
       segmentSizes: segmentSizesOf(config.segmentEntries),
     },
     restoreSettings: { ...RESTORE_SETTINGS, budgetMs: config.pieceBudgetMs },
@@ -167,7 +170,7 @@ function looksAt({ vaults }: ApiTables, queues: StateQueues | undefined, vaultAc
 const NO_HOST_NAME: HealthProblem = { part: "durable client", reason: "WEBSITE_HOSTNAME is not set" };
 
 /** How long one copy is tried again while an account is throttled: well within the time that a function may run. */
-const POOL_PATIENCE_MS = 120_000;
+const POOL_RETRY_FOR_MS = 120_000;
 
 function poolsOf(widest: number, clock: Clock): App["pool"] {
   const pools = new Map<string, AdaptivePool>();
@@ -175,7 +178,7 @@ function poolsOf(widest: number, clock: Clock): App["pool"] {
     const pool =
       pools.get(account) ??
       new AdaptivePool(
-        { widest, patienceMs: POOL_PATIENCE_MS },
+        { widest, retryForMs: POOL_RETRY_FOR_MS },
         { clock, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), random: Math.random },
       );
     pools.set(account, pool);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { test } from "vitest";
-import { SCRUB_SETTINGS } from "../scrub/contract.ts";
+import { SCRUB_SETTINGS } from "../scrub/scrub-settings.ts";
 import { readConfig } from "./config.ts";
 
 const KEY = "c2VjcmV0";
@@ -39,7 +39,7 @@ test("on this machine accounts are reached by their connection strings", ({ expe
     accessTier: "Cool",
     access: { mode: "development", runsInAzure: false },
     retryAfterSeconds: 1,
-    mostContainers: 100,
+    maxContainers: 100,
     copyWidth: 64,
     rangeNames: 50_000,
     segmentEntries: 20_000,
@@ -140,4 +140,10 @@ test("the sample of settings is a right one once its keys are filled in", ({ exp
   const config = readConfig(sample.Values);
   expect([...config.accounts.keys()]).toEqual(["prodlake", "restored"]);
   expect(config.access.mode).toBe("development");
+});
+
+test("a setting is read under the name that it had before, unless the new one is set", ({ expect }) => {
+  expect(readConfig({ ...LOCAL, VaultMostContainers: "7" }).maxContainers).toBe(7);
+  expect(readConfig({ ...LOCAL, VaultMostContainers: "7", VaultMaxContainers: "8" }).maxContainers).toBe(8);
+  expect(problem({ ...LOCAL, VaultMostContainers: "0" })).toContain("VaultMaxContainers is below 1");
 });

@@ -2,13 +2,15 @@
  * @module
  * The app's settings. Their names and meanings are told to operators in `local.settings.sample.json` and `docs/`.
  */
+
 import { z } from "zod";
 import { ACCESS_MODES, type AccessSettings } from "../access/decide-access.ts";
-import { DEFAULT_MOST_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
+import { DEFAULT_MAX_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
 import { PLAN_SETTINGS } from "../backup/cut-container.ts";
 import { RANGE_SETTINGS } from "../backup/work-range.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import { present } from "../foundation/present.ts";
-import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/contract.ts";
+import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/scrub-settings.ts";
 import { SEGMENT_ENTRIES } from "../vault/segment.ts";
 
 /** An account by its connection string, or by the address of a service that the app's identity may use. */
@@ -34,7 +36,7 @@ export interface Config {
   readonly accessTier: string;
   readonly access: AccessSettings;
   readonly retryAfterSeconds: number;
-  readonly mostContainers: number;
+  readonly maxContainers: number;
   /** Copies in flight of one process, for each account that it copies from or into. */
   readonly copyWidth: number;
   /** Names that a range is planned to have. */
@@ -47,8 +49,6 @@ export interface Config {
 
 /** Each copy in flight takes some 100 KiB of the process; small ones end in some 20 ms. */
 const DEFAULT_COPY_WIDTH = 64;
-
-const DAY_MS = 86_400_000;
 
 const ACCOUNT_PREFIX = "VaultAccount__";
 
@@ -79,7 +79,7 @@ const Settings = z.object({
   VaultAccessTier: z.enum(["Hot", "Cool", "Cold"], { error: "is none of Hot, Cool and Cold" }).default("Cool"),
   VaultAccess: z.enum(ACCESS_MODES, { error: `is none of ${ACCESS_MODES.join(", ")}` }).optional(),
   VaultRetryAfterSeconds: number(0, 3_600, DEFAULT_RETRY_AFTER_SECONDS),
-  VaultMostContainers: number(1, 10_000, DEFAULT_MOST_CONTAINERS),
+  VaultMaxContainers: number(1, 10_000, DEFAULT_MAX_CONTAINERS),
   VaultCopyWidth: number(1, 512, DEFAULT_COPY_WIDTH),
   VaultRangeNames: number(1_000, 1_000_000, PLAN_SETTINGS.rangeNames),
   VaultSegmentEntries: number(1_000, 50_000, SEGMENT_ENTRIES),
@@ -89,6 +89,9 @@ const Settings = z.object({
   VaultScrubRereadPercent: number(0, 100, 100 * SCRUB_SETTINGS.rereadShare),
   VaultScrubSafeAgeDays: number(2, 3_650, SCRUB_SETTINGS.safeAgeMs / DAY_MS),
 });
+
+/** Names that settings had before; they are still read. */
+const RENAMED_SETTINGS = [["VaultMostContainers", "VaultMaxContainers"]] as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -103,6 +106,7 @@ export function readConfig(environment: Environment): Config {
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
   );
   const problems: string[] = [];
+  for (const [before, name] of RENAMED_SETTINGS) given[name] ??= given[before];
   const parsed = Settings.safeParse(given);
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`));
@@ -125,7 +129,7 @@ export function readConfig(environment: Environment): Config {
     accessTier: s.VaultAccessTier,
     access: { runsInAzure: runsInAzure(given), ...present({ mode: s.VaultAccess }) },
     retryAfterSeconds: s.VaultRetryAfterSeconds,
-    mostContainers: s.VaultMostContainers,
+    maxContainers: s.VaultMaxContainers,
     copyWidth: s.VaultCopyWidth,
     rangeNames: s.VaultRangeNames,
     segmentEntries: s.VaultSegmentEntries,

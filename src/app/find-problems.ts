@@ -3,7 +3,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { toFailure } from "../foundation/errors.ts";
 
 /** How long a part of the estate may take to answer. */
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /** Everybody may ask, so one look answers all who ask within this time. */
 const KEPT_MS = 5_000;
@@ -23,13 +23,13 @@ export function problemFinder(
   known: readonly HealthProblem[],
   looks: readonly Look[],
   clock: Clock,
-  patienceMs = PATIENCE_MS,
+  timeoutMs = TIMEOUT_MS,
 ): () => Promise<readonly HealthProblem[]> {
   let last: { readonly at: number; readonly problems: Promise<readonly HealthProblem[]> } | undefined;
   return () => {
     const now = clock().getTime();
     if (last === undefined || now - last.at >= KEPT_MS)
-      last = { at: now, problems: lookAtAll(known, looks, patienceMs) };
+      last = { at: now, problems: lookAtAll(known, looks, timeoutMs) };
     return last.problems;
   };
 }
@@ -37,16 +37,16 @@ export function problemFinder(
 async function lookAtAll(
   known: readonly HealthProblem[],
   looks: readonly Look[],
-  patienceMs: number,
+  timeoutMs: number,
 ): Promise<readonly HealthProblem[]> {
-  const found = await Promise.all(looks.map((one) => problemOf(one, patienceMs)));
+  const found = await Promise.all(looks.map((one) => problemOf(one, timeoutMs)));
   return [...known, ...found.flat()];
 }
 
-async function problemOf({ part, look }: Look, patienceMs: number): Promise<readonly HealthProblem[]> {
+async function problemOf({ part, look }: Look, timeoutMs: number): Promise<readonly HealthProblem[]> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<HealthProblem[]>((resolve) => {
-    timer = setTimeout(() => resolve([{ part, reason: `no answer in ${patienceMs} ms` }]), patienceMs);
+    timer = setTimeout(() => resolve([{ part, reason: `no answer in ${timeoutMs} ms` }]), timeoutMs);
   });
   const seen = look().then(
     () => [],

@@ -1,7 +1,7 @@
 import { type App, app } from "./app.ts";
 
 /** Loading the app waits no longer than this; on an ordinary day it takes one round trip. */
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /**
  * Makes the app's queues before the host looks for messages: it asks for a queue that is not there again and again, and its
@@ -15,7 +15,7 @@ const PATIENCE_MS = 5_000;
 export async function makeQueues(
   names: readonly string[],
   composed: () => Pick<App, "queues"> = app,
-  timeoutMs = PATIENCE_MS,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<boolean> {
   try {
     return (await composed().queues?.make(names, timeoutMs)) ?? false;

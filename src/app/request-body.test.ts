@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { test } from "vitest";
 import { RequestBody } from "./request-body.ts";
 
-const PATIENT = { readMs: 60_000, discardMs: 60_000 };
+const DEFAULT_RETRIES = { readMs: 60_000, discardMs: 60_000 };
 
 /** A body that comes in parts, and then ends, breaks, or never ends. */
 function arriving(parts: readonly Uint8Array[], end: "closes" | "breaks" | "hangs" = "closes") {
@@ -37,7 +37,7 @@ test("a body is read whole, however it is cut, also inside of a character", asyn
         at += cut;
       }
       parts.push(bytes.subarray(at));
-      const body = new RequestBody(arriving(parts).stream, PATIENT);
+      const body = new RequestBody(arriving(parts).stream, DEFAULT_RETRIES);
       expect(await body.read(bytes.length)).toBe(new TextDecoder().decode(bytes));
       runs += 1;
     }),
@@ -46,14 +46,14 @@ test("a body is read whole, however it is cut, also inside of a character", asyn
 });
 
 test("a request without a body has an empty one", async ({ expect }) => {
-  const body = new RequestBody(null, PATIENT);
+  const body = new RequestBody(null, DEFAULT_RETRIES);
   expect(await body.read(0)).toBe("");
   await body.discard();
 });
 
 test("a body that is too long is refused at once, and its rest is read and thrown away", async ({ expect }) => {
   const { stream, seen } = arriving(Array.from({ length: 10 }, () => new Uint8Array(100)));
-  const body = new RequestBody(stream, PATIENT);
+  const body = new RequestBody(stream, DEFAULT_RETRIES);
   await expect(body.read(250)).rejects.toMatchObject({ code: "request/too-large" });
   expect(seen.taken).toBe(3);
   await body.discard();
@@ -62,16 +62,16 @@ test("a body that is too long is refused at once, and its rest is read and throw
 
 test("a body of just the longest length is taken", async ({ expect }) => {
   const { stream } = arriving([new Uint8Array(100), new Uint8Array(150)]);
-  expect(await new RequestBody(stream, PATIENT).read(250)).toHaveLength(250);
+  expect(await new RequestBody(stream, DEFAULT_RETRIES).read(250)).toHaveLength(250);
 });
 
 test("a body that nobody asked for is thrown away", async ({ expect }) => {
   const { stream, seen } = arriving([new Uint8Array(1), new Uint8Array(1)]);
-  await new RequestBody(stream, PATIENT).discard();
+  await new RequestBody(stream, DEFAULT_RETRIES).discard();
   expect(seen.taken).toBe(2);
 });
 
-test("a body that never ends keeps nobody waiting for ever", async ({ expect }) => {
+test("a body that never ends keeps nobody waiting forever", async ({ expect }) => {
   const { stream } = arriving([new Uint8Array(1)], "hangs");
   const body = new RequestBody(stream, { readMs: 5, discardMs: 5 });
   await expect(body.read(10)).rejects.toMatchObject({ code: "request/incomplete" });
@@ -82,7 +82,7 @@ test("a body that never ends keeps nobody waiting for ever", async ({ expect }) 
 
 test("a caller that hangs up half way has sent no body", async ({ expect }) => {
   const { stream } = arriving([Buffer.from("{}")], "breaks");
-  const body = new RequestBody(stream, PATIENT);
+  const body = new RequestBody(stream, DEFAULT_RETRIES);
   await expect(body.read(10)).rejects.toMatchObject({ code: "request/incomplete" });
   await body.discard();
 });

@@ -3,7 +3,7 @@ import { cleanError, withoutSecrets } from "../azure/clean-error.ts";
 import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { toFailure, VaultError } from "../foundation/errors.ts";
 import type { Activity, Outcome } from "../foundation/flow.ts";
-import { JobRef } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 import { withHeartbeat } from "./with-heartbeat.ts";
 
 /**

@@ -50,7 +50,7 @@ test("health is told with wrong settings too, by their names", async ({ expect }
   expect(logged).toHaveLength(1);
 });
 
-test("a request that nobody can answer is answered, because a host that streams would wait for ever", async ({
+test("a request that nobody can answer is answered, because a host that streams would wait forever", async ({
   expect,
 }) => {
   for (const composed of [wrong, composedOf(new MemoryApp())]) {

@@ -7,7 +7,7 @@ import { errorDetail } from "../api/error-body.ts";
 import { unhealthy } from "../api/serve-health.ts";
 import { cleanError } from "../azure/clean-error.ts";
 import { present } from "../foundation/present.ts";
-import type { Orchestrations } from "../jobs/contract.ts";
+import type { Orchestrations } from "../jobs/orchestrations.ts";
 import { app } from "./app.ts";
 import { RequestBody } from "./request-body.ts";
 import { orchestrationsOf } from "./serve-queue.ts";
@@ -52,7 +52,7 @@ async function serve(
         settings: {
           access: config.access,
           retryAfterSeconds: config.retryAfterSeconds,
-          mostContainers: config.mostContainers,
+          maxContainers: config.maxContainers,
         },
         logFailure: ({ requestId, method, path, error }) => {
           context.error(`request '${requestId}': ${method} ${path}`, cleanError(error));

@@ -11,13 +11,14 @@ import { DurableOrchestrations } from "../azure/durable-orchestrations.ts";
 import { FUNCTION_TIME_MS, withinTime } from "../azure/function-time.ts";
 import { type Failure, toFailure, VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
-import { JobRef, type Orchestrations } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
+import type { Orchestrations } from "../jobs/orchestrations.ts";
 import { type RaiseEventDeps, raiseEvent } from "../jobs/raise-event.ts";
 import { app } from "./app.ts";
 import { withHeartbeat } from "./with-heartbeat.ts";
 
 /** Deliveries after which the host gives a message up; the same as `maxDequeueCount` in `host.json`. */
-export const MOST_DELIVERIES = 5;
+export const MAX_DEQUEUE_COUNT = 5;
 
 /** @param context - of a function that has the durable client among its inputs */
 export function orchestrationsOf(context: InvocationContext): Orchestrations {
@@ -50,7 +51,7 @@ export function serveQueue<Message extends JobRef>(
 }
 
 function isLastDelivery({ triggerMetadata }: InvocationContext): boolean {
-  return Number(triggerMetadata?.["dequeueCount"] ?? 0) >= MOST_DELIVERIES;
+  return Number(triggerMetadata?.["dequeueCount"] ?? 0) >= MAX_DEQUEUE_COUNT;
 }
 
 /** Turns a message that was given up into the failure of its job. Safe to run twice: a job fails once. */
@@ -67,7 +68,7 @@ export function servePoison(
     context.error(`a message of job '${message.data.job}' was given up`);
     await failJob(raising(context), message.data, {
       code: "message/poisoned",
-      message: `a message of queue '${queueName}' failed ${MOST_DELIVERIES} times and was given up`,
+      message: `a message of queue '${queueName}' failed ${MAX_DEQUEUE_COUNT} times and was given up`,
       hint: "see the app's log for its failures, then start the job again",
     });
   };

@@ -6,9 +6,10 @@ import { REQUESTED } from "../../test/support/memory-jobs.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
-import { type Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 import { serveActivity } from "./serve-activity.ts";
-import { MOST_DELIVERIES, servePoison, serveQueue } from "./serve-queue.ts";
+import { MAX_DEQUEUE_COUNT, servePoison, serveQueue } from "./serve-queue.ts";
 
 class FakeContext {
   readonly logged: unknown[][] = [];
@@ -120,7 +121,7 @@ test("a lasting failure ends the job at once and is not delivered again", async 
 test("a retryable failure is delivered again, and ends the job only the last time", async ({ expect }) => {
   const failure = new VaultError("storage/unavailable", "https://a.b/c?sig=secret is away");
   let tried = 0;
-  for (let delivery = 1; delivery < MOST_DELIVERIES; delivery++) {
+  for (let delivery = 1; delivery < MAX_DEQUEUE_COUNT; delivery++) {
     const { thrown, raised, logged } = await deliver(failure, delivery);
     expect(thrown).toMatchObject({ message: "https://a.b/c is away" });
     expect(raised).toEqual([]);
@@ -128,7 +129,7 @@ test("a retryable failure is delivered again, and ends the job only the last tim
     tried += 1;
   }
   expect(tried).toBe(4);
-  const { thrown, raised } = await deliver(failure, MOST_DELIVERIES);
+  const { thrown, raised } = await deliver(failure, MAX_DEQUEUE_COUNT);
   expect(thrown).toMatchObject({ message: "https://a.b/c is away" });
   expect(raised).toMatchObject([
     { id: "backup-j", event: "failed", value: { code: "storage/unavailable", message: "https://a.b/c is away" } },

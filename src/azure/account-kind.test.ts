@@ -17,7 +17,7 @@ async function kindBy(answer: (response: ServerResponse) => void): Promise<unkno
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const connectionString = `DefaultEndpointsProtocol=http;AccountName=lake;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:${port}/lake;`;
-  const account = new BlobAccount({ kind: "key", connectionString }, () => new Date(), { patienceMs: 0 });
+  const account = new BlobAccount({ kind: "key", connectionString }, () => new Date(), { retryForMs: 0 });
   const kind = await accountKind(account).catch((error: unknown) => (error as { readonly code: string }).code);
   server.close();
   if (!asked[0]?.includes("restype=account")) throw new Error(`was asked for '${asked}'`);

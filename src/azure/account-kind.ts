@@ -1,5 +1,5 @@
-import { isPassing } from "../foundation/adaptive-pool.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import { isTransient } from "../foundation/adaptive-pool.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { mapError, statusOf } from "./map-error.ts";
 
@@ -22,7 +22,7 @@ export async function accountKind(account: BlobAccount): Promise<DatasourceKind 
   } catch (error) {
     const failure = mapError(error, { kind: "datasource", account: account.name });
     const status = statusOf(error);
-    if (status < 400 || isPassing(failure)) throw failure;
+    if (status < 400 || isTransient(failure)) throw failure;
     return undefined;
   }
 }

@@ -21,9 +21,10 @@ import {
 } from "@azure/storage-blob";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
+import { MINUTE_MS } from "../foundation/durations.ts";
 import { present } from "../foundation/present.ts";
 import { outsideTime } from "./function-time.ts";
-import { PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
+import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
 
 /** How an account is reached: with its key (Azurite, tests), or with the app's identity (Azure). */
 export type AccountAccess =
@@ -39,22 +40,22 @@ export interface CopySource {
 /**
  * How often a request is tried.
  *
- * - `patient`: again after what passes in a moment, as `request-tries.ts` says.
+ * - `retrying`: again after what passes in a moment, as `request-retries.ts` says.
  * - `once`: for requests under an {@link AdaptivePool}, which must see that a service is busy: a throttled account is not
  *   helped by a hundred requests that each wait on their own.
  */
-export type Tries = "patient" | "once";
+export type RetryMode = "retrying" | "once";
 
-/** The SDK's own policy is no use: see `request-tries.ts`. */
+/** The SDK's own policy is no use: see `request-retries.ts`. */
 const NO_RETRIES: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
 
 export interface BlobAccountOptions {
   /** How long an answer may take, ms; a request that moves content has half a second more for each MiB. */
   readonly answerMs?: number;
-  /** How long a patient request is tried again, ms. */
-  readonly patienceMs?: number;
+  /** How long a request is retried, ms. */
+  readonly retryForMs?: number;
   /** How long one block is tried again, ms. */
-  readonly blockPatienceMs?: number;
+  readonly blockRetryForMs?: number;
   /** Carries requests in place of HTTP; for tests. */
   readonly transport?: IHttpClient;
 }
@@ -63,19 +64,18 @@ export interface BlobAccountOptions {
 const SLOWEST_BYTES_PER_MS = 2 ** 21 / 1_000;
 
 /** Blocks that are copied into one account at once, by all copies of large blobs in this process together. */
-const MOST_BLOCKS_AT_ONCE = 32;
-const BLOCK_PATIENCE_MS = 60_000;
+const MAX_CONCURRENT_BLOCKS = 32;
+const BLOCK_RETRY_FOR_MS = 60_000;
 
 const STORAGE_SCOPE = "https://storage.azure.com/.default";
 
-const MINUTE_MS = 60_000;
 /** Clocks of two machines differ; a signature that begins a little before now is taken by both. */
 const SIGNATURE_SKEW_MS = 5 * MINUTE_MS;
 const SIGNATURE_LIFE_MS = 120 * MINUTE_MS;
 /** Asynchronous copies are best effort; a slow one moves a MiB a second. */
 const BACKGROUND_BYTES_PER_MS = 2 ** 20 / 1_000;
 /** The longest life of a signature: the key that makes it lives a little longer, and at most seven days. */
-const LONGEST_SIGNATURE_MS = 6 * 24 * 60 * MINUTE_MS;
+const MAX_SIGNATURE_MS = 6 * 24 * 60 * MINUTE_MS;
 /** @see https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key */
 const DELEGATION_LIFE_MS = 7 * 24 * 60 * MINUTE_MS - 2 * SIGNATURE_SKEW_MS;
 /** A signature that is handed out is good for at least this long. */
@@ -96,7 +96,7 @@ export class BlobAccount {
   readonly serviceOnce: BlobServiceClient;
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
-  readonly #tries: TrySettings;
+  readonly #retries: RetrySettings;
   readonly #pipelineOptions: StoragePipelineOptions;
   readonly #signatures = new Map<string, Kept<string>>();
   /** `until`: when it expires. */
@@ -105,23 +105,23 @@ export class BlobAccount {
   /** @throws Error when the connection string is none; it does not quote it */
   constructor(access: AccountAccess, clock: Clock, options: BlobAccountOptions = {}) {
     this.#clock = clock;
-    const { answerMs = PATIENT.answerMs, patienceMs = PATIENT.patienceMs } = options;
-    this.#tries = { ...PATIENT, answerMs, patienceMs };
+    const { answerMs = DEFAULT_RETRIES.answerMs, retryForMs = DEFAULT_RETRIES.retryForMs } = options;
+    this.#retries = { ...DEFAULT_RETRIES, answerMs, retryForMs };
     const { transport } = options;
     this.#pipelineOptions = transport === undefined ? NO_RETRIES : { ...NO_RETRIES, httpClient: transport };
     const { url, credential } = endpointOf(access);
     this.#credential = credential;
-    this.service = new BlobServiceClient(url, this.#pipeline("patient"));
+    this.service = new BlobServiceClient(url, this.#pipeline("retrying"));
     this.serviceOnce = new BlobServiceClient(url, this.#pipeline("once"));
     this.name = this.service.accountName;
     this.blocks = new AdaptivePool(
-      { widest: MOST_BLOCKS_AT_ONCE, patienceMs: options.blockPatienceMs ?? BLOCK_PATIENCE_MS },
+      { widest: MAX_CONCURRENT_BLOCKS, retryForMs: options.blockRetryForMs ?? BLOCK_RETRY_FOR_MS },
       { clock, random: Math.random, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
     );
   }
 
-  container(name: string, tries: Tries = "patient"): ContainerClient {
-    return (tries === "once" ? this.serviceOnce : this.service).getContainerClient(name);
+  container(name: string, retries: RetryMode = "retrying"): ContainerClient {
+    return (retries === "once" ? this.serviceOnce : this.service).getContainerClient(name);
   }
 
   /**
@@ -167,18 +167,18 @@ export class BlobAccount {
 
   /** Ends a request that moves this many bytes within the service, when it takes so long that it must have hung. */
   whileMoving(bytes: number): AbortSignal {
-    return AbortSignal.timeout(Math.ceil(this.#tries.answerMs + bytes / SLOWEST_BYTES_PER_MS));
+    return AbortSignal.timeout(Math.ceil(this.#retries.answerMs + bytes / SLOWEST_BYTES_PER_MS));
   }
 
-  #pipeline(tries: Tries): PipelineLike {
+  #pipeline(retries: RetryMode): PipelineLike {
     const pipeline = newPipeline(this.#credential, this.#pipelineOptions);
-    pipeline.factories.push(new InjectorPolicyFactory(this.trySettings(tries)));
+    pipeline.factories.push(new InjectorPolicyFactory(this.retrySettings(retries)));
     return pipeline;
   }
 
   /** How a request is tried. */
-  trySettings(tries: Tries): TrySettings {
-    return tries === "patient" ? this.#tries : { ...this.#tries, patienceMs: 0 };
+  retrySettings(retries: RetryMode): RetrySettings {
+    return retries === "retrying" ? this.#retries : { ...this.#retries, retryForMs: 0 };
   }
 
   /** For the synchronous copies, which take a bearer token. */
@@ -200,7 +200,7 @@ export class BlobAccount {
    * again as a slow copy of so many bytes takes, because the service reads the source with it up to the end of the copy.
    */
   async signedUrl(blob: BlobClient, bytes: number, snapshot?: string): Promise<string> {
-    const lifeMs = Math.min(SIGNATURE_LIFE_MS + Math.ceil(bytes / BACKGROUND_BYTES_PER_MS), LONGEST_SIGNATURE_MS);
+    const lifeMs = Math.min(SIGNATURE_LIFE_MS + Math.ceil(bytes / BACKGROUND_BYTES_PER_MS), MAX_SIGNATURE_MS);
     const what = {
       containerName: blob.containerName,
       blobName: blob.name,
@@ -265,21 +265,22 @@ function endpointOf(access: AccountAccess): {
 }
 
 /**
- * Tries requests as `request-tries.ts` says. The SDK runs factories of this class name after its own policy of retries, and
+ * RetryMode requests as `request-retries.ts` says. The SDK runs factories of this class name after its own policy of retries, and
  * signs what they send; others run around them.
  *
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-blob/src/Pipeline.ts `isInjectorPolicyFactory`
  */
 class InjectorPolicyFactory implements RequestPolicyFactory {
-  readonly #settings: TrySettings;
+  readonly #settings: RetrySettings;
 
-  constructor(settings: TrySettings) {
+  constructor(settings: RetrySettings) {
     this.#settings = settings;
   }
 
   create(next: RequestPolicy): RequestPolicy {
     return {
-      sendRequest: (request) => tryRequest(request as Tried, () => next.sendRequest(request), this.#settings),
+      sendRequest: (request) =>
+        sendWithRetries(request as RetriedRequest, () => next.sendRequest(request), this.#settings),
     };
   }
 }

@@ -1,12 +1,18 @@
-import type { ContainerProperties, Datasource, ListedBlob, ListOptions, SourceMarker } from "../backup/datasource.ts";
+import type {
+  ContainerProperties,
+  Datasource,
+  ListBlobsOptions,
+  ListedBlob,
+  SourceMarker,
+} from "../backup/datasource.ts";
 import { checkKind } from "../instances/datasource-kind.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import { SOURCE_MARKER_DIRECTORY } from "../vault/names.ts";
 import { accountKind } from "./account-kind.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { containersWithProperties, userContainers } from "./containers.ts";
-import { type ListBlobsOptions, listBlobPages } from "./list-blobs.ts";
-import { LARGEST_PAGE, listedBlob, lookedAtBlob, quoted, unquoted } from "./listed-blobs.ts";
+import { type ListPagesOptions, listBlobPages } from "./list-blobs.ts";
+import { listedBlob, lookedAtBlob, MAX_PAGE_SIZE, quoted, unquoted } from "./listed-blobs.ts";
 import { answerOrNone, mapError, mapping, type Place, statusOf } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
@@ -38,8 +44,11 @@ export class BlobDatasource implements Datasource {
     return mapping(this.#place, () => containersWithProperties(this.#account));
   }
 
-  async *listPages(container: string, options: ListOptions): AsyncGenerator<readonly ListedBlob[], void, undefined> {
-    const { from, pageSize = LARGEST_PAGE } = options;
+  async *listPages(
+    container: string,
+    options: ListBlobsOptions,
+  ): AsyncGenerator<readonly ListedBlob[], void, undefined> {
+    const { from, pageSize = MAX_PAGE_SIZE } = options;
     try {
       for await (const page of this.#pages(container, { startFrom: from.name, pageSize })) {
         // Only the one kind has directories. Restored from what was taken for a blob, one would be a file.
@@ -56,7 +65,7 @@ export class BlobDatasource implements Datasource {
    * Accounts with a hierarchical namespace have no tags, and only metadata tells their directories from blobs. Where there
    * are tags all the same, because the account is no such one and did not say so, they are asked for too.
    */
-  async *#pages(container: string, options: ListBlobsOptions): AsyncGenerator<readonly ListedItem[], void, undefined> {
+  async *#pages(container: string, options: ListPagesOptions): AsyncGenerator<readonly ListedItem[], void, undefined> {
     const include = this.kind === "blobServices" ? ["tags" as const] : ["metadata" as const];
     for await (const page of listBlobPages(this.#account, container, { ...options, include })) {
       const [first] = page;

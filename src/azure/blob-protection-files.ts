@@ -6,7 +6,7 @@ import type { ProtectionFiles } from "../instances/protection-files.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../vault/names.ts";
-import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-file.ts";
+import { policyDocumentPath, VAULT_DOCUMENT, vaultFilesContainer } from "../vault/vault-document.ts";
 import { encodeDocument } from "../vault/version.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { listBlobPages } from "./list-blobs.ts";
@@ -32,20 +32,20 @@ export class BlobProtectionFiles implements ProtectionFiles {
   }
 
   async ensureVault(vault: VaultRecord): Promise<void> {
-    await this.#write(containerOf(vault.armId), VAULT_FILE, vaultFileOf(vault));
+    await this.#write(containerOf(vault.armId), VAULT_DOCUMENT, vaultFileOf(vault));
   }
 
   async removeVault(vaultArmId: string): Promise<void> {
-    await this.#removeContainer(containerOf(vaultArmId), VAULT_FILE);
+    await this.#removeContainer(containerOf(vaultArmId), VAULT_DOCUMENT);
   }
 
   async ensurePolicy(vaultArmId: string, policy: PolicyRecord): Promise<void> {
-    await this.#write(containerOf(vaultArmId), policyFilePath(policy.name), policyFileOf(policy));
+    await this.#write(containerOf(vaultArmId), policyDocumentPath(policy.name), policyFileOf(policy));
   }
 
   async removePolicy(vaultArmId: string, policyName: string): Promise<void> {
     const container = this.#account.container(containerOf(vaultArmId));
-    const path = policyFilePath(policyName);
+    const path = policyDocumentPath(policyName);
     await mapping(VAULT, async () => {
       const etag = await etagOf(container, path);
       if (etag !== undefined) await deleteAsSeen(container, path, etag);

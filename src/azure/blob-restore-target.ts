@@ -8,7 +8,7 @@ import type {
   RestoreOutcome,
   RestoreTarget,
   SealedProperties,
-} from "../restore/contract.ts";
+} from "../restore/restore-target.ts";
 import type { Entry } from "../vault/entry.ts";
 import { vaultContainerName } from "../vault/names.ts";
 import type { BlobAccount } from "./blob-account.ts";
@@ -122,14 +122,14 @@ export class BlobRestoreTarget implements RestoreTarget {
     objectPath: string,
     container: string,
     entry: Entry,
-    goesOn: () => boolean,
+    shouldContinue: () => boolean,
   ): Promise<RestoreOutcome> {
     if (entry.type === "directory") return this.#createDirectory(container, entry);
     const request: CopyRequest = {
       from: { account: this.#vault, container: this.#vaultContainer, name: objectPath, place: { kind: "vault" } },
       to: { account: this.#account, container, name: entry.name, place: this.#place },
       size: entry.size,
-      goesOn,
+      shouldContinue,
       ...present({ type: entry.type, tier: entry.tier, tags: entry.tags }),
     };
     // A blob of another length is not ours to remove: the listing afterwards tells that the target was changed.

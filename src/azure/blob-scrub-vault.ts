@@ -1,14 +1,14 @@
 import { RestError } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import type { ScrubVault, StoredFile } from "../scrub/contract.ts";
+import type { ScrubVault, StoredFile } from "../scrub/scrub-vault.ts";
 import { BlobVaultFiles } from "./blob-vault.ts";
 import { cleanError } from "./clean-error.ts";
 import { listBlobPages } from "./list-blobs.ts";
 import { md5Of, unquoted } from "./listed-blobs.ts";
 import { ifFound, mapError, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 import { readPart } from "./read-content.ts";
-import { ANSWER_CUT } from "./request-tries.ts";
+import { ANSWER_CUT } from "./request-retries.ts";
 
 const VAULT: Place = { kind: "vault" };
 

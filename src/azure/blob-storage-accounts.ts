@@ -1,5 +1,5 @@
 import type { StorageAccounts } from "../instances/storage-accounts.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import { accountKind } from "./account-kind.ts";
 import type { Accounts } from "./accounts.ts";
 import { userContainers } from "./containers.ts";

@@ -1,5 +1,5 @@
-import type { VaultAccount } from "../rebuild/contract.ts";
-import type { VaultFiles } from "../vault/contract.ts";
+import type { VaultAccount } from "../rebuild/rebuild-request.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { BlobFiles } from "./blob-vault.ts";
 import { mapError } from "./map-error.ts";

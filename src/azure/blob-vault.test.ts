@@ -1,7 +1,7 @@
 import { describe, test } from "vitest";
 import { refusal } from "../../test/support/blob-service/blob-wire.ts";
 import { broken, ScriptedService } from "../../test/support/blob-service/scripted-service.ts";
-import type { Removal } from "../vault/contract.ts";
+import type { Removal } from "../vault/vault-files.ts";
 import { BlobBackupVault } from "./blob-vault.ts";
 import { COPY_LIMITS } from "./copy-request.ts";
 
@@ -279,7 +279,7 @@ describe("a marker is copied", () => {
     expect(copy?.header("x-ms-source-if-match")).toBeUndefined();
   });
 
-  test("again when another has written it meanwhile, but not for ever", async ({ expect }) => {
+  test("again when another has written it meanwhile, but not forever", async ({ expect }) => {
     const estate = open();
     const { service } = estate;
     const { etag } = service.blobs.put("prodlake", "raw", NAME, { content: Buffer.from("new") });

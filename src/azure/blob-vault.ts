@@ -2,8 +2,8 @@ import type { ContainerClient } from "@azure/storage-blob";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../backup/backup-vault.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../vault/contract.ts";
 import { vaultContainerName } from "../vault/names.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../vault/vault-files.ts";
 import type { BlobAccount } from "./blob-account.ts";
 import { copyBlob } from "./copy-blob.ts";
 import { type BlobPlace, COPY_LIMITS, type CopyLimits, type CopyRequest } from "./copy-request.ts";
@@ -154,13 +154,13 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
     this.#limits = options.limits ?? COPY_LIMITS;
   }
 
-  async copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome> {
+  async copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome> {
     const request: CopyRequest = {
       from: this.#sourceBlob(version.container, version.name),
       to: this.#vaultBlob(path),
       size: version.size,
       etag: version.etag,
-      goesOn,
+      shouldContinue,
       ...present({ type: version.type }),
       ...(version.orLater === undefined
         ? {}
@@ -181,7 +181,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       const over = await this.#etagAt(path);
       // Every marker is far below the size that one request copies.
       const result = await copyBlob({
-        ...{ from, to, size: 0, tries: "patient" },
+        ...{ from, to, size: 0, retries: "retrying" },
         ...present({ over, etag }),
       });
       if (result.kind === "copied") return { kind: "copied", movedBytes: 0 };

@@ -144,7 +144,7 @@ describe("a larger blob", () => {
     const once = (): boolean => asked++ > 1_000;
     // One block at least, so that any number of short attempts comes to an end.
     for (const blocks of [1, 2]) {
-      expect(await copy({ goesOn: once })).toEqual({ kind: "unfinished" });
+      expect(await copy({ shouldContinue: once })).toEqual({ kind: "unfinished" });
       expect(staged()).toHaveLength(blocks);
     }
     expect(await copy()).toEqual({ kind: "copied" });
@@ -154,7 +154,7 @@ describe("a larger blob", () => {
 
   test("takes no block for its own that is of another version, or of another length", async ({ expect }) => {
     const { service, copy, into } = open(LARGE);
-    expect(await copy({ goesOn: () => false })).toEqual({ kind: "unfinished" });
+    expect(await copy({ shouldContinue: () => false })).toEqual({ kind: "unfinished" });
     const other = "ABCDEFGHIJKLMNOPQRSTUVWXY";
     const { etag } = service.blobs.put("prodlake", "raw", "a", { content: Buffer.from(other) });
     expect(await copy({ etag })).toEqual({ kind: "copied" });
@@ -163,7 +163,7 @@ describe("a larger blob", () => {
 
   test("copies a block again that lies there with another length", async ({ expect }) => {
     const { service, copy, into, staged } = open(LARGE);
-    await copy({ goesOn: () => false });
+    await copy({ shouldContinue: () => false });
     const [id = ""] = staged();
     service.blobs.container("vault", "bi-1").staged.get("copy")?.set(id, Buffer.from("short"));
     expect(await copy()).toEqual({ kind: "copied" });
@@ -172,13 +172,13 @@ describe("a larger blob", () => {
 
   test("whose time is over while blocks wait for a busy service is left to the next attempt", async ({ expect }) => {
     const { service, copy } = open(LARGE);
-    let goesOn = true;
+    let shouldContinue = true;
     service.script = (_, asked) => {
       if (!asked.endsWith("?block")) return undefined;
-      goesOn = false;
+      shouldContinue = false;
       return refusal(503, "ServerBusy");
     };
-    const result = copy({ goesOn: () => goesOn });
+    const result = copy({ shouldContinue: () => shouldContinue });
     await expect(result).rejects.toMatchObject({ code: "storage/throttled" });
     expect(service.requestsTo(/blocklist$/).some(({ method }) => method === "PUT")).toBe(false);
   });

@@ -16,7 +16,7 @@
  */
 import { createHash } from "node:crypto";
 import type { BlockBlobClient } from "@azure/storage-blob";
-import { isPassing } from "../foundation/adaptive-pool.ts";
+import { isTransient } from "../foundation/adaptive-pool.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { present } from "../foundation/present.ts";
 import { copyInBackground } from "./copy-in-background.ts";
@@ -26,7 +26,7 @@ import {
   type CopyRequest,
   type CopyResult,
   ifUnchanged,
-  MOST_BLOCKS,
+  MAX_BLOCKS,
   newBlobOf,
   ONLY_IF_FREE,
   sourceOf,
@@ -84,10 +84,10 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   const source = sourceOf(request);
   // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
   const blob = request.to.account.pinnedTo(quoted(unquoted(properties.etag)), newBlobOf(request));
-  const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MOST_BLOCKS));
+  const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MAX_BLOCKS));
   const version = versionMark(request, properties.etag, blockBytes);
   const blocks = Array.from({ length: Math.ceil(request.size / blockBytes) }, (_, n) => n);
-  const goesOn = request.goesOn ?? (() => true);
+  const shouldContinue = request.shouldContinue ?? (() => true);
   let isCutOff = false;
   let copied = 0;
   const ids = await mapBounded(blocks, limits.blockWidth, async (n) => {
@@ -95,9 +95,9 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
     const length = Math.min(blockBytes, request.size - offset);
     const id = Buffer.from(`${version}-${String(offset).padStart(15, "0")}`).toString("base64");
     // One block at least, so that any number of short attempts comes to an end.
-    isCutOff ||= copied > 0 && !goesOn();
+    isCutOff ||= copied > 0 && !shouldContinue();
     if (isCutOff || staged.get(id) === length) return id;
-    const isCopied = await underPressure(request, goesOn, async () => {
+    const isCopied = await underPressure(request, shouldContinue, async () => {
       const { url, authorization } = await request.from.account.copySource(source);
       await blob.stageBlockFromURL(id, url, offset, length, {
         abortSignal: request.to.account.whileMoving(length),
@@ -126,16 +126,16 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
  */
 async function underPressure(
   request: CopyRequest,
-  goesOn: () => boolean,
+  shouldContinue: () => boolean,
   copyBlock: () => Promise<void>,
 ): Promise<boolean> {
-  const { results, gaveUp } = await request.to.account.blocks.mapWhile([copyBlock], goesOn, async (copy) => {
+  const { results, gaveUp } = await request.to.account.blocks.mapWhile([copyBlock], shouldContinue, async (copy) => {
     try {
       await copy();
       return true;
     } catch (error) {
       const failure = mapError(error, refusingPlace(error, request));
-      throw isPassing(failure) ? failure : error;
+      throw isTransient(failure) ? failure : error;
     }
   });
   if (gaveUp !== undefined) throw gaveUp;

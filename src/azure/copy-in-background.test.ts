@@ -116,7 +116,7 @@ describe("an append blob is copied", () => {
 
   test("while there is time; the next attempt waits on", async ({ expect }) => {
     const estate = open();
-    expect(await estate.copy({ goesOn: () => false })).toEqual({ kind: "unfinished" });
+    expect(await estate.copy({ shouldContinue: () => false })).toEqual({ kind: "unfinished" });
     expect(estate.snapshots()).toBe(1);
     expect(await estate.copy()).toEqual({ kind: "copied", wasThere: true });
     expect([copyRequests(estate).length, estate.snapshots()]).toEqual([1, 0]);
@@ -227,7 +227,7 @@ describe("beside other executions", () => {
     await expect(unnamed.copy()).rejects.toThrow("did not name it");
   });
 
-  test("a copy that never comes to an end is told, and not tried for ever", async ({ expect }) => {
+  test("a copy that never comes to an end is told, and not tried forever", async ({ expect }) => {
     const estate = open();
     estate.service.script = (_, asked) => (asked.endsWith("?snapshot") ? refusal(412, "ConditionNotMet") : undefined);
     await expect(estate.copy()).rejects.toMatchObject({ code: "storage/unavailable" });
@@ -239,7 +239,7 @@ describe("beside other executions", () => {
 
   test("a snapshot from which a copy is still under way stays, however old it is", async ({ expect }) => {
     const estate = open();
-    const soon = { goesOn: () => false };
+    const soon = { shouldContinue: () => false };
     expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });
     for (let seconds = 0; seconds < 3 * 3_600; seconds++) estate.blobs.tick();
     expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });

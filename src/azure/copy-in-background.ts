@@ -30,7 +30,7 @@ import type { ListedItem } from "./parse-listing.ts";
 import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
 
 /** Steps of one call; each that fails leaves something for the next to go on from. */
-const MOST_STEPS = 10;
+const MAX_STEPS = 10;
 
 /** Snapshots that are tried on the condition that nobody writes meanwhile; then one is taken without. */
 const CONDITIONAL_TRIES = 2;
@@ -77,7 +77,7 @@ class FrozenCopy {
   }
 
   async run(): Promise<CopyResult> {
-    for (let steps = 0; steps < MOST_STEPS; steps++) {
+    for (let steps = 0; steps < MAX_STEPS; steps++) {
       const sight = await this.#look();
       for (const { id } of staleSnapshots(sight)) await removeSnapshot(this.#request, id);
       const step = decideFrozenCopy(sight);
@@ -124,7 +124,7 @@ class FrozenCopy {
     const { to, etag, orLater } = this.#request;
     const found: FoundObject[] = [];
     const { prefix, versionIn } = namesOf(to.name, etag, orLater);
-    const listing = { prefix, include: ["copy"], tries: "once" } as const;
+    const listing = { prefix, include: ["copy"], retries: "once" } as const;
     for await (const page of listBlobPages(to.account, to.container, listing)) {
       for (const { name, properties } of page) {
         const version = versionIn(name);

@@ -1,7 +1,7 @@
 import type { BlobClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { present } from "../foundation/present.ts";
 import type { Entry } from "../vault/entry.ts";
-import type { BlobAccount, Tries } from "./blob-account.ts";
+import type { BlobAccount, RetryMode } from "./blob-account.ts";
 import { quoted } from "./listed-blobs.ts";
 import type { Place } from "./map-error.ts";
 
@@ -30,9 +30,9 @@ export interface CopyRequest {
   /** For append and page blobs, which may be written all the time: a later version will do. */
   readonly orLater?: OrLater;
   /** Absent: `once`. */
-  readonly tries?: Tries;
+  readonly retries?: RetryMode;
   /** Asked between blocks, and while an asynchronous copy is waited for; absent: always. */
-  readonly goesOn?: () => boolean;
+  readonly shouldContinue?: () => boolean;
 }
 
 /** Which versions will do beside the one that is asked for, and where they go. */
@@ -56,7 +56,7 @@ export type CopyResult =
   | { readonly kind: "exists" }
   /** An asynchronous copy into the name was begun. */
   | { readonly kind: "begun" }
-  /** `goesOn` said no; another attempt goes on from here. */
+  /** `shouldContinue` said no; another attempt goes on from here. */
   | { readonly kind: "unfinished" }
   /** The source is not the wanted version any more. */
   | { readonly kind: "changed" }
@@ -69,7 +69,7 @@ export type CopyResult =
 export interface CopyLimits {
   /** Longest blob that one synchronous request copies, bytes. */
   readonly wholeBytes: number;
-  /** Usual length of a block, bytes; longer where a blob would have more than {@link MOST_BLOCKS}. */
+  /** Usual length of a block, bytes; longer where a blob would have more than {@link MAX_BLOCKS}. */
   readonly blockBytes: number;
   /** Blocks of one blob copied at once; those of all blobs together are limited by the account. */
   readonly blockWidth: number;
@@ -79,7 +79,7 @@ export interface CopyLimits {
 }
 
 const MIB = 2 ** 20;
-export const MOST_BLOCKS = 50_000;
+export const MAX_BLOCKS = 50_000;
 
 export const COPY_LIMITS: CopyLimits = {
   wholeBytes: 256 * MIB,
@@ -89,8 +89,8 @@ export const COPY_LIMITS: CopyLimits = {
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
-export function containerOf({ account, container }: BlobPlace, { tries = "once" }: CopyRequest): ContainerClient {
-  return account.container(container, tries);
+export function containerOf({ account, container }: BlobPlace, { retries = "once" }: CopyRequest): ContainerClient {
+  return account.container(container, retries);
 }
 
 export function sourceOf(request: CopyRequest): BlobClient {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { test } from "vitest";
-import { afterRetries, decideFault, FAULT_STEPS, type Verdict } from "./decide-fault.ts";
+import { afterRetries, decideFault, FAULT_STEPS, type FaultVerdict } from "./decide-fault.ts";
 import { aboutOf, FAULT_CODES } from "./fault-table.ts";
 
 /** The codes that the SDK was generated with; its package does not export them. */
@@ -40,7 +40,7 @@ test("every code and every status means exactly one thing at every step, with a 
   expect(decided).toBeGreaterThan(1_500);
 });
 
-test.for<readonly [number, string, Readonly<Partial<Record<(typeof FAULT_STEPS)[number], Verdict>>>]>([
+test.for<readonly [number, string, Readonly<Partial<Record<(typeof FAULT_STEPS)[number], FaultVerdict>>>]>([
   [
     503,
     "ServerBusy",

@@ -10,15 +10,15 @@ export type FaultSide = "source" | "vault";
 /**
  * What becomes of it.
  *
- * - `retry`: the request is tried again with patience; what then still fails is decided by {@link afterRetries}
+ * - `retry`: the request is retried; what then still fails is decided by {@link afterRetries}
  * - `warning`: the blob is left out of the recovery point and named in its seal
  * - `container-skipped`: the container is left out as a whole and named in the seal
  * - `job-failed`: there is no recovery point
  */
-export type Verdict = "retry" | "warning" | "container-skipped" | "job-failed";
+export type FaultVerdict = "retry" | "warning" | "container-skipped" | "job-failed";
 
 export interface FaultDecision {
-  readonly verdict: Verdict;
+  readonly verdict: FaultVerdict;
   readonly reason: string;
 }
 
@@ -72,7 +72,7 @@ function ofVault(about: About, step: FaultStep): FaultDecision {
   }
 }
 
-/** Decides what becomes of a request that patience did not help. */
+/** Decides what becomes of a request that retries did not help. */
 export function afterRetries(step: FaultStep): FaultDecision {
   if (isOfBlob(step)) return { verdict: "warning", reason: "all other blobs are answered, so it is this one's fault" };
   return { verdict: "job-failed", reason: "the account does not answer; the next job goes on with what is there" };

@@ -10,7 +10,7 @@ import {
   openOutcome,
 } from "../foundation/flow.ts";
 
-/** Tried again after 5, 10, 20 and 40 seconds. */
+/** RetriedRequest again after 5, 10, 20 and 40 seconds. */
 function retries(): RetryOptions {
   const options = new RetryOptions(5_000, 5);
   options.backoffCoefficient = 2;

@@ -1,5 +1,5 @@
 import type { DurableClient, DurableOrchestrationStatus } from "durable-functions";
-import type { Orchestrations } from "../jobs/contract.ts";
+import type { Orchestrations } from "../jobs/orchestrations.ts";
 import { cleanError } from "./clean-error.ts";
 
 type Client = Pick<DurableClient, "getStatus" | "startNew" | "raiseEvent" | "terminate">;

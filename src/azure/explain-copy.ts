@@ -1,5 +1,5 @@
 import { isRestError } from "@azure/storage-blob";
-import { isPassing } from "../foundation/adaptive-pool.ts";
+import { isTransient } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type BlobPlace, type CopyRequest, type CopyResult, newBlobOf, sourceOf } from "./copy-request.ts";
 import { decideFault } from "./decide-fault.ts";
@@ -18,7 +18,7 @@ export async function explain(error: unknown, request: CopyRequest): Promise<Cop
   if (answer?.code === "BlobAlreadyExists") return { kind: "exists" };
   const place = refusingPlace(error, request);
   const failure = mapError(error, place);
-  if (error instanceof VaultError || isPassing(failure)) throw failure;
+  if (error instanceof VaultError || isTransient(failure)) throw failure;
   // Thrown before anything was sent, such as for a header that cannot be sent.
   if (answer === undefined) return refusedBy(failure, codeOf(error));
 
@@ -70,7 +70,7 @@ async function stateOfSource(request: CopyRequest): Promise<CopyResult | "as wan
     const { place, container, name } = request.from;
     const failure = mapError(error, { ...place, container, blob: name });
     const answer = answerOf(error);
-    if (answer === undefined || isPassing(failure)) throw failure;
+    if (answer === undefined || isTransient(failure)) throw failure;
     // "The blob is encrypted with customer specified encryption, but it was not provided in the request."
     if (answer.code === "BlobUsesCustomerSpecifiedEncryption") {
       const message = "the blob is encrypted with a key that only its writer has";

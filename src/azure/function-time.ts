@@ -3,11 +3,11 @@
  * The time of a function. The host kills the whole process when one function of it outlives `functionTimeout` (10 minutes,
  * `host.json`), and with it all else that the process does. So each function is given a time of its own, a little shorter:
  * what it works on asks for its budget and stops at a good place; and when something has kept it from that, the requests
- * themselves end (see `request-tries.ts`), whatever loop they are in.
+ * themselves end (see `request-retries.ts`), whatever loop they are in.
  *
  * The arithmetic, in seconds from the function's beginning: a piece of work begins no copy after its budget, usually 240 and
  * at most 480 (`VaultPieceBudgetSeconds`). A copy that is under way then ends after at most 158 (256 MiB at 2 MiB/s, and 30),
- * which makes 398, and at the latest at 540; any other request after 60 (two tries of 30). What was done is then noted, by a
+ * which makes 398, and at the latest at 540; any other request after 60 (two attempts of 30). What was done is then noted, by a
  * few requests. At 570 all that is still under way ends and nothing begins, so that 30 are left to the host's 600.
  *
  * @see https://learn.microsoft.com/azure/azure-functions/functions-host-json#functiontimeout
@@ -48,6 +48,6 @@ export function timeLeftMs(): number {
 
 export function outOfTime(): VaultError {
   return new VaultError("internal/out-of-time", "the time of the function is over; what is left is done by the next", {
-    hint: "storage accounts answer slowly; the app tries again by itself",
+    hint: "storage accounts answer slowly; the app retries by itself",
   });
 }

@@ -17,21 +17,21 @@ import {
 } from "@azure/core-rest-pipeline";
 import { type BlobServiceClient, type ContainerClient, RestError } from "@azure/storage-blob";
 import { present } from "../foundation/present.ts";
-import type { BlobAccount, Tries } from "./blob-account.ts";
-import { LARGEST_PAGE } from "./listed-blobs.ts";
+import type { BlobAccount, RetryMode } from "./blob-account.ts";
+import { MAX_PAGE_SIZE } from "./listed-blobs.ts";
 import { type ListedPage, parseListing } from "./parse-listing.ts";
-import { ANSWER_CUT, tryRequest } from "./request-tries.ts";
+import { ANSWER_CUT, sendWithRetries } from "./request-retries.ts";
 
-export interface ListBlobsOptions {
+export interface ListPagesOptions {
   /** Absent: all names. */
   readonly prefix?: string;
   /** The first name, included, in listing order; absent or empty: from the beginning. */
   readonly startFrom?: string;
   readonly include?: readonly ("metadata" | "tags" | "snapshots" | "copy")[];
-  /** Names asked for in one call; absent: {@link LARGEST_PAGE}. */
+  /** Names asked for in one call; absent: {@link MAX_PAGE_SIZE}. */
   readonly pageSize?: number;
-  /** Absent: `patient`. */
-  readonly tries?: Tries;
+  /** Absent: `retrying`. */
+  readonly retries?: RetryMode;
 }
 
 /**
@@ -43,11 +43,11 @@ export interface ListBlobsOptions {
 export async function* listBlobPages(
   account: BlobAccount,
   container: string,
-  options: ListBlobsOptions = {},
+  options: ListPagesOptions = {},
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
-  const { prefix, startFrom, include = [], pageSize = LARGEST_PAGE, tries = "patient" } = options;
+  const { prefix, startFrom, include = [], pageSize = MAX_PAGE_SIZE, retries = "retrying" } = options;
   const query = { restype: "container", prefix, startFrom, include: include.join(","), maxresults: String(pageSize) };
-  yield* pagesOf(account, account.container(container, "once"), query, tries);
+  yield* pagesOf(account, account.container(container, "once"), query, retries);
 }
 
 /**
@@ -57,8 +57,8 @@ export async function* listBlobPages(
  * @see https://learn.microsoft.com/rest/api/storageservices/list-containers2
  */
 export function listContainerPages(account: BlobAccount): AsyncGenerator<ListedPage["blobs"], void, undefined> {
-  const query = { include: "metadata", maxresults: String(LARGEST_PAGE) };
-  return pagesOf(account, account.serviceOnce, query, "patient");
+  const query = { include: "metadata", maxresults: String(MAX_PAGE_SIZE) };
+  return pagesOf(account, account.serviceOnce, query, "retrying");
 }
 
 type Query = Readonly<Record<string, string | undefined>>;
@@ -67,13 +67,13 @@ async function* pagesOf(
   account: BlobAccount,
   client: BlobServiceClient | ContainerClient,
   query: Query,
-  tries: Tries,
+  retries: RetryMode,
 ): AsyncGenerator<ListedPage["blobs"], void, undefined> {
   let marker = "";
   do {
-    const page = await readPage(account, client, { ...query, comp: "list", marker }, tries);
+    const page = await readPage(account, client, { ...query, comp: "list", marker }, retries);
     yield page.blobs;
-    // Asked again it would go round for ever.
+    // Asked again it would go round forever.
     if (page.nextMarker !== "" && page.nextMarker === marker) {
       throw new RestError(`a listing of storage account '${account.name}' does not get on`, { code: ANSWER_CUT });
     }
@@ -85,7 +85,7 @@ async function readPage(
   account: BlobAccount,
   client: BlobServiceClient | ContainerClient,
   query: Query,
-  tries: Tries,
+  retries: RetryMode,
 ): Promise<ListedPage> {
   // The SDK has no public way to send a request of one's own through a client's pipeline.
   const { storageClientContext: context } = client as unknown as {
@@ -104,7 +104,7 @@ async function readPage(
     streamResponseStatusCodes: new Set([200]),
   });
   let response: PipelineResponse | undefined;
-  const answer = await tryRequest(
+  const answer = await sendWithRetries(
     request,
     async () => {
       response = await context.sendRequest(request);
@@ -112,7 +112,7 @@ async function readPage(
       const text = readableStreamBody === undefined ? bodyAsText : await textOf(readableStreamBody);
       return { status, headers, ...present({ bodyAsText: text }) };
     },
-    account.trySettings(tries),
+    account.retrySettings(retries),
   );
   if (answer.status === 200) return parsePage(answer.bodyAsText ?? "");
   throw new RestError(`a listing of storage account '${account.name}' was refused with status ${answer.status}`, {

@@ -5,11 +5,11 @@
 import type { BlobGetPropertiesResponse, BlobType } from "@azure/storage-blob";
 import type { ListedBlob } from "../backup/datasource.ts";
 import type { Entry } from "../vault/entry.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
 /** Names in one answer; the service gives no more. */
-export const LARGEST_PAGE = 5_000;
+export const MAX_PAGE_SIZE = 5_000;
 
 /** Listings give ETags without quotes, headers with them. */
 export function unquoted(etag: string): string {

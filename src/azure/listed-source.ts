@@ -16,7 +16,7 @@ export async function* listSource(
     prefix: name,
     include: includeSnapshots ? ["metadata", "snapshots"] : ["metadata"],
     pageSize: includeSnapshots ? 100 : 1,
-    tries: request.tries ?? "once",
+    retries: request.retries ?? "once",
   });
   for await (const page of pages) {
     for (const item of page) {

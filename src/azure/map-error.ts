@@ -29,14 +29,14 @@ export interface ServiceAnswer {
   readonly code: string;
   /** By which the service's support finds the request. */
   readonly requestId?: string;
-  /** How long the service asks to be left alone, ms; at most {@link LONGEST_RETRY_AFTER_MS}. */
+  /** How long the service asks to be left alone, ms; at most {@link MAX_RETRY_AFTER_MS}. */
   readonly retryAfterMs?: number;
   /** What the service itself got as answer when it read the source of a copy. */
   readonly source?: { readonly status: number; readonly code: string };
 }
 
 /** Whoever asks for more is tried again all the same: a day in a header must not stop the work for a day. */
-const LONGEST_RETRY_AFTER_MS = 300_000;
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /** @returns undefined when the error did not come from a request to a service */
 export function answerOf(error: unknown): ServiceAnswer | undefined {
@@ -93,7 +93,7 @@ export function retryAfterOf(header: (name: string) => string | undefined): numb
   const waitMs = Number.isNaN(ms)
     ? Date.parse(text ?? "") - Date.parse(header("date") ?? new Date().toUTCString())
     : ms;
-  return waitMs > 0 ? Math.min(waitMs, LONGEST_RETRY_AFTER_MS) : undefined;
+  return waitMs > 0 ? Math.min(waitMs, MAX_RETRY_AFTER_MS) : undefined;
 }
 
 /**

@@ -11,14 +11,14 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { outOfTime, timeLeftMs } from "./function-time.ts";
 import { statusOf } from "./map-error.ts";
-import { ANSWER_CUT } from "./request-tries.ts";
+import { ANSWER_CUT } from "./request-retries.ts";
 
 /** Bodies that break off one after the other without one more byte, after which the account counts as unavailable. */
-const MOST_CUTS_IN_A_ROW = 5;
-const FIRST_BACK_OFF_MS = 50;
+const MAX_CONSECUTIVE_CUTS = 5;
+const FIRST_BACKOFF_MS = 50;
 
 /** How often a blob that is replaced while it is read is read from its beginning. */
-const MOST_VERSIONS = 3;
+const MAX_VERSIONS = 3;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -65,10 +65,10 @@ export async function* readPart(blob: BlobClient, part: Part): AsyncGenerator<Ui
       if (isRestError(error) || error instanceof VaultError) throw error;
       if (timeLeftMs() <= 0) throw outOfTime();
       cuts = read > before ? 0 : cuts + 1;
-      if (cuts > MOST_CUTS_IN_A_ROW) {
+      if (cuts > MAX_CONSECUTIVE_CUTS) {
         throw new RestError("the connection broke again and again before the end of the content", { code: ANSWER_CUT });
       }
-      await pause(Math.random() * FIRST_BACK_OFF_MS * 2 ** cuts);
+      await pause(Math.random() * FIRST_BACKOFF_MS * 2 ** cuts);
     }
   }
 }
@@ -87,7 +87,7 @@ export async function readWhole(blob: BlobClient): Promise<Uint8Array | undefine
     } catch (error) {
       const status = statusOf(error);
       if (status === 404) return undefined;
-      if (status !== 412 || version === MOST_VERSIONS) throw error;
+      if (status !== 412 || version === MAX_VERSIONS) throw error;
     }
   }
 }

@@ -49,7 +49,7 @@ describe("a copy is waited for", () => {
   });
 
   test("while there is time", async ({ expect }) => {
-    const { service, request, limits, pauses } = open({ goesOn: () => false });
+    const { service, request, limits, pauses } = open({ shouldContinue: () => false });
     service.blobs.beginCopy("vault", "bi-1", "copy", new URL(SOURCE), {}, {});
     expect(await waitForCopy(request, limits)).toBe("pending");
     expect(pauses()).toBe(0);
@@ -133,16 +133,16 @@ describe("after a copy", () => {
     const estate = open();
     const { service, request, limits, put } = estate;
     put({ metadata: { lakevaultcopy: "bi-1" } });
-    let tries = 0;
+    let attempts = 0;
     service.script = (_, asked) => {
       if (!asked.endsWith("?metadata")) return undefined;
-      tries += 1;
-      if (tries === 1) return refusal(412, "ConditionNotMet");
-      if (tries === 2) return refusal(404, "BlobNotFound");
+      attempts += 1;
+      if (attempts === 1) return refusal(412, "ConditionNotMet");
+      if (attempts === 2) return refusal(404, "BlobNotFound");
       return undefined;
     };
     expect(await waitForCopy(request, limits)).toMatchObject({ status: "success" });
-    expect([tries, looks(estate)]).toEqual([3, 3]);
+    expect([attempts, looks(estate)]).toEqual([3, 3]);
   });
 
   test("one that is immutable keeps its marks", async ({ expect }) => {
@@ -185,7 +185,7 @@ describe("a blob of the wanted name", () => {
   });
 
   test("is left when the time is over before the copy into it has ended", async ({ expect }) => {
-    const { service, request, limits } = open({ goesOn: () => false });
+    const { service, request, limits } = open({ shouldContinue: () => false });
     service.blobs.beginCopy("vault", "bi-1", "copy", new URL(SOURCE), {}, {});
     expect(await settle(request, limits, isSeven)).toEqual({ kind: "pending" });
   });
@@ -204,7 +204,7 @@ describe("a blob of the wanted name", () => {
     expect(looks(estate)).toBe(looked);
   });
 
-  test("that is another at each look is told, and not looked at for ever", async ({ expect }) => {
+  test("that is another at each look is told, and not looked at forever", async ({ expect }) => {
     const estate = open();
     const { service, request, limits, put } = estate;
     put({ content: Buffer.from("cont") });
@@ -260,7 +260,7 @@ describe("a blob is copied until it is whole", () => {
   });
 
   test("anew while there is time", async ({ expect }) => {
-    const estate = open({ goesOn: () => false });
+    const estate = open({ shouldContinue: () => false });
     let copies = 0;
     const copy = (): CopyResult => {
       copies += 1;
@@ -272,12 +272,12 @@ describe("a blob is copied until it is whole", () => {
   });
 
   test("and left to the next attempt when a copy into it takes longer", async ({ expect }) => {
-    const estate = open({ goesOn: () => false });
+    const estate = open({ shouldContinue: () => false });
     estate.service.blobs.beginCopy("vault", "bi-1", "copy", new URL(SOURCE), {}, {});
     expect(await until(estate, () => ({ kind: "begun" }))).toEqual({ kind: "unfinished" });
   });
 
-  test("but not for ever", async ({ expect }) => {
+  test("but not forever", async ({ expect }) => {
     const estate = open();
     let copies = 0;
     const copy = (): CopyResult => {

@@ -65,7 +65,7 @@ export async function waitForCopy(
         ...present({ snapshot }),
       };
     }
-    if (request.goesOn?.() === false) return "pending";
+    if (request.shouldContinue?.() === false) return "pending";
     await limits.pause(limits.pollMs);
   }
 }
@@ -137,7 +137,7 @@ export type Settled =
   | { readonly kind: "free" };
 
 /** Looks at one blob of which each was broken and another by the time it was to be removed. */
-const MOST_LOOKS = 10;
+const MAX_CHECKS = 10;
 
 /**
  * Waits for a blob that is there, and removes it when it is not what it should be.
@@ -150,7 +150,7 @@ export async function settle(
   isWhole: (end: CopyEnd) => boolean | Promise<boolean>,
 ): Promise<Settled> {
   return mapping(request.to.place, async () => {
-    for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    for (let looks = 0; looks < MAX_CHECKS; looks++) {
       const end = await waitForCopy(request, limits);
       if (end === "pending") return { kind: "pending" };
       if (end === "gone") return { kind: "free" };
@@ -178,7 +178,7 @@ export async function copyUntilWhole(
 ): Promise<Exclude<CopyResult, { kind: "exists" | "begun" }>> {
   let hasBegun = false;
   for (let renewed = 0; renewed < RENEWALS; renewed++) {
-    if (renewed > 0 && request.goesOn?.() === false) return { kind: "unfinished" };
+    if (renewed > 0 && request.shouldContinue?.() === false) return { kind: "unfinished" };
     const result = await copy(request, limits);
     hasBegun ||= result.kind === "begun";
     if (result.kind !== "exists" && result.kind !== "begun") return result;

@@ -1,7 +1,7 @@
 import { TableClient, type TableServiceClientOptions } from "@azure/data-tables";
 import type { TokenCredential } from "@azure/identity";
 import type { z } from "zod";
-import { PATIENT, type Tried, type TrySettings, tryRequest } from "./request-tries.ts";
+import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
 import { TableRecords } from "./table-records.ts";
 
 /** Where the app keeps its state. */
@@ -14,11 +14,11 @@ export class StateTables {
   readonly #access: StateAccess;
   readonly #options: TableServiceClientOptions;
 
-  constructor(access: StateAccess, tries: TrySettings = PATIENT) {
+  constructor(access: StateAccess, retries: RetrySettings = DEFAULT_RETRIES) {
     this.#access = access;
     this.#options = {
       retryOptions: { maxRetries: 0 },
-      additionalPolicies: [{ position: "perRetry", policy: triesPolicy(tries) }],
+      additionalPolicies: [{ position: "perRetry", policy: retryPolicy(retries) }],
     };
   }
 
@@ -41,10 +41,10 @@ export class StateTables {
 
 type Policy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
 
-/** Tries requests as `request-tries.ts` says, after the SDK has signed them. */
-function triesPolicy(settings: TrySettings): Policy {
+/** RetryMode requests as `request-retries.ts` says, after the SDK has signed them. */
+function retryPolicy(settings: RetrySettings): Policy {
   return {
     name: "lakevaultTries",
-    sendRequest: (request, next) => tryRequest(request as Tried, () => next(request), settings),
+    sendRequest: (request, next) => sendWithRetries(request as RetriedRequest, () => next(request), settings),
   };
 }

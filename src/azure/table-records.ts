@@ -3,7 +3,7 @@ import { odata, type TableClient } from "@azure/data-tables";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import type { ListOptions, RecordPage, RecordTable, Stored } from "../foundation/records.ts";
+import type { ListRecordsOptions, RecordPage, RecordTable, Stored } from "../foundation/records.ts";
 import { ifFound, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 
 /** Characters in one property; Table Storage takes 32,768. */
@@ -15,13 +15,13 @@ const CHUNK_LENGTH = 30_000;
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
  */
-const LONGEST_JSON = 500_000;
+const MAX_JSON_LENGTH = 500_000;
 
 /** @see https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#characters-disallowed-in-key-fields */
 const KEY = /^[^/\\#?\p{Cc}]{1,512}$/u;
 
 /** Rows that Table Storage gives at once. */
-const LARGEST_PAGE = 1_000;
+const MAX_PAGE_SIZE = 1_000;
 
 const STATE: Place = { kind: "state" };
 
@@ -109,15 +109,15 @@ export class TableRecords<T> implements RecordTable<T> {
     });
   }
 
-  async list(partition: string, options: ListOptions = {}): Promise<RecordPage<T>> {
+  async list(partition: string, options: ListRecordsOptions = {}): Promise<RecordPage<T>> {
     return this.#request(async () => {
-      const { prefix = "", continuation, limit = LARGEST_PAGE } = options;
+      const { prefix = "", continuation, limit = MAX_PAGE_SIZE } = options;
       const rows =
         prefix === ""
           ? odata`PartitionKey eq ${partition}`
           : odata`PartitionKey eq ${partition} and RowKey ge ${prefix} and RowKey lt ${afterAll(prefix)}`;
       const pages = this.#table.listEntities<Entity>({ queryOptions: { filter: rows } }).byPage({
-        maxPageSize: Math.min(limit, LARGEST_PAGE),
+        maxPageSize: Math.min(limit, MAX_PAGE_SIZE),
         ...present({ continuationToken: continuation }),
       });
       for await (const page of pages) {
@@ -162,10 +162,10 @@ export class TableRecords<T> implements RecordTable<T> {
 
   #entity(partition: string, row: string, value: T): NewEntity {
     const json = asciiJson(value);
-    if (json.length > LONGEST_JSON) {
+    if (json.length > MAX_JSON_LENGTH) {
       throw new VaultError(
         "request/too-large",
-        `row '${row}' of table '${this.#table.tableName}' would have ${json.length} characters; ${LONGEST_JSON} fit`,
+        `row '${row}' of table '${this.#table.tableName}' would have ${json.length} characters; ${MAX_JSON_LENGTH} fit`,
         { hint: "send a smaller document" },
       );
     }

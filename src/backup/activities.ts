@@ -3,7 +3,8 @@
  * The activities of a backup, by name.
  */
 import type { Activity } from "../foundation/flow.ts";
-import { JobRef, type JobTotals } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
+import type { JobTotals } from "../jobs/job-totals.ts";
 
 export interface BegunBackup {
   /** False: the job has ended before, and there is nothing to do. */

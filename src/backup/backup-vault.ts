@@ -2,8 +2,9 @@
  * @module
  * What a backup needs of the vault. `src/azure` implements it; tests have it in memory.
  */
-import type { VaultFiles } from "../vault/contract.ts";
+
 import type { Entry } from "../vault/entry.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 /** One version of one blob at the source. */
 export interface SourceVersion {
@@ -51,10 +52,10 @@ export interface BackupVault extends VaultFiles {
    * An object that is already there is accepted only when its length and copy status say that it is whole; one that
    * is not is removed, if it still is the one that was looked at, and copied anew.
    *
-   * @param goesOn - asked between the parts of a copy of many; once it says no, the copy stops where it is
+   * @param shouldContinue - asked between the parts of a copy of many; once it says no, the copy stops where it is
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
-  copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome>;
+  copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome>;
   /**
    * Copies a marker server-side, over one of an attempt before.
    *

@@ -21,8 +21,8 @@ async function lakeOf(containers: readonly string[] = ["raw"]): Promise<MemoryLa
 /** Lets copies of one blob, or of all, end otherwise. */
 function answer(lake: MemoryLake, isAsked: (name: string) => boolean, how: () => CopyOutcome): void {
   const copyObject = lake.vault.copyObject.bind(lake.vault);
-  lake.vault.copyObject = async (version, path, goesOn) =>
-    isAsked(version.name) ? how() : copyObject(version, path, goesOn);
+  lake.vault.copyObject = async (version, path, shouldContinue) =>
+    isAsked(version.name) ? how() : copyObject(version, path, shouldContinue);
 }
 
 function throwing(error: VaultError): () => never {
@@ -91,9 +91,9 @@ test("a blob that is copied when it is tried once more is in the point", async (
   const lake = await lakeOf();
   let failures = 2;
   const copyObject = lake.vault.copyObject.bind(lake.vault);
-  lake.vault.copyObject = async (version, path, goesOn) => {
+  lake.vault.copyObject = async (version, path, shouldContinue) => {
     if (version.name === "c" && failures-- > 0) throw new VaultError("storage/unavailable", "away");
-    return copyObject(version, path, goesOn);
+    return copyObject(version, path, shouldContinue);
   };
   expect(await namesIn(lake, await lake.backup("one"))).toEqual(NAMES);
   expect(await lake.job("one")).toMatchObject({ status: "Completed" });

@@ -1,4 +1,4 @@
-import { isPassing } from "../foundation/adaptive-pool.ts";
+import { isTransient } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
@@ -6,7 +6,7 @@ import { AccountProbe } from "./account-probe.ts";
 import type { BackupVault } from "./backup-vault.ts";
 import type { Taken } from "./copy-version.ts";
 
-/** How often a copy that patience did not help is tried once more, each time after the marker was copied. */
+/** How often a copy that retries did not help is tried once more, each time after the marker was copied. */
 const LAST_TRIES = 3;
 
 /**
@@ -36,26 +36,26 @@ export class BlobBlame {
       await this.#probe.check();
     } catch (cause) {
       if (!(cause instanceof VaultError) || cause.code === "datasource/container-not-found") throw cause;
-      throw error ?? (isPassing(cause) ? cause : allRefused(refusal, cause));
+      throw error ?? (isTransient(cause) ? cause : allRefused(refusal, cause));
     }
   }
 
   /**
-   * Decides about a blob whose copy failed for so long that the pool's patience is over. A throttled account is no blob's
+   * Decides about a blob whose copy failed for longer than the pool retries. A throttled account is no blob's
    * fault. All else is, when the marker is copied in between and the blob is not.
    *
-   * @param goesOn - asked before each try
+   * @param shouldContinue - asked before each try
    * @throws VaultError the failure, when the account is at fault, or nobody can tell yet
    */
-  async tryOnceMore(error: VaultError, copyOne: () => Promise<Taken>, goesOn: () => boolean): Promise<Taken> {
+  async tryOnceMore(error: VaultError, copyOne: () => Promise<Taken>, shouldContinue: () => boolean): Promise<Taken> {
     let last = error;
     for (let tried = 0; tried < LAST_TRIES; tried++) {
-      if (isThrottling(last) || !goesOn()) throw last;
+      if (isThrottling(last) || !shouldContinue()) throw last;
       await this.check(last.message, last);
       try {
         return await copyOne();
       } catch (again) {
-        if (!isPassing(again)) throw again;
+        if (!isTransient(again)) throw again;
         last = again;
       }
     }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "vitest";
 import type { CopyOutcome, SourceVersion } from "./backup-vault.ts";
 import { copyVersion } from "./copy-version.ts";
-import type { ListedBlob, ListOptions } from "./datasource.ts";
+import type { ListBlobsOptions, ListedBlob } from "./datasource.ts";
 
 const SINCE = "2026-01-01T12:00:00.000Z";
 const LOG: ListedBlob = {
@@ -12,7 +12,7 @@ const LOG: ListedBlob = {
 /** A datasource that lists some blobs. */
 function datasourceOf(listed: readonly ListedBlob[]) {
   return {
-    async *listPages(_: string, { from }: ListOptions) {
+    async *listPages(_: string, { from }: ListBlobsOptions) {
       yield [];
       yield listed.filter(({ name }) => name >= from.name);
     },
@@ -152,7 +152,7 @@ test("whatever is listed is taken as what it is, or is named, or was really remo
           },
         };
         const datasource = {
-          async *listPages(_: string, { from }: ListOptions) {
+          async *listPages(_: string, { from }: ListBlobsOptions) {
             pass();
             const found = [...etags].filter(([of]) => of >= from.name).sort(([a], [b]) => (a < b ? -1 : 1));
             yield found.slice(0, 1).map(([of, etag]) => ({ ...LOG, name: of, etag }));

@@ -43,11 +43,11 @@ export async function copyVersion(
   container: string,
   listed: ListedBlob,
   birth: number,
-  goesOn: () => boolean,
+  shouldContinue: () => boolean,
   since?: string,
 ): Promise<Taken> {
   try {
-    return await copyListed(deps, container, listed, birth, goesOn, since);
+    return await copyListed(deps, container, listed, birth, shouldContinue, since);
   } catch (error) {
     if (!(error instanceof VaultError && REFUSALS.has(error.code))) throw error;
     return { ...missing(false, error.serviceCode ?? error.code, error.message), isRefused: true };
@@ -64,7 +64,7 @@ async function copyListed(
   container: string,
   listed: ListedBlob,
   birth: number,
-  goesOn: () => boolean,
+  shouldContinue: () => boolean,
   since?: string,
 ): Promise<Taken> {
   if (!isAddressable(listed.name)) {
@@ -74,7 +74,7 @@ async function copyListed(
   let unfound = 0;
   for (let tried = 1; tried <= VERSIONS_TRIED; tried++) {
     const changedDuringCopy = version !== listed;
-    if (tried > 1 && !goesOn()) return { copiedBytes: 0, changedDuringCopy, unfinished: true };
+    if (tried > 1 && !shouldContinue()) return { copiedBytes: 0, changedDuringCopy, unfinished: true };
     if (version.type === "directory") return { entry: entryOf(version, birth), copiedBytes: 0, changedDuringCopy };
     if (version.effectiveTier === "Archive") {
       return missing(changedDuringCopy, "archived", "the blob is in the archive tier and cannot be read");
@@ -89,7 +89,7 @@ async function copyListed(
         ...(mayBeLater ? { orLater: { since, pathOf } } : {}),
       },
       pathOf(etag),
-      goesOn,
+      shouldContinue,
     );
     switch (outcome.kind) {
       case "copied": {

@@ -73,7 +73,7 @@ test.for(Object.keys(LAKES))(
     expect(lengths.length).toBeGreaterThan(6);
     // The longest range decides how long the last worker is busy before it gives half of its rest away.
     expect(Math.max(...lengths)).toBeLessThan(lake.names.length / 2);
-    expect(lake.calls).toBeLessThan(PLAN_SETTINGS.mostProbes * 1.5);
+    expect(lake.calls).toBeLessThan(PLAN_SETTINGS.maxProbes * 1.5);
     if (expected !== undefined) expect(expected).toBeGreaterThan(1_000);
   },
 );
@@ -152,8 +152,8 @@ test("a later backup is cut between segments, into ranges of about the wanted le
 test("a huge container has longer ranges instead of more", ({ expect }) => {
   const segments = Array.from({ length: 20_000 }, (_, i) => segment(i, 20_000));
   const { cuts } = cutAlongSegments(segments, PLAN_SETTINGS);
-  expect(cuts.length).toBeGreaterThan(PLAN_SETTINGS.mostRanges * 0.9);
-  expect(cuts.length).toBeLessThan(PLAN_SETTINGS.mostRanges);
+  expect(cuts.length).toBeGreaterThan(PLAN_SETTINGS.maxRanges * 0.9);
+  expect(cuts.length).toBeLessThan(PLAN_SETTINGS.maxRanges);
 });
 
 test("what was found once is not asked for again, and is the same", async ({ expect }) => {

@@ -2,7 +2,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { nameComparator } from "../vault/listing-order.ts";
-import { separator } from "../vault/name-space.ts";
+import { separator } from "../vault/name-cuts.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import { type NameProbe, remembering, splitRange } from "./split-range.ts";
 
@@ -11,20 +11,20 @@ export interface PlanSettings {
   /** Names that a range has, about. */
   readonly rangeNames: number;
   /** Ranges of one container at most; a container that needs more has longer ones. */
-  readonly mostRanges: number;
+  readonly maxRanges: number;
   /** Calls that looking for cuts may cost at a first backup. */
-  readonly mostProbes: number;
+  readonly maxProbes: number;
   /** Ranges of a first backup at most: those that turn out long are split while they are worked. */
-  readonly mostFirstRanges: number;
+  readonly maxFirstRanges: number;
   /** How long cuts are looked for, ms. */
   readonly budgetMs: number;
 }
 
 export const PLAN_SETTINGS: PlanSettings = {
   rangeNames: 50_000,
-  mostRanges: 4_000,
-  mostProbes: 400,
-  mostFirstRanges: 64,
+  maxRanges: 4_000,
+  maxProbes: 400,
+  maxFirstRanges: 64,
   budgetMs: 60_000,
 };
 
@@ -38,7 +38,7 @@ export interface Cuts {
 /** Cuts a container along the segments of the previous manifest, so that each range can refer to whole segments. */
 export function cutAlongSegments(segments: readonly SegmentRef[], settings: PlanSettings): Cuts {
   const expected = segments.reduce((sum, { entries }) => sum + entries, 0);
-  const wanted = Math.max(settings.rangeNames, Math.ceil(expected / settings.mostRanges));
+  const wanted = Math.max(settings.rangeNames, Math.ceil(expected / settings.maxRanges));
   const cuts: string[] = [];
   let names = 0;
   for (const [i, segment] of segments.entries()) {
@@ -63,7 +63,7 @@ export interface UnknownContainer extends NameProbe {
 const PROBING_WIDTH = 16;
 
 /** Samples of lengths say something only when there are so many ranges. */
-const FEWEST_SAMPLED = 8;
+const MIN_SAMPLES = 8;
 
 /** Ranges whose lengths are sampled. */
 const SAMPLES = 4;
@@ -84,13 +84,13 @@ export async function cutByProbing(container: UnknownContainer, settings: PlanSe
   let starts: readonly string[] = [""];
   for (;;) {
     const finer = await splitAll(probe, starts, hasTime);
-    const isSpent = finer.length === starts.length || probe.calls >= settings.mostProbes;
+    const isSpent = finer.length === starts.length || probe.calls >= settings.maxProbes;
     starts = finer;
-    if (starts.length >= FEWEST_SAMPLED || isSpent) {
+    if (starts.length >= MIN_SAMPLES || isSpent) {
       const length = await sampledLength(container, starts);
       if (length !== undefined) return join(starts, length, settings);
     }
-    if (starts.length >= settings.mostFirstRanges || isSpent) return { cuts: starts.slice(1) };
+    if (starts.length >= settings.maxFirstRanges || isSpent) return { cuts: starts.slice(1) };
   }
 }
 
@@ -124,10 +124,10 @@ async function sampledLength(container: UnknownContainer, starts: readonly strin
 async function splitAll(
   probe: NameProbe,
   starts: readonly string[],
-  goesOn: () => boolean,
+  shouldContinue: () => boolean,
 ): Promise<readonly string[]> {
   const splits = await mapBounded([...starts.keys()], PROBING_WIDTH, async (i) =>
-    goesOn() ? splitRange(probe, starts[i] ?? "", starts[i + 1], goesOn) : undefined,
+    shouldContinue() ? splitRange(probe, starts[i] ?? "", starts[i + 1], shouldContinue) : undefined,
   );
   return starts.flatMap((start, i) => [start, ...(splits[i] === undefined ? [] : [splits[i]])]);
 }

@@ -2,9 +2,9 @@
  * @module
  * What a backup needs of the storage account that it protects. `src/azure` implements it; tests have it in memory.
  */
-import type { Position } from "../jobs/contract.ts";
+import type { ListingPosition } from "../jobs/listing-position.ts";
 import type { Entry } from "../vault/entry.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { PublicAccess } from "../vault/seal.ts";
 
 /** What a listing tells of one blob or directory. */
@@ -13,8 +13,8 @@ export type ListedBlob = Omit<Entry, "birth"> & {
   readonly effectiveTier?: string;
 };
 
-export interface ListOptions {
-  readonly from: Position;
+export interface ListBlobsOptions {
+  readonly from: ListingPosition;
   /** Names asked for in one call, at most 5,000. */
   readonly pageSize?: number;
 }
@@ -49,7 +49,7 @@ export interface Datasource {
   /** What containers have beside their blobs, as it is now; only those that have something. */
   describeContainers(): Promise<ContainerProperties[]>;
   /** Pages of a container's blobs in listing order, from a position to the end; a page may be empty. */
-  listPages(container: string, options: ListOptions): AsyncIterable<readonly ListedBlob[]>;
+  listPages(container: string, options: ListBlobsOptions): AsyncIterable<readonly ListedBlob[]>;
   /** The blob as it is now; undefined when there is none. */
   look(container: string, name: string): Promise<ListedBlob | undefined>;
   /** Writes a small blob, unless one has the name. @returns the ETag of the blob that has it now, unquoted */

@@ -1,5 +1,5 @@
-import { type Condition, MOST_ALERT_NAMES } from "../alerts/contract.ts";
-import type { Job } from "../jobs/contract.ts";
+import { type Condition, MAX_ALERT_NAMES } from "../alerts/alert.ts";
+import type { Job } from "../jobs/job.ts";
 import type { Warning } from "../vault/seal.ts";
 
 export const POINT_INCOMPLETE = "backup.point-incomplete";
@@ -40,7 +40,7 @@ export function decideIncomplete(
     ].join("; "),
     details: {
       counts: { containers: left.length, blobs: warned },
-      names: left.slice(0, MOST_ALERT_NAMES).map(({ container, code }) => `${container} (${code})`),
+      names: left.slice(0, MAX_ALERT_NAMES).map(({ container, code }) => `${container} (${code})`),
     },
   };
 }

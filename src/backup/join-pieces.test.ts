@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import { NO_TOTALS, type Position, START } from "../jobs/contract.ts";
+import { NO_TOTALS } from "../jobs/job-totals.ts";
+import { LISTING_START, type ListingPosition } from "../jobs/listing-position.ts";
 import type { PieceRecord } from "../jobs/work.ts";
 import { nameComparator } from "../vault/listing-order.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
@@ -8,10 +9,10 @@ import { joinPieces } from "./join-pieces.ts";
 
 const compare = nameComparator("utf-16");
 
-const at = (name: string): Position => ({ name, after: false });
-const past = (name: string): Position => ({ name, after: true });
+const at = (name: string): ListingPosition => ({ name, after: false });
+const past = (name: string): ListingPosition => ({ name, after: true });
 
-function piece(from: Position, to: Position | undefined, range = "000000"): PieceRecord {
+function piece(from: ListingPosition, to: ListingPosition | undefined, range = "000000"): PieceRecord {
   return {
     kind: "piece",
     container: "raw",
@@ -29,33 +30,36 @@ function piece(from: Position, to: Position | undefined, range = "000000"): Piec
 const INCOMPLETE = { code: "manifest/incomplete" };
 
 test("pieces that were worked in any order come out in listing order", ({ expect }) => {
-  const pieces = [piece(START, at("b")), piece(at("b"), past("m")), piece(past("m"), undefined)];
+  const pieces = [piece(LISTING_START, at("b")), piece(at("b"), past("m")), piece(past("m"), undefined)];
   const [first, second, third] = pieces;
   expect(joinPieces("raw", [third, first, second] as PieceRecord[], compare)).toEqual(pieces);
 });
 
 test("one piece that reaches from the beginning to the end is a whole container", ({ expect }) => {
-  const only = piece(START, undefined);
+  const only = piece(LISTING_START, undefined);
   expect(joinPieces("raw", [only], compare)).toEqual([only]);
 });
 
 test.for([
   ["no piece at all", []],
   ["a lost beginning", [piece(at("b"), undefined)]],
-  ["a lost middle", [piece(START, at("b")), piece(at("c"), undefined)]],
-  ["a lost end", [piece(START, at("b")), piece(at("b"), at("c"))]],
-  ["a name that two pieces both hold", [piece(START, at("c")), piece(at("b"), undefined)]],
-  ["a piece that comes twice", [piece(START, at("b")), piece(at("b"), at("c")), piece(at("b"), at("c"))]],
-  ["two pieces that both reach the end", [piece(START, undefined), piece(START, undefined)]],
-  ["a piece after the one that reached the end", [piece(START, undefined), piece(at("b"), undefined)]],
-  ["a name that was left out between before and after it", [piece(START, at("b")), piece(past("b"), undefined)]],
-  ["a name that was taken before and after it", [piece(START, past("b")), piece(at("b"), undefined)]],
+  ["a lost middle", [piece(LISTING_START, at("b")), piece(at("c"), undefined)]],
+  ["a lost end", [piece(LISTING_START, at("b")), piece(at("b"), at("c"))]],
+  ["a name that two pieces both hold", [piece(LISTING_START, at("c")), piece(at("b"), undefined)]],
+  ["a piece that comes twice", [piece(LISTING_START, at("b")), piece(at("b"), at("c")), piece(at("b"), at("c"))]],
+  ["two pieces that both reach the end", [piece(LISTING_START, undefined), piece(LISTING_START, undefined)]],
+  ["a piece after the one that reached the end", [piece(LISTING_START, undefined), piece(at("b"), undefined)]],
+  [
+    "a name that was left out between before and after it",
+    [piece(LISTING_START, at("b")), piece(past("b"), undefined)],
+  ],
+  ["a name that was taken before and after it", [piece(LISTING_START, past("b")), piece(at("b"), undefined)]],
 ] as const)("%s is found before anything is sealed", ([, pieces], { expect }) => {
   expect(() => joinPieces("raw", pieces, compare)).toThrow(expect.objectContaining(INCOMPLETE));
 });
 
 test("the error names the container and the place, and says that nothing is lost", ({ expect }) => {
-  const pieces = [piece(START, at("b")), piece(at("c"), undefined)];
+  const pieces = [piece(LISTING_START, at("b")), piece(at("c"), undefined)];
   expect(() => joinPieces("raw", pieces, compare)).toThrow("container 'raw' do not join at 'c'");
   expect(() => joinPieces("raw", pieces.slice(0, 1), compare)).toThrow("container 'raw' do not join at 'b'");
   try {
@@ -73,7 +77,7 @@ test.for([
 ] as const)(
   "a piece that had time for nothing and ends %s comes before the one that goes on",
   ([, empty, full], { expect }) => {
-    const start = piece(START, empty.from);
+    const start = piece(LISTING_START, empty.from);
     const rest = full.to === undefined ? [] : [piece(full.to, undefined)];
     const joined = [start, empty, full, ...rest];
     expect(joinPieces("raw", joined, compare)).toEqual(joined);
@@ -85,7 +89,7 @@ test.for([
 const chains = fc
   .array(fc.record({ name: fc.string({ minLength: 1, maxLength: 3 }), after: fc.boolean() }), { maxLength: 8 })
   .map((cuts) => cuts.toSorted((a, b) => compare(a.name, b.name) || Number(a.after) - Number(b.after)))
-  .map((cuts) => [START, ...cuts].map((from, i) => piece(from, cuts[i], String(i).padStart(6, "0"))));
+  .map((cuts) => [LISTING_START, ...cuts].map((from, i) => piece(from, cuts[i], String(i).padStart(6, "0"))));
 
 test("any chain of pieces joins, in whatever order it comes, and not without one of them", ({ expect }) => {
   let shortened = 0;

@@ -1,5 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
-import { type Position, START } from "../jobs/contract.ts";
+import { LISTING_START, type ListingPosition } from "../jobs/listing-position.ts";
 import type { PieceRecord } from "../jobs/work.ts";
 import type { NameComparator } from "../vault/listing-order.ts";
 
@@ -12,7 +12,7 @@ import type { NameComparator } from "../vault/listing-order.ts";
  */
 export function joinPieces(container: string, pieces: readonly PieceRecord[], compare: NameComparator): PieceRecord[] {
   const joined = pieces.toSorted((a, b) => comparePositions(a.from, b.from, compare) || compareEnds(a, b, compare));
-  let reached: Position | undefined = START;
+  let reached: ListingPosition | undefined = LISTING_START;
   for (const piece of joined) {
     if (reached === undefined || comparePositions(reached, piece.from, compare) !== 0)
       throw gap(container, piece.from.name);
@@ -28,7 +28,7 @@ function gap(container: string, name: string): VaultError {
   });
 }
 
-function comparePositions(a: Position, b: Position, compare: NameComparator): number {
+function comparePositions(a: ListingPosition, b: ListingPosition, compare: NameComparator): number {
   return compare(a.name, b.name) || Number(a.after) - Number(b.after);
 }
 

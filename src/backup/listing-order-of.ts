@@ -1,4 +1,4 @@
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { ListingOrder } from "../vault/listing-order.ts";
 
 /**

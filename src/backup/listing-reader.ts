@@ -1,3 +1,4 @@
+import { countBefore } from "../foundation/binary-search.ts";
 import type { NameComparator } from "../vault/listing-order.ts";
 import { checkAscending } from "./compare-listing.ts";
 import type { ListedBlob } from "./datasource.ts";
@@ -63,17 +64,10 @@ export class ListingReader {
     await this.#pages.return?.();
   }
 
-  /** Where the page reaches a name, looked for by halves in what is left of it, because pages ascend. */
+  /** Where the page reaches a name; pages ascend. */
   #firstAtOrAfter(until: string | undefined): number {
-    let [low, high] = [this.#taken, this.#page.length];
-    if (until === undefined) return high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const blob = this.#page[middle];
-      if (blob !== undefined && this.#compare(blob.name, until) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    if (until === undefined) return this.#page.length;
+    return countBefore(this.#page, ({ name }) => this.#compare(name, until) < 0, this.#taken);
   }
 
   async #turn(): Promise<void> {

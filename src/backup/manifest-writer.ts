@@ -1,7 +1,7 @@
-import type { VaultFiles } from "../vault/contract.ts";
 import type { Entry, EntryLine } from "../vault/entry.ts";
 import { segmentPath } from "../vault/names.ts";
 import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 /** How many entries a segment holds; tests take small ones. */
 export interface SegmentSizes {

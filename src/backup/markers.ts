@@ -8,7 +8,8 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { getWork, type WorkRecord, workRows } from "../jobs/work.ts";
 import { sourceMarkerName, vaultMarkerPath } from "../vault/names.ts";
@@ -16,7 +17,7 @@ import type { BackupVault } from "./backup-vault.ts";
 import type { Datasource } from "./datasource.ts";
 import { type MarkerCheckMessage, replicatedEvent } from "./messages.ts";
 import { areRangesIn } from "./range-tallies.ts";
-import { fateOf, type SkipReason, skipContainer, skipOrThrow, skipReasonOf } from "./skip-container.ts";
+import { containerOutcome, type SkipReason, skipContainer, skipOrThrow, skipReasonOf } from "./skip-container.ts";
 
 /** Containers that are touched at once. */
 export const MARKER_WIDTH = 16;
@@ -53,7 +54,7 @@ export async function writeMarkersActivity(deps: WriteMarkersDeps, ref: JobRef):
   const datasource = deps.datasource(instance);
   const failed = await mapBounded(job.containers, MARKER_WIDTH, async (container) => {
     // What is decided about a container stays, also when its marker could not be written again.
-    if ((await fateOf(deps.work, job.id, container)) !== undefined) return [];
+    if ((await containerOutcome(deps.work, job.id, container)) !== undefined) return [];
     try {
       const etag = await datasource.writeMarker(
         container,
@@ -97,7 +98,7 @@ export async function checkMarker(deps: CheckMarkerDeps, message: MarkerCheckMes
   if (under === undefined) return undefined;
   const { job, instance } = under;
   const { container, group } = message;
-  if ((await fateOf(deps.work, job.id, container)) !== undefined) return replicatedEvent(container);
+  if ((await containerOutcome(deps.work, job.id, container)) !== undefined) return replicatedEvent(container);
   if (!(await areRangesIn(deps.work, job.id, container, group))) return undefined;
 
   const datasource = deps.datasource(instance);

@@ -3,7 +3,7 @@
  * What a backup says to its queues, and what its queue functions tell its orchestration.
  */
 import { z } from "zod";
-import { JobRef } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 import { RangeId } from "../jobs/work.ts";
 
 /** Queue `container-plans`: cut one container into ranges, and send them off. */

@@ -1,8 +1,8 @@
 import type { JobUnderWay } from "../jobs/job-under-way.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import type { ListingOrder } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import type { SegmentRef } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 /**
  * Reads what the recovery point before holds of a container.

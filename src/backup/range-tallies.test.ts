@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import { NO_TOTALS } from "../jobs/contract.ts";
+import { NO_TOTALS } from "../jobs/job-totals.ts";
 import { plannedRangeId, splitRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
 import { areRangesIn, GROUP_RANGES, groupOf, maySplit } from "./range-tallies.ts";
 

@@ -1,5 +1,5 @@
 import type { RecordTable } from "../foundation/records.ts";
-import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 
 /** Planned ranges that are counted together: a check reads the tallies of one group, however many ranges there are. */

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
-import type { Alert } from "../alerts/contract.ts";
+import type { Alert } from "../alerts/alert.ts";
 import { sourceMarkerName } from "../vault/names.ts";
 import { removeMarkersActivity } from "./remove-markers.ts";
 

@@ -1,8 +1,9 @@
-import { type Alert, type Condition, MOST_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
+import { type Alert, type Condition, MAX_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { jobOfMarker, sourceMarkerPrefix } from "../vault/names.ts";
 import type { Datasource, SourceMarker } from "./datasource.ts";
 import { MARKER_WIDTH, type MarkersDeps } from "./markers.ts";
@@ -107,6 +108,6 @@ function alertOf(
     message:
       `${markers} markers of ended backups cannot be removed from containers of the source, ` +
       "because an immutability policy or a legal hold keeps them; each backup leaves one more",
-    details: { counts: { markers }, names: left.slice(0, MOST_ALERT_NAMES).map(({ container }) => container) },
+    details: { counts: { markers }, names: left.slice(0, MAX_ALERT_NAMES).map(({ container }) => container) },
   };
 }

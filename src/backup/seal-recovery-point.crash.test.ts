@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
-import type { JobRef } from "../jobs/contract.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { sealPath } from "../vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import { sealRecoveryPointActivity } from "./seal-recovery-point.ts";

@@ -1,7 +1,8 @@
 import { test } from "vitest";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { updateRecord } from "../foundation/records.ts";
-import type { Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { getWork, type PieceRecord, workRows } from "../jobs/work.ts";
 import { sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";

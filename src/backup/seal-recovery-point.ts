@@ -1,4 +1,4 @@
-import { type Alert, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
+import { type Alert, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
 import { type Attempt, attemptRow } from "../debris/attempts.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
@@ -8,22 +8,24 @@ import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { recoveryPointOf } from "../instances/recovery-point-of.ts";
-import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { begunJob, type JobUnderWay } from "../jobs/job-under-way.ts";
 import { getWork, listWork, type PieceRecord, type WorkRecord, workRows } from "../jobs/work.ts";
 import { DEFAULT_TAG } from "../policies/decide-tag.ts";
-import type { VaultFiles } from "../vault/contract.ts";
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import { checkIndex, type ManifestIndex } from "../vault/manifest-index.ts";
 import { indexPath, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { joinWarnings, NO_WARNINGS, SEQUENCE_METADATA, type Seal, type Warning, type Warnings } from "../vault/seal.ts";
 import { sha256Of } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import { encodeDocument, FORMAT_MINOR, FORMAT_VERSION } from "../vault/version.ts";
 import { decideIncomplete, POINT_INCOMPLETE } from "./decide-incomplete.ts";
 import { joinPieces } from "./join-pieces.ts";
 import { listingOrderOf } from "./listing-order-of.ts";
-import { fateOf } from "./skip-container.ts";
+import { containerOutcome } from "./skip-container.ts";
 
 export interface SealDeps {
   readonly jobs: RecordTable<Job>;
@@ -40,7 +42,7 @@ export interface SealDeps {
 const INDEX_WIDTH = 8;
 
 /** Characters of the warnings that a job's row names; the seal names as many as there may be. */
-const LONGEST_WARNINGS = 300_000;
+const MAX_WARNINGS_LENGTH = 300_000;
 
 const JSON_TYPE = { contentType: "application/json" };
 
@@ -107,7 +109,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
     ...row,
     totals,
     // Those of the seal: a second execution would add its own to what the first has noted here.
-    warnings: joinWarnings([seal.warnings], LONGEST_WARNINGS),
+    warnings: joinWarnings([seal.warnings], MAX_WARNINGS_LENGTH),
   }));
   return totals;
 }
@@ -155,7 +157,7 @@ const GONE: ReadonlySet<string> = new Set(["container-missing", "container-repla
  * @throws VaultError `datasource/container-not-found` or `datasource/refused` when no container is left
  */
 async function skippedOf({ work }: Pick<SealDeps, "work">, job: JobUnderWay): Promise<ReadonlyMap<string, Warning>> {
-  const fates = await mapBounded(job.containers, INDEX_WIDTH, (container) => fateOf(work, job.id, container));
+  const fates = await mapBounded(job.containers, INDEX_WIDTH, (container) => containerOutcome(work, job.id, container));
   const warnings = fates.flatMap((fate) => {
     if (fate === undefined || fate === "replicated") return [];
     const { container, code, message } = fate;

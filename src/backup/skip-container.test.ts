@@ -1,7 +1,7 @@
 import { type ExpectStatic, test } from "vitest";
 import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { JobRef } from "../jobs/contract.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import type { BackupVault } from "./backup-vault.ts";
 import type { Datasource } from "./datasource.ts";

@@ -36,7 +36,7 @@ export function skipReasonOf(error: unknown): SkipReason | undefined {
 }
 
 /** @returns undefined while nothing is decided about the container */
-export async function fateOf(
+export async function containerOutcome(
   work: RecordTable<WorkRecord>,
   jobId: string,
   container: string,

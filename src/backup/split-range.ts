@@ -1,5 +1,5 @@
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
-import { afterAllWith, middleAt, sharedLength } from "../vault/name-space.ts";
+import { afterAllWith, middleAt, sharedLength } from "../vault/name-cuts.ts";
 import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
 import type { Datasource } from "./datasource.ts";
 
@@ -49,7 +49,7 @@ export function remembering(probe: NameProbe): NameProbe & { readonly calls: num
 }
 
 /** Calls that one split may make; after them the names lie too close together to be worth it. */
-const MOST_PROBES = 24;
+const MAX_PROBES = 24;
 
 /**
  * Looks for a place that parts the names of a range, near the middle of the key space that they use.
@@ -59,19 +59,19 @@ const MOST_PROBES = 24;
  *
  * @param from - included; the range has its first name at or after it
  * @param until - excluded
- * @param goesOn - asked before each call; when it says no, the place is chosen by what is known
+ * @param shouldContinue - asked before each call; when it says no, the place is chosen by what is known
  * @returns where: names lie before it, and at or after it; undefined: no place was found
  */
 export async function splitRange(
   probe: NameProbe,
   from: string,
   until: string | undefined,
-  goesOn: () => boolean = () => true,
+  shouldContinue: () => boolean = () => true,
 ): Promise<string | undefined> {
   const { order } = probe;
   const compare = nameComparator(order);
   let probes = 0;
-  const isSpent = (): boolean => probes === MOST_PROBES || !goesOn();
+  const isSpent = (): boolean => probes === MAX_PROBES || !shouldContinue();
   let end = until;
   /** Whether the range has a name at or after a text; if not, it ends there. */
   const has = async (text: string | undefined): Promise<boolean> => {

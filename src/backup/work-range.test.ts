@@ -95,11 +95,11 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
         rounds: fc.array(fc.array(change, { maxLength: 40 }), { minLength: 1, maxLength: 4 }),
         pageSize: fc.integer({ min: 1, max: 9 }),
         budgetMs: fc.constantFrom(1, 3, 20, 1_000_000),
-        mostSegments: fc.constantFrom(1, 3, 1_000),
-        mostNames: fc.constantFrom(1, 7, 1_000),
+        maxSegments: fc.constantFrom(1, 3, 1_000),
+        maxNames: fc.constantFrom(1, 7, 1_000),
         sliceBytes: fc.constantFrom(1, 5, 1_000),
         rangeNames: fc.constantFrom(1, 6, 30),
-        mostFirstRanges: fc.constantFrom(1, 4, 50),
+        maxFirstRanges: fc.constantFrom(1, 4, 50),
         inBlocks: fc.array(name, { maxLength: 5 }),
         order: fc.array(fc.nat(), { minLength: 1, maxLength: 7 }),
         deathEvery: fc.integer({ min: 3, max: 60 }),
@@ -108,11 +108,11 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
         givenUp: fc.array(fc.nat(6), { minLength: 4, maxLength: 4 }),
       }),
       async ({ rounds, pageSize, inBlocks, order, deathEvery, doubled, givenUp, ...plan }) => {
-        const { budgetMs, mostSegments, mostNames, sliceBytes, rangeNames, mostFirstRanges } = plan;
+        const { budgetMs, maxSegments, maxNames, sliceBytes, rangeNames, maxFirstRanges } = plan;
         const lake = new MemoryLake({
           pageSize,
-          settings: { budgetMs, mostSegments, mostNames, sliceBytes, segmentSizes: SMALL },
-          planSettings: { rangeNames, mostFirstRanges, mostRanges: 20 },
+          settings: { budgetMs, maxSegments, maxNames, sliceBytes, segmentSizes: SMALL },
+          planSettings: { rangeNames, maxFirstRanges, maxRanges: 20 },
         });
         for (const blob of inBlocks) lake.vault.inBlocks.add(blob);
         await lake.protect();
@@ -301,12 +301,12 @@ test("a blob that changes while it is copied is taken in its new version, and co
   const messages = await lake.beginBackup(ref);
   const copyObject = lake.vault.copyObject.bind(lake.vault);
   let raced = false;
-  lake.vault.copyObject = async (version, path, goesOn) => {
+  lake.vault.copyObject = async (version, path, shouldContinue) => {
     if (version.name === "n001" && !raced) {
       raced = true;
       lake.source.write("raw", "n001", "newer");
     }
-    return copyObject(version, path, goesOn);
+    return copyObject(version, path, shouldContinue);
   };
   await lake.deliverAll(messages);
   await lake.seal(ref);
@@ -321,9 +321,9 @@ test("a blob that vanishes before its copy is left out, and counted", async ({ e
   const ref = await lake.requestBackup("one");
   const messages = await lake.beginBackup(ref);
   const copyObject = lake.vault.copyObject.bind(lake.vault);
-  lake.vault.copyObject = async (version, path, goesOn) => {
+  lake.vault.copyObject = async (version, path, shouldContinue) => {
     if (version.name === "n001") lake.source.container("raw").delete("n001");
-    return copyObject(version, path, goesOn);
+    return copyObject(version, path, shouldContinue);
   };
   await lake.deliverAll(messages);
   await lake.seal(ref);

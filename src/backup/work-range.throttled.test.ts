@@ -22,7 +22,7 @@ const nameOf = (n: number): string => `n${String(n).padStart(6, "0")}`;
 
 /** A lake of one page of small blobs, of whose copies some are refused. @param refuses - asked at each try */
 async function openLake(refuses: (name: string) => Error | undefined, blobs = BLOBS): Promise<MemoryLake> {
-  const lake = new MemoryLake({ patienceMs: 120_000, tickMs: 0, settings: { noteEveryMs: 1_000 } });
+  const lake = new MemoryLake({ retryForMs: 120_000, tickMs: 0, settings: { noteEveryMs: 1_000 } });
   lake.source.createContainer("raw");
   for (let n = 0; n < blobs; n++) lake.source.write("raw", nameOf(n), `content ${n}`);
   const copyNow = lake.vault.copyObject.bind(lake.vault);

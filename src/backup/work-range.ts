@@ -1,12 +1,14 @@
-import { type AdaptivePool, isPassing } from "../foundation/adaptive-pool.ts";
+import { type AdaptivePool, isTransient } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS, type Position, START } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { LISTING_START, type ListingPosition } from "../jobs/listing-position.ts";
 import { endNote, NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import {
   getWork,
@@ -20,10 +22,10 @@ import {
 import { type Entry, type EntryLine, headOf } from "../vault/entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
-import { separator } from "../vault/name-space.ts";
+import { separator } from "../vault/name-cuts.ts";
 import { isSourceMarker } from "../vault/names.ts";
 import { readSegmentLines } from "../vault/read-manifest.ts";
-import { joinWarnings, MOST_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
+import { joinWarnings, MAX_WARNINGS, type Warning, type Warnings } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import type { BackupVault } from "./backup-vault.ts";
 import { BlobBlame } from "./blob-blame.ts";
@@ -36,7 +38,7 @@ import { ManifestWriter, SEGMENT_SIZES, type SegmentSizes } from "./manifest-wri
 import type { RangeMessage, RangeStep } from "./messages.ts";
 import { previousSegments } from "./previous-segments.ts";
 import { groupOf, maySplit } from "./range-tallies.ts";
-import { fateOf, skipOrThrow } from "./skip-container.ts";
+import { containerOutcome, skipOrThrow } from "./skip-container.ts";
 import { probeOf, splitRange } from "./split-range.ts";
 
 export interface RangeSettings {
@@ -48,12 +50,12 @@ export interface RangeSettings {
   /** How long a piece whose budget is over looks for a place to split its rest. */
   readonly splitMs: number;
   /** Names that a piece lists at most; twice what a range is planned to have. */
-  readonly mostNames: number;
+  readonly maxNames: number;
   /** Between two slices of a page a piece looks at its time and whether it is still wanted: bytes of a slice. */
   readonly sliceBytes: number;
   readonly segmentSizes: SegmentSizes;
   /** A piece stops after this many segments, so that its result fits a table row of 1 MiB. */
-  readonly mostSegments: number;
+  readonly maxSegments: number;
   /** Time between two notes of how far a piece is. */
   readonly noteEveryMs: number;
 }
@@ -61,10 +63,10 @@ export interface RangeSettings {
 export const RANGE_SETTINGS: RangeSettings = {
   budgetMs: 4 * 60_000,
   splitMs: 15_000,
-  mostNames: 100_000,
+  maxNames: 100_000,
   sliceBytes: 4 * 2 ** 30,
   segmentSizes: SEGMENT_SIZES,
-  mostSegments: 20,
+  maxSegments: 20,
   noteEveryMs: NOTE_EVERY_MS,
 };
 
@@ -84,7 +86,7 @@ export interface RangeDeps {
 }
 
 /** Characters of the warnings that a piece names: its row has to hold its segments too. */
-const LONGEST_WARNINGS = 200_000;
+const MAX_WARNINGS_LENGTH = 200_000;
 
 /**
  * Works one piece of one range: walks the source listing and the previous manifest in step, copies what is new, writes the
@@ -105,7 +107,7 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
   const { container, range, piece } = message;
   const { vault, job } = message;
   const skipped: RangeStep = { ranges: [], check: { vault, job, container, group: groupOf(range) } };
-  if ((await fateOf(deps.work, job, container)) !== undefined) return skipped;
+  if ((await containerOutcome(deps.work, job, container)) !== undefined) return skipped;
   const row = workRows.piece(container, range, piece);
   const done = await getWork(deps.work, message.job, row, "piece");
   if (done !== undefined) return nextStep(deps, message, done);
@@ -177,13 +179,13 @@ type WrittenChange = Extract<Change, { kind: "written" }>;
 
 /** Where a piece begins and how far it may go. */
 interface Task {
-  readonly from: Position;
+  readonly from: ListingPosition;
   readonly until?: string;
   readonly nextSegment: number;
 }
 
 /** Ids of ranges are part of row keys, which have 512 characters; a range given away too often keeps its rest. */
-const LONGEST_RANGE_ID = 200;
+const MAX_RANGE_ID_LENGTH = 200;
 
 class PieceOfRange {
   readonly #deps: RangeDeps;
@@ -238,7 +240,7 @@ class PieceOfRange {
     const intervals = await this.#intervals(task);
     const pages = this.#datasource.listPages(container, { from: task.from });
     const listing = new ListingReader(pages, this.#compare, task.until);
-    let stoppedAt: Position | undefined;
+    let stoppedAt: ListingPosition | undefined;
     let done = 0;
     try {
       for (const interval of intervals) {
@@ -301,7 +303,7 @@ class PieceOfRange {
     const row = workRows.plan(container);
     const plan = await getWork(work, job, row, "plan");
     if (plan === undefined || ordinal >= plan.parts) throw lostRow(row);
-    return { from: plan.cuts[ordinal - 1] ?? START.name, until: plan.cuts[ordinal] };
+    return { from: plan.cuts[ordinal - 1] ?? LISTING_START.name, until: plan.cuts[ordinal] };
   }
 
   /** Notes that some of what the piece copies may be copied again, as another version. */
@@ -313,13 +315,13 @@ class PieceOfRange {
   /** How the piece ended, and what becomes of the rest of its range. */
   async #end(
     task: Task,
-    stoppedAt: Position | undefined,
+    stoppedAt: ListingPosition | undefined,
     left: readonly Interval[],
   ): Promise<Pick<PieceRecord, "to" | "rest" | "split">> {
     if (stoppedAt === undefined) return task.until === undefined ? {} : { to: { name: task.until, after: false } };
     const at = await this.#placeToSplit(stoppedAt, task.until, left).catch((error: unknown) => {
       // A range that is not split is worked on by one worker, which is all there is to lose.
-      if (!isPassing(error)) throw error;
+      if (!isTransient(error)) throw error;
       return undefined;
     });
     return {
@@ -334,12 +336,12 @@ class PieceOfRange {
    * ones can be referred to.
    */
   async #placeToSplit(
-    stoppedAt: Position,
+    stoppedAt: ListingPosition,
     until: string | undefined,
     left: readonly Interval[],
   ): Promise<string | undefined> {
     const { container, range } = this.#message;
-    if (range.length > LONGEST_RANGE_ID) return undefined;
+    if (range.length > MAX_RANGE_ID_LENGTH) return undefined;
     if (!(await maySplit(this.#deps.work, this.#job.id, container, groupOf(range)))) return undefined;
     const later = left.slice(1).flatMap(({ segment }) => segment ?? []);
     const middle = later[Math.floor(later.length / 2)];
@@ -354,7 +356,7 @@ class PieceOfRange {
   }
 
   #warningsSoFar(): Warnings {
-    return joinWarnings([{ count: this.#totals.warned, first: this.#warnings }], LONGEST_WARNINGS);
+    return joinWarnings([{ count: this.#totals.warned, first: this.#warnings }], MAX_WARNINGS_LENGTH);
   }
 
   /** The intervals of the previous manifest that reach into the range, clipped to it; at least one. */
@@ -386,7 +388,7 @@ class PieceOfRange {
     listing: ListingReader,
     writer: ManifestWriter,
     mayStepBack: boolean,
-  ): Promise<"done" | "job ended" | Position> {
+  ): Promise<"done" | "job ended" | ListingPosition> {
     const { segment, until } = interval;
     const isInside = (name: string): boolean => this.#isInside(name, task.from, until);
     const lines = segment === undefined ? [] : await readSegmentLines(this.#vault, segment);
@@ -440,19 +442,19 @@ class PieceOfRange {
     }
   }
 
-  #isBefore(name: string, position: Position): boolean {
+  #isBefore(name: string, position: ListingPosition): boolean {
     return this.#compare(name, position.name) < 0;
   }
 
-  #isInside(name: string, start: Position, until: string | undefined): boolean {
+  #isInside(name: string, start: ListingPosition, until: string | undefined): boolean {
     const fromStart = this.#compare(name, start.name);
     if (start.after ? fromStart <= 0 : fromStart < 0) return false;
     return until === undefined || this.#compare(name, until) < 0;
   }
 
   #mustStop(writer: ManifestWriter): boolean {
-    const { mostNames, mostSegments } = this.#deps.settings;
-    return !this.#hasTime() || this.#names >= mostNames || writer.count >= mostSegments;
+    const { maxNames, maxSegments } = this.#deps.settings;
+    return !this.#hasTime() || this.#names >= maxNames || writer.count >= maxSegments;
   }
 
   #hasTime(): boolean {
@@ -524,7 +526,7 @@ class PieceOfRange {
     const copies = new Map<Change, Taken>();
     const unsure = new Map<WrittenChange, Set<string>>();
     let copiedBytes = 0;
-    const goesOn = (): boolean => {
+    const shouldContinue = (): boolean => {
       // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
       if (this.#progress.isDue) {
         const soFar = { ...NO_TOTALS, listed: copies.size, copied: copies.size, copiedBytes };
@@ -563,7 +565,7 @@ class PieceOfRange {
     };
     const { gaveUp } = await this.#pool.mapWhile(
       written,
-      goesOn,
+      shouldContinue,
       async (change) => take(change, await copyOne(change)),
       async (change, error) =>
         take(
@@ -592,7 +594,7 @@ class PieceOfRange {
       changedDuringCopy: changedDuringCopy ? 1 : 0,
       warned: warning === undefined ? 0 : 1,
     });
-    if (warning !== undefined && this.#warnings.length < MOST_WARNINGS) {
+    if (warning !== undefined && this.#warnings.length < MAX_WARNINGS) {
       this.#warnings.push({ container: this.#message.container, name: nameOf(change), ...warning });
     }
     return entry;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Activity, Durable, Flow } from "../foundation/flow.ts";
-import { JobRef } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 
 /** Where a sweep goes on: the number of the point, and the path of the vault. */
 export const SweepPosition = z.object({ sequence: z.int().positive(), path: z.string() });

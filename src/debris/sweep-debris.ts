@@ -1,8 +1,7 @@
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import {
@@ -16,6 +15,7 @@ import {
 } from "../vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
+import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
 import { type Attempt, attemptRow, listAttempts } from "./attempts.ts";
 import type { SweepInput, SweepPosition } from "./sweep-activity.ts";
 
@@ -137,7 +137,7 @@ class Sweep {
       const verdict = await isDebris(path);
       if (verdict === "no time to tell") break;
       if (verdict) debris.push({ path, etag });
-      if (debris.length === MOST_REMOVED) await removeAll();
+      if (debris.length === MAX_REMOVALS) await removeAll();
     }
     await removeAll();
     return undefined;

@@ -35,7 +35,7 @@ class VirtualTime {
 
 function open(settings: Partial<PoolSettings> = {}, random = () => 0.5): { time: VirtualTime; pool: AdaptivePool } {
   const time = new VirtualTime();
-  return { time, pool: new AdaptivePool({ widest: 8, patienceMs: 60_000, ...settings }, { ...time, random }) };
+  return { time, pool: new AdaptivePool({ widest: 8, retryForMs: 60_000, ...settings }, { ...time, random }) };
 }
 
 function busy(retryAfterMs?: number): VaultError {
@@ -145,7 +145,7 @@ test.for([
 });
 
 test("a service that is away is asked one try at a time, and all go on soon after it is back", async ({ expect }) => {
-  const { time, pool } = open({ widest: 64, patienceMs: 600_000 }, seededRandom(5));
+  const { time, pool } = open({ widest: 64, retryForMs: 600_000 }, seededRandom(5));
   const start = time.now;
   const backAt = start + 120_000;
   let asked = 0;
@@ -230,7 +230,7 @@ test("the failing task itself waits for as long as the service asks, though its 
 });
 
 test("back-offs double up to the longest, and jitter takes its part of them", async ({ expect }) => {
-  const { time, pool } = open({ patienceMs: 1_000_000, firstBackOffMs: 200, longestBackOffMs: 3_000 }, () => 0.75);
+  const { time, pool } = open({ retryForMs: 1_000_000, firstBackoffMs: 200, maxBackoffMs: 3_000 }, () => 0.75);
   const waits: number[] = [];
   let before = time.now;
   const done = pool.run(async () => {
@@ -245,7 +245,7 @@ test("back-offs double up to the longest, and jitter takes its part of them", as
 });
 
 test("tries as long as patience lasts, a last time at its end, and throws then", async ({ expect }) => {
-  const { time, pool } = open({ patienceMs: 10_000 }, () => 0.999);
+  const { time, pool } = open({ retryForMs: 10_000 }, () => 0.999);
   const start = time.now;
   const triedAt: number[] = [];
   const done = outcome(
@@ -264,7 +264,7 @@ test("tries as long as patience lasts, a last time at its end, and throws then",
 test("throws at once when the service asks for more patience than there is, and the others wait all the same", async ({
   expect,
 }) => {
-  const { time, pool } = open({ patienceMs: 10_000, widest: 1 });
+  const { time, pool } = open({ retryForMs: 10_000, widest: 1 });
   const start = time.now;
   const refused = numbers(10).map(() => outcome(pool.run(() => Promise.reject(busy(60_000)))));
   const other = pool.run(() => Promise.resolve(time.now - start));
@@ -276,7 +276,7 @@ test("throws at once when the service asks for more patience than there is, and 
 test("a batch that fails does not wait for the back-offs of its other inputs, nor keep their places", async ({
   expect,
 }) => {
-  const { time, pool } = open({ widest: 4, start: 4, firstBackOffMs: 20_000, longestBackOffMs: 20_000 });
+  const { time, pool } = open({ widest: 4, start: 4, firstBackoffMs: 20_000, maxBackoffMs: 20_000 });
   const start = time.now;
   const tries = new Map<number, number>();
   const mapped = outcome(
@@ -332,7 +332,7 @@ test("the width is that of its answers, whatever the service does, and every inp
       fc.array(fc.array(aTry, { maxLength: 6 }), { minLength: 1, maxLength: 40 }),
       fc.integer({ min: 1, max: 40 }),
       async (widest, script, cut) => {
-        const { time, pool } = open({ widest, patienceMs: Number.MAX_SAFE_INTEGER });
+        const { time, pool } = open({ widest, retryForMs: Number.MAX_SAFE_INTEGER });
         const law = new PoolWidth(widest, widest);
         const tries = new Map<number, number>();
         let running = 0;
@@ -373,7 +373,7 @@ test("the width is that of its answers, whatever the service does, and every inp
 });
 
 test("settles about where the service bears it, and is never far above", async ({ expect }) => {
-  const { time, pool } = open({ widest: 64, patienceMs: 600_000 });
+  const { time, pool } = open({ widest: 64, retryForMs: 600_000 });
   const bears = 20;
   let running = 0;
   let refused = 0;
@@ -448,7 +448,7 @@ test.for([
   "inputs that %s when the time is over are left, and nobody waits for them",
   async ([, { retryAfterMs, fillers }], { expect }) => {
     const { time, pool } = open(
-      { widest: 4, patienceMs: 10_000_000, firstBackOffMs: 400_000, longestBackOffMs: 400_000 },
+      { widest: 4, retryForMs: 10_000_000, firstBackoffMs: 400_000, maxBackoffMs: 400_000 },
       () => 0.9,
     );
     const start = time.now;
@@ -480,7 +480,7 @@ test.for([
 
 test("time is asked before every try, however many there are", async ({ expect }) => {
   const chance = seededRandom(9);
-  const { time, pool } = open({ widest: 8, patienceMs: 10_000_000 }, seededRandom(10));
+  const { time, pool } = open({ widest: 8, retryForMs: 10_000_000 }, seededRandom(10));
   const over = time.now + 30_000;
   let late = 0;
   let tries = 0;
@@ -505,8 +505,10 @@ test("time is asked before every try, however many there are", async ({ expect }
   expect(time.now - over).toBeLessThan(10_000);
 });
 
-test("when patience with an input is over, what was done is given back with the reason", async ({ expect }) => {
-  const { time, pool } = open({ widest: 2, patienceMs: 1_000 });
+test("when the time for retries of an input is over, what was done is given back with the reason", async ({
+  expect,
+}) => {
+  const { time, pool } = open({ widest: 2, retryForMs: 1_000 });
   const timed = pool.mapWhile(
     numbers(10),
     () => true,

@@ -11,15 +11,15 @@ export interface PoolSettings {
   /** Tasks at once before anything is known; absent: `widest`. */
   readonly start?: number;
   /** How long, from its first failure on, one task is tried again before its error is thrown, ms. */
-  readonly patienceMs: number;
+  readonly retryForMs: number;
   /** Longest back-off after a first failure, ms; it doubles with each further one. */
-  readonly firstBackOffMs?: number;
+  readonly firstBackoffMs?: number;
   /** Longest back-off of all, ms. */
-  readonly longestBackOffMs?: number;
+  readonly maxBackoffMs?: number;
 }
 
 /** What a pool knows of the world. */
-export interface PoolSurroundings {
+export interface PoolEnvironment {
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
   /** At least 0, less than 1. */
@@ -27,7 +27,7 @@ export interface PoolSurroundings {
 }
 
 /** How hard a pool is pressed. */
-export interface Pressure {
+export interface PoolPressure {
   /** Tasks at once, now. */
   readonly width: number;
   readonly widest: number;
@@ -41,15 +41,15 @@ export interface Pressure {
 export interface MappedWhile<Out> {
   /** In input order; undefined where an input was not done. */
   readonly results: readonly (Out | undefined)[];
-  /** Of an input whose patience was over. No input was begun after that. */
+  /** Of the input whose time for retries was over. No input was begun after that. */
   readonly gaveUp?: VaultError;
 }
 
 /** Failures that pass: the service says that it is asked for too much, or there was no use in what it said. */
-const PASSING_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
+const TRANSIENT_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
 
-const FIRST_BACK_OFF_MS = 100;
-const LONGEST_BACK_OFF_MS = 5_000;
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5_000;
 
 /** Time between two looks whether batches still go on, while nothing else happens to them. */
 const LOOK_EVERY_MS = 1_000;
@@ -60,7 +60,7 @@ interface Batch {
   /** Within the caller's own asynchronous context, whoever makes room for it. */
   readonly task: (input: unknown) => Promise<unknown>;
   readonly giveUp: ((input: unknown, error: VaultError) => Promise<unknown>) | undefined;
-  readonly goesOn: (() => boolean) | undefined;
+  readonly shouldContinue: (() => boolean) | undefined;
   readonly results: unknown[];
   /** Index of the next input to begin. */
   next: number;
@@ -95,14 +95,14 @@ interface Begun {
  *   nearly all answers are faults (`pool-width.ts`).
  * - While a service that is pressed asks to be left alone (`retryAfterMs`), nothing begins. One that is well and says so
  *   now and then holds back that input only.
- * - While a service is away, one try at a time asks whether it is back, at most every {@link LONGEST_BACK_OFF_MS}.
+ * - While a service is away, one try at a time asks whether it is back, at most every {@link MAX_BACKOFF_MS}.
  * - Begun tasks that wait for their next try keep their places: no input is begun in their stead.
  *
  * @see https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
  */
 export class AdaptivePool {
   readonly #settings: Required<PoolSettings>;
-  readonly #surroundings: PoolSurroundings;
+  readonly #environment: PoolEnvironment;
   /** Batches with inputs to begin. */
   readonly #batches = new Fifo<Batch>();
   /** Begun inputs whose back-off is over. */
@@ -118,20 +118,20 @@ export class AdaptivePool {
   #pauses = 0;
   /** Failures in a row of a service that is away. */
   #askedInVain = 0;
-  #last: Pressure["last"];
+  #last: PoolPressure["last"];
 
-  constructor(settings: PoolSettings, surroundings: PoolSurroundings) {
+  constructor(settings: PoolSettings, environment: PoolEnvironment) {
     this.#settings = {
       start: settings.widest,
-      firstBackOffMs: FIRST_BACK_OFF_MS,
-      longestBackOffMs: LONGEST_BACK_OFF_MS,
+      firstBackoffMs: FIRST_BACKOFF_MS,
+      maxBackoffMs: MAX_BACKOFF_MS,
       ...settings,
     };
-    this.#surroundings = surroundings;
+    this.#environment = environment;
     this.#width = new PoolWidth(this.#settings.start, settings.widest);
   }
 
-  get pressure(): Pressure {
+  get pressure(): PoolPressure {
     return {
       width: this.#width.now,
       widest: this.#settings.widest,
@@ -147,7 +147,7 @@ export class AdaptivePool {
    * so that nothing still writes when the error is seen.
    *
    * @returns results in input order
-   * @throws whatever the task throws; what passes only when the pool's patience with the input is over
+   * @throws whatever the task throws; what passes only when the time for retries is over
    */
   async map<In, Out>(inputs: readonly In[], task: (input: In) => Promise<Out>): Promise<Out[]> {
     const { results, gaveUp } = await this.#map(inputs, task);
@@ -158,21 +158,21 @@ export class AdaptivePool {
   /**
    * The same while there is time: it is asked for before each try, also before each further try of an input, and while
    * inputs wait. When it is over no further input is begun and none is tried again; those under way are waited for. The
-   * first input is begun in any case, when there is room for it. When patience with an input is over it ends in the same way.
+   * first input is begun in any case, when there is room for it. When the time for retries of an input is over it ends in the same way.
    *
-   * @param giveUp - asked for a result first when patience with an input is over; what it throws counts like the task's
+   * @param giveUp - asked for a result first when the time for retries of an input is over; what it throws counts like the task's
    * @throws what lasts
    */
   mapWhile<In, Out>(
     inputs: readonly In[],
-    goesOn: () => boolean,
+    shouldContinue: () => boolean,
     task: (input: In) => Promise<Out>,
     giveUp?: (input: In, error: VaultError) => Promise<Out>,
   ): Promise<MappedWhile<Out>> {
-    return this.#map(inputs, task, goesOn, giveUp);
+    return this.#map(inputs, task, shouldContinue, giveUp);
   }
 
-  /** Runs one task under the limit, with the same patience. */
+  /** Runs one task under the limit, with the same retries. */
   async run<Out>(task: () => Promise<Out>): Promise<Out> {
     const [result] = await this.map([task], (only) => only());
     return result as Out;
@@ -181,7 +181,7 @@ export class AdaptivePool {
   #map<In, Out>(
     inputs: readonly In[],
     task: (input: In) => Promise<Out>,
-    goesOn?: () => boolean,
+    shouldContinue?: () => boolean,
     giveUp?: (input: In, error: VaultError) => Promise<Out>,
   ): Promise<MappedWhile<Out>> {
     const results = new Array<Out>(inputs.length);
@@ -192,7 +192,7 @@ export class AdaptivePool {
         inputs,
         task: (input) => inContext(task as Batch["task"], input),
         giveUp: giveUp && ((input, error) => inContext(giveUp, input as In, error)),
-        goesOn,
+        shouldContinue,
         results,
         next: 0,
         open: inputs.length,
@@ -207,7 +207,7 @@ export class AdaptivePool {
         },
       };
       this.#batches.push(batch);
-      if (goesOn !== undefined) {
+      if (shouldContinue !== undefined) {
         this.#timed.add(batch);
         if (!this.#isLooking) void this.#look();
       }
@@ -259,11 +259,11 @@ export class AdaptivePool {
       batch.open -= 1;
       this.#width.count(round, "done");
     } catch (error) {
-      if (!isPassing(error)) this.#stop(batch, { error });
+      if (!isTransient(error)) this.#stop(batch, { error });
       else {
-        const backOffMs = this.#failed(error, round, begun);
-        if (backOffMs === undefined) await this.#giveUp(begun, error);
-        else if (!batch.isStopped) this.#tryAgain(begun, backOffMs);
+        const backoffMs = this.#failed(error, round, begun);
+        if (backoffMs === undefined) await this.#giveUp(begun, error);
+        else if (!batch.isStopped) this.#tryAgain(begun, backoffMs);
       }
     }
     this.#running -= 1;
@@ -276,42 +276,42 @@ export class AdaptivePool {
    * Counts a failure that passes.
    *
    * @param round - when the try began
-   * @returns how long the input waits for its next try, ms; undefined when patience with it is over
+   * @returns how long the input waits for its next try, ms; undefined when the time for its retries is over
    */
   #failed(error: VaultError, round: number, begun: Begun): number | undefined {
-    const now = this.#surroundings.clock();
-    const { patienceMs } = this.#settings;
+    const now = this.#environment.clock();
+    const { retryForMs } = this.#settings;
     const { code, message, retryAfterMs = 0 } = error;
     this.#last = { code, message, at: now.toISOString() };
     this.#width.count(round, code === "storage/throttled" ? "throttled" : "failed");
     this.#askedInVain = this.#width.isAway ? this.#askedInVain + 1 : 0;
     if (retryAfterMs > 0 && this.#width.isPressed) this.#pause(retryAfterMs);
-    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backOffMs(this.#askedInVain));
+    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backoffMs(this.#askedInVain));
 
     if (begun.failures === 0) begun.firstFailureAt = now.getTime();
-    const leftMs = begun.firstFailureAt + patienceMs - now.getTime();
+    const leftMs = begun.firstFailureAt + retryForMs - now.getTime();
     if (leftMs <= 0 || retryAfterMs > leftMs) return undefined;
-    return Math.max(retryAfterMs, Math.min(leftMs, this.#backOffMs(begun.failures++)));
+    return Math.max(retryAfterMs, Math.min(leftMs, this.#backoffMs(begun.failures++)));
   }
 
   /** @param failures - before this one */
-  #backOffMs(failures: number): number {
-    const { firstBackOffMs, longestBackOffMs } = this.#settings;
-    return Math.ceil(this.#surroundings.random() * Math.min(longestBackOffMs, firstBackOffMs * 2 ** failures));
+  #backoffMs(failures: number): number {
+    const { firstBackoffMs, maxBackoffMs } = this.#settings;
+    return Math.ceil(this.#environment.random() * Math.min(maxBackoffMs, firstBackoffMs * 2 ** failures));
   }
 
   #pause(ms: number): void {
     this.#pauses += 1;
-    void this.#surroundings.sleep(ms).then(() => {
+    void this.#environment.sleep(ms).then(() => {
       this.#pauses -= 1;
       this.#fill();
     });
   }
 
-  #tryAgain(begun: Begun, backOffMs: number): void {
+  #tryAgain(begun: Begun, backoffMs: number): void {
     begun.batch.waiting += 1;
     this.#waiting += 1;
-    void this.#surroundings.sleep(backOffMs).then(() => {
+    void this.#environment.sleep(backoffMs).then(() => {
       this.#ready.push(begun);
       this.#fill();
     });
@@ -321,7 +321,7 @@ export class AdaptivePool {
   async #look(): Promise<void> {
     this.#isLooking = true;
     while (this.#timed.size > 0) {
-      await this.#surroundings.sleep(LOOK_EVERY_MS);
+      await this.#environment.sleep(LOOK_EVERY_MS);
       for (const batch of this.#timed) {
         if (this.#stopWhenOver(batch)) this.#fill();
       }
@@ -330,7 +330,7 @@ export class AdaptivePool {
   }
 
   #stopWhenOver(batch: Batch): boolean {
-    if (batch.goesOn?.() !== false) return false;
+    if (batch.shouldContinue?.() !== false) return false;
     this.#stop(batch);
     this.#endWhenDone(batch);
     return true;
@@ -343,7 +343,7 @@ export class AdaptivePool {
       batch.results[index] = await batch.giveUp(batch.inputs[index], error);
       batch.open -= 1;
     } catch (last) {
-      if (!isPassing(last)) return this.#stop(batch, { error: last });
+      if (!isTransient(last)) return this.#stop(batch, { error: last });
       if (!batch.isStopped) batch.gaveUp = last;
       this.#stop(batch);
     }
@@ -364,7 +364,7 @@ export class AdaptivePool {
   }
 }
 
-/** Tells whether a failure is one that a pool tries again. */
-export function isPassing(error: unknown): error is VaultError {
-  return error instanceof VaultError && PASSING_CODES.has(error.code);
+/** Tells whether a failure is one that a pool retries. */
+export function isTransient(error: unknown): error is VaultError {
+  return error instanceof VaultError && TRANSIENT_CODES.has(error.code);
 }

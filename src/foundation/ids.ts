@@ -1,6 +1,6 @@
 import { v5 as uuidV5 } from "uuid";
 
-/** The namespace of every id that Lakevault derives; fixed for ever, because ids in vaults depend on it. */
+/** The namespace of every id that Lakevault derives; fixed forever, because ids in vaults depend on it. */
 const NAMESPACE = "6f1d2a4e-6a2b-5c0a-9d53-0d0c5c1a4b7e";
 
 /**

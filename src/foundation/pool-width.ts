@@ -8,7 +8,7 @@
 export type Answered = "done" | "throttled" | "failed";
 
 /** Answers by which something is decided, at least; fewer say nothing. */
-const FEWEST_ANSWERS = 10;
+const MIN_ANSWERS = 10;
 
 /** Up to this share of refusals a pool widens; above {@link NARROW_ABOVE} it narrows, and between them it stays. */
 const WIDEN_UP_TO = 0.1;
@@ -21,14 +21,14 @@ export type Counted = Readonly<Record<Answered, number>>;
 
 const NOTHING_COUNTED: Counted = { done: 0, throttled: 0, failed: 0 };
 
-export type Verdict =
+export type WidthDecision =
   /** `pressed`: share of the answers that speak for narrowing, above 0, at most 1. `isAway`: nearly all were failures. */
   | { readonly kind: "narrow"; readonly pressed: number; readonly isAway: boolean }
   | { readonly kind: "stay" }
   | { readonly kind: "widen" };
 
 /** Decides what the answers of one window, at least one, mean for the width. */
-export function judge({ done, throttled, failed }: Counted): Verdict {
+export function judge({ done, throttled, failed }: Counted): WidthDecision {
   const all = done + throttled + failed;
   const failing = (throttled + failed) / all;
   const isAway = failing > AWAY_ABOVE;
@@ -81,7 +81,7 @@ export class PoolWidth {
   get isPressed(): boolean {
     const { done, throttled, failed } = this.#counted;
     const all = done + throttled + failed;
-    return all < FEWEST_ANSWERS ? this.#wasNarrowed : throttled / all > NARROW_ABOVE;
+    return all < MIN_ANSWERS ? this.#wasNarrowed : throttled / all > NARROW_ABOVE;
   }
 
   /** @param round - as it was when the try began */
@@ -93,7 +93,7 @@ export class PoolWidth {
   #judge(answered: Answered): void {
     this.#counted = { ...this.#counted, [answered]: this.#counted[answered] + 1 };
     const { done, throttled, failed } = this.#counted;
-    if (done + throttled + failed < Math.max(FEWEST_ANSWERS, this.#now)) return;
+    if (done + throttled + failed < Math.max(MIN_ANSWERS, this.#now)) return;
     const verdict = judge(this.#counted);
     this.#counted = NOTHING_COUNTED;
     this.#wasNarrowed = verdict.kind === "narrow";

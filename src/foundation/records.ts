@@ -20,7 +20,7 @@ export interface RecordPage<T> {
   readonly continuation?: string;
 }
 
-export interface ListOptions {
+export interface ListRecordsOptions {
   /** Only rows that start with it. */
   readonly prefix?: string;
   readonly continuation?: string;
@@ -39,7 +39,7 @@ export interface RecordTable<T> {
   replace(partition: string, row: string, value: T, etag: string): Promise<void>;
   /** Removes a row; one that is not there is fine. With an etag: `storage/conflict` when the row has another. */
   remove(partition: string, row: string, etag?: string): Promise<void>;
-  list(partition: string, options?: ListOptions): Promise<RecordPage<T>>;
+  list(partition: string, options?: ListRecordsOptions): Promise<RecordPage<T>>;
 }
 
 /** Reads all rows of a partition, or those with a prefix, page by page. */

@@ -82,7 +82,7 @@ const PUT_POLICY: Request = { method: "PUT", path: POLICY_ID, body: policyBody({
 const TAGS = { tags: { team: "other" } };
 
 /** Of some thousand orders so many are tried, evenly spread; all of them take some minutes. */
-const MOST_ORDERS = 120;
+const MAX_ORDERS = 120;
 
 test.for([
   ["deleting a policy", "putting an instance under it", DELETE_POLICY, PUT_INSTANCE, false, "one"],
@@ -99,14 +99,14 @@ test.for([
 ] as const)(
   "%s beside %s leaves nothing without what it needs",
   { timeout: 120_000 },
-  async ([, , deletion, other, hasInstance, mostDone], { expect }) => {
+  async ([, , deletion, other, hasInstance, maxDone], { expect }) => {
     const requests = [deletion, other];
     const counted = await run(await appWith(hasInstance), requests, []);
     const otherFirst = await run(await appWith(hasInstance), requests, [{ request: 1, calls: 999 }]);
     const callsOf = (request: 0 | 1) => Math.max(counted.calls[request] ?? 0, otherFirst.calls[request] ?? 0);
     const seen = { orders: 0, first: 0, second: 0 };
     const orders = [...ordersOfTwo([callsOf(0), callsOf(1)])];
-    const step = Math.ceil(orders.length / MOST_ORDERS);
+    const step = Math.ceil(orders.length / MAX_ORDERS);
     for (const turns of orders.filter((_, n) => n % step === 0)) {
       const app = await appWith(hasInstance);
       const { results } = await run(app, requests, turns);
@@ -114,12 +114,12 @@ test.for([
       expect(problemsOf(app), where).toEqual([]);
       const done = results.map(({ status }) => status < 300);
       for (const { status } of results) expect([200, 201, 204, 404, 409], where).toContain(status);
-      if (mostDone === "one") expect(done, where).not.toEqual([true, true]);
+      if (maxDone === "one") expect(done, where).not.toEqual([true, true]);
       seen.orders += 1;
       seen.first += done[0] ? 1 : 0;
       seen.second += done[1] ? 1 : 0;
     }
-    expect(seen.orders).toBeGreaterThan(MOST_ORDERS / 2);
+    expect(seen.orders).toBeGreaterThan(MAX_ORDERS / 2);
     expect(seen.first).toBeGreaterThan(0);
     expect(seen.second).toBeGreaterThan(0);
   },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { deriveId } from "../foundation/ids.ts";
-import { ContainerChoice, Deletion, PROTECTION_STATES, ProtectedAccount } from "../vault/instance-file.ts";
+import { ContainerChoice, Deletion, PROTECTION_STATES, ProtectedAccount } from "../vault/instance-document.ts";
 import { WireObject } from "./vault-record.ts";
 
 /** Id of a backup instance, 32 hexadecimal digits; names its container in the vault account. */

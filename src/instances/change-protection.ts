@@ -1,12 +1,13 @@
 /**
  * @module
  * The states of a backup instance, and which call leads from which to which. Azure's calls: `stopProtection` keeps all
- * data for ever, `suspendBackups` lets it expire by policy but for the newest point.
+ * data forever, `suspendBackups` lets it expire by policy but for the newest point.
  *
  * @see https://learn.microsoft.com/rest/api/dataprotection/backup-instances
  */
+import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { ProtectionState } from "../vault/instance-file.ts";
+import type { ProtectionState } from "../vault/instance-document.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 import type { VaultSettings } from "./vault-settings.ts";
 
@@ -42,8 +43,6 @@ export function changeProtection(instance: BackupInstance, call: ProtectionCall,
   const isResumed = to === "ProtectionConfigured";
   return { ...instance, protectionState: to, ...(isResumed ? { slotsAfter: now } : {}) };
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Decides what the deletion of an instance makes of it: it is kept for the days of the vault's soft delete, and without

@@ -1,5 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 
 const KINDS: Readonly<Record<DatasourceKind, string>> = {
   blobServices: "no hierarchical namespace",

@@ -1,4 +1,4 @@
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 
 /**

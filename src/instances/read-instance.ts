@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { datasourceKind } from "../policies/policy-record.ts";
-import type { ContainerChoice, DatasourceKind } from "../vault/instance-file.ts";
+import type { ContainerChoice, DatasourceKind } from "../vault/instance-document.ts";
 import { type BackupInstance, backupInstanceId } from "./backup-instance.ts";
 import { isProtectableContainer, parseStorageAccountId } from "./storage-account-id.ts";
 
@@ -64,13 +64,13 @@ export interface InstanceAddress {
 /**
  * Reads what the vault needs of a backup instance.
  *
- * @param mostContainers - chosen containers at most
+ * @param maxContainers - chosen containers at most
  * @throws VaultError `instance/invalid`, `datasource/too-many-containers`
  */
 export function readInstance(
   { vaultArmId, name }: InstanceAddress,
   properties: InstanceProperties,
-  mostContainers: number,
+  maxContainers: number,
 ): WantedInstance {
   if (properties.objectType !== "BackupInstance") {
     invalid(`objectType is '${properties.objectType}', not 'BackupInstance'`);
@@ -102,7 +102,7 @@ export function readInstance(
       kind,
       ...(dataSourceInfo.resourceLocation ? { location: dataSourceInfo.resourceLocation } : {}),
     },
-    containers: readContainers(kind, policyInfo.policyParameters?.backupDatasourceParametersList ?? [], mostContainers),
+    containers: readContainers(kind, policyInfo.policyParameters?.backupDatasourceParametersList ?? [], maxContainers),
     policyName,
     properties: asPut,
   };

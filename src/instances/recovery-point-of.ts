@@ -1,5 +1,5 @@
 import { present } from "../foundation/present.ts";
-import type { JobTotals } from "../jobs/contract.ts";
+import type { JobTotals } from "../jobs/job-totals.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { RecoveryPoint } from "./recovery-point.ts";
 

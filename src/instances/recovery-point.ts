@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JobTotals } from "../jobs/contract.ts";
+import { JobTotals } from "../jobs/job-totals.ts";
 
 /** Partition: instance id; row: recovery point id. Rebuilt from the seals of the vault account at need. */
 export const RecoveryPoint = z.object({

@@ -4,13 +4,13 @@ import { z } from "zod";
 export const PassedOver = z.object({
   /** Of all time. */
   count: z.int().nonnegative(),
-  /** The newest {@link MOST_PASSED_OVER}, ascending. */
+  /** The newest {@link MAX_SKIPPED_SLOTS}, ascending. */
   newest: z.array(z.object({ slot: z.string(), because: z.string() })),
 });
 export type PassedOver = Readonly<z.infer<typeof PassedOver>>;
 
 /** Keeps a schedule's row far below the 32,768 characters of a table's property. */
-export const MOST_PASSED_OVER = 50;
+export const MAX_SKIPPED_SLOTS = 50;
 
 /**
  * Names a backup instance to the timer, and keeps how far its slots have come. Only the timer changes it.

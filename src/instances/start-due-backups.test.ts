@@ -12,12 +12,12 @@ import {
 } from "../../test/support/memory-app.ts";
 import type { FailureCode } from "../foundation/errors.ts";
 import { updateRecord } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { busyWith, LOCK_ROW } from "../jobs/job-lock.ts";
 import { keepJobsGoing } from "../jobs/open-jobs.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import { type BackupInstance, backupInstanceId } from "./backup-instance.ts";
-import { ALL_SCHEDULES, MOST_PASSED_OVER, type Schedule, scheduleRow } from "./schedules.ts";
+import { ALL_SCHEDULES, MAX_SKIPPED_SLOTS, type Schedule, scheduleRow } from "./schedules.ts";
 import { type StartDueBackupsDeps, scheduledJobId, startDueBackups } from "./start-due-backups.ts";
 import { vaultKey } from "./vault-record.ts";
 
@@ -211,7 +211,7 @@ test("all slots that are passed over are counted, and the newest are named", asy
   await world.tick("2026-07-01T23:00:00Z");
   const { count, newest = [] } = (await world.schedule())?.passedOver ?? {};
   expect(count).toBe(119);
-  expect(newest).toHaveLength(MOST_PASSED_OVER);
+  expect(newest).toHaveLength(MAX_SKIPPED_SLOTS);
   expect(newest.at(-1)).toEqual({ slot: "2026-06-30T02:00:00.000Z", because: NEWER });
 });
 

@@ -3,11 +3,11 @@ import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { dueSlot } from "../policies/due-slot.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { BackupInstance } from "./backup-instance.ts";
-import { ALL_SCHEDULES, MOST_PASSED_OVER, type PassedOver, type Schedule } from "./schedules.ts";
+import { ALL_SCHEDULES, MAX_SKIPPED_SLOTS, type PassedOver, type Schedule } from "./schedules.ts";
 
 export interface StartDueBackupsDeps {
   readonly schedules: RecordTable<Schedule>;
@@ -176,7 +176,7 @@ function movedTo(
       : {
           passedOver: {
             count: count + passedOver.length,
-            newest: [...newest, ...passedOver.slice(-MOST_PASSED_OVER)].slice(-MOST_PASSED_OVER),
+            newest: [...newest, ...passedOver.slice(-MAX_SKIPPED_SLOTS)].slice(-MAX_SKIPPED_SLOTS),
           },
         }),
   };

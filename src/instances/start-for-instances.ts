@@ -1,6 +1,6 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 import { ALL_SCHEDULES, type Schedule } from "./schedules.ts";
 

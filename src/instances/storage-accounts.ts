@@ -1,4 +1,4 @@
-import type { DatasourceKind } from "../vault/instance-file.ts";
+import type { DatasourceKind } from "../vault/instance-document.ts";
 
 /** What the edge must know of a storage account before it takes a request. `src/azure` asks the account. */
 export interface StorageAccounts {

@@ -77,11 +77,11 @@ export function isImmutable(vault: VaultRecord | undefined): boolean {
  */
 export function checkVaultChange(before: VaultSettings, wanted: VaultSettings): void {
   if (before.immutability === "Locked" && wanted.immutability !== "Locked") {
-    throw new VaultError("vault/immutable", "the vault's immutability is locked, and stays so for ever");
+    throw new VaultError("vault/immutable", "the vault's immutability is locked, and stays so forever");
   }
   if (before.softDelete.state !== "AlwaysOn") return;
   if (wanted.softDelete.state !== "AlwaysOn") {
-    throw new VaultError("vault/soft-delete-always-on", "soft delete of the vault is always on, and stays so for ever");
+    throw new VaultError("vault/soft-delete-always-on", "soft delete of the vault is always on, and stays so forever");
   }
   if (wanted.softDelete.days < before.softDelete.days) {
     throw new VaultError(

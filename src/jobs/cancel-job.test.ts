@@ -6,11 +6,13 @@ import { backupOrchestration } from "../backup/backup-orchestration.ts";
 import { replicatedEvent } from "../backup/messages.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
 import { updateRecord } from "../foundation/records.ts";
-import { restoredEvent } from "../restore/contract.ts";
+import { restoredEvent } from "../restore/messages.ts";
 import { restoreOrchestration } from "../restore/restore-orchestration.ts";
 import { cancelJob } from "./cancel-job.ts";
-import { type Job, type JobStatus, NO_TOTALS, orchestrationId } from "./contract.ts";
 import { endJobActivity } from "./end-job.ts";
+import type { Job, JobStatus } from "./job.ts";
+import { NO_TOTALS } from "./job-totals.ts";
+import { orchestrationId } from "./orchestrations.ts";
 import { workRows } from "./work.ts";
 
 const CONTAINERS = ["raw", "curated"];

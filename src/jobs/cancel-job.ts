@@ -1,7 +1,9 @@
 import { type Failure, VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import type { JobRef } from "./job-ref.ts";
+import { type Orchestrations, orchestrationId } from "./orchestrations.ts";
 
 export interface CancelJobDeps {
   readonly jobs: RecordTable<Job>;

@@ -7,14 +7,16 @@ import type { Activity } from "../foundation/flow.ts";
 import { type RecordPage, type RecordTable, updateRecord } from "../foundation/records.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
 import { cancelledFailure } from "./cancel-job.ts";
-import { addTotals, Failure, isOpen, type Job, JobRef, type JobStatus, type JobTotals, NO_TOTALS } from "./contract.ts";
+import { isOpen, type Job, JobFailure, type JobStatus } from "./job.ts";
 import { type InstanceLock, releaseLock } from "./job-lock.ts";
+import { JobRef } from "./job-ref.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
 import { type Pin, unpin } from "./pins.ts";
 import { readContainerTotals } from "./progress.ts";
 import { type WorkRecord, workRows } from "./work.ts";
 
-const EndJobInput = JobRef.extend({ failure: Failure.optional() });
+const EndJobInput = JobRef.extend({ failure: JobFailure.optional() });
 type EndJobInput = Readonly<z.infer<typeof EndJobInput>>;
 
 export const endJob: Activity<EndJobInput, JobStatus> = { name: "endJob", parse: (input) => EndJobInput.parse(input) };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import { isOpen, type Job } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
 
 /** One writing job at a time per backup instance. Partition: instance id; row: {@link LOCK_ROW}. */
 export const InstanceLock = z.object({

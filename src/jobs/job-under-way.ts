@@ -1,7 +1,8 @@
-import { isPassing } from "../foundation/adaptive-pool.ts";
+import { isTransient } from "../foundation/adaptive-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import type { JobRef } from "./job-ref.ts";
 
 /** A job that has begun and not ended. */
 export type JobUnderWay = Job & {
@@ -37,7 +38,7 @@ export async function isStillWanted(jobs: RecordTable<Job>, ref: JobRef): Promis
   try {
     return (await jobs.get(ref.vault, ref.job))?.value.status === "InProgress";
   } catch (error) {
-    if (isPassing(error)) return true;
+    if (isTransient(error)) return true;
     throw error;
   }
 }

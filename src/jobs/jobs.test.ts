@@ -2,9 +2,10 @@ import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { INSTANCE, MemoryJobs, ONE, REQUESTED } from "../../test/support/memory-jobs.ts";
 import type { Failure } from "../foundation/errors.ts";
-import { type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
 import { endJobActivity } from "./end-job.ts";
+import type { Job } from "./job.ts";
 import { LOCK_ROW, releaseLock, takeLock } from "./job-lock.ts";
+import { type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
 import { plannedRangeId, workRows } from "./work.ts";
 

@@ -6,7 +6,7 @@
 
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
 import type { InstanceLock } from "./job-lock.ts";
 
 /** Kinds of jobs that are joined. Row of the turn beside the instance's lock: the kind. */

@@ -1,5 +1,6 @@
 import { test } from "vitest";
 import { MemoryJobs, ONE } from "../../test/support/memory-jobs.ts";
+import { MINUTE_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
 import { endJobActivity } from "./end-job.ts";
@@ -7,8 +8,6 @@ import { beat } from "./heartbeat.ts";
 import { raiseEvent } from "./raise-event.ts";
 import { MAX_RESTARTS } from "./watchdog.ts";
 import { workRows } from "./work.ts";
-
-const MINUTE_MS = 60_000;
 
 /** A job whose orchestration was started. */
 async function running(): Promise<MemoryJobs> {

@@ -3,7 +3,9 @@ import type { Failure } from "../foundation/errors.ts";
 import { FAILED_EVENT } from "../foundation/flow.ts";
 import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
 import { cancelledFailure, tellCancelled } from "./cancel-job.ts";
-import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import type { JobRef } from "./job-ref.ts";
+import { type Orchestrations, orchestrationId } from "./orchestrations.ts";
 import { decideRestart, decideWatch, QUIET_MS } from "./watchdog.ts";
 import { type WatchRecord, type WorkRecord, workRows } from "./work.ts";
 

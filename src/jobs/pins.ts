@@ -4,7 +4,8 @@
  * other without a lock is told at `purgeRecoveryPoint` in `src/retention`.
  */
 import { listRecords, type RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, JobRef } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import { JobRef } from "./job-ref.ts";
 
 /** Partition: instance id; row: `<recovery point>|<job>`. */
 export const Pin = JobRef;

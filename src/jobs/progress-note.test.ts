@@ -1,8 +1,8 @@
 import { test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import { type JobTotals, NO_TOTALS } from "./contract.ts";
+import { type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { ProgressNote } from "./progress-note.ts";
-import { type Pressure, type WorkRecord, workRows } from "./work.ts";
+import { type PressureRecord, type WorkRecord, workRows } from "./work.ts";
 
 const ROW = workRows.running("raw", "000000", 0);
 const BEGUN = "2026-01-01T00:00:00.000Z";
@@ -49,7 +49,7 @@ test("a note is written when the last is old enough, with the rate since then", 
   await note.note(copied(8));
   expect(await world.row()).toMatchObject({ totals: copied(8), objectsPerSecond: 8, bytesPerSecond: 80 });
 
-  const pressure: Pressure = { width: 16, widest: 32, halvings: 1 };
+  const pressure: PressureRecord = { width: 16, widest: 32, halvings: 1 };
   world.now += 2_000;
   await note.note({ ...copied(12), unchanged: 6 }, pressure);
   expect(await world.row()).toMatchObject({

@@ -1,8 +1,8 @@
 import type { Clock } from "../foundation/clock.ts";
 import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
-import { type JobTotals, NO_TOTALS } from "./contract.ts";
-import type { Pressure, WorkRecord } from "./work.ts";
+import { type JobTotals, NO_TOTALS } from "./job-totals.ts";
+import type { PressureRecord, WorkRecord } from "./work.ts";
 
 type RunningRecord = Extract<WorkRecord, { kind: "running" }>;
 
@@ -63,7 +63,7 @@ export class ProgressNote {
    *
    * @returns when the note is written or has failed, which is for tests; never rejects
    */
-  async note(totals: JobTotals, pressure?: Pressure): Promise<void> {
+  async note(totals: JobTotals, pressure?: PressureRecord): Promise<void> {
     if (!this.isDue) return;
     const now = this.#clock();
     const running = this.#running(totals, now, pressure);
@@ -84,7 +84,7 @@ export class ProgressNote {
     await endNote(this.#work, this.#jobId, this.#row);
   }
 
-  #running(totals: JobTotals, now: Date, pressure?: Pressure): RunningRecord {
+  #running(totals: JobTotals, now: Date, pressure?: PressureRecord): RunningRecord {
     const { totals: before, at } = this.#noted;
     const seconds = (now.getTime() - at.getTime()) / 1_000;
     const perSecond = (count: number): number => (seconds > 0 ? Math.max(0, count) / seconds : 0);

@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { describe, test } from "vitest";
 import { REQUESTED } from "../../test/support/memory-jobs.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import type { ListOptions, RecordPage } from "../foundation/records.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
-import { MOST_CONTAINERS_TOLD, readContainerTotals, readProgress } from "./progress.ts";
-import { type Pressure, plannedRangeId, splitRangeId, type WorkRecord, workRows } from "./work.ts";
+import type { ListRecordsOptions, RecordPage } from "../foundation/records.ts";
+import type { Job } from "./job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
+import { MAX_LISTED_CONTAINERS, readContainerTotals, readProgress } from "./progress.ts";
+import { type PressureRecord, plannedRangeId, splitRangeId, type WorkRecord, workRows } from "./work.ts";
 
 const NOW = new Date("2026-01-01T01:00:00.000Z");
 const LATELY = "2026-01-01T00:59:50.000Z";
@@ -16,7 +17,7 @@ class WatchedRecords extends MemoryRecords<WorkRecord> {
   readonly read = new Set<string>();
   lists = 0;
 
-  override async list(partition: string, options?: ListOptions): Promise<RecordPage<WorkRecord>> {
+  override async list(partition: string, options?: ListRecordsOptions): Promise<RecordPage<WorkRecord>> {
     this.lists += 1;
     const page = await super.list(partition, options);
     for (const { row } of page.records) this.read.add(row);
@@ -250,7 +251,7 @@ describe("the progress of a job at work", () => {
 
   test("takes no rate and no pressure from a worker that has been silent for long", async ({ expect }) => {
     const world = new World(["raw"]);
-    const pressure: Pressure = { width: 1, widest: 32, halvings: 5 };
+    const pressure: PressureRecord = { width: 1, widest: 32, halvings: 5 };
     await world.plan("raw", 1, 100);
     await world.running("raw", R0, 0, copied(50), { notedAt: LONG_AGO, pressure });
     const progress = await world.progress();
@@ -295,14 +296,14 @@ describe("the progress of a job at work", () => {
   });
 
   test("tells the first containers by name, and counts all", async ({ expect }) => {
-    const names = Array.from({ length: MOST_CONTAINERS_TOLD + 20 }, (_, i) => `c${String(i).padStart(4, "0")}`);
+    const names = Array.from({ length: MAX_LISTED_CONTAINERS + 20 }, (_, i) => `c${String(i).padStart(4, "0")}`);
     const world = new World(names.toReversed());
     for (const name of names) {
       await world.plan(name, 1, 2);
       await world.running(name, R0, 0, copied(1));
     }
     const { containers, containerCount, totals } = await world.progress();
-    expect(containers.map(({ container }) => container)).toEqual(names.slice(0, MOST_CONTAINERS_TOLD));
+    expect(containers.map(({ container }) => container)).toEqual(names.slice(0, MAX_LISTED_CONTAINERS));
     expect([containerCount, totals]).toEqual([names.length, copied(names.length)]);
 
     for (const container of names) {
@@ -311,9 +312,9 @@ describe("the progress of a job at work", () => {
     world.work.read.clear();
     world.job = { ...world.job, status: "Completed", totals: copied(names.length) };
     expect((await world.progress()).containers.map(({ container }) => container)).toEqual(
-      names.slice(0, MOST_CONTAINERS_TOLD),
+      names.slice(0, MAX_LISTED_CONTAINERS),
     );
-    expect(world.work.read.size).toBe(MOST_CONTAINERS_TOLD);
+    expect(world.work.read.size).toBe(MAX_LISTED_CONTAINERS);
   });
 });
 

@@ -6,9 +6,10 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { present } from "../foundation/present.ts";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
-import { addTotals, isOpen, type Job, type JobTotals, NO_TOTALS } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { settledNames } from "./progress-note.ts";
-import { listWork, type Pressure, type WorkRecord, workRows } from "./work.ts";
+import { listWork, type PressureRecord, type WorkRecord, workRows } from "./work.ts";
 
 /** How far a job is, or its part in one container. */
 export interface Advance {
@@ -32,13 +33,13 @@ export interface ContainerAdvance extends Advance {
 
 export interface Progress extends Advance {
   /** How hard the storage accounts push back on the worker that they hold up most. */
-  readonly pressure?: Pressure;
-  /** By name; the first {@link MOST_CONTAINERS_TOLD} of them. */
+  readonly pressure?: PressureRecord;
+  /** By name; the first {@link MAX_LISTED_CONTAINERS} of them. */
   readonly containers: readonly ContainerAdvance[];
   readonly containerCount: number;
 }
 
-export const MOST_CONTAINERS_TOLD = 100;
+export const MAX_LISTED_CONTAINERS = 100;
 
 /** Parts of a job up to which all tallies are read in one go, a few pages; and containers above which they are, too. */
 const FEW_PARTS = 5_000;
@@ -51,7 +52,7 @@ const READING_WIDTH = 16;
 const LATELY_MS = 30_000;
 
 /** Of work that is not all done, however its length was guessed. */
-const MOST_SHARE_OF_UNDONE = 0.99;
+const MAX_UNFINISHED_SHARE = 0.99;
 
 type Running = Extract<WorkRecord, { kind: "running" }>;
 
@@ -85,7 +86,7 @@ export async function readContainerTotals(
 async function readEnd(work: RecordTable<WorkRecord>, job: Job): Promise<Progress> {
   const isDone = job.status === "Completed" || job.status === "CompletedWithWarnings";
   const share = isDone ? { doneShare: 1 } : {};
-  const { records } = await work.list(job.id, { prefix: workRows.containers, limit: MOST_CONTAINERS_TOLD });
+  const { records } = await work.list(job.id, { prefix: workRows.containers, limit: MAX_LISTED_CONTAINERS });
   const containers = records.flatMap(({ value }) =>
     value.kind === "container" ? [{ container: value.container, totals: value.totals, ...share }] : [],
   );
@@ -107,7 +108,7 @@ function progressOf(job: Job, works: Works, now: Date): Progress {
     ...(secondsLeft === undefined || plannedShare < 1 ? {} : { secondsLeft }),
     ...present({ pressure }),
     containers: [...works]
-      .slice(0, MOST_CONTAINERS_TOLD)
+      .slice(0, MAX_LISTED_CONTAINERS)
       .map(([container, of]) => ({ container, ...advanceOf(of, now) })),
     containerCount,
   };
@@ -135,7 +136,7 @@ function advanceOf(of: Work, now: Date): Advance {
   const secondsLeft = Math.ceil((expected - names) / (rate?.objectsPerSecond ?? 0));
   return {
     totals,
-    doneShare: expected === 0 ? 0 : Math.min(MOST_SHARE_OF_UNDONE, names / expected),
+    doneShare: expected === 0 ? 0 : Math.min(MAX_UNFINISHED_SHARE, names / expected),
     ...present({ rate }),
     ...(Number.isFinite(secondsLeft) && secondsLeft > 0 ? { secondsLeft } : {}),
   };
@@ -156,7 +157,7 @@ function rateOf(running: readonly Running[]): Rate | undefined {
 }
 
 /** The pieces that one process works share its pool, so what they say of it must not be added up. */
-function pressureOf(running: readonly Running[]): Pressure | undefined {
+function pressureOf(running: readonly Running[]): PressureRecord | undefined {
   const [hardest] = running
     .flatMap(({ pressure }) => (pressure === undefined ? [] : [pressure]))
     .toSorted((a, b) => a.width - b.width || b.halvings - a.halvings);

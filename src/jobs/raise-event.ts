@@ -1,5 +1,7 @@
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import type { JobRef } from "./job-ref.ts";
+import { type Orchestrations, orchestrationId } from "./orchestrations.ts";
 
 export interface RaiseEventDeps {
   readonly jobs: RecordTable<Job>;

@@ -3,8 +3,9 @@ import { crashPoints } from "../../test/support/crash-points.ts";
 import { CrashSwitch } from "../../test/support/crash-switch.ts";
 import { MemoryOrchestrations } from "../../test/support/memory-app.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import type { Job, JobRef } from "./contract.ts";
+import type { Job } from "./job.ts";
 import { busyWith, type InstanceLock, LOCK_ROW } from "./job-lock.ts";
+import type { JobRef } from "./job-ref.ts";
 import { keepJobsGoing, OPEN_JOBS } from "./open-jobs.ts";
 import { jobOrderRow, type RequestJobDeps, requestJob } from "./request-job.ts";
 

@@ -1,6 +1,8 @@
 import type { RecordTable } from "../foundation/records.ts";
-import { isOpen, type Job, type JobRef, type Orchestrations, orchestrationId } from "./contract.ts";
+import { isOpen, type Job } from "./job.ts";
+import type { JobRef } from "./job-ref.ts";
 import { OPEN_JOBS } from "./open-jobs.ts";
+import { type Orchestrations, orchestrationId } from "./orchestrations.ts";
 
 export interface RequestJobDeps {
   readonly jobs: RecordTable<Job>;

@@ -8,7 +8,8 @@ import { listRecords, type RecordTable, type Stored } from "../foundation/record
 import { Texts } from "../vault/entry.ts";
 import { PUBLIC_ACCESS, Warnings } from "../vault/seal.ts";
 import { SegmentRef } from "../vault/segment.ts";
-import { JobTotals, Position } from "./contract.ts";
+import { JobTotals } from "./job-totals.ts";
+import { ListingPosition } from "./listing-position.ts";
 
 /**
  * Id of a range: six digits of its ordinal in the plan; a part that piece `p` of range `r` gave away is `r.p`. The
@@ -17,7 +18,7 @@ import { JobTotals, Position } from "./contract.ts";
 export const RangeId = z.string().regex(/^\d{6}(\.\d+)*$/);
 
 /** How hard the storage accounts push back, as the worker's pool sees it. */
-const Pressure = z.object({
+const PressureRecord = z.object({
   /** Copies in flight at most: now, and when nothing pushes back. */
   width: z.int().positive(),
   widest: z.int().positive(),
@@ -54,9 +55,9 @@ const Piece = z.object({
   range: RangeId,
   piece: z.int().nonnegative(),
   /** Where it began. */
-  from: Position,
+  from: ListingPosition,
   /** Where it ended, and the next piece goes on; absent: at the end of the listing. */
-  to: Position.optional(),
+  to: ListingPosition.optional(),
   /** Where the rest of the range ends; absent when the range is done. */
   rest: z.object({ until: z.string().optional() }).optional(),
   /** The part of the rest that another worker takes, as a range of its own. */
@@ -99,7 +100,7 @@ const Running = z.object({
   objectsPerSecond: z.number().nonnegative(),
   bytesPerSecond: z.number().nonnegative(),
   /** How the storage accounts take it. */
-  pressure: Pressure.optional(),
+  pressure: PressureRecord.optional(),
 });
 
 /** A piece was begun more than once, so objects may have been copied that no manifest names. */
@@ -174,7 +175,7 @@ export const WorkRecord = z.discriminatedUnion("kind", [
   Container,
 ]);
 export type WorkRecord = Readonly<z.infer<typeof WorkRecord>>;
-export type Pressure = Readonly<z.infer<typeof Pressure>>;
+export type PressureRecord = Readonly<z.infer<typeof PressureRecord>>;
 export type WatchRecord = Extract<WorkRecord, { kind: "watch" }>;
 export type PlanRecord = Extract<WorkRecord, { kind: "plan" }>;
 export type SkippedRecord = Extract<WorkRecord, { kind: "skipped" }>;

@@ -3,14 +3,13 @@
  * Every change of the clocks of 24 zones in ten years, against an oracle that knows nothing of offsets: it walks through
  * time by quarters of an hour and reads what the clock on the wall shows.
  */
+
 import { describe, test } from "vitest";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../foundation/durations.ts";
 import { slotsBetween } from "./due-slot.ts";
 import type { RepeatingInterval } from "./policy-record.ts";
 
-const MINUTE_MS = 60_000;
 const QUARTER_MS = 15 * MINUTE_MS;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 /** Years in which Samoa left out a day, and North Korea, Venezuela, Russia and Turkey moved for good. */
 const FROM = Date.UTC(2010, 0, 1);

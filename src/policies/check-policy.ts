@@ -3,6 +3,7 @@
  * What a policy must also fulfil to be put, beside being read by `readPolicy`: the same is not asked of policies that were
  * put before, which a rebuild reads again.
  */
+import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { PolicyRecord } from "./policy-record.ts";
 import type { PolicyProperties } from "./read-policy.ts";
@@ -22,7 +23,6 @@ export const MAX_START_YEARS = 10;
 /** Year of the earliest start. */
 export const MIN_START_YEAR = 1970;
 
-const DAY_MS = 86_400_000;
 const PERIOD_MS = { minutes: 60_000, hours: 3_600_000, days: DAY_MS, weeks: 7 * DAY_MS } as const;
 
 /** From UTC-12:00 to UTC+14:00. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { DateTime } from "luxon";
 import { describe, test } from "vitest";
+import { DAY_MS } from "../foundation/durations.ts";
 import { decideTag, type TaggedBackup } from "./decide-tag.ts";
 import type { ScheduleCriterion, TaggingCriterion } from "./retention-rules.ts";
 
@@ -116,7 +117,6 @@ test("a schedule time that the clocks leave out matches the backup that runs ins
 });
 
 const ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"];
-const DAY_MS = 86_400_000;
 
 const CLOCKS = new Map(
   ZONES.map((timeZone) => [

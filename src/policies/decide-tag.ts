@@ -1,3 +1,4 @@
+import { DAY_MS } from "../foundation/durations.ts";
 import { localTimeAt } from "./local-time.ts";
 import { type AbsoluteMarker, byTurn, type ScheduleCriterion, type TaggingCriterion } from "./retention-rules.ts";
 import { isAtTime, readScheduleTime } from "./schedule-times.ts";
@@ -82,8 +83,6 @@ function momentOf({ slot, zone, earlierSlot }: TaggedBackup): Moment {
     dayBefore: isEarlier ? localDay(earlierSlot, zone) : undefined,
   };
 }
-
-const DAY_MS = 86_400_000;
 
 /** A day is told by what the clocks show, never by when it began: midnight may be left out, or come twice. */
 function localDay(at: Date, zone: string): LocalDay {

@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { DAY_MS, HOUR_MS } from "../foundation/durations.ts";
 import { dueSlot, slotsBetween } from "./due-slot.ts";
 import type { RepeatingInterval } from "./policy-record.ts";
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const LONG_AGO = new Date(0);
 
 const daily = (start: string, zone = "UTC", count = 1): RepeatingInterval => ({

@@ -1,9 +1,6 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../foundation/durations.ts";
 import { localTimeAt, momentOf } from "./local-time.ts";
 import type { RepeatingInterval } from "./policy-record.ts";
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 const UNIT_MS: Readonly<Record<RepeatingInterval["every"]["unit"], number>> = {
   minutes: MINUTE_MS,
@@ -13,7 +10,7 @@ const UNIT_MS: Readonly<Record<RepeatingInterval["every"]["unit"], number>> = {
 };
 
 /** How far a slot may lie from where whole days would put it: daylight saving, or a zone that moved over the date line. */
-const MOST_DRIFT_MS = 2 * DAY_MS;
+const MAX_DRIFT_MS = 2 * DAY_MS;
 
 export interface SlotWindow {
   /** Excluded. */
@@ -60,8 +57,8 @@ function slotsOf(interval: RepeatingInterval, window: SlotWindow): number[] {
   const period = interval.every.count * UNIT_MS[interval.every.unit];
   const slotAt = slotsFrom(start, period, interval);
 
-  const first = Math.max(0, Math.floor((after - start - MOST_DRIFT_MS) / period));
-  const last = Math.floor((until - start + MOST_DRIFT_MS) / period);
+  const first = Math.max(0, Math.floor((after - start - MAX_DRIFT_MS) / period));
+  const last = Math.floor((until - start + MAX_DRIFT_MS) / period);
   const slots: number[] = [];
   for (let n = first; n <= last; n++) {
     const slot = slotAt(n);

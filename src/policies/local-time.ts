@@ -5,10 +5,9 @@
  * What a clock shows is told in milliseconds, as if the zone were UTC: 2026-01-31 02:30 in any zone is
  * `Date.UTC(2026, 0, 31, 2, 30)`.
  */
-import { Info } from "luxon";
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
+import { Info } from "luxon";
+import { DAY_MS, MINUTE_MS } from "../foundation/durations.ts";
 
 /** @param zone - a valid IANA name, or `UTC` */
 function offsetMs(zone: string, at: number): number {

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { DeletingSince } from "../foundation/deletion-mark.ts";
-import { DATASOURCE_KINDS, type DatasourceKind } from "../vault/instance-file.ts";
+import { DATASOURCE_KINDS, type DatasourceKind } from "../vault/instance-document.ts";
 import { TaggingCriterion } from "./retention-rules.ts";
 
 /** Azure's name of a datasource type. */

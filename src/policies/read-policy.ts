@@ -92,7 +92,7 @@ function expectVaultStore(rule: string, dataStoreType: string | undefined): void
 }
 
 /** One an hour of every weekday; each costs the scheduler some work every minute. */
-const MOST_INTERVALS = 168;
+const MAX_INTERVALS = 168;
 
 function readBackupRule(
   rule: PolicyRule,
@@ -108,10 +108,8 @@ function readBackupRule(
   }
   const { repeatingTimeIntervals, timeZone } = trigger.schedule;
   if (repeatingTimeIntervals.length === 0) invalid(`rule '${name}' has no repeating time interval`);
-  if (repeatingTimeIntervals.length > MOST_INTERVALS) {
-    invalid(
-      `rule '${name}' has ${repeatingTimeIntervals.length} repeating time intervals, more than ${MOST_INTERVALS}`,
-    );
+  if (repeatingTimeIntervals.length > MAX_INTERVALS) {
+    invalid(`rule '${name}' has ${repeatingTimeIntervals.length} repeating time intervals, more than ${MAX_INTERVALS}`);
   }
   const intervals = repeatingTimeIntervals.map((interval) => readInterval(name, interval, timeZone));
   return { name, intervals, tagging: readTagging(name, trigger.taggingCriteria ?? [], retentionRules) };
@@ -137,7 +135,7 @@ function readInterval(rule: string, interval: string, timeZone: string | undefin
 }
 
 /** Shortest period in minutes. */
-const LEAST_MINUTES = 15;
+const MIN_MINUTES = 15;
 
 function readPeriod(period: string, refuse: (why: string) => never): RepeatingInterval["every"] {
   if (/^P\d+[YM]/.test(period)) return refuse(", whose period is of months or years");
@@ -146,7 +144,7 @@ function readPeriod(period: string, refuse: (why: string) => never): RepeatingIn
   if (Number.isNaN(count)) return refuse(", whose period is not one number of days, weeks, hours or minutes");
   if (count === 0) return refuse(", whose period is zero");
   if (days !== undefined) return { unit: dayUnit === "W" ? "weeks" : "days", count };
-  if (timeUnit === "M" && count < LEAST_MINUTES) return refuse(`, whose period is shorter than PT${LEAST_MINUTES}M`);
+  if (timeUnit === "M" && count < MIN_MINUTES) return refuse(`, whose period is shorter than PT${MIN_MINUTES}M`);
   return { unit: timeUnit === "H" ? "hours" : "minutes", count };
 }
 

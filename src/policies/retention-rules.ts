@@ -70,8 +70,8 @@ export interface WireTaggingCriterion {
 }
 
 /** Longest times to keep a recovery point, by unit: ten years in each. */
-const MOST_KEPT = { D: 3650, W: 521, M: 120, Y: 10 } as const;
-type Unit = keyof typeof MOST_KEPT;
+const MAX_RETENTION = { D: 3650, W: 521, M: 120, Y: 10 } as const;
+type Unit = keyof typeof MAX_RETENTION;
 const UNITS = { D: "days", W: "weeks", M: "months", Y: "years" } as const satisfies Record<Unit, string>;
 
 const DURATION = /^P(\d{1,5})([DWMY])$/;
@@ -102,7 +102,7 @@ function readKeep(rule: WireRetentionRule): string {
   }
   const [, digits, unit] = DURATION.exec(deleteAfter.duration) ?? [];
   const count = Number(digits);
-  if (unit === undefined || count < 1 || count > MOST_KEPT[unit as Unit]) {
+  if (unit === undefined || count < 1 || count > MAX_RETENTION[unit as Unit]) {
     invalid(
       `rule '${rule.name}' keeps for '${deleteAfter.duration}'`,
       "P1D to P3650D, P1W to P521W, P1M to P120M or P1Y to P10Y",

@@ -1,5 +1,6 @@
 import { isMainThread } from "node:worker_threads";
 import { afterEach, describe, test, vi } from "vitest";
+import { DAY_MS, HOUR_MS } from "../foundation/durations.ts";
 import { decideTag } from "./decide-tag.ts";
 import { slotsBetween } from "./due-slot.ts";
 import { localTimeAt, momentOf } from "./local-time.ts";
@@ -8,8 +9,6 @@ import { PolicyProperties, readPolicy } from "./read-policy.ts";
 import type { TaggingCriterion } from "./retention-rules.ts";
 import { isAtTime, readScheduleTime } from "./schedule-times.ts";
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const HALF_PAST_TWO = 2.5 * HOUR_MS;
 
 describe("a schedule time is", () => {

@@ -3,11 +3,8 @@
  * `scheduleTimes` of a tagging criterion: times of day, of which clients write several kinds. What one means never depends
  * on the day on which it is read, nor on the zone of the machine.
  */
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../foundation/durations.ts";
 import { localTimeAt, momentOf } from "./local-time.ts";
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
 
 /** A time of day, in milliseconds from midnight, or a moment that has one. */
 export type ScheduleTime =

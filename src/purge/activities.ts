@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { Activity, Durable, Flow } from "../foundation/flow.ts";
 import { present } from "../foundation/present.ts";
-import { JobRef } from "../jobs/contract.ts";
+import { JobRef } from "../jobs/job-ref.ts";
 
 /** Where a purge goes on: segments before that one are done, as far as their objects go. */
 export const PurgePosition = z.object({

@@ -1,10 +1,16 @@
 import { describe, test } from "vitest";
 import { MemoryAccount, MemoryVault } from "../../test/support/memory-account.ts";
 import { entry, writePoint } from "../../test/support/written-points.ts";
+import { present } from "../foundation/present.ts";
+import { listSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
-import { sealPath } from "../vault/names.ts";
-import { neighboursOf, planContainerPurge, planPurge } from "./plan-purge.ts";
+import { indexPath, sealPath } from "../vault/names.ts";
+import { neighboursOf, planContainerPurge, planPurge, resumePlan } from "./plan-purge.ts";
+import { journalOf } from "./purge-journal.ts";
+import { purgeRecoveryPoint } from "./purge-recovery-point.ts";
+import { type PurgePreview, previewPurge } from "./removal-batches.ts";
+import { walkPurge } from "./walk-purge.ts";
 
 const point = (id: string, sequence: number) => ({ id, sequence });
 
@@ -109,46 +115,92 @@ describe("the plan", () => {
 
   const deps = (vault: MemoryVault) => ({ instance: "lake", vault, manifests: new ManifestCache() });
 
-  test("counts what is read and what goes, and touches nothing", async ({ expect }) => {
+  const plan = async (vault: MemoryVault, id: string) => planPurge(deps(vault), id, await listSeals(vault));
+
+  /** The paths that the walk of a plan names, and what a dry run counts. */
+  async function walked(vault: MemoryVault, id: string): Promise<{ paths: string[]; preview: PurgePreview }> {
+    const planned = await plan(vault, id);
+    const paths: string[] = [];
+    for await (const step of walkPurge(deps(vault), planned)) if (step.step === "file") paths.push(step.path);
+    return { paths, preview: await previewPurge(walkPurge(deps(vault), planned), () => true) };
+  }
+
+  test("names the neighbours and what the seal names, and changes nothing", async ({ expect }) => {
     const vault = await vaultOfThree();
     const before = [...vault.files.keys()];
-    expect(await planPurge(deps(vault), "two")).toEqual({
+    expect(await plan(vault, "two")).toMatchObject({
       recoveryPoint: "two",
-      previous: "one",
-      next: "three",
-      segments: 3,
-      segmentsRemoved: 2,
+      sequence: 2,
+      job: "job-two",
+      isLast: false,
+      neighbours: { previous: { id: "one" }, next: { id: "three" } },
+      containers: [{ name: "raw" }, { name: "only" }],
+    });
+    expect((await walked(vault, "two")).preview).toEqual({
+      objects: 3,
+      objectBytes: 6,
+      segments: 2,
       segmentsRead: 3,
-      mostObjects: 3,
+      deleteRequests: 7,
+      undecided: 0,
+      changed: 0,
+      isComplete: true,
     });
     expect([...vault.files.keys()]).toEqual(before);
   });
 
-  test("of the last point reads no segment: all goes", async ({ expect }) => {
+  test.for(["one", "two", "three"])("of '%s' counts just what its purge then removes", async (id, { expect }) => {
+    const vault = await vaultOfThree();
+    const { paths, preview } = await walked(vault, id);
+    const before = new Set(vault.files.keys());
+    const rows = { hasDebris: async () => false, isPinned: async () => false, remove: async () => undefined };
+    const progress = await purgeRecoveryPoint({ ...deps(vault), rows }, id);
+    expect(progress).toEqual({ state: "done", ...present({ ...preview, isComplete: undefined }) });
+    const gone = [...before].filter((path) => !vault.files.has(path));
+    expect(gone.toSorted()).toEqual([...paths, sealPath(id)].toSorted());
+  });
+
+  test("of the last point reads no segment: everything goes", async ({ expect }) => {
     const vault = await vaultOfThree();
     for (const id of ["one", "three"]) vault.files.delete(sealPath(id));
-    expect(await planPurge(deps(vault), "two")).toEqual({
-      recoveryPoint: "two",
-      previous: undefined,
-      next: undefined,
-      segments: 0,
-      segmentsRemoved: 0,
-      segmentsRead: 0,
-      mostObjects: 5,
-    });
+    expect(await plan(vault, "two")).toMatchObject({ isLast: true, neighbours: {} });
+    const { paths, preview } = await walked(vault, "two");
+    expect(preview).toMatchObject({ objects: 7, segmentsRead: 0, isComplete: true });
+    expect(paths.toSorted()).toEqual([...vault.files.keys()].filter((path) => path !== sealPath("two")).toSorted());
   });
 
   test("of the first and of the newest point looks at the one neighbour that there is", async ({ expect }) => {
     const vault = await vaultOfThree();
-    const counts = { segments: 2, segmentsRemoved: 1, segmentsRead: 2, mostObjects: 1 };
-    expect(await planPurge(deps(vault), "one")).toMatchObject({ previous: undefined, next: "two", ...counts });
-    const newest = { previous: "two", next: undefined, ...counts, segmentsRead: 1 };
-    expect(await planPurge(deps(vault), "three")).toMatchObject(newest);
+    expect((await plan(vault, "one")).neighbours).toEqual({ previous: undefined, next: { id: "two", sequence: 2 } });
+    expect((await walked(vault, "one")).preview).toMatchObject({ objects: 1, segments: 1, segmentsRead: 2 });
+    expect((await plan(vault, "three")).neighbours).toEqual({ previous: { id: "two", sequence: 2 }, next: undefined });
+    expect((await walked(vault, "three")).preview).toMatchObject({ objects: 1, segments: 1, segmentsRead: 1 });
   });
 
-  test("of a point that is not sealed is none", async ({ expect }) => {
-    await expect(planPurge(deps(await vaultOfThree()), "four")).rejects.toMatchObject({
-      code: "recovery-point/not-found",
-    });
+  test("counts no further than there is time for, and says so", async ({ expect }) => {
+    const vault = await vaultOfThree();
+    const preview = await previewPurge(walkPurge(deps(vault), await plan(vault, "two")), () => false);
+    expect(preview).toMatchObject({ objects: 2, isComplete: false });
+  });
+
+  test("of a point that is not sealed is none, and of one whose neighbour is damaged neither", async ({ expect }) => {
+    const vault = await vaultOfThree();
+    await expect(plan(vault, "four")).rejects.toMatchObject({ code: "recovery-point/not-found" });
+    const sealed = await listSeals(vault);
+    vault.files.delete(indexPath("three", "raw"));
+    await expect(planPurge(deps(vault), "two", sealed)).rejects.toMatchObject({ code: "format/missing" });
+    expect(vault.files.has(sealPath("two"))).toBe(true);
+  });
+
+  test("of a purge that was begun is that of its journal, unless all other points are gone since", async ({
+    expect,
+  }) => {
+    const vault = await vaultOfThree();
+    const planned = await plan(vault, "two");
+    const journal = journalOf(planned, planned.isLast);
+    const others = (await listSeals(vault)).filter(({ id }) => id !== "two");
+    expect(resumePlan(journal, others)).toEqual(planned);
+    expect(() => resumePlan(journal, [])).toThrow(expect.objectContaining({ code: "format/missing" }));
+    expect(resumePlan({ ...journal, isLast: true }, others)).toEqual(planned);
   });
 });

@@ -5,13 +5,14 @@
  * still needs them, and what is shared with a neighbour by path needs no look.
  */
 import { VaultError } from "../foundation/errors.ts";
-import type { VaultFiles } from "../vault/contract.ts";
-import { listSeals, type SealedPoint } from "../vault/list-seals.ts";
+import type { SealedPoint } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
+import { journalOf, type PurgeJournal } from "./purge-journal.ts";
 
 export interface PlanDeps {
   /** Id of the backup instance. */
@@ -68,47 +69,69 @@ export function planContainerPurge(
   return { own, compared: own.length === 0 ? [] : (next?.segments.filter(({ path }) => !held.has(path)) ?? []) };
 }
 
-/** What a purge would do, as far as the indexes tell. */
+/** What a purge is to do. The files that go are named by {@link walkPurge}, because there may be billions. */
 export interface PurgePlan {
   readonly recoveryPoint: string;
-  readonly previous: string | undefined;
-  readonly next: string | undefined;
-  /** Segments that the point names; 0, as the next two, for the last point, with which all goes unread. */
-  readonly segments: number;
-  /** Those of them that go. */
-  readonly segmentsRemoved: number;
-  /** Segments read at most, its own and the next point's. */
-  readonly segmentsRead: number;
-  /** Entries in the segments that go: no more objects than that are removed. */
-  readonly mostObjects: number;
+  readonly sequence: number;
+  /** The job that made the recovery point. */
+  readonly job: string;
+  /** No other recovery point is sealed, so everything goes. */
+  readonly isLast: boolean;
+  readonly neighbours: Neighbours;
+  readonly containers: PurgeJournal["containers"];
 }
 
 /**
- * Plans the purge of a sealed recovery point, without touching anything.
+ * Plans the purge of a sealed recovery point. Changes nothing.
  *
- * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/missing`, `format/newer-version`: what cannot
- *   be read is not purged
+ * @param sealed - all sealed points of the instance, as `listSeals` gives them
+ * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/missing`, `format/newer-version` when a manifest
+ *   of the point or of its neighbours cannot be read: then it is not purged
  */
-export async function planPurge(deps: PlanDeps, recoveryPointId: string): Promise<PurgePlan> {
-  const { vault } = deps;
-  const seal = await readSeal(vault, recoveryPointId);
-  const { previous, next } = neighboursOf({ id: recoveryPointId, sequence: seal.sequence }, await listSeals(vault));
-  const plan = { recoveryPoint: recoveryPointId, previous: previous?.id, next: next?.id };
-  if (previous === undefined && next === undefined) {
-    return { ...plan, segments: 0, segmentsRemoved: 0, segmentsRead: 0, mostObjects: seal.entries };
+export async function planPurge(
+  deps: PlanDeps,
+  recoveryPointId: string,
+  sealed: readonly SealedPoint[],
+): Promise<PurgePlan> {
+  const seal = await readSeal(deps.vault, recoveryPointId);
+  const neighbours = neighboursOf({ id: recoveryPointId, sequence: seal.sequence }, sealed);
+  const plan = planOf(journalOf(seal, isAlone(neighbours)), neighbours);
+  if (!plan.isLast) await readManifests(deps, seal, neighbours);
+  return plan;
+}
+
+/** The plan of a purge that was begun: its journal is what is left of the plan when the seal is gone. */
+export function resumePlan(journal: PurgeJournal, sealed: readonly SealedPoint[]): PurgePlan {
+  const { recoveryPoint, sequence } = journal;
+  const neighbours = neighboursOf({ id: recoveryPoint, sequence }, sealed);
+  if (isAlone(neighbours) && !journal.isLast) {
+    throw new VaultError(
+      "format/missing",
+      `the other recovery points are gone since the purge of '${recoveryPoint}' began`,
+      {
+        hint: "the vault account was changed by something other than Lakevault; nothing more is removed",
+      },
+    );
   }
-  const seals = await readNeighbours(deps, { previous, next });
-  const counts = { segments: 0, segmentsRemoved: 0, segmentsRead: 0, mostObjects: 0 };
+  return planOf({ ...journal, isLast: isAlone(neighbours) }, neighbours);
+}
+
+function planOf(journal: PurgeJournal, neighbours: Neighbours): PurgePlan {
+  const { recoveryPoint, sequence, job, isLast, containers } = journal;
+  return { recoveryPoint, sequence, job, isLast, neighbours, containers };
+}
+
+function isAlone({ previous, next }: Neighbours): boolean {
+  return previous === undefined && next === undefined;
+}
+
+/** Reads every manifest that the purge will need, so that it does not begin when one is damaged. */
+async function readManifests(deps: PlanDeps, seal: Seal, neighbours: Neighbours): Promise<void> {
+  const seals = await readNeighbours(deps, neighbours);
   for (const { name } of seal.containers) {
-    const index = await deps.manifests.readIndex(vault, seal, name);
-    if (index === undefined) continue;
-    const { own, compared } = planContainerPurge(index, ...(await readIndexes(deps, seals, name)));
-    counts.segments += index.segments.length;
-    counts.segmentsRemoved += own.length;
-    counts.segmentsRead += own.length + compared.length;
-    counts.mostObjects += own.reduce((sum, { entries }) => sum + entries, 0);
+    await deps.manifests.readIndex(deps.vault, seal, name);
+    await readIndexes(deps, seals, name);
   }
-  return { ...plan, ...counts };
 }
 
 /** The seals of the neighbours, the previous one first. */

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { Seal } from "../vault/seal.ts";
 import { decodeDocument, encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
 
 /**
@@ -23,8 +22,11 @@ export const PurgeJournal = z.object({
 });
 export type PurgeJournal = Readonly<z.infer<typeof PurgeJournal>>;
 
-/** Takes from a seal what a purge needs of it. */
-export function journalOf({ recoveryPoint, sequence, job, containers }: Seal, isLast: boolean): PurgeJournal {
+/** What a purge needs of a seal, or of its plan. */
+export function journalOf(
+  { recoveryPoint, sequence, job, containers }: Omit<PurgeJournal, "formatVersion" | "isLast">,
+  isLast: boolean,
+): PurgeJournal {
   return {
     formatVersion: FORMAT_VERSION,
     recoveryPoint,

@@ -4,21 +4,16 @@ import { CrashSwitch } from "../../test/support/crash-switch.ts";
 import { MemoryAccount, MemoryVault, stampOf } from "../../test/support/memory-account.ts";
 import { entry, writePoint } from "../../test/support/written-points.ts";
 import { VaultError } from "../foundation/errors.ts";
-import type { Removal } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
-import { objectPath, purgePath, sealPath } from "../vault/names.ts";
+import { objectPath, purgePath, SEALS_PREFIX, sealPath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
+import type { Removal } from "../vault/vault-files.ts";
 import { planPurge } from "./plan-purge.ts";
 import { encodeJournal, journalOf } from "./purge-journal.ts";
-import {
-  finishPurges,
-  listPurges,
-  type PurgeDeps,
-  type PurgeProgress,
-  purgeRecoveryPoint,
-} from "./purge-recovery-point.ts";
+import { type PurgeDeps, type PurgeProgress, purgeRecoveryPoint, resumePurges } from "./purge-recovery-point.ts";
 
 const LONG = "long".repeat(300);
 
@@ -44,6 +39,10 @@ function deps({ vault, crash, rows, pins }: World, changes: Partial<PurgeDeps> =
     rows: crash.wrap(port),
     ...changes,
   };
+}
+
+async function purgesOf(vault: MemoryVault): Promise<string[]> {
+  return (await listJournals(vault)).flatMap(({ recoveryPoint }) => recoveryPoint ?? []);
 }
 
 function emptyWorld(...points: string[]): World {
@@ -118,6 +117,23 @@ test("a purge removes what no neighbour has, and nothing else", async ({ expect 
   expect([...world.rows]).toEqual(["one", "three"]);
 });
 
+test("a purge lists the seals once", async ({ expect }) => {
+  const world = await threePoints();
+  const listed: string[] = [];
+  const given = deps(world);
+  const vault: PurgeDeps["vault"] = {
+    read: given.vault.read,
+    create: given.vault.create,
+    remove: given.vault.remove,
+    list: (prefix, from) => {
+      listed.push(prefix);
+      return given.vault.list(prefix, from);
+    },
+  };
+  await purgeRecoveryPoint({ ...given, vault }, "two");
+  expect(listed.filter((prefix) => prefix === SEALS_PREFIX)).toHaveLength(1);
+});
+
 test("segments that a neighbour has are not read", async ({ expect }) => {
   const world = await threePoints();
   const read: string[] = [];
@@ -131,15 +147,7 @@ test("segments that a neighbour has are not read", async ({ expect }) => {
     list: given.vault.list,
     remove: given.vault.remove,
   };
-  expect(await planPurge({ ...given, vault }, "two")).toEqual({
-    recoveryPoint: "two",
-    previous: "one",
-    next: "three",
-    segments: 5,
-    segmentsRemoved: 2,
-    segmentsRead: 4,
-    mostObjects: 5,
-  });
+  await planPurge({ ...given, vault }, "two", await listSeals(world.vault));
   expect(read.filter((path) => path.endsWith(".gz"))).toEqual([]);
   const { segmentsRead } = await purgeRecoveryPoint({ ...given, vault }, "two");
   expect(read.filter((path) => path.endsWith(".gz"))).toHaveLength(segmentsRead);
@@ -168,7 +176,7 @@ test.for([
       const hasBegun = world.vault.files.has(purgePath(id));
       if (!hasBegun && world.vault.files.has(sealPath(id)))
         expect(paths(world), where).toEqual(paths(await makeWorld()));
-      const rest = [await finishPurges(deps(world)), await purgeRecoveryPoint(deps(world), id)];
+      const rest = [await resumePurges(deps(world)), await purgeRecoveryPoint(deps(world), id)];
       expect(
         rest.map(({ undecided }) => undecided),
         where,
@@ -212,10 +220,10 @@ test("objects go in batches of 256, and a purge without time goes on where it st
     objects: 299,
     from: { recoveryPoint: "one", container: "raw", segment: 1 },
   });
-  const second = await finishPurges(limited, first.from);
+  const second = await resumePurges(limited, first.from);
   expect(second.from?.segment).toBe(2);
   // After the last segment nothing is left for another execution.
-  expect(await finishPurges(limited, second.from)).toMatchObject({ state: "done" });
+  expect(await resumePurges(limited, second.from)).toMatchObject({ state: "done" });
   expect(objects(world)).toEqual([objectPath("raw", "n0000", "e", 1)]);
   expect(Math.max(...batches)).toBe(256);
 });
@@ -446,7 +454,7 @@ describe("what cannot be decided stays", () => {
     const away = { ...given, vault: { read, create, list, remove } };
     await expect(purgeRecoveryPoint(away, "two")).rejects.toMatchObject({ code: "storage/unavailable" });
     expect(objects(world)).toContain(objectPath("raw", "b", "b2", 2));
-    expect(await finishPurges(deps(world))).toMatchObject({ state: "done", undecided: 0 });
+    expect(await resumePurges(deps(world))).toMatchObject({ state: "done", undecided: 0 });
     expect(objects(world)).not.toContain(objectPath("raw", "b", "b2", 2));
   });
 
@@ -459,7 +467,7 @@ describe("what cannot be decided stays", () => {
     expect(before).toContain(purgePath("two"));
     expect((await purgeRecoveryPoint(deps(world), "three")).state).toBe("put-off");
     expect(paths(world)).toEqual(before);
-    await finishPurges(deps(world));
+    await resumePurges(deps(world));
     expect((await purgeRecoveryPoint(deps(world), "three")).state).toBe("done");
   });
 
@@ -469,7 +477,7 @@ describe("what cannot be decided stays", () => {
     await expect(purgeRecoveryPoint(deps(world), "two")).rejects.toThrow("crashed");
     for (const path of [sealPath("one"), sealPath("three"), sealPath("two")]) world.vault.files.delete(path);
     const before = paths(world);
-    await expect(finishPurges(deps(world))).rejects.toMatchObject({
+    await expect(resumePurges(deps(world))).rejects.toMatchObject({
       code: "format/missing",
       hint: expect.stringContaining("nothing more is removed"),
     });
@@ -485,7 +493,7 @@ describe("what cannot be decided stays", () => {
       await expect(purgeRecoveryPoint(deps(world), id)).rejects.toThrow("crashed");
       for (const point of ["one", "two", "three"]) world.vault.files.delete(sealPath(point));
       const before = paths(world);
-      await expect(finishPurges(deps(world)), id).rejects.toMatchObject({ code: "format/missing" });
+      await expect(resumePurges(deps(world)), id).rejects.toMatchObject({ code: "format/missing" });
       expect(paths(world), id).toEqual(before);
     }
     expect.assertions(6);
@@ -496,7 +504,7 @@ describe("what cannot be decided stays", () => {
     await world.vault.create(purgePath("two"), new TextEncoder().encode("{"), { contentType: "x" });
     world.vault.files.delete(sealPath("two"));
     const before = paths(world);
-    await expect(finishPurges(deps(world))).rejects.toMatchObject({ code: "format/corrupt" });
+    await expect(resumePurges(deps(world))).rejects.toMatchObject({ code: "format/corrupt" });
     expect(paths(world)).toEqual(before);
   });
 });
@@ -512,7 +520,7 @@ test("a purge that died before the seal went is taken back: by now the point may
     async (world, where) => {
       if (!world.vault.files.has(sealPath("two"))) return;
       back += 1;
-      await finishPurges(deps(world));
+      await resumePurges(deps(world));
       expect(paths(world), where).toEqual(untouched);
     },
   );
@@ -527,6 +535,7 @@ describe("pins", () => {
     const progress = await purgeRecoveryPoint(deps(world), "two");
     expect(progress).toEqual({
       state: "pinned",
+      deleteRequests: 0,
       objects: 0,
       objectBytes: 0,
       segments: 0,
@@ -553,7 +562,7 @@ describe("pins", () => {
         },
         (world) => wholePurge(deps(world), id),
         async (world, where) => {
-          expect((await finishPurges(deps(world))).state, where).toBe("done");
+          expect((await resumePurges(deps(world))).state, where).toBe("done");
           expect(paths(world), where).toEqual(calm);
           expect((await purgeRecoveryPoint(deps(world), id)).state, where).toBe("pinned");
           expect(paths(world), where).toEqual(calm);
@@ -579,7 +588,7 @@ describe("pins", () => {
         world.pins.add("two");
         const isSealed = world.vault.files.has(sealPath("two"));
         ends[isSealed ? "back" : "done"] += 1;
-        await finishPurges(deps(world));
+        await resumePurges(deps(world));
         expect(paths(world), where).toEqual(isSealed ? untouched : paths(calm));
       },
     );
@@ -595,8 +604,8 @@ describe("pins", () => {
       await world.vault.create(purgePath(id), encodeJournal(journal), { contentType: "x" });
     }
     world.vault.files.delete(sealPath("two"));
-    expect(await finishPurges(deps(world))).toMatchObject({ state: "done", objects: 2 });
-    expect(await listPurges(world.vault)).toEqual([]);
+    expect(await resumePurges(deps(world))).toMatchObject({ state: "done", objects: 2 });
+    expect(await purgesOf(world.vault)).toEqual([]);
     expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["one", "three"]);
   });
 
@@ -626,7 +635,7 @@ describe("pins", () => {
         // A purge that is taken back makes fewer calls, and the restore comes after it.
         while (call < moments) await restore(call++);
         if (mayRead === true) expect(paths(world), `${pinAt} ${lookAt}`).toEqual(whole);
-        expect(await listPurges(world.vault)).toEqual([]);
+        expect(await purgesOf(world.vault)).toEqual([]);
         seen[mayRead === true ? "read" : "refused"] += 1;
         if (state === "pinned") seen.back += 1;
       }
@@ -663,7 +672,7 @@ test("a point that is not there is purged", async ({ expect }) => {
   world.rows.add("ghost");
   expect(await purgeRecoveryPoint(deps(world), "ghost")).toMatchObject({ state: "done", objects: 0 });
   expect(world.rows.has("ghost")).toBe(false);
-  await expect(planPurge(deps(world), "ghost")).rejects.toMatchObject({ code: "recovery-point/not-found" });
+  await expect(planPurge(deps(world), "ghost", [])).rejects.toMatchObject({ code: "recovery-point/not-found" });
 });
 
 test("thousands of segments' files go in several executions, each once", async ({ expect }) => {
@@ -690,7 +699,7 @@ test("thousands of segments' files go in several executions, each once", async (
   const first = await purgeRecoveryPoint({ ...given, vault }, "one");
   expect(first).toMatchObject({ state: "stopped", objects: 2_500, segments: 2_048 });
   expect(first.from).toEqual({ recoveryPoint: "one", container: "raw", segment: 2_500 + 2_048 });
-  const second = await finishPurges({ ...given, vault }, first.from);
+  const second = await resumePurges({ ...given, vault }, first.from);
   expect(second).toMatchObject({ state: "done", objects: 0, segments: 452 });
   expect(removed.length).toBe(2_500);
   expect(new Set(removed).size).toBe(2_500);
@@ -710,9 +719,9 @@ describe("purges that were begun", () => {
   test("are all ended by one execution", async ({ expect }) => {
     const world = await threePoints();
     await begun(world, "one", "two");
-    expect(await listPurges(world.vault)).toEqual(["one", "two"]);
-    expect(await finishPurges(deps(world))).toMatchObject({ state: "done" });
-    expect(await listPurges(world.vault)).toEqual([]);
+    expect(await purgesOf(world.vault)).toEqual(["one", "two"]);
+    expect(await resumePurges(deps(world))).toMatchObject({ state: "done" });
+    expect(await purgesOf(world.vault)).toEqual([]);
     expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["three"]);
     expect([...world.rows]).toEqual(["three"]);
   });
@@ -721,7 +730,7 @@ describe("purges that were begun", () => {
     const world = await threePoints();
     await begun(world, "two");
     const elsewhere = { recoveryPoint: "one", container: "raw", segment: 9 };
-    expect(await finishPurges(deps(world), elsewhere)).toMatchObject({ state: "done", objects: 2, segments: 2 });
+    expect(await resumePurges(deps(world), elsewhere)).toMatchObject({ state: "done", objects: 2, segments: 2 });
   });
 
   test("stop between two containers when the time is over, and go on at the next", async ({ expect }) => {
@@ -742,8 +751,8 @@ describe("purges that were begun", () => {
   test("are those with a journal's name", async ({ expect }) => {
     const world = await threePoints();
     await world.vault.create("purges/read me.txt", new Uint8Array(), { contentType: "text/plain" });
-    expect(await listPurges(world.vault)).toEqual([]);
-    expect(await finishPurges(deps(world))).toMatchObject({ state: "done" });
+    expect(await purgesOf(world.vault)).toEqual([]);
+    expect(await resumePurges(deps(world))).toMatchObject({ state: "done" });
     expect(paths(world)).toContain("purges/read me.txt");
   });
 
@@ -752,7 +761,7 @@ describe("purges that were begun", () => {
     await begun(world, "two");
     const copy = `${sealPath("two")}.old`;
     await world.vault.create(copy, new Uint8Array(), { contentType: "application/json" });
-    expect(await finishPurges(deps(world))).toMatchObject({ state: "done" });
+    expect(await resumePurges(deps(world))).toMatchObject({ state: "done" });
     expect(paths(world)).toContain(copy);
   });
 });

@@ -5,7 +5,7 @@ import { instanceFileOf } from "../instances/protection-documents.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { recoveryPointOf } from "../instances/recovery-point-of.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import type { InstanceFile } from "../vault/instance-file.ts";
+import type { InstanceDocument } from "../vault/instance-document.ts";
 import { instanceRowOf, newestPoint, placeOf, policyRowOf, scheduleRowOf } from "./decide-rows.ts";
 
 const VAULT_ID =
@@ -15,7 +15,7 @@ const ID = backupInstanceId(ARM_ID);
 const NOW = new Date("2026-06-01T10:00:00.000Z");
 
 /** As the first release wrote it. */
-const OLD: InstanceFile = {
+const OLD: InstanceDocument = {
   formatVersion: 1,
   instance: ID,
   resourceId: ARM_ID,
@@ -23,7 +23,7 @@ const OLD: InstanceFile = {
   datasource: { resourceId: "/subscriptions/s/x", account: "prodlake", kind: "blobServices", location: "westeurope" },
   createdAt: "2026-01-01T00:00:00.000Z",
 };
-const FULL: InstanceFile = {
+const FULL: InstanceDocument = {
   ...OLD,
   name: "Prodlake",
   vault: VAULT_ID,

@@ -2,6 +2,7 @@
  * @module
  * Which rows the documents of a vault account stand for. No row is made of a document that contradicts where it lies.
  */
+import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { type BackupInstance, backupInstanceId } from "../instances/backup-instance.ts";
@@ -12,10 +13,15 @@ import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import { SOFT_DELETE_DAYS, vaultRecordKey } from "../instances/vault-settings.ts";
 import { datasourceType, type PolicyRecord } from "../policies/policy-record.ts";
 import { PolicyProperties, readPolicy } from "../policies/read-policy.ts";
-import type { ContainerChoice, InstanceFile } from "../vault/instance-file.ts";
+import type { ContainerChoice, InstanceDocument } from "../vault/instance-document.ts";
 import { INSTANCE_FILE, sealPath } from "../vault/names.ts";
 import type { Seal } from "../vault/seal.ts";
-import { type PolicyFile, policyFilePath, VAULT_FILE, type VaultFile } from "../vault/vault-file.ts";
+import {
+  type PolicyDocument,
+  policyDocumentPath,
+  VAULT_DOCUMENT,
+  type VaultDocument,
+} from "../vault/vault-document.ts";
 
 /** A row as it is to be written, and where. */
 export interface WantedRow<T> {
@@ -41,15 +47,15 @@ function corrupt(path: string, problem: string): never {
 }
 
 /** @throws VaultError `format/corrupt` when it tells of another vault than its container */
-export function vaultRowOf(key: string, { formatVersion, resourceId, ...same }: VaultFile): WantedRow<VaultRecord> {
-  if (!VAULT_ID.test(resourceId) || vaultKey(resourceId) !== key) corrupt(VAULT_FILE, `tells of '${resourceId}'`);
+export function vaultRowOf(key: string, { formatVersion, resourceId, ...same }: VaultDocument): WantedRow<VaultRecord> {
+  if (!VAULT_ID.test(resourceId) || vaultKey(resourceId) !== key) corrupt(VAULT_DOCUMENT, `tells of '${resourceId}'`);
   return { ...vaultRecordKey(resourceId), value: { armId: resourceId, ...same } };
 }
 
 /** @throws VaultError `policy/invalid` when this app does not read it so, `format/corrupt` when it is not for its path */
-export function policyRowOf(key: string, path: string, file: PolicyFile): WantedRow<PolicyRecord> {
+export function policyRowOf(key: string, path: string, file: PolicyDocument): WantedRow<PolicyRecord> {
   const { formatVersion, resourceId, ...same } = file;
-  if (policyFilePath(file.name) !== path) corrupt(path, `tells of policy '${file.name}'`);
+  if (policyDocumentPath(file.name) !== path) corrupt(path, `tells of policy '${file.name}'`);
   const properties = PolicyProperties.safeParse(file.properties);
   if (!properties.success) throw new VaultError("policy/invalid", `'${path}' holds no BackupPolicy`);
   const value = { armId: resourceId, ...same, ...readPolicy(properties.data) };
@@ -64,7 +70,7 @@ export interface InstancePlace {
 }
 
 /** @throws VaultError `format/corrupt` when it tells of another instance than its container */
-export function placeOf(id: string, { instance, resourceId, ...file }: InstanceFile): InstancePlace {
+export function placeOf(id: string, { instance, resourceId, ...file }: InstanceDocument): InstancePlace {
   const { vault: vaultArmId = "", name = "" } = INSTANCE_ID.exec(resourceId)?.groups ?? {};
   const fits =
     instance === id &&
@@ -76,21 +82,19 @@ export function placeOf(id: string, { instance, resourceId, ...file }: InstanceF
   return { vaultArmId: file.vault ?? vaultArmId, vault: vaultKey(vaultArmId), name: file.name ?? name };
 }
 
-const DAY_MS = 86_400_000;
-
 /**
  * Makes the row of a backup instance. Where the document leaves a doubt, the reading is taken that keeps the data:
  *
  * - A deleted instance stays deleted, and can be undeleted for at least as many days as if it were deleted now. Its time may
  *   have passed while nobody could undelete it.
  * - One that is deleted without a time, or whose document is of a version that did not tell its policy, is
- *   `ProtectionStopped`: its points are kept for ever, until somebody puts it under a policy again.
+ *   `ProtectionStopped`: its points are kept forever, until somebody puts it under a policy again.
  *
  * @param newest - its newest recovery point, which tells what such an older document does not
  */
 export function instanceRowOf(
   id: string,
-  file: InstanceFile,
+  file: InstanceDocument,
   newest: RecoveryPoint | undefined,
   now: Date,
 ): WantedRow<BackupInstance> {
@@ -147,7 +151,7 @@ const UNKNOWN_POLICY = "(unknown)";
 
 /** The resource as it may have been put. */
 function wireOf(
-  { friendlyName, datasource }: InstanceFile,
+  { friendlyName, datasource }: InstanceDocument,
   policyId: string,
   containers: ContainerChoice,
 ): Record<string, unknown> {

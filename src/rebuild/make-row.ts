@@ -1,8 +1,8 @@
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { RebuildFinding } from "./contract.ts";
 import type { WantedRow } from "./decide-rows.ts";
+import type { RebuildFinding } from "./rebuild-request.ts";
 
 /**
  * Makes a row that is not there.

@@ -8,9 +8,9 @@ import { ALL_SCHEDULES, scheduleRow } from "../instances/schedules.ts";
 import { VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import { PolicyRecord } from "../policies/policy-record.ts";
 import { INSTANCE_FILE, purgePath, sealPath, vaultContainerName } from "../vault/names.ts";
-import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../vault/vault-file.ts";
+import { policyDocumentPath, VAULT_DOCUMENT, vaultFilesContainer } from "../vault/vault-document.ts";
 import { encodeDocument } from "../vault/version.ts";
-import { REBUILD_OUTCOMES, type RebuildCounts, type RebuildFinding, type RebuildResult } from "./contract.ts";
+import { REBUILD_OUTCOMES, type RebuildCounts, type RebuildFinding, type RebuildResult } from "./rebuild-request.ts";
 
 type Rows = RebuildWorld["rows"];
 
@@ -279,8 +279,8 @@ describe("what happens meanwhile", () => {
 
 describe("a document that cannot be read", () => {
   const documents = [
-    ["vault", vaultFilesContainer(KEY), VAULT_FILE],
-    ["policy", vaultFilesContainer(KEY), policyFilePath(VAULT.policies[0]?.name ?? "")],
+    ["vault", vaultFilesContainer(KEY), VAULT_DOCUMENT],
+    ["policy", vaultFilesContainer(KEY), policyDocumentPath(VAULT.policies[0]?.name ?? "")],
     ["instance", CONTAINER, INSTANCE_FILE],
     ["recoveryPoint", CONTAINER, sealPath(POINT.id)],
   ] as const;
@@ -347,7 +347,7 @@ describe("a document that cannot be read", () => {
     world.files.containers.get(CONTAINER)?.delete(INSTANCE_FILE);
     world.files.containers.set(`bi-${"0".repeat(32)}`, new Map());
     world.files.containers.set("bi-other", new Map());
-    world.files.containers.get(vaultFilesContainer(KEY))?.delete(VAULT_FILE);
+    world.files.containers.get(vaultFilesContainer(KEY))?.delete(VAULT_DOCUMENT);
     expect(findings(await world.rebuild(), "unreadable")).toMatchObject([
       { kind: "vault", name: vaultFilesContainer(KEY), code: "format/missing" },
       { kind: "instance", name: CONTAINER, code: "format/missing" },
@@ -362,7 +362,10 @@ describe("a document that cannot be read", () => {
     const other = OTHER.instances[0] as EstateVault["instances"][number];
     const otherContainer = vaultContainerName(other.row.id);
     await copy([otherContainer, INSTANCE_FILE], [CONTAINER, INSTANCE_FILE]);
-    await copy([vaultFilesContainer(vaultKey(OTHER.row.armId)), VAULT_FILE], [vaultFilesContainer(KEY), VAULT_FILE]);
+    await copy(
+      [vaultFilesContainer(vaultKey(OTHER.row.armId)), VAULT_DOCUMENT],
+      [vaultFilesContainer(KEY), VAULT_DOCUMENT],
+    );
     const second = VAULT.instances[1] as EstateVault["instances"][number];
     await copy(
       [CONTAINER, sealPath(POINT.id)],

@@ -8,13 +8,11 @@ import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import { type VaultRecord, vaultKey } from "../instances/vault-record.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
-import type { VaultFiles } from "../vault/contract.ts";
-import { decodeInstanceFile, type InstanceFile } from "../vault/instance-file.ts";
+import { decodeInstanceDocument, type InstanceDocument } from "../vault/instance-document.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import {
   INSTANCE_FILE,
   instanceOfContainer,
-  PURGES_PREFIX,
-  recoveryPointOfPurge,
   recoveryPointOfSeal,
   SEALS_PREFIX,
   sealPath,
@@ -22,14 +20,14 @@ import {
 } from "../vault/names.ts";
 import { decodeSeal } from "../vault/seal.ts";
 import {
-  decodePolicyFile,
-  decodeVaultFile,
+  decodePolicyDocument,
+  decodeVaultDocument,
   POLICIES_PREFIX,
-  VAULT_FILE,
+  VAULT_DOCUMENT,
   vaultFilesContainer,
   vaultOfContainer,
-} from "../vault/vault-file.ts";
-import type { RebuildRequest, RebuildResult, RebuiltKind, VaultAccount } from "./contract.ts";
+} from "../vault/vault-document.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import {
   type InstancePlace,
   instanceRowOf,
@@ -41,7 +39,8 @@ import {
   vaultRowOf,
 } from "./decide-rows.ts";
 import { makeRow, removeUnchanged } from "./make-row.ts";
-import { decodePosition, encodePosition, isAhead, type Position } from "./position.ts";
+import { decodePosition, encodePosition, isAhead, type RebuildPosition } from "./rebuild-position.ts";
+import type { RebuildRequest, RebuildResult, RebuiltKind, VaultAccount } from "./rebuild-request.ts";
 import { Tally } from "./tally.ts";
 
 export interface RebuildDeps {
@@ -66,7 +65,7 @@ export interface RebuildSettings {
 export const REBUILD_SETTINGS: RebuildSettings = { budgetMs: 55_000, slice: 512 };
 
 /** Findings after which a call ends, so that its answer stays short. */
-const MOST_FINDINGS = 1_000;
+const MAX_FINDINGS = 1_000;
 
 /** Documents that are read, and rows that are written, at once. */
 const WIDTH = 32;
@@ -100,7 +99,7 @@ type Files = Pick<VaultFiles, "read" | "list">;
 /** An instance whose document can be read. */
 interface ToldInstance {
   readonly id: string;
-  readonly file: InstanceFile;
+  readonly file: InstanceDocument;
   readonly place: InstancePlace;
   readonly files: Files;
 }
@@ -121,7 +120,7 @@ class RowRebuild {
   }
 
   /** @returns where to go on; undefined when all is done */
-  async run(start: Position, isVaultOnly: boolean): Promise<Position | undefined> {
+  async run(start: RebuildPosition, isVaultOnly: boolean): Promise<RebuildPosition | undefined> {
     if (start.stage === "vaults") {
       const keys = this.#only === undefined ? await this.#names("vault-", vaultOfContainer) : [this.#only.key];
       for (const key of keys.filter((key) => key > start.after)) {
@@ -148,7 +147,7 @@ class RowRebuild {
   }
 
   #mustEnd(): boolean {
-    return !this.#hasTime() || this.tally.findings >= MOST_FINDINGS;
+    return !this.#hasTime() || this.tally.findings >= MAX_FINDINGS;
   }
 
   async #names(prefix: string, keyOf: (container: string) => string | undefined): Promise<string[]> {
@@ -162,11 +161,11 @@ class RowRebuild {
 
   async #vault(key: string): Promise<void> {
     const files = this.#deps.vaultAccount.files(vaultFilesContainer(key));
-    const read = () => files.read(VAULT_FILE);
+    const read = () => files.read(VAULT_DOCUMENT);
     await this.#orTell("vault", this.#only?.armId ?? vaultFilesContainer(key), async () => {
       const content = await read();
-      if (content === undefined) throw missing(VAULT_FILE, "put the vault with the settings that it had");
-      const wanted = vaultRowOf(key, decodeVaultFile(VAULT_FILE, content));
+      if (content === undefined) throw missing(VAULT_DOCUMENT, "put the vault with the settings that it had");
+      const wanted = vaultRowOf(key, decodeVaultDocument(VAULT_DOCUMENT, content));
       const made = await makeRow(this.#deps.vaults, wanted, read);
       this.tally.tell({ kind: "vault", name: wanted.value.armId, ...made });
     });
@@ -179,7 +178,7 @@ class RowRebuild {
     await this.#orTell("policy", `${vaultFilesContainer(key)}/${path}`, async () => {
       const content = await read();
       if (content === undefined) return;
-      const wanted = policyRowOf(key, path, decodePolicyFile(path, content));
+      const wanted = policyRowOf(key, path, decodePolicyDocument(path, content));
       const made = await makeRow(this.#deps.policies, wanted, read);
       this.tally.tell({ kind: "policy", name: wanted.value.armId, ...made });
     });
@@ -198,7 +197,7 @@ class RowRebuild {
     const files = this.#filesOf(id);
     return await this.#orTell("instance", vaultContainerName(id), async () => {
       if (content !== undefined) {
-        const file = decodeInstanceFile(INSTANCE_FILE, content);
+        const file = decodeInstanceDocument(INSTANCE_FILE, content);
         return { id, file, place: placeOf(id, file), files };
       }
       // A container that is empty is about to be filled or removed.
@@ -221,7 +220,7 @@ class RowRebuild {
     const rows = new Set<string>();
     for await (const { row } of listRecords(this.#deps.recoveryPoints, id)) rows.add(row);
     const sealed = (await sealedPoints(files)).filter((point) => point > after);
-    const purging = new Set((await pathsBelow(files, PURGES_PREFIX)).map(recoveryPointOfPurge));
+    const purging = new Set((await listJournals(files)).map(({ recoveryPoint }) => recoveryPoint));
 
     for (let at = 0; at < sealed.length; at += this.#settings.slice) {
       const slice = sealed.slice(at, at + this.#settings.slice);

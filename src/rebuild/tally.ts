@@ -5,7 +5,7 @@ import {
   type RebuildOutcome,
   type RebuildResult,
   type RebuiltKind,
-} from "./contract.ts";
+} from "./rebuild-request.ts";
 
 type Counts = Record<RebuiltKind, Record<RebuildOutcome, number>>;
 

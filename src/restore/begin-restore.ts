@@ -2,11 +2,14 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { Job, JobRef, RestoreRequest } from "../jobs/contract.ts";
+import type { Job, RestoreRequest } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { type Pin, pin } from "../jobs/pins.ts";
 import { purgePath } from "../vault/names.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import type { BegunRestore, RestoreTarget, RestoreVault } from "./contract.ts";
+import type { BegunRestore } from "./activities.ts";
+import { checkTargetFree, planRestore } from "./plan-restore.ts";
+import type { RestoreTarget, RestoreVault } from "./restore-target.ts";
 
 export interface BeginRestoreDeps {
   readonly jobs: RecordTable<Job>;
@@ -33,11 +36,6 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
   const { request } = job;
 
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
-  if (instance?.datasource.account.toLowerCase() === request.target.account.toLowerCase()) {
-    throw new VaultError("restore/target-is-source", `'${request.target.account}' is the account that is backed up`, {
-      hint: "restore to another storage account",
-    });
-  }
   const vault = deps.vault(job.instance);
   await pin(deps.pins, job, request.recoveryPoint);
   // Only what is seen after the pin counts: a purge looks for pins after its journal is written.
@@ -46,16 +44,10 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
   }
   const seal = await readSeal(vault, request.recoveryPoint);
   const held = seal.containers.map(({ name }) => name);
-  const containers = request.containers ?? held;
-  const unknown = containers.filter((name) => !held.includes(name));
-  if (unknown.length > 0) {
-    throw new VaultError(
-      "restore/container-not-in-recovery-point",
-      `the recovery point does not hold ${unknown.map((name) => `'${name}'`).join(", ")}`,
-    );
-  }
+  const { containers } = planRestore(request, instance?.datasource.account, held);
   // A job whose totals are noted has restored everything, and its containers may have lost its mark.
-  if (job.totals === undefined) await claim(deps.target(request, job.instance), containers, job);
+  if (job.totals === undefined)
+    await claim(deps.target(request, job.instance), request.target.account, containers, job);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
     ...row,
     containers: [...containers],
@@ -67,22 +59,17 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
 /** Containers that are looked at, or created, at once: there may be ten thousand. */
 const CLAIMING_WIDTH = 16;
 
-async function claim(target: RestoreTarget, containers: readonly string[], job: Job): Promise<void> {
+async function claim(target: RestoreTarget, account: string, containers: readonly string[], job: Job): Promise<void> {
   // All are looked at before the first is created, so that a refusal leaves the target as it was. A job that has named
   // its containers has claimed them before.
   if (job.containers === undefined) {
     const owners = await mapBounded(containers, CLAIMING_WIDTH, (name) => target.look(name, job.id));
-    const taken = containers.filter((_, i) => owners[i] === "foreign");
-    if (taken.length > 0) throw exists(taken);
+    checkTargetFree(
+      account,
+      containers.filter((_, i) => owners[i] === "foreign"),
+    );
   }
   await mapBounded(containers, CLAIMING_WIDTH, async (name) => {
-    if ((await target.createContainer(name, job.id)) === "foreign") throw exists([name]);
-  });
-}
-
-function exists(containers: readonly string[]): VaultError {
-  const names = containers.map((name) => `'${name}'`).join(", ");
-  return new VaultError("restore/target-container-exists", `the target account has ${names} already`, {
-    hint: "remove the container from the target account, or restore to another account",
+    if ((await target.createContainer(name, job.id)) === "foreign") checkTargetFree(account, [name]);
   });
 }

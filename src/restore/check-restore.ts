@@ -3,13 +3,15 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import { addTotals, type Job, type JobRef, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
+import type { Job, RestoreRequest } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import { joinWarnings, type Seal, type Warning } from "../vault/seal.ts";
 import { FORMAT_MINOR, FORMAT_VERSION } from "../vault/version.ts";
-import type { RestoreTarget, RestoreVault } from "./contract.ts";
+import type { RestoreTarget, RestoreVault } from "./restore-target.ts";
 
 export interface CheckRestoreDeps {
   readonly jobs: RecordTable<Job>;
@@ -20,7 +22,7 @@ export interface CheckRestoreDeps {
 }
 
 /** Characters of the warnings that the job's row names. */
-const LONGEST_WARNINGS = 300_000;
+const MAX_WARNINGS_LENGTH = 300_000;
 
 /** Containers whose rows are read, or that are finished, at once. */
 const READING_WIDTH = 16;
@@ -57,7 +59,7 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals: all }));
   const warnings = [...newerAdditions(seal), ...(await finishContainers(deps, job, seal))];
   if (warnings.length > 0) {
-    const told = joinWarnings([{ count: warnings.length, first: warnings }], LONGEST_WARNINGS);
+    const told = joinWarnings([{ count: warnings.length, first: warnings }], MAX_WARNINGS_LENGTH);
     await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, warnings: row.warnings ?? told }));
   }
   return all;

@@ -1,18 +1,20 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { jobUnderWay } from "../jobs/job-under-way.ts";
 import { type WorkRecord, workRows } from "../jobs/work.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { readSeal } from "../vault/read-manifest.ts";
-import type { LanesMessage, RestoreVault, SegmentMessage } from "./contract.ts";
+import type { LanesMessage, SegmentMessage } from "./messages.ts";
+import type { RestoreVault } from "./restore-target.ts";
 
 /**
  * Lanes of a container: segments of it that are restored at once, and so its messages in the queue, however many segments
  * it has. Enough to keep the copies of 16 instances going, which is what one storage account can take.
  */
-const MOST_LANES = 256;
+const MAX_LANES = 256;
 
 export interface PlanSegmentsDeps {
   readonly jobs: RecordTable<Job>;
@@ -76,6 +78,6 @@ export async function planLanes(deps: PlanLanesDeps, message: LanesMessage): Pro
     cuts: [],
     expected: index.entries,
   });
-  const lanes = Math.min(parts, MOST_LANES);
+  const lanes = Math.min(parts, MAX_LANES);
   return Array.from({ length: lanes }, (_, segment) => ({ ...message, segment, lanes }));
 }

@@ -1,8 +1,10 @@
 import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
-import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
-import { beginRestore, checkRestore, planSegments, restoredEvent } from "./contract.ts";
+import type { JobStatus } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
+import { beginRestore, checkRestore, planSegments } from "./activities.ts";
+import { restoredEvent } from "./messages.ts";
 
 /**
  * Restores one recovery point: begin and claim the target, plan the segments, wait until every container is in, compare

@@ -5,7 +5,7 @@ import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { workRows } from "../jobs/work.ts";
 import { sealPath } from "../vault/names.ts";
-import type { RestoreOutcome, RestoreTarget } from "./contract.ts";
+import type { RestoreOutcome, RestoreTarget } from "./restore-target.ts";
 
 /** Blobs `n000`, `n001` and so on. */
 function blobs(count: number): Record<string, string> {
@@ -26,8 +26,8 @@ function copiesThrough(copy: (name: string, copyNow: () => Promise<RestoreOutcom
     finishContainer: (container, job, properties) => target.finishContainer(container, job, properties),
     listPages: (container, from) => target.listPages(container, from),
     contentMd5: (container, name) => target.contentMd5(container, name),
-    copyObject: (path, container, entry, goesOn) =>
-      copy(entry.name, () => target.copyObject(path, container, entry, goesOn)),
+    copyObject: (path, container, entry, shouldContinue) =>
+      copy(entry.name, () => target.copyObject(path, container, entry, shouldContinue)),
   });
 }
 
@@ -296,7 +296,7 @@ test("a segment of which nothing could be copied says why, and one of which some
       if (isRefused(name)) throw new VaultError("storage/unavailable", "the target cannot be reached");
       return copyNow();
     });
-  const away = await RestoreWorld.of({ raw: blobs(6) }, { patienceMs: 0, target: refusing(() => true) });
+  const away = await RestoreWorld.of({ raw: blobs(6) }, { retryForMs: 0, target: refusing(() => true) });
   await away.begin();
   await away.deliver();
   await expect(away.deliver()).rejects.toMatchObject({ code: "storage/unavailable" });
@@ -304,7 +304,7 @@ test("a segment of which nothing could be copied says why, and one of which some
   let refused = 0;
   const some = await RestoreWorld.of(
     { raw: blobs(6) },
-    { patienceMs: 0, segmentEntries: 6, target: refusing((name) => name === "n003" && ++refused < 3) },
+    { retryForMs: 0, segmentEntries: 6, target: refusing((name) => name === "n003" && ++refused < 3) },
   );
   await some.begin();
   expect(await some.deliverAll()).toBeGreaterThan(2);

@@ -5,7 +5,8 @@ import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import { addTotals, type Job, type JobTotals, NO_TOTALS, type RestoreRequest } from "../jobs/contract.ts";
+import type { Job, RestoreRequest } from "../jobs/job.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
 import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import { plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
@@ -15,13 +16,8 @@ import type { ManifestCache } from "../vault/manifest-cache.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
 import { objectPath } from "../vault/names.ts";
 import { readSegment } from "../vault/read-manifest.ts";
-import {
-  type RestoredBlob,
-  type RestoreTarget,
-  type RestoreVault,
-  restoredEvent,
-  type SegmentMessage,
-} from "./contract.ts";
+import { restoredEvent, type SegmentMessage } from "./messages.ts";
+import type { RestoredBlob, RestoreTarget, RestoreVault } from "./restore-target.ts";
 import { isContainerRestored, isSegmentRestored, noteRestored } from "./restored-segments.ts";
 
 export interface RestoreSettings {
@@ -154,12 +150,12 @@ class SegmentWorker {
     if (wanted.length === 0) return this.#totalsIfAllThere(entries, before);
     this.#totals = totalsOf(entries.filter(({ name }) => before.get(name)?.isWhole === true));
     for (const slice of slicesOf(wanted, this.#deps.settings)) {
-      const goesOn = (): boolean => {
+      const shouldContinue = (): boolean => {
         // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
         void this.#progress.note(this.#totals, this.#pool.pressure);
         return this.#hasTime();
       };
-      const { results, gaveUp } = await this.#pool.mapWhile(slice, goesOn, (entry) => this.#copy(entry));
+      const { results, gaveUp } = await this.#pool.mapWhile(slice, shouldContinue, (entry) => this.#copy(entry));
       if (gaveUp !== undefined && this.#copied === 0) throw gaveUp;
       if (Array.from(results).some((result) => result !== "there")) return "unfinished";
       if (!(await this.#isWanted())) return "job ended";

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
-import type { JobRef } from "../jobs/contract.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { sealPath } from "../vault/names.ts";
 import { FORMAT_MINOR } from "../vault/version.ts";
 import { restoreSegment } from "./restore-segment.ts";
@@ -62,7 +62,7 @@ test("a container that exists in the target is refused before anything is writte
   const ref = await lake.requestRestore("restore", point);
   await expect(lake.beginRestore(ref)).rejects.toMatchObject({
     code: "restore/target-container-exists",
-    message: "the target account has 'raw' already",
+    message: "account 'target' already has 'raw'",
   });
   expect([...lake.target.containers.keys()]).toEqual(["raw"]);
 });

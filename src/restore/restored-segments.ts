@@ -4,7 +4,7 @@
  * all, so that what a finished segment looks through does not grow with its container.
  */
 import type { RecordTable } from "../foundation/records.ts";
-import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/contract.ts";
+import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 
 /** Segments that are looked through together: those whose row keys differ in the last two digits only. */

@@ -7,7 +7,7 @@ import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { RetentionRule } from "../policies/retention-rules.ts";
 import { decideRetention } from "./decide-retention.ts";
-import { retainedPoint } from "./read-retention.ts";
+import { retainedPoint } from "./plan-retention.ts";
 
 type Rules = readonly RetentionRule[] | undefined;
 
@@ -76,5 +76,5 @@ export async function checkNothingShortened(
 
 function untilOf(ends: readonly number[]): string {
   const last = Math.max(...ends);
-  return Number.isFinite(last) ? `until ${new Date(last).toISOString()}` : "for ever";
+  return Number.isFinite(last) ? `until ${new Date(last).toISOString()}` : "forever";
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
 import { stays } from "../../test/support/retention-oracle.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import { expiryOf, type RetentionRule } from "../policies/retention-rules.ts";
 import { decideRetention, type RetainedPoint, type RetentionTerms } from "./decide-retention.ts";
 
@@ -64,7 +65,7 @@ describe("what is uncertain stays", () => {
     ["a restore is reading it", { isPinned: true }, {}],
     ["a restore is reading it", { isPinned: true, softDeletedUntil: new Date(0) }, { protection: "stopped" }],
     ["newest recovery point of a protected instance", { sequence: 10 }, {}],
-    ["protection is stopped and the data is kept for ever", {}, { protection: "kept-for-ever" }],
+    ["protection is stopped and the data is kept forever", {}, { protection: "kept-forever" }],
     ["no retention rule has the name of its tag 'Weekly'", { tag: "Weekly" }, {}],
     ["the policy cannot be read", {}, { rules: undefined }],
     ["the retention rule 'Default' cannot be read", {}, { rules: [{ name: "Default", keep: "PT12H" }] }],
@@ -98,7 +99,7 @@ test("a deleted point stays until it can no longer be undeleted, and then goes w
   expect(decide(deleted, {}, before)).toMatchObject({ keep: true, until: softDeletedUntil });
   expect(decide(deleted, {}, softDeletedUntil)).toMatchObject({ keep: false, expiredAt: softDeletedUntil });
   const newest = { ...deleted, sequence: 10 };
-  expect(decide(newest, { protection: "kept-for-ever", rules: undefined })).toMatchObject({ keep: false });
+  expect(decide(newest, { protection: "kept-forever", rules: undefined })).toMatchObject({ keep: false });
 });
 
 test("the newest point is the newest that is not deleted", ({ expect }) => {
@@ -120,7 +121,6 @@ test("an immutable vault keeps what was promised, and what the policy in force a
   expect(decide(deleted, { isImmutable: true }, february)).toMatchObject({ keep: true, until: promisedUntil });
 });
 
-const DAY_MS = 86_400_000;
 const TAGS = ["Default", "Weekly", "Monthly", "Yearly"];
 const moment = fc.integer({ min: 0, max: 4_000 }).map((day) => new Date(Date.UTC(2020, 0, 1) + day * DAY_MS));
 
@@ -155,7 +155,7 @@ const rules = fc.array(counts, { minLength: TAGS.length, maxLength: TAGS.length 
   };
 });
 
-const protection = fc.constantFrom("protected" as const, "stopped" as const, "kept-for-ever" as const);
+const protection = fc.constantFrom("protected" as const, "stopped" as const, "kept-forever" as const);
 
 const expired = (given: readonly RetainedPoint[], said: RetentionTerms, now: Date): string[] =>
   decideRetention(given, said, now).flatMap(({ id, keep }) => (keep ? [] : [id]));
@@ -204,7 +204,7 @@ test("an oracle that counts day by day says the same", ({ expect }) => {
   expect(seen.go).toBeGreaterThan(200);
 });
 
-test("a protected instance keeps a point for ever, whatever expires", ({ expect }) => {
+test("a protected instance keeps a point forever, whatever expires", ({ expect }) => {
   fc.assert(
     fc.property(points, rules, moment, (given, drawn, now) => {
       const alive = given.map((one) => ({ ...one, softDeletedUntil: undefined }));

@@ -22,11 +22,11 @@ export interface RetentionTerms {
   /** Of the policy in force; undefined: it cannot be read. */
   readonly rules: readonly RetentionRule[] | undefined;
   /**
-   * `protected`: the newest point is kept whatever its age, also while backups are suspended. `kept-for-ever`: protection
+   * `protected`: the newest point is kept whatever its age, also while backups are suspended. `kept-forever`: protection
    * was stopped, and all points are kept until someone says otherwise. `stopped`: nothing but rules and promises counts, as
    * for the question how long they keep a point.
    */
-  readonly protection: "protected" | "stopped" | "kept-for-ever";
+  readonly protection: "protected" | "stopped" | "kept-forever";
   /** The vault lets no life be shortened. */
   readonly isImmutable: boolean;
 }
@@ -43,7 +43,7 @@ export type RetentionDecision =
   | { readonly id: string; readonly keep: false; readonly because: string; readonly expiredAt: Date };
 
 /**
- * Decides, for every recovery point of one backup instance, whether it stays.
+ * Decides, forevery recovery point of one backup instance, whether it stays.
  *
  * Points live as long as the policy in force says, so a longer rule lengthens the lives of those that are there, and a
  * shorter one shortens them; in an immutable vault the longer of that and of what was promised counts. Whatever is
@@ -65,8 +65,8 @@ export function decideRetention(
     const { id } = point;
     if (point.isPinned === true) return { id, keep: true, because: "a restore is reading it" };
     if (point.softDeletedUntil === undefined) {
-      if (terms.protection === "kept-for-ever") {
-        return { id, keep: true, because: "protection is stopped and the data is kept for ever" };
+      if (terms.protection === "kept-forever") {
+        return { id, keep: true, because: "protection is stopped and the data is kept forever" };
       }
       if (terms.protection === "protected" && point.sequence === newest) {
         return { id, keep: true, because: "newest recovery point of a protected instance" };

@@ -7,24 +7,21 @@ import { listRecords, type RecordTable, updateRecord } from "../foundation/recor
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { ProtectionFiles } from "../instances/protection-files.ts";
 import { ALL_SCHEDULES, type Schedule, scheduleRow } from "../instances/schedules.ts";
-import type { Job, JobRef } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { isPinned } from "../jobs/pins.ts";
 import type { PurgeEnd, PurgeInput, PurgePosition } from "../purge/activities.ts";
-import {
-  finishPurges,
-  listPurges,
-  type PurgeCounts,
-  type PurgeDeps,
-  purgeRecoveryPoint,
-} from "../purge/purge-recovery-point.ts";
-import { MOST_REMOVED, type Removal, type SweepableVault } from "../vault/contract.ts";
+import { type PurgeDeps, purgeRecoveryPoint, resumePurges } from "../purge/purge-recovery-point.ts";
+import type { PurgeCounts } from "../purge/removal-batches.ts";
+import { listJournals } from "../vault/list-journals.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
-import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
+import { type PlanRetentionDeps, planRetention } from "./plan-retention.ts";
 
-export interface RetentionDeps extends ReadRetentionDeps {
+export interface RetentionDeps extends PlanRetentionDeps {
   readonly instances: RecordTable<BackupInstance>;
   readonly schedules: RecordTable<Schedule>;
   readonly attempts: RecordTable<Attempt>;
@@ -56,7 +53,7 @@ export async function finishPurgesActivity(deps: RetentionDeps, input: PurgeInpu
   const job = await openJob(deps, input);
   if (job === undefined) return DONE;
   const vault = await fencedVault(deps, job);
-  const progress = await finishPurges(
+  const progress = await resumePurges(
     purgeDeps(deps, job.instance, vault, deadline(deps.clock, deps.settings.budgetMs)),
     input.from,
   );
@@ -81,30 +78,27 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
   const hasTime = deadline(deps.clock, deps.settings.budgetMs);
   const purging = purgeDeps(deps, instance.id, vault, hasTime);
   // A point that the execution before had no time for has no seal any more: nothing decides about it again.
-  if ((await listPurges(vault)).length > 0) {
-    const rest = await finishPurges(purging, input.from);
+  if ((await listJournals(vault)).length > 0) {
+    const rest = await resumePurges(purging, input.from);
     await count(deps, input, rest, rest.state);
     if (rest.state === "stopped") return endOf(rest.from);
   }
-  const decided = await readRetention(deps, instance, job.vault);
-  for (const { point, decision, hasRow } of decided) {
+  const plan = await planRetention(deps, instance, job.vault);
+  for (const point of plan.missingRows) {
     // Inserted, because whoever has made the point may be about to write more of it.
-    if (!decision.keep || hasRow) continue;
     await deps.recoveryPoints.insert(instance.id, point.id, point);
     if (!hasTime()) return endOf(undefined);
   }
-  const expired = decided.filter(({ decision }) => !decision.keep);
-  let kept = decided.length;
-  for (const [i, { point }] of expired.entries()) {
+  let left = plan.points.length;
+  for (const [i, point] of plan.expired.entries()) {
     // Each execution purges something, or it might never end.
     if ((i > 0 && !hasTime()) || !(await isWanted(deps, input))) return endOf(undefined);
     const progress = await purgeRecoveryPoint(purging, point.id);
     await count(deps, input, progress, progress.state);
     if (progress.state === "stopped") return endOf(progress.from);
-    if (progress.state === "done") kept -= 1;
+    if (progress.state === "done") left -= 1;
   }
-  const end = goesAt(instance);
-  if (kept > 0 || end === undefined || end > deps.clock()) return DONE;
+  if (left > 0 || !plan.removesInstance) return DONE;
   return (await removeInstance({ ...deps, vault: () => vault }, job, instance, hasTime)) ? DONE : endOf(undefined);
 }
 
@@ -164,7 +158,7 @@ function purgeDeps(deps: RetentionDeps, instance: string, vault: SweepableVault,
 async function count(
   deps: Pick<RetentionDeps, "jobs">,
   ref: JobRef,
-  { objects, objectBytes, segments, undecided, changed }: PurgeCounts,
+  { objects, objectBytes, segments, deleteRequests, undecided, changed }: PurgeCounts,
   state: "done" | "stopped" | "put-off" | "pinned",
 ): Promise<void> {
   const come = {
@@ -174,6 +168,7 @@ async function count(
     objectsRemoved: objects,
     bytesRemoved: objectBytes,
     segmentsRemoved: segments,
+    deleteRequests,
     undecided,
     filesChanged: changed,
   };
@@ -203,7 +198,7 @@ async function removeInstance(
     const files: Removal[] = [];
     for await (const { path, etag } of vault.list(prefix)) {
       files.push({ path, etag });
-      if (files.length < MOST_REMOVED) continue;
+      if (files.length < MAX_REMOVALS) continue;
       await vault.remove(files.splice(0));
       if (!hasTime()) return false;
     }

@@ -4,19 +4,21 @@ import { crashPoints } from "../../test/support/crash-points.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
-import type { Alert } from "../alerts/contract.ts";
+import type { Alert } from "../alerts/alert.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
 import { purgeRecoveryPoint } from "../purge/purge-recovery-point.ts";
 import { beginRestoreActivity } from "../restore/begin-restore.ts";
+import { ManifestCache } from "../vault/manifest-cache.ts";
 import { purgePath, sealPath } from "../vault/names.ts";
+import { planRetention } from "./plan-retention.ts";
+import { previewRetention } from "./preview-retention.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "./purge-expired.ts";
-import { readRetention } from "./read-retention.ts";
 import { retentionOrchestration } from "./retention-orchestration.ts";
 import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
 
-const DAY_MS = 86_400_000;
 const INSTANCE = "1".repeat(32);
 const VAULT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v";
 
@@ -78,6 +80,38 @@ test("what has expired goes, what has not stays, and the rows follow", async ({ 
   }
 });
 
+test("a dry run counts for each point just what its purge then removes", async ({ expect }) => {
+  const { lake, points } = await lakeOf(10);
+  // A day without a change, and one on which something was removed.
+  lake.source.container("raw").delete("same");
+  points.push(await lake.backup("removed"));
+  lake.pass(3 * DAY_MS);
+  const instance = (await lake.instances.get(VAULT, "lake"))?.value;
+  if (instance === undefined) throw new Error("no instance");
+  const plan = await planRetention(lake.deps, instance, VAULT);
+  const before = new Set(lake.vault.files.keys());
+  const deps = { instance: instance.id, vault: lake.vault, manifests: new ManifestCache() };
+  const previews = await previewRetention(deps, plan, () => true);
+  expect(new Set(lake.vault.files.keys())).toEqual(before);
+  expect([...previews.keys()]).toEqual(plan.expired.map(({ id }) => id));
+  const counted = [...previews.values()].map((preview) => {
+    if (!("objects" in preview)) throw new Error(preview.problem);
+    return preview;
+  });
+  const sum = (of: "objects" | "objectBytes" | "segments" | "deleteRequests"): number =>
+    counted.reduce((total, preview) => total + preview[of], 0);
+  expect(counted.length).toBeGreaterThan(5);
+  expect(await lake.retain("one")).toBe("Completed");
+  expect((await lake.job("one")).counts).toMatchObject({
+    recoveryPointsPurged: counted.length,
+    objectsRemoved: sum("objects"),
+    bytesRemoved: sum("objectBytes"),
+    segmentsRemoved: sum("segments"),
+    deleteRequests: sum("deleteRequests"),
+  });
+  expect(sum("objectBytes")).toBeGreaterThan(0);
+});
+
 test("the newest point stays when all have expired, and all stay when protection is stopped", async ({ expect }) => {
   const { lake, points } = await lakeOf(5);
   lake.pass(100 * DAY_MS);
@@ -96,8 +130,9 @@ test("to decide changes nothing; a retention writes the row that a sealed point 
   await lake.recoveryPoints.remove(INSTANCE, lost);
   const instance = (await lake.instances.get(VAULT, "lake"))?.value;
   if (row === undefined || instance === undefined) throw new Error("no point, or no instance");
-  const decided = await readRetention(lake.deps, instance, VAULT);
-  expect(decided.map(({ point }) => point.id)).toEqual(points);
+  const decided = await planRetention(lake.deps, instance, VAULT);
+  expect(decided.points.map(({ point }) => point.id)).toEqual(points);
+  expect(decided.missingRows.map(({ id }) => id)).toEqual([lost]);
   expect(await lake.recoveryPoints.get(INSTANCE, lost)).toBeUndefined();
   await lake.retain("one");
   const { totals, ...told } = row;
@@ -451,12 +486,12 @@ describe("the orchestration", () => {
 });
 
 describe("when it is due", () => {
-  const CALM: RetentionFacts = { expired: 0, begun: 0, goes: false, busyWith: undefined, earlier: [] };
+  const CALM: RetentionFacts = { expired: 0, begun: 0, removesInstance: false, busyWith: undefined, earlier: [] };
   test.for([
     ["nothing has expired", {}, false, "nothing has expired"],
     ["a point has expired", { expired: 2 }, true, "2 recovery points have expired"],
     ["a purge was begun", { begun: 1 }, true, "1 purges were begun and not ended"],
-    ["the instance goes", { goes: true }, true, "the instance was deleted and its time is over"],
+    ["the instance goes", { removesInstance: true }, true, "the instance was deleted and its time is over"],
     ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
     ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
     ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is at work"],

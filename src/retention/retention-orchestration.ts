@@ -1,8 +1,9 @@
 import { sweepToItsEnd } from "../debris/sweep-activity.ts";
 import { toFailure } from "../foundation/errors.ts";
 import type { Durable, Flow } from "../foundation/flow.ts";
-import type { JobRef, JobStatus } from "../jobs/contract.ts";
 import { endJob } from "../jobs/end-job.ts";
+import type { JobStatus } from "../jobs/job.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { finishPurges, toItsEnd } from "../purge/activities.ts";
 import { purgeExpired } from "./activities.ts";
 

@@ -5,12 +5,12 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import { jobFor } from "../instances/job-for.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import { type Started, type StartedFor, startForInstances } from "../instances/start-for-instances.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
-import { listPurges } from "../purge/purge-recovery-point.ts";
-import type { SweepableVault } from "../vault/contract.ts";
-import { goesAt, type ReadRetentionDeps, readRetention } from "./read-retention.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
+import { listJournals } from "../vault/list-journals.ts";
+import type { SweepableVault } from "../vault/vault-files.ts";
+import { type PlanRetentionDeps, planRetention } from "./plan-retention.ts";
 
-export interface StartDueRetentionDeps extends ReadRetentionDeps {
+export interface StartDueRetentionDeps extends PlanRetentionDeps {
   readonly schedules: RecordTable<Schedule>;
   readonly instances: RecordTable<BackupInstance>;
   readonly vault: (instanceId: string) => SweepableVault;
@@ -22,7 +22,7 @@ export interface StartDueRetentionDeps extends ReadRetentionDeps {
 }
 
 /** How many jobs a day try to purge an instance: others may have been cancelled, or have failed. */
-const MOST_A_DAY = 4;
+const MAX_ATTEMPTS_PER_DAY = 4;
 
 /** What is known of an instance when it is asked whether something is to be purged. */
 export interface RetentionFacts {
@@ -31,7 +31,7 @@ export interface RetentionFacts {
   /** Purges that were begun and not ended. */
   readonly begun: number;
   /** It was deleted, and its time is over. */
-  readonly goes: boolean;
+  readonly removesInstance: boolean;
   /** The job that holds the instance's lock. */
   readonly busyWith: string | undefined;
   /** The day's jobs before, in their order. */
@@ -43,17 +43,23 @@ export type RetentionStart =
   | { readonly start: false; readonly because: string };
 
 /** Decides whether an instance's retention is to start now: once a day, again when it came to no good end. */
-export function decideDueRetention({ expired, begun, goes, busyWith, earlier }: RetentionFacts): RetentionStart {
+export function decideDueRetention({
+  expired,
+  begun,
+  removesInstance,
+  busyWith,
+  earlier,
+}: RetentionFacts): RetentionStart {
   const wait = (because: string): RetentionStart => ({ start: false, because });
   const reasons = [
     ...(begun > 0 ? [`${begun} purges were begun and not ended`] : []),
     ...(expired > 0 ? [`${expired} recovery points have expired`] : []),
-    ...(goes ? ["the instance was deleted and its time is over"] : []),
+    ...(removesInstance ? ["the instance was deleted and its time is over"] : []),
   ];
   if (reasons.length === 0) return wait("nothing has expired");
   if (earlier.some(isOpen)) return wait("its retention is at work");
   if (earlier.some(({ status }) => status === "Completed")) return wait("its retention has run today");
-  if (earlier.length >= MOST_A_DAY) return wait(`its retention has failed ${earlier.length} times today`);
+  if (earlier.length >= MAX_ATTEMPTS_PER_DAY) return wait(`its retention has failed ${earlier.length} times today`);
   if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
   return { start: true, attempt: earlier.length + 1, because: reasons.join(", ") };
 }
@@ -76,12 +82,11 @@ export async function startDueRetention(deps: StartDueRetentionDeps): Promise<St
 async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstance, vault: string): Promise<Started> {
   const now = deps.clock();
   const day = now.toISOString().slice(0, 10);
-  const decided = await readRetention(deps, instance, vault);
-  const end = goesAt(instance);
+  const plan = await planRetention(deps, instance, vault);
   const decision = decideDueRetention({
-    expired: decided.filter(({ decision: { keep } }) => !keep).length,
-    begun: (await listPurges(deps.vault(instance.id))).length,
-    goes: end !== undefined && end <= now,
+    expired: plan.expired.length,
+    begun: (await listJournals(deps.vault(instance.id))).length,
+    removesInstance: plan.removesInstance,
     busyWith: await deps.busyWith(vault, instance.id),
     earlier: await jobsOf(deps, vault, instance.id, day),
   });
@@ -95,7 +100,7 @@ async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstanc
 
 async function jobsOf(deps: StartDueRetentionDeps, vault: string, instanceId: string, day: string): Promise<Job[]> {
   const jobs: Job[] = [];
-  for (let attempt = 1; attempt <= MOST_A_DAY; attempt++) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS_PER_DAY; attempt++) {
     const job = (await deps.jobs.get(vault, retentionJobId(instanceId, day, attempt)))?.value;
     if (job === undefined) break;
     jobs.push(job);

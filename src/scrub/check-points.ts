@@ -19,7 +19,6 @@ import { readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import { type Compared, compareObjects, type WantedObject } from "./compare-objects.ts";
-import type { PointPosition, ScrubSettings, ScrubVault } from "./contract.ts";
 import { markDamage } from "./damage-runs.ts";
 import { findRunEnds } from "./find-run-ends.ts";
 import {
@@ -32,6 +31,9 @@ import {
   unlessGone,
 } from "./read-points.ts";
 import type { Round } from "./round.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { PointPosition } from "./scrub-state.ts";
+import type { ScrubVault } from "./scrub-vault.ts";
 
 export interface CheckDeps {
   readonly vault: ScrubVault;
@@ -42,7 +44,7 @@ export interface CheckDeps {
   /** What the round had re-read when this step of it began. */
   readonly rereadBytesBefore: number;
   /** Asked after each slice of objects, and each file that was read. */
-  readonly goesOn: () => Promise<boolean>;
+  readonly shouldContinue: () => Promise<boolean>;
   readonly hasTime: () => boolean;
 }
 
@@ -77,7 +79,7 @@ export async function checkPoints(deps: CheckDeps, round: Round, { points, unpla
     }
     const next = points[at + 1];
     round.moveTo(next === undefined ? startOf({ sequence: point.sequence + 1, id: "" }) : startOf(next));
-    if (!(await deps.goesOn())) return false;
+    if (!(await deps.shouldContinue())) return false;
   }
   // Points that were sealed since the round began are for the next; damage that is known is not kept from them.
   for (const point of points.filter(({ sequence }) => sequence > upTo)) {
@@ -144,7 +146,7 @@ class PointCheck {
       const outcome = await this.#container(seal, container);
       if (outcome !== "done") return outcome;
       this.#round.moveTo({ ...this.#position(), container: container + 1, segment: 0, after: "" });
-      if (!(await this.#deps.goesOn())) return "stopped";
+      if (!(await this.#deps.shouldContinue())) return "stopped";
     }
     return "done";
   }
@@ -185,7 +187,7 @@ class PointCheck {
       const outcome = await this.#segment(index, ref, base, new Date(seal.sealedAt));
       if (outcome !== "done") return outcome;
       this.#round.moveTo({ ...this.#position(), segment: segment + 1, after: "" });
-      if (!(await this.#deps.goesOn())) return "stopped";
+      if (!(await this.#deps.shouldContinue())) return "stopped";
     }
     return "done";
   }
@@ -230,7 +232,7 @@ class PointCheck {
       if (last !== undefined) this.#round.moveTo({ ...this.#position(), after: last.path });
       rest = rest.slice(compared.objects);
       if (compared.objects < slice.objects.length) return "stopped";
-      if (!(await this.#deps.goesOn())) return "stopped";
+      if (!(await this.#deps.shouldContinue())) return "stopped";
     }
     this.#round.count({ segments: 1 });
     return "done";

@@ -13,7 +13,7 @@ import {
   LATE_WRITE_MS,
   type WantedObject,
 } from "./compare-objects.ts";
-import type { StoredFile } from "./contract.ts";
+import type { StoredFile } from "./scrub-vault.ts";
 
 const file = (changes: Partial<StoredFile> = {}): StoredFile => ({
   path: "data/raw/a/e.1",

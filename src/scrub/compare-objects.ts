@@ -7,8 +7,10 @@
 import { createHash } from "node:crypto";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Entry } from "../vault/entry.ts";
-import type { FindingKind, ScrubSettings, ScrubVault, StoredFile } from "./contract.ts";
 import { shareOf } from "./decide-due-scrub.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { FindingKind } from "./scrub-state.ts";
+import type { ScrubVault, StoredFile } from "./scrub-vault.ts";
 
 /** An entry and the path of its object. */
 export interface WantedObject {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { test } from "vitest";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
-import type { DamageRun } from "./contract.ts";
 import { addDamage, damageFrom, damageOf, markDamage } from "./damage-runs.ts";
+import type { DamageRun } from "./scrub-state.ts";
 
 const kinds = ["missing", "altered", "manifests"] as const;
 

@@ -4,7 +4,7 @@
  * is enough to remember up to which number it is needed: the damage of a point is all that is needed up to it or beyond.
  */
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
-import type { DamageRun } from "./contract.ts";
+import type { DamageRun } from "./scrub-state.ts";
 
 export type Damage = Omit<NonNullable<RecoveryPoint["damage"]>, "foundAt">;
 export type DamageKind = keyof Damage;

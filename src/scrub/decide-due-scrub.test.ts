@@ -1,7 +1,7 @@
 import { test } from "vitest";
+import { DAY_MS } from "../foundation/durations.ts";
 import { decideDueScrub, shareOf } from "./decide-due-scrub.ts";
 
-const DAY_MS = 86_400_000;
 const SETTINGS = { everyDays: 30 };
 const day = (number: number): Date => new Date(Date.UTC(2026, 0, 1) + number * DAY_MS);
 const INSTANCE = { id: "1".repeat(32), createdAt: day(0).toISOString() };

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { ScrubSettings, ScrubState } from "./contract.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "../foundation/durations.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { ScrubState } from "./scrub-state.ts";
 
 export interface DueScrub {
   readonly isDue: boolean;
@@ -17,7 +17,7 @@ export interface DueScrub {
  * taken up, so that one that fails each time does not fail all day.
  *
  * The first rounds of instances are spread over that time by their ids, so that those that were protected together are not
- * scrubbed together for ever.
+ * scrubbed together forever.
  *
  * @param instance - that has no scrub job under way
  * @param state - of its last round; undefined: there was none

@@ -4,7 +4,8 @@
  * when the oldest sealed point with a number of at least b has it, because a version lives in an unbroken run of points
  * that begins there. An object that is younger than all points may be needed by the next one. Whatever cannot be told stays.
  */
-import type { VaultFiles } from "../vault/contract.ts";
+
+import { countBefore } from "../foundation/binary-search.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
@@ -13,6 +14,7 @@ import { indexPath, objectPath, objectPrefixes, parseObjectPath } from "../vault
 import { readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 import { unlessDamaged, unlessGone } from "./read-points.ts";
 
 /** A sealed point whose seal was read and is right. */
@@ -33,15 +35,15 @@ export interface DebrisDeps {
 }
 
 /** `needed`: by a point, or perhaps by the next one. `undecided`: what would tell it cannot be read. */
-export type Verdict = "needed" | "debris" | "undecided" | "not-understood";
+export type DebrisDecision = "needed" | "debris" | "undecided" | "not-understood";
 
 /**
  * Segments that are read for one batch at most. They are a minute's work; a batch for which more are needed is cut short.
  */
-const MOST_SEGMENTS = 500;
+const MAX_SEGMENTS = 500;
 
 /** Segments of one point that are read to find objects with hashed names, of which no path tells the name. */
-const MOST_HASHED_SEGMENTS = 2_000;
+const MAX_HASHED_SEGMENTS = 2_000;
 
 /**
  * Decides about the first files of a batch.
@@ -51,7 +53,7 @@ const MOST_HASHED_SEGMENTS = 2_000;
  * @param paths - of one prefix of `CONTENT_PREFIXES`, ascending
  * @returns a verdict for each of the first paths; at least one
  */
-export async function decideFiles(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
+export async function decideFiles(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const [prefix] = (paths[0] ?? "").split("/");
   switch (prefix) {
     case "data":
@@ -74,8 +76,8 @@ interface Claim {
   readonly birth: number;
 }
 
-async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
-  const verdicts = new Map<string, Verdict>();
+async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
+  const verdicts = new Map<string, DebrisDecision>();
   /** What is asked of one segment; points share segments, so one reading serves them all. */
   const asked = new Map<string, Place & { readonly claims: Claim[] }>();
   for (const path of paths) {
@@ -85,7 +87,7 @@ async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promis
       continue;
     }
     const one = asked.get(place.ref.path) ?? { ...place, claims: [] };
-    if (one.claims.length === 0 && asked.size === MOST_SEGMENTS) break;
+    if (one.claims.length === 0 && asked.size === MAX_SEGMENTS) break;
     asked.set(place.ref.path, one);
     one.claims.push({ path, ...place.object });
     // Until its segment was read.
@@ -123,7 +125,7 @@ interface Place {
 async function placeOf(
   deps: DebrisDeps,
   path: string,
-): Promise<(Place & { readonly object: Omit<Claim, "path"> }) | Verdict> {
+): Promise<(Place & { readonly object: Omit<Claim, "path"> }) | DebrisDecision> {
   const container = path.split("/")[1] ?? "";
   const object = parseOwnPath(container, path);
   if (object === undefined) return "not-understood";
@@ -134,7 +136,7 @@ async function placeOf(
   if (index === "not-held") return "debris";
   const { order, segments } = index;
   const compare = nameComparator(order);
-  const ref = segments[countUpTo(segments, ({ first }) => compare(first, object.name) <= 0) - 1];
+  const ref = segments[countBefore(segments, ({ first }) => compare(first, object.name) <= 0) - 1];
   return ref === undefined || compare(object.name, ref.last) > 0 ? "debris" : { object, ref, order };
 }
 
@@ -165,8 +167,8 @@ const HASHED = /^data~\/([^/]+)\/[0-9a-f]{64}\/[^/]+\.([1-9]\d*)$/;
  * The path of an object with a hashed name does not tell the name, so all such paths that its point could have are made.
  * The point is the first to have it, so only segments that the point before does not name can.
  */
-async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
-  const verdicts = new Map<string, Verdict>();
+async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
+  const verdicts = new Map<string, DebrisDecision>();
   const asked = new Map<string, { readonly point: SurePoint; readonly container: string; readonly paths: string[] }>();
   for (const path of paths) {
     const [, container, birth] = HASHED.exec(path) ?? [];
@@ -203,7 +205,7 @@ async function hashedPathsOf(
   const earlier = before && (await indexOf(deps, before, container));
   const known = new Set(typeof earlier === "object" ? earlier.segments.map(({ path }) => path) : []);
   const own = index.segments.filter(({ path }) => !known.has(path));
-  if (own.length > MOST_HASHED_SEGMENTS) return undefined;
+  if (own.length > MAX_HASHED_SEGMENTS) return undefined;
   const { hashed } = objectPrefixes(container);
   for (const segment of own) {
     for (const { name, etag, birth } of await readSegment(deps.vault, segment)) {
@@ -220,8 +222,8 @@ const MANIFEST = /^manifests\/([^/]+)\/([^/]+)\/[^/]+$/;
  * A file below `manifests/` is needed while any seal or index names it; segments are named by later points too. The points
  * that wrote the files are asked first, then the others, newest first, until every file was named or all were asked.
  */
-async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
-  const verdicts = new Map<string, Verdict>();
+async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
+  const verdicts = new Map<string, DebrisDecision>();
   /** Paths that nobody has named so far, by container. */
   const open = new Map<string, Set<string>>();
   const writers = new Set<string>();
@@ -251,7 +253,7 @@ async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Prom
 
 const MARKER = /^markers\/([^/]+)\/[^/]+$/;
 
-async function decideMarkers({ points }: DebrisDeps, paths: readonly string[]): Promise<Map<string, Verdict>> {
+async function decideMarkers({ points }: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const jobs = new Set(points.map(({ job }) => job));
   return new Map(
     paths.map((path) => {
@@ -262,18 +264,5 @@ async function decideMarkers({ points }: DebrisDeps, paths: readonly string[]): 
 }
 
 function oldestFrom(points: readonly SurePoint[], birth: number): SurePoint | undefined {
-  return points[countUpTo(points, ({ sequence }) => sequence < birth)];
-}
-
-/** @param isUpTo - true for the first ones, false for all others */
-function countUpTo<T>(ascending: readonly T[], isUpTo: (one: T) => boolean): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const one = ascending[middle];
-    if (one !== undefined && isUpTo(one)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return points[countBefore(points, ({ sequence }) => sequence < birth)];
 }

@@ -6,11 +6,13 @@
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
-import type { VaultFiles } from "../vault/contract.ts";
+import { listJournals } from "../vault/list-journals.ts";
+import { listReadableSeals } from "../vault/list-seals.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
-import { indexPath, PURGES_PREFIX, recoveryPointOfSeal, SEALS_PREFIX } from "../vault/names.ts";
+import { indexPath } from "../vault/names.ts";
 import { readIndex, readSeal } from "../vault/read-manifest.ts";
-import { SEQUENCE_METADATA, type Seal } from "../vault/seal.ts";
+import type { Seal } from "../vault/seal.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
 
 type Files = Pick<VaultFiles, "read" | "list">;
 
@@ -47,7 +49,7 @@ export async function findPoints(
 
   const points: FoundPoint[] = [];
   const unplaced: string[] = [];
-  for (const { id, sequence } of await listSealedIds(vault)) {
+  for (const { id, sequence } of await listReadableSeals(vault)) {
     const row = rows.get(id);
     rows.delete(id);
     const number = sequence ?? row?.sequence;
@@ -55,9 +57,9 @@ export async function findPoints(
     else points.push({ id, sequence: number, isSealed: true, row });
   }
   if (rows.size > 0) {
-    const purged = new Set((await listJournals(vault)).map((path) => path.slice(PURGES_PREFIX.length)));
+    const purged = new Set((await listJournals(vault)).map(({ recoveryPoint }) => recoveryPoint));
     for (const [id, row] of rows) {
-      if (purged.has(`${id}.json`) || (await recoveryPoints.get(instanceId, id)) === undefined) continue;
+      if (purged.has(id) || (await recoveryPoints.get(instanceId, id)) === undefined) continue;
       points.push({ id, sequence: row.sequence, isSealed: false, row });
     }
   }
@@ -66,37 +68,6 @@ export async function findPoints(
 
 export function byNumber(a: Pick<FoundPoint, "id" | "sequence">, b: Pick<FoundPoint, "id" | "sequence">): number {
   return a.sequence - b.sequence || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-}
-
-interface SealedId {
-  readonly id: string;
-  /** Absent when neither the metadata nor the seal tells it. */
-  readonly sequence: number | undefined;
-}
-
-/** The same as `listSeals`, but a damaged seal does not hide the others. */
-export async function listSealedIds(vault: Files): Promise<SealedId[]> {
-  const found: SealedId[] = [];
-  for await (const { path, metadata } of vault.list(SEALS_PREFIX)) {
-    const id = recoveryPointOfSeal(path);
-    if (id === undefined) continue;
-    const noted = metadata[SEQUENCE_METADATA];
-    const sequence = noted === undefined ? await readSequence(vault, id) : Number(noted);
-    found.push({ id, sequence: Number.isSafeInteger(sequence) && Number(sequence) > 0 ? sequence : undefined });
-  }
-  return found;
-}
-
-/** For a seal whose metadata was lost, as when a vault was copied by a tool that drops it. */
-async function readSequence(vault: Files, id: string): Promise<number | undefined> {
-  return (await unlessGone(() => unlessDamaged(() => readSeal(vault, id))))?.sequence;
-}
-
-/** Whatever lies there counts: when in doubt a purge is under way. */
-export async function listJournals(vault: Pick<VaultFiles, "list">): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { path } of vault.list(PURGES_PREFIX)) found.push(path);
-  return found;
 }
 
 /** What the row of a point repeats of its seal, which itself stands in no file with a hash. */

@@ -1,9 +1,9 @@
-import { MOST_ALERT_NAMES } from "../alerts/contract.ts";
-import type { FilePosition, FindingKind, PointPosition, ScrubCounts, ScrubState } from "./contract.ts";
+import { MAX_ALERT_NAMES } from "../alerts/alert.ts";
 import { addDamage, type Damage, damageFrom, damageOf } from "./damage-runs.ts";
+import type { FilePosition, FindingKind, PointPosition, ScrubCounts, ScrubState } from "./scrub-state.ts";
 
 /** Keeps the row of a round small, whatever the paths are. */
-const LONGEST_NAME = 300;
+const MAX_NAME_LENGTH = 300;
 
 /** A round in memory, between the reading of its row and the writing. */
 export class Round {
@@ -44,7 +44,7 @@ export class Round {
     const { first, damage } = this.#state;
     this.count({ [kind]: 1 });
     const names = first[kind];
-    if (names.length < MOST_ALERT_NAMES) {
+    if (names.length < MAX_ALERT_NAMES) {
       this.#state = { ...this.#state, first: { ...first, [kind]: [...names, shortened(name)] } };
     }
     if (until === undefined || kind === "unconfirmed") return;
@@ -72,5 +72,5 @@ export class Round {
 }
 
 function shortened(name: string): string {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME).toWellFormed()}…`;
+  return name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH).toWellFormed()}…`;
 }

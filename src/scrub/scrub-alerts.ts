@@ -1,6 +1,6 @@
-import type { Condition } from "../alerts/contract.ts";
-import type { Job } from "../jobs/contract.ts";
-import type { FindingKind, ScrubState } from "./contract.ts";
+import type { Condition } from "../alerts/alert.ts";
+import type { Job } from "../jobs/job.ts";
+import type { FindingKind, ScrubState } from "./scrub-state.ts";
 
 interface AlertOf extends Pick<Condition, "kind" | "severity"> {
   readonly says: (count: number) => string;

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { runFlow } from "../../test/support/run-flow.ts";
 import { VaultError } from "../foundation/errors.ts";
-import { MOST_SCRUB_STEPS, scrubOrchestration } from "./scrub-orchestration.ts";
+import { MAX_SCRUB_STEPS, scrubOrchestration } from "./scrub-orchestration.ts";
 
 const JOB = { vault: "vault", job: "scrub" };
 
@@ -34,7 +34,7 @@ test("a round that is longer than a history may be is left to the next job", asy
     activities(() => ({ isDone: false })),
   );
   expect(run.outcome).toEqual({ ok: true, value: "Completed" });
-  expect(run.steps).toHaveLength(MOST_SCRUB_STEPS + 1);
+  expect(run.steps).toHaveLength(MAX_SCRUB_STEPS + 1);
 });
 
 test("a lasting failure ends the job with its reason", async ({ expect }) => {

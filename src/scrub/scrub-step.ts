@@ -1,25 +1,21 @@
-import { type Alert, raiseAlert, resolveAlerts } from "../alerts/contract.ts";
+import { type Alert, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
-import { isOpen, type Job, type JobRef } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import { type InstanceLock, releaseLock } from "../jobs/job-lock.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { isStillWanted } from "../jobs/job-under-way.ts";
 import { checkPoints } from "./check-points.ts";
-import {
-  FINDING_KINDS,
-  NOTHING_COUNTED,
-  SCRUB_ROW,
-  type ScrubSettings,
-  type ScrubState,
-  type ScrubVault,
-} from "./contract.ts";
 import { type FoundPoints, findPoints } from "./read-points.ts";
 import { Round } from "./round.ts";
 import { SCRUB_ALERTS, scrubAlert } from "./scrub-alerts.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import { FINDING_KINDS, NO_SCRUB_COUNTS, SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
+import type { ScrubVault } from "./scrub-vault.ts";
 import { sweepVault } from "./sweep-vault.ts";
 
 export interface ScrubDeps {
@@ -93,7 +89,7 @@ function takeUp(before: ScrubState | undefined, job: string, { points }: FoundPo
     startedAt: now.toISOString(),
     upTo: points.at(-1)?.sequence ?? 0,
     position: { phase: "points", sequence: 0, point: "", container: 0, segment: 0, after: "" },
-    counts: NOTHING_COUNTED,
+    counts: NO_SCRUB_COUNTS,
     damage: [],
     hasUnreadSegments: false,
     first: { missing: [], altered: [], manifests: [], unconfirmed: [] },
@@ -105,7 +101,7 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
   const { clock, scrubSettings: settings } = deps;
   const startedAt = clock();
   const hasTime = deadline(clock, settings.budgetMs, startedAt);
-  const goesOn = async (): Promise<boolean> =>
+  const shouldContinue = async (): Promise<boolean> =>
     hasTime() && (await isStillWanted(deps.jobs, { vault: job.vault, job: job.id }));
   if (round.state.position.phase === "points") {
     const checked = await checkPoints(
@@ -116,18 +112,18 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
         settings,
         now: startedAt,
         rereadBytesBefore: round.state.counts.rereadBytes,
-        goesOn,
+        shouldContinue,
         hasTime,
       },
       round,
       found,
     );
-    if (!checked || !(await goesOn())) return false;
+    if (!checked || !(await shouldContinue())) return false;
   }
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
   // An instance that is gone has nothing that is kept, and what it has left is not for a scrub to remove.
   const isImmutable = instance === undefined || (await deps.isImmutable(instance));
-  return sweepVault({ ...deps, vault, job, isImmutable, settings, goesOn }, round, found);
+  return sweepVault({ ...deps, vault, job, isImmutable, settings, shouldContinue }, round, found);
 }
 
 /** Alerts go before the row, so that none is lost: whoever goes on from the row looks for nothing a second time. */

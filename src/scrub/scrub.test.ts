@@ -6,18 +6,18 @@ import { MemoryRecords } from "../../test/support/memory-records.ts";
 import { MemoryScrubVault } from "../../test/support/scrub-vault.ts";
 import { emptyEstate, INSTANCE, ScrubWorld } from "../../test/support/scrub-world.ts";
 import { entry } from "../../test/support/written-points.ts";
-import type { JobRef } from "../jobs/contract.ts";
+import { DAY_MS } from "../foundation/durations.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
 import { purgeRecoveryPoint } from "../purge/purge-recovery-point.ts";
-import type { Removal, VaultFile } from "../vault/contract.ts";
 import type { Entry } from "../vault/entry.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { indexPath, objectPath, purgePath, sealPath } from "../vault/names.ts";
-import type { StoredFile } from "./contract.ts";
+import type { Removal, VaultFile } from "../vault/vault-files.ts";
 import { scrubStepActivity } from "./scrub-step.ts";
+import type { StoredFile } from "./scrub-vault.ts";
 
 const LONG = "long".repeat(300);
-const DAY_MS = 86_400_000;
 
 /** An entry with the MD5 of its object, whose content is its ETag. */
 function blob(name: string, etag: string, birth: number): Entry {

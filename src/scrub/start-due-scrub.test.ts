@@ -1,12 +1,13 @@
 import { test } from "vitest";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import type { Job } from "../jobs/contract.ts";
-import { NOTHING_COUNTED, SCRUB_ROW, SCRUB_SETTINGS, type ScrubState } from "./contract.ts";
+import { DAY_MS } from "../foundation/durations.ts";
+import type { Job } from "../jobs/job.ts";
+import { SCRUB_SETTINGS } from "./scrub-settings.ts";
+import { NO_SCRUB_COUNTS, SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
 import { type StartDueScrubDeps, startDueScrubs } from "./start-due-scrub.ts";
 
 const INSTANCE = "1".repeat(32);
-const DAY_MS = 86_400_000;
 
 const STATE: ScrubState = {
   round: 1,
@@ -16,7 +17,7 @@ const STATE: ScrubState = {
   endedAt: "2026-01-01T01:00:00.000Z",
   upTo: 1,
   position: { phase: "files", after: "" },
-  counts: NOTHING_COUNTED,
+  counts: NO_SCRUB_COUNTS,
   damage: [],
   hasUnreadSegments: false,
   first: { missing: [], altered: [], manifests: [], unconfirmed: [] },

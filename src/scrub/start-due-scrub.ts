@@ -5,11 +5,12 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import { jobFor } from "../instances/job-for.ts";
 import type { Schedule } from "../instances/schedules.ts";
 import { type Started, type StartedFor, startForInstances } from "../instances/start-for-instances.ts";
-import { isOpen, type Job } from "../jobs/contract.ts";
+import { isOpen, type Job } from "../jobs/job.ts";
 import type { InstanceLock } from "../jobs/job-lock.ts";
 import { joinJob } from "../jobs/join-job.ts";
-import { SCRUB_ROW, type ScrubSettings, type ScrubState } from "./contract.ts";
 import { decideDueScrub } from "./decide-due-scrub.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import { SCRUB_ROW, type ScrubState } from "./scrub-state.ts";
 
 export interface StartDueScrubDeps {
   readonly schedules: RecordTable<Schedule>;

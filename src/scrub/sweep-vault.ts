@@ -1,22 +1,19 @@
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
-import type { Job } from "../jobs/contract.ts";
+import type { Job } from "../jobs/job.ts";
 import { type InstanceLock, LOCK_ROW, releaseLock, takeLock } from "../jobs/job-lock.ts";
-import { MOST_REMOVED } from "../vault/contract.ts";
+import { listJournals } from "../vault/list-journals.ts";
+import { listReadableSeals } from "../vault/list-seals.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import { CONTENT_PREFIXES } from "../vault/names.ts";
-import type { FilePosition, ScrubSettings, ScrubVault, StoredFile } from "./contract.ts";
-import { decideFiles, type SurePoint, type Verdict } from "./find-debris.ts";
-import {
-  type FoundPoints,
-  listJournals,
-  listSealedIds,
-  readCheckedSeal,
-  unlessDamaged,
-  unlessGone,
-} from "./read-points.ts";
+import { MAX_REMOVALS } from "../vault/vault-files.ts";
+import { type DebrisDecision, decideFiles, type SurePoint } from "./find-debris.ts";
+import { type FoundPoints, readCheckedSeal, unlessDamaged, unlessGone } from "./read-points.ts";
 import type { Round } from "./round.ts";
+import type { ScrubSettings } from "./scrub-settings.ts";
+import type { FilePosition } from "./scrub-state.ts";
+import type { ScrubVault, StoredFile } from "./scrub-vault.ts";
 
 export interface SweepVaultDeps {
   readonly vault: ScrubVault;
@@ -28,11 +25,11 @@ export interface SweepVaultDeps {
   readonly settings: ScrubSettings;
   readonly clock: Clock;
   /** Asked after each batch. */
-  readonly goesOn: () => Promise<boolean>;
+  readonly shouldContinue: () => Promise<boolean>;
 }
 
 /** Files removed under one taking of the lock at most. */
-const MOST_REMOVED_LOCKED = 8 * MOST_REMOVED;
+const MAX_REMOVALS_PER_LOCK = 8 * MAX_REMOVALS;
 
 const SEALS_WIDTH = 8;
 
@@ -102,7 +99,7 @@ class Sweep {
     const work = async (least: number): Promise<boolean> => {
       while (waiting.length >= least) {
         waiting = waiting.slice(await this.#batch(waiting.slice(0, batchFiles)));
-        if (!(await this.#deps.goesOn())) return false;
+        if (!(await this.#deps.shouldContinue())) return false;
       }
       return true;
     };
@@ -122,10 +119,10 @@ class Sweep {
   /** @returns how many of the files, the first ones, are done; at least one */
   async #batch(files: readonly StoredFile[]): Promise<number> {
     const old = files.filter(({ writtenAt }) => writtenAt.getTime() < this.#writtenBefore);
-    const verdicts = old.length === 0 ? new Map<string, Verdict>() : await this.#decide(old);
+    const verdicts = old.length === 0 ? new Map<string, DebrisDecision>() : await this.#decide(old);
     const undone = old[verdicts.size];
     const done = undone === undefined ? files.length : files.indexOf(undone);
-    const count = (verdict: Verdict): number => [...verdicts.values()].filter((one) => one === verdict).length;
+    const count = (verdict: DebrisDecision): number => [...verdicts.values()].filter((one) => one === verdict).length;
     const debris = old.filter(({ path }) => verdicts.get(path) === "debris");
     await this.#removeAll(debris);
     this.#round.count({
@@ -138,7 +135,7 @@ class Sweep {
     return done;
   }
 
-  async #decide(old: readonly StoredFile[]): Promise<Map<string, Verdict>> {
+  async #decide(old: readonly StoredFile[]): Promise<Map<string, DebrisDecision>> {
     const paths = old.map(({ path }) => path);
     if (this.#points === undefined) return new Map(paths.map((path) => [path, "undecided"]));
     const { vault, job } = this.#deps;
@@ -147,8 +144,8 @@ class Sweep {
 
   async #removeAll(debris: readonly StoredFile[]): Promise<void> {
     if (this.#deps.isImmutable) return;
-    for (let from = 0; from < debris.length; from += MOST_REMOVED_LOCKED) {
-      await this.#removeLocked(debris.slice(from, from + MOST_REMOVED_LOCKED));
+    for (let from = 0; from < debris.length; from += MAX_REMOVALS_PER_LOCK) {
+      await this.#removeLocked(debris.slice(from, from + MAX_REMOVALS_PER_LOCK));
     }
   }
 
@@ -161,10 +158,10 @@ class Sweep {
     if ((await takeLock(this.#deps, job, clock())) !== job.id) return;
     try {
       if (!(await this.#isAsDecided())) return;
-      for (let from = 0; from < debris.length; from += MOST_REMOVED) {
+      for (let from = 0; from < debris.length; from += MAX_REMOVALS) {
         // A job that was ended from outside has lost the lock, and does not notice.
         if ((await locks.get(job.instance, LOCK_ROW))?.value.job !== job.id) return;
-        const some = debris.slice(from, from + MOST_REMOVED);
+        const some = debris.slice(from, from + MAX_REMOVALS);
         const changed = new Set(await this.#deps.vault.remove(some.map(({ path, etag }) => ({ path, etag }))));
         const removed = some.filter(({ path }) => !changed.has(path));
         this.#round.count({ removed: removed.length, removedBytes: removed.reduce((sum, { size }) => sum + size, 0) });
@@ -179,7 +176,7 @@ class Sweep {
     const { vault } = this.#deps;
     if ((await listJournals(vault)).length > 0) return false;
     const known = new Map(this.#points?.map(({ id, sequence }) => [id, sequence]));
-    const now = await listSealedIds(vault);
+    const now = await listReadableSeals(vault);
     return now.length === known.size && now.every(({ id, sequence }) => known.get(id) === sequence);
   }
 }

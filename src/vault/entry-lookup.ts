@@ -1,8 +1,9 @@
-import type { VaultFiles } from "./contract.ts";
+import { countBefore } from "../foundation/binary-search.ts";
 import { decodeEntry, type Entry, type EntryLine, headOf } from "./entry.ts";
 import { type ListingOrder, type NameComparator, nameComparator } from "./listing-order.ts";
 import { readSegmentLines } from "./read-manifest.ts";
 import type { SegmentRef } from "./segment.ts";
+import type { VaultFiles } from "./vault-files.ts";
 
 /** Segments kept at hand. Names come in an order that is nearly the segments' own, so one of the last has the next. */
 const AT_HAND = 2;
@@ -53,13 +54,5 @@ export class EntryLookup {
 
 /** @param isUpTo - true for the first ones, false for all others */
 function lastWhere<T>(ascending: readonly T[], isUpTo: (one: T) => boolean): T | undefined {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const one = ascending[middle];
-    if (one !== undefined && isUpTo(one)) low = middle + 1;
-    else high = middle;
-  }
-  return ascending[low - 1];
+  return ascending[countBefore(ascending, isUpTo) - 1];
 }

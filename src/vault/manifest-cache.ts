@@ -1,8 +1,8 @@
 import { LRUCache } from "lru-cache";
-import type { VaultFiles } from "./contract.ts";
 import type { ManifestIndex } from "./manifest-index.ts";
 import { readIndex, readSeal } from "./read-manifest.ts";
 import type { Seal } from "./seal.ts";
+import type { VaultFiles } from "./vault-files.ts";
 
 type Files = Pick<VaultFiles, "read">;
 

@@ -80,14 +80,14 @@ export function vaultMarkerPath(jobId: string, container: string): string {
 }
 
 /** Limits of a blob name. @see https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata */
-const LONGEST_NAME = 1024;
-const MOST_SEGMENTS = 254;
+const MAX_NAME_LENGTH = 1024;
+const MAX_SEGMENTS = 254;
 
 /**
  * Longest percent-encoded blob name, in bytes, that is put into an object's name. A copy's source URL ends at 2 KiB,
  * and a restore copies from this name: host, containers, etag and a signature of up to 400 bytes need the rest.
  */
-const LONGEST_ENCODED_NAME = 1500;
+const MAX_ENCODED_NAME_LENGTH = 1500;
 
 /**
  * Names the object that holds one version of one blob.
@@ -100,9 +100,9 @@ export function objectPath(container: string, name: string, etag: string, birth:
   const { plain, hashed } = objectPrefixes(container);
   const path = `${plain}${name}/${suffix}`;
   const fits =
-    path.length <= LONGEST_NAME &&
-    (path.length < MOST_SEGMENTS || path.split("/").length <= MOST_SEGMENTS) &&
-    encodedLength(name) <= LONGEST_ENCODED_NAME;
+    path.length <= MAX_NAME_LENGTH &&
+    (path.length < MAX_SEGMENTS || path.split("/").length <= MAX_SEGMENTS) &&
+    encodedLength(name) <= MAX_ENCODED_NAME_LENGTH;
   return fits ? path : `${hashed}${createHash("sha256").update(name).digest("hex")}/${suffix}`;
 }
 
@@ -124,7 +124,7 @@ export function parseObjectPath(
 
 function encodedLength(name: string): number {
   // Nothing encodes to more than nine bytes a UTF-16 unit, so short names need no closer look.
-  return name.length * 9 <= LONGEST_ENCODED_NAME ? 0 : encodeURIComponent(name.toWellFormed()).length;
+  return name.length * 9 <= MAX_ENCODED_NAME_LENGTH ? 0 : encodeURIComponent(name.toWellFormed()).length;
 }
 
 /**

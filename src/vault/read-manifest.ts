@@ -3,12 +3,12 @@
  * Reads a recovery point from its seal down, checking each file against the SHA-256 that the file above it records.
  */
 import { VaultError } from "../foundation/errors.ts";
-import type { VaultFiles } from "./contract.ts";
 import type { Entry, EntryLine } from "./entry.ts";
 import { decodeIndex, type ManifestIndex } from "./manifest-index.ts";
 import { sealPath } from "./names.ts";
 import { decodeSeal, type Seal } from "./seal.ts";
 import { checkSha256, decodeSegment, openSegment, type SegmentRef } from "./segment.ts";
+import type { VaultFiles } from "./vault-files.ts";
 
 type Files = Pick<VaultFiles, "read">;
 

@@ -23,7 +23,7 @@ export type Warnings = Readonly<z.infer<typeof Warnings>>;
 export const NO_WARNINGS: Warnings = { count: 0, first: [] };
 
 /** Warnings that a job and its seal name; the others are counted. */
-export const MOST_WARNINGS = 1_000;
+export const MAX_WARNINGS = 1_000;
 
 /**
  * Adds warnings up, and names the first of them, as many as fit.
@@ -35,7 +35,7 @@ export function joinWarnings(all: readonly Warnings[], characters = Number.POSIT
   let left = characters;
   for (const warning of all.flatMap((warnings) => warnings.first)) {
     left -= asciiLength(JSON.stringify(warning));
-    if (first.length === MOST_WARNINGS || left < 0) break;
+    if (first.length === MAX_WARNINGS || left < 0) break;
     first.push(warning);
   }
   return { count: all.reduce((sum, { count }) => sum + count, 0), first };

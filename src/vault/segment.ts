@@ -50,7 +50,7 @@ export function sha256Of(content: Uint8Array): string {
 const GZIP = { level: 1, memLevel: 9 };
 
 /** Room for packed text, bytes: as much as it can need, so that small segments do not take a megabyte each until the next collection. */
-const LARGEST_CHUNK = 2 ** 20;
+const MAX_CHUNK_BYTES = 2 ** 20;
 
 /**
  * Entries that wait to be written, in listing order. They are held as the bytes that a segment is packed from: strings and
@@ -88,7 +88,7 @@ export class SegmentBuilder {
     const end = this.#endOf(count - 1);
     const content = await gzipAsync(this.#text.subarray(0, end), {
       ...GZIP,
-      chunkSize: Math.min(end + 64, LARGEST_CHUNK),
+      chunkSize: Math.min(end + 64, MAX_CHUNK_BYTES),
     });
     const segment = {
       content,
@@ -163,7 +163,7 @@ async function linesOf(ref: SegmentRef, content: Uint8Array): Promise<EntryLine[
 }
 
 /** Several times what a segment of twice {@link SEGMENT_ENTRIES} makes. */
-const LARGEST_ROOM = 2 ** 26;
+const MAX_BUFFER_BYTES = 2 ** 26;
 
 /**
  * The length of the content as its trailer has it, and some more, so that it is unpacked in one go: that takes half the
@@ -174,7 +174,7 @@ const LARGEST_ROOM = 2 ** 26;
 function roomFor(content: Uint8Array): number {
   const { buffer, byteOffset, byteLength } = content;
   const size = byteLength < 4 ? 0 : new DataView(buffer, byteOffset, byteLength).getUint32(byteLength - 4, true);
-  return Math.min(size + 64, LARGEST_ROOM);
+  return Math.min(size + 64, MAX_BUFFER_BYTES);
 }
 
 function unreadable(ref: SegmentRef, cause: unknown): VaultError {

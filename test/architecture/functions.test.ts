@@ -1,16 +1,17 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, test } from "vitest";
 import { QUEUES } from "../../functions/queues/queues.ts";
-import { installCoreApi, Registry } from "../../local/worker/core-api.ts";
-import { MOST_DELIVERIES } from "../../src/app/serve-queue.ts";
+import { installCoreApi, Registry } from "../../local/host/testing/app-registry.ts";
+import { MAX_DEQUEUE_COUNT } from "../../src/app/serve-queue.ts";
 import * as backup from "../../src/backup/activities.ts";
 import * as messages from "../../src/backup/messages.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { endJob } from "../../src/jobs/end-job.ts";
 import * as purge from "../../src/purge/activities.ts";
-import * as restore from "../../src/restore/contract.ts";
+import * as restore from "../../src/restore/activities.ts";
+import * as restoreMessages from "../../src/restore/messages.ts";
 import * as retention from "../../src/retention/activities.ts";
-import * as scrub from "../../src/scrub/contract.ts";
+import * as scrub from "../../src/scrub/activities.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const registry = new Registry();
@@ -66,7 +67,7 @@ test("every activity and orchestration that the capabilities name is registered"
 test("every queue has a function, and another for what that one gives up", ({ expect }) => {
   const queues = [
     ...[messages.CONTAINER_PLANS_QUEUE, messages.CONTAINER_COPY_QUEUE, messages.MARKER_CHECKS_QUEUE],
-    ...[restore.CONTAINER_RESTORE_PLANS_QUEUE, restore.CONTAINER_RESTORE_QUEUE],
+    ...[restoreMessages.CONTAINER_RESTORE_PLANS_QUEUE, restoreMessages.CONTAINER_RESTORE_QUEUE],
   ];
   const served = triggers("queueTrigger");
   expect(served.map(({ trigger }) => trigger["queueName"]).sort()).toEqual(
@@ -85,7 +86,7 @@ test("every queue has a function, and another for what that one gives up", ({ ex
     expect(queues).toContain(queueName);
     expect(connection).toBe("VaultState");
   }
-  expect(hostJson.extensions.queues.maxDequeueCount).toBe(MOST_DELIVERIES);
+  expect(hostJson.extensions.queues.maxDequeueCount).toBe(MAX_DEQUEUE_COUNT);
 });
 
 test("all paths of the API reach it with any method, below no prefix", ({ expect }) => {
@@ -105,7 +106,7 @@ test("all paths of the API reach it with any method, below no prefix", ({ expect
   expect(hostJson.extensions.http.routePrefix).toBe("");
 });
 
-test("backups are looked for every minute, what has expired every hour", ({ expect }) => {
+test("backups are looked forevery minute, what has expired every hour", ({ expect }) => {
   expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
     ["retentionScheduler", "0 23 * * * *"],
     ["scheduler", "0 * * * * *"],

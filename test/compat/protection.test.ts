@@ -4,10 +4,10 @@ import { test } from "vitest";
 import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/protection-documents.ts";
 import { vaultKey } from "../../src/instances/vault-record.ts";
 import { instanceRowOf, policyRowOf, vaultRowOf } from "../../src/rebuild/decide-rows.ts";
-import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
-import { decodePolicyFile, decodeVaultFile } from "../../src/vault/vault-file.ts";
+import { decodeInstanceDocument } from "../../src/vault/instance-document.ts";
+import { decodePolicyDocument, decodeVaultDocument } from "../../src/vault/vault-document.ts";
 
-/** Documents about vaults, policies and instances as version 1 wrote them, kept for ever: every later version reads them. */
+/** Documents about vaults, policies and instances as version 1 wrote them, kept forever: every later version reads them. */
 const GOLDEN = fileURLToPath(new URL("golden/v1-protection/", import.meta.url));
 const ID = "84069ce51cfd51358398aa06d0428cf1";
 const VAULT =
@@ -23,7 +23,7 @@ async function json(path: string): Promise<unknown> {
 test("vault.json is read, and would be written the same", async ({ expect }) => {
   const { partition, row, value } = vaultRowOf(
     vaultKey(VAULT),
-    decodeVaultFile("vault.json", await golden("vault.json")),
+    decodeVaultDocument("vault.json", await golden("vault.json")),
   );
   expect([partition, row]).toEqual(["0b352192-dcac-4cc7-992e-a96190ccc68c", "lakes|vault1"]);
   expect(value).toMatchObject({
@@ -38,7 +38,7 @@ test("vault.json is read, and would be written the same", async ({ expect }) => 
 
 test("a policy's document is read, and would be written the same", async ({ expect }) => {
   const path = "policies/daily.json";
-  const { row, value } = policyRowOf("key", path, decodePolicyFile(path, await golden(path)));
+  const { row, value } = policyRowOf("key", path, decodePolicyDocument(path, await golden(path)));
   expect(row).toBe("daily");
   expect(value).toMatchObject({
     name: "Daily",
@@ -51,7 +51,7 @@ test("a policy's document is read, and would be written the same", async ({ expe
 });
 
 test("instance.json is read, and would be written the same", async ({ expect }) => {
-  const file = decodeInstanceFile("instance.json", await golden("instance.json"));
+  const file = decodeInstanceDocument("instance.json", await golden("instance.json"));
   const { row, value } = instanceRowOf(ID, file, undefined, NOW);
   expect(row).toBe("prodlake-1");
   expect(value).toMatchObject({
@@ -70,7 +70,7 @@ test("instance.json is read, and would be written the same", async ({ expect }) 
 test("an instance.json of before there were policies in it is read, and protects nothing by itself", async ({
   expect,
 }) => {
-  const file = decodeInstanceFile("instance.json", await golden("older/instance.json"));
+  const file = decodeInstanceDocument("instance.json", await golden("older/instance.json"));
   const { row, value } = instanceRowOf(ID, file, undefined, NOW);
   expect(row).toBe("prodlake-1");
   expect(value).toMatchObject({ id: ID, vaultArmId: VAULT, protectionState: "ProtectionStopped" });
@@ -78,6 +78,6 @@ test("an instance.json of before there were policies in it is read, and protects
 
 test("members that this version does not know are passed over", async ({ expect }) => {
   const more = { ...((await json("instance.json")) as object), ofALaterVersion: { a: 1 } };
-  const file = decodeInstanceFile("instance.json", new TextEncoder().encode(JSON.stringify(more)));
+  const file = decodeInstanceDocument("instance.json", new TextEncoder().encode(JSON.stringify(more)));
   expect(file).toEqual(await json("instance.json"));
 });

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { objectPath, recoveryPointOfSeal } from "../../src/vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../../src/vault/read-manifest.ts";
 
-/** Vault containers as each minor version wrote them, kept for ever: every later version must read them. */
+/** Vault containers as each minor version wrote them, kept forever: every later version must read them. */
 const golden = (version: string): string => fileURLToPath(new URL(`golden/${version}/`, import.meta.url));
 const GOLDEN = golden("v1");
 

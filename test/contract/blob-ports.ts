@@ -7,8 +7,8 @@ import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
 import type { BackupVault } from "../../src/backup/backup-vault.ts";
 import type { Datasource, ListedBlob } from "../../src/backup/datasource.ts";
-import type { RestoreTarget } from "../../src/restore/contract.ts";
-import type { SweepableVault, VaultFile } from "../../src/vault/contract.ts";
+import type { RestoreTarget } from "../../src/restore/restore-target.ts";
+import type { SweepableVault, VaultFile } from "../../src/vault/vault-files.ts";
 
 /** An estate of which a test may do what it likes. */
 export interface BlobEstate {

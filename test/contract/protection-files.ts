@@ -9,16 +9,16 @@ import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/p
 import type { ProtectionFiles } from "../../src/instances/protection-files.ts";
 import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
 import type { PolicyRecord } from "../../src/policies/policy-record.ts";
-import type { VaultAccount } from "../../src/rebuild/contract.ts";
-import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
+import type { VaultAccount } from "../../src/rebuild/rebuild-request.ts";
+import { decodeInstanceDocument } from "../../src/vault/instance-document.ts";
 import { INSTANCE_FILE, vaultContainerName } from "../../src/vault/names.ts";
 import {
-  decodePolicyFile,
-  decodeVaultFile,
-  policyFilePath,
-  VAULT_FILE,
+  decodePolicyDocument,
+  decodeVaultDocument,
+  policyDocumentPath,
+  VAULT_DOCUMENT,
   vaultFilesContainer,
-} from "../../src/vault/vault-file.ts";
+} from "../../src/vault/vault-document.ts";
 
 /** A vault account of which a test may do what it likes; several may share one, under names of their own. */
 export interface ProtectionEstate {
@@ -93,12 +93,12 @@ export function protectionFilesContract(kind: string, open: () => Promise<Protec
 
       const told = account.files(vaultFilesContainer(vaultKey(vault.armId)));
       const read = async (path: string) => (await told.read(path)) ?? new Uint8Array();
-      expect(decodeVaultFile(VAULT_FILE, await read(VAULT_FILE))).toEqual(vaultFileOf(vault));
-      const path = policyFilePath("DAILY");
-      expect(decodePolicyFile(path, await read(path))).toEqual(policyFileOf(policy));
+      expect(decodeVaultDocument(VAULT_DOCUMENT, await read(VAULT_DOCUMENT))).toEqual(vaultFileOf(vault));
+      const path = policyDocumentPath("DAILY");
+      expect(decodePolicyDocument(path, await read(path))).toEqual(policyFileOf(policy));
       expect((await flat(told.list("policies/"))).map((file) => file.path)).toEqual([path]);
       const content = await account.files(vaultContainerName(instance.id)).read(INSTANCE_FILE);
-      expect(decodeInstanceFile(INSTANCE_FILE, content ?? new Uint8Array())).toEqual(instanceFileOf(instance));
+      expect(decodeInstanceDocument(INSTANCE_FILE, content ?? new Uint8Array())).toEqual(instanceFileOf(instance));
     });
 
     test("lists containers by how their names begin, ascending", async ({ expect }) => {
@@ -151,7 +151,7 @@ export function protectionFilesContract(kind: string, open: () => Promise<Protec
       const refused = expect.objectContaining({ code: "storage/conflict" });
       await expect(files.removeVault(vault.armId)).rejects.toEqual(refused);
       await expect(files.remove(instance.id)).rejects.toEqual(refused);
-      expect(await account.files(vaultFilesContainer(vaultKey(vault.armId))).read(VAULT_FILE)).toBeDefined();
+      expect(await account.files(vaultFilesContainer(vaultKey(vault.armId))).read(VAULT_DOCUMENT)).toBeDefined();
       expect(await account.files(container).read(INSTANCE_FILE)).toBeDefined();
     });
   });

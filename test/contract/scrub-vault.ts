@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
-import type { ScrubVault, StoredFile } from "../../src/scrub/contract.ts";
+import type { ScrubVault, StoredFile } from "../../src/scrub/scrub-vault.ts";
 
 const TYPE = { contentType: "text/plain" };
 

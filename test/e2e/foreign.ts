@@ -12,8 +12,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startAzurite } from "../../local/azurite.ts";
+import { startTestHost } from "../../local/host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
-import { startTestHost } from "../../local/testing/test-host.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 

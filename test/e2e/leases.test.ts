@@ -4,8 +4,9 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, test } from "vitest";
+import { MINUTE_MS } from "../../src/foundation/durations.ts";
 import { GIVEN_URL } from "./support/estate.ts";
-import { MINUTE_MS, MovedEstate, restoresWhole } from "./support/moved-estate.ts";
+import { MovedEstate, restoresWhole } from "./support/moved-estate.ts";
 
 let moved: MovedEstate;
 

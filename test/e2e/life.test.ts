@@ -1,14 +1,12 @@
 import { afterAll, beforeAll, test } from "vitest";
 import { BACKUP_BODY } from "../../local/demo/arm-bodies.ts";
-import { type MovableTime, openMovableTime } from "../../local/testing/movable-time.ts";
+import { type MovableTime, openMovableTime } from "../../local/host/testing/movable-time.ts";
+import { DAY_MS, HOUR_MS } from "../../src/foundation/durations.ts";
 import { backupInstanceId } from "../../src/instances/backup-instance.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { type Estate, GIVEN_URL, openEstate } from "./support/estate.ts";
 import { runTimer } from "./support/run-timer.ts";
 import { Scenario } from "./support/scenario.ts";
-
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 
 let time: MovableTime;
 let estate: Estate;

@@ -8,9 +8,9 @@ import { test } from "vitest";
 import { startAzurite } from "../../local/azurite.ts";
 import { instanceBody, policyBody, VAULT_BODY } from "../../local/demo/arm-bodies.ts";
 import { GROUP } from "../../local/demo/arm-client.ts";
-import { makeSelfSigned } from "../../local/host/self-signed.ts";
+import { makeSelfSigned } from "../../local/host/index.ts";
+import { startTestHost } from "../../local/host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
-import { startTestHost } from "../../local/testing/test-host.ts";
 import { GIVEN_URL } from "./support/estate.ts";
 
 const APP = fileURLToPath(new URL("../..", import.meta.url));

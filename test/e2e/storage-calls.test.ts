@@ -12,9 +12,10 @@ import { afterAll, beforeAll, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
 import { VAULT_BODY } from "../../local/demo/arm-bodies.ts";
 import { openArmClient } from "../../local/demo/arm-client.ts";
+import { type MovableTime, openMovableTime } from "../../local/host/testing/movable-time.ts";
+import { startTestHost, type TestHost } from "../../local/host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
-import { type MovableTime, openMovableTime } from "../../local/testing/movable-time.ts";
-import { startTestHost, type TestHost } from "../../local/testing/test-host.ts";
+import { DAY_MS } from "../../src/foundation/durations.ts";
 import { backupInstanceId } from "../../src/instances/backup-instance.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
@@ -22,7 +23,6 @@ import { walkCalls } from "../support/storage-rules.ts";
 import { type Estate, GIVEN_URL } from "./support/estate.ts";
 import { Scenario } from "./support/scenario.ts";
 
-const DAY_MS = 86_400_000;
 const APP = fileURLToPath(new URL("../..", import.meta.url));
 
 let time: MovableTime;

@@ -5,7 +5,7 @@ import { type App, composeApp } from "../../src/app/app.ts";
 import { readConfig } from "../../src/app/config.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
 import { instanceFileOf } from "../../src/instances/protection-documents.ts";
-import { decodeInstanceFile } from "../../src/vault/instance-file.ts";
+import { decodeInstanceDocument } from "../../src/vault/instance-document.ts";
 import { INSTANCE_FILE } from "../../src/vault/names.ts";
 
 let azurite: Azurite;
@@ -35,7 +35,7 @@ test("the vault explains an instance by itself, and is brought up to date", asyn
   await app.files.ensure({ ...INSTANCE, friendlyName: "before" });
   await app.files.ensure(INSTANCE);
   const content = await app.vault(INSTANCE.id).read(INSTANCE_FILE);
-  expect(decodeInstanceFile(INSTANCE_FILE, content ?? new Uint8Array())).toEqual(instanceFileOf(INSTANCE));
+  expect(decodeInstanceDocument(INSTANCE_FILE, content ?? new Uint8Array())).toEqual(instanceFileOf(INSTANCE));
 });
 
 test("an instance is copied from its datasource into the vault, and restored to another account", async ({

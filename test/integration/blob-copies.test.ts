@@ -98,20 +98,27 @@ const always = () => true;
 function copy(
   { name, etag, size, type }: ListedBlob,
   path = `data/${name}/1`,
-  goesOn = always,
+  shouldContinue = always,
 ): ReturnType<BlobBackupVault["copyObject"]> {
   const version = { container: container.containerName, name, etag, size, ...(type === undefined ? {} : { type }) };
-  return vault.copyObject(version, path, goesOn);
+  return vault.copyObject(version, path, shouldContinue);
 }
 
 /** Copies as a backup does that began a while ago. */
 function take(
   listed: ListedBlob,
   birth: number,
-  goesOn = always,
+  shouldContinue = always,
   since = new Date(Date.now() - 60_000),
 ): Promise<Taken> {
-  return copyVersion({ datasource, vault }, container.containerName, listed, birth, goesOn, since.toISOString());
+  return copyVersion(
+    { datasource, vault },
+    container.containerName,
+    listed,
+    birth,
+    shouldContinue,
+    since.toISOString(),
+  );
 }
 
 function object(path: string): BlockBlobClient {
@@ -165,7 +172,7 @@ test("goes on with a large blob where an earlier attempt was cut off", async ({ 
   let blocks = 0;
   wire.before = (request) =>
     isBlock(request) && ++blocks > 3 ? Promise.reject(new Error("cut off")) : Promise.resolve();
-  const impatient = openAccount("vault", { blockPatienceMs: 0 });
+  const impatient = openAccount("vault", { blockRetryForMs: 0 });
   vault = new BlobBackupVault(impatient, instanceId(), source, { tier: "Cool", limits: SHORT });
   await expect(copy(listed, "data/large")).rejects.toMatchObject({ code: "storage/unavailable" });
 

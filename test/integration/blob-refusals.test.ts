@@ -15,11 +15,11 @@ import { decideFault } from "../../src/azure/decide-fault.ts";
 import { aboutOf, FAULT_CODES } from "../../src/azure/fault-table.ts";
 import type { BackupVault } from "../../src/backup/backup-vault.ts";
 import type { Datasource } from "../../src/backup/datasource.ts";
-import type { SweepableVault } from "../../src/vault/contract.ts";
-import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import type { DatasourceKind } from "../../src/vault/instance-document.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../../src/vault/read-manifest.ts";
 import type { Seal } from "../../src/vault/seal.ts";
+import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { type CopyMessage, MemoryLake, VAULT } from "../support/memory-lake.ts";
 import {
   type RecordedRequest,
@@ -71,7 +71,7 @@ beforeAll(async () => {
   const open = (name: string): BlobAccount => {
     const { connectionString, blobEndpoint } = azurite.account(name);
     const throughWire = connectionString.replace(blobEndpoint, `${wire.origin}/${name}`);
-    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), { patienceMs: 0 });
+    return new BlobAccount({ kind: "key", connectionString: throughWire }, () => new Date(), { retryForMs: 0 });
   };
   [source, vaultAccount] = [open("prodlake"), open("vault")];
 });

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
-import { startHost } from "../../local/host/host.ts";
-import { allTriggersSettings, appFolder } from "../../local/testing/fixtures.ts";
+import { startHost } from "../../local/host/index.ts";
+import { allTriggersSettings, appFolder } from "../../local/host/testing/fixtures.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 
 let azurite: Azurite;

@@ -305,7 +305,7 @@ test("a container whose metadata the target refuses is told of, and is no longer
   expect(written).toEqual([[["bad", "1"]], []]);
 });
 
-test("a listing that names the same page again and again is refused, and does not go round for ever", async ({
+test("a listing that names the same page again and again is refused, and does not go round forever", async ({
   expect,
 }) => {
   let pages = 0;

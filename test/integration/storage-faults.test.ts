@@ -187,7 +187,7 @@ test("a whole set comes out right under fire, and at full width", { timeout: 180
   const blobs = await mapBounded(names, 16, (name) => upload(name, `content of ${name}`));
 
   const pool = new AdaptivePool(
-    { widest: 32, patienceMs: 60_000, longestBackOffMs: 500 },
+    { widest: 32, retryForMs: 60_000, maxBackoffMs: 500 },
     {
       clock: () => new Date(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

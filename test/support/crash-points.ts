@@ -1,7 +1,7 @@
 import { Crash, type CrashSwitch } from "./crash-switch.ts";
 
 /**
- * Runs an action once for every moment at which it could die, each time on a new world, until it lives through.
+ * Runs an action once forevery moment at which it could die, each time on a new world, until it lives through.
  *
  * @param again - runs on the world after the death, to see that a second attempt ends as a calm one
  * @returns where it died, in order

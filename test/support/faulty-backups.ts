@@ -11,24 +11,20 @@ import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { writeMarkersActivity } from "../../src/backup/markers.ts";
 import { replicatedEvent } from "../../src/backup/messages.ts";
-import { planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Durable, Flow } from "../../src/foundation/flow.ts";
-import type { JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJob, endJobActivity } from "../../src/jobs/end-job.ts";
+import type { JobStatus } from "../../src/jobs/job.ts";
+import type { JobRef } from "../../src/jobs/job-ref.ts";
 import { finishPurges } from "../../src/purge/activities.ts";
+import { beginRestore, checkRestore, planSegments } from "../../src/restore/activities.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
-import {
-  beginRestore,
-  checkRestore,
-  planSegments,
-  restoredEvent,
-  type SegmentMessage,
-} from "../../src/restore/contract.ts";
+import { restoredEvent, type SegmentMessage } from "../../src/restore/messages.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
 import { sealPath } from "../../src/vault/names.ts";
@@ -40,14 +36,14 @@ import type { FaultCounts } from "./retention-world.ts";
 import { type Activities, type RaisedEvent, runFlow } from "./run-flow.ts";
 
 /** Tries of an activity, as `src/azure/durable-flow.ts` has them. */
-const MOST_TRIES = 5;
+const MAX_ATTEMPTS = 5;
 
 /** Orchestrations of one job, one begun after the other got nowhere. */
-const MOST_ORCHESTRATIONS = 60;
+const MAX_ORCHESTRATIONS = 60;
 
 /** Calls of one job that fail, at most; messages that vanish, come twice or come late. */
-const MOST_FAULTS = 24;
-const MOST_STRAYS = 8;
+const MAX_FAULTS = 24;
+const MAX_STRAYS = 8;
 
 /** What an orchestration comes to that waits for what nobody sends. */
 class Hangs extends Error {}
@@ -113,8 +109,8 @@ export class FaultyBackups extends LakeBackups {
 
   async #faulty<T>(run: () => Promise<T>, hasFaults = true, meanwhile?: () => void): Promise<T> {
     const { faults } = this.lake;
-    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MOST_FAULTS), meanwhile);
-    this.#queue.arm(hasFaults ? this.#dice.below(MOST_STRAYS) : 0);
+    if (hasFaults) faults.arm(this.#dice, this.#dice.below(MAX_FAULTS), meanwhile);
+    this.#queue.arm(hasFaults ? this.#dice.below(MAX_STRAYS) : 0);
     try {
       const done = await run();
       await this.#queue.settle();
@@ -133,13 +129,13 @@ export class FaultyBackups extends LakeBackups {
     orchestration: (flow: Flow, job: JobRef) => Durable<JobStatus>,
     activitiesOf: (events: RaisedEvent[]) => Activities,
   ): Promise<JobStatus> {
-    for (let begun = 0; begun < MOST_ORCHESTRATIONS; begun++) {
+    for (let begun = 0; begun < MAX_ORCHESTRATIONS; begun++) {
       const events: RaisedEvent[] = [];
       try {
         const { outcome } = await runFlow(orchestration, ref, activitiesOf(events), events);
         if (outcome.ok) return outcome.value;
         // Not even its end could be written down.
-        if (!isPassing(outcome.error)) throw outcome.error;
+        if (!isTransient(outcome.error)) throw outcome.error;
       } catch (error) {
         if (!(error instanceof Hangs)) throw error;
       }
@@ -221,16 +217,16 @@ export class FaultyBackups extends LakeBackups {
       try {
         if (!this.#dice.oneIn(6)) return await activity();
         const [first, second] = await Promise.allSettled([activity(), activity()]);
-        for (const one of [first, second]) if (one.status === "rejected" && !isPassing(one.reason)) throw one.reason;
+        for (const one of [first, second]) if (one.status === "rejected" && !isTransient(one.reason)) throw one.reason;
         if (first.status === "fulfilled") return first.value;
         throw first.reason;
       } catch (error) {
-        if (!isPassing(error) || tries === MOST_TRIES) throw error;
+        if (!isTransient(error) || tries === MAX_ATTEMPTS) throw error;
       }
     }
   }
 }
 
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   return error instanceof VaultError && error.retryable;
 }

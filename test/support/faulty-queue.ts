@@ -10,7 +10,7 @@ interface Waiting {
 }
 
 /** Deliveries after which a message that keeps failing is given up, as the host does. */
-const MOST_DELIVERIES = 5;
+const MAX_DEQUEUE_COUNT = 5;
 
 /** Deliveries at once. */
 const WORKERS = 3;
@@ -106,7 +106,7 @@ export class FaultyQueue {
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       message.failures += 1;
-      if (message.failures < MOST_DELIVERIES) this.#waiting.push(message);
+      if (message.failures < MAX_DEQUEUE_COUNT) this.#waiting.push(message);
     }
   }
 }

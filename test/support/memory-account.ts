@@ -9,8 +9,8 @@ import type { BackupVault, CopyOutcome, SourceVersion } from "../../src/backup/b
 import type {
   ContainerProperties,
   Datasource,
+  ListBlobsOptions,
   ListedBlob,
-  ListOptions,
   SourceMarker,
 } from "../../src/backup/datasource.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
@@ -21,12 +21,12 @@ import type {
   RestoreOutcome,
   RestoreTarget,
   SealedProperties,
-} from "../../src/restore/contract.ts";
-import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+} from "../../src/restore/restore-target.ts";
 import type { Entry } from "../../src/vault/entry.ts";
-import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import type { DatasourceKind } from "../../src/vault/instance-document.ts";
 import { nameComparator } from "../../src/vault/listing-order.ts";
 import { isSourceMarker, ROOT_CONTAINER } from "../../src/vault/names.ts";
+import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src/vault/vault-files.ts";
 
 export interface MemoryBlob {
   readonly content: string;
@@ -124,7 +124,7 @@ export class MemoryDatasource implements Datasource {
 
   async *listPages(
     container: string,
-    { from, pageSize = this.pageSize }: ListOptions,
+    { from, pageSize = this.pageSize }: ListBlobsOptions,
   ): AsyncGenerator<readonly ListedBlob[]> {
     const compare = nameComparator(this.kind === "blobServices" ? "utf-16" : "path");
     const isWanted = (name: string): boolean =>
@@ -223,9 +223,9 @@ export class MemoryVault implements BackupVault, SweepableVault {
     return changed;
   }
 
-  async copyObject(version: SourceVersion, path: string, goesOn: () => boolean): Promise<CopyOutcome> {
+  async copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome> {
     // The first parts are copied in any case, so that the next attempt ends it.
-    if (this.inBlocks.has(version.name) && !this.#begun.has(path) && !goesOn()) {
+    if (this.inBlocks.has(version.name) && !this.#begun.has(path) && !shouldContinue()) {
       this.#begun.add(path);
       return { kind: "unfinished" };
     }

@@ -9,7 +9,7 @@ import {
   type ApiResponse,
   type ApiSettings,
   type ApiTables,
-  DEFAULT_MOST_CONTAINERS,
+  DEFAULT_MAX_CONTAINERS,
   DEFAULT_RETRY_AFTER_SECONDS,
   type FailedCall,
 } from "../../src/api/api-call.ts";
@@ -17,9 +17,9 @@ import { handleArmRequest } from "../../src/api/arm-router.ts";
 import type { HealthProblem } from "../../src/api/health-problem.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { StorageAccounts } from "../../src/instances/storage-accounts.ts";
-import type { Orchestrations } from "../../src/jobs/contract.ts";
+import type { Orchestrations } from "../../src/jobs/orchestrations.ts";
 import { rebuildRows } from "../../src/rebuild/rebuild-rows.ts";
-import type { DatasourceKind } from "../../src/vault/instance-file.ts";
+import type { DatasourceKind } from "../../src/vault/instance-document.ts";
 import { vaultContainerName } from "../../src/vault/names.ts";
 import { MemoryProtectionFiles } from "./memory-protection-files.ts";
 import { MemoryRecords } from "./memory-records.ts";
@@ -129,7 +129,7 @@ export class MemoryApp {
   settings: ApiSettings = {
     access: { mode: "development", runsInAzure: false },
     retryAfterSeconds: DEFAULT_RETRY_AFTER_SECONDS,
-    mostContainers: DEFAULT_MOST_CONTAINERS,
+    maxContainers: DEFAULT_MAX_CONTAINERS,
   };
   now = new Date("2026-03-02T10:00:00.000Z");
   #ids = 0;

@@ -2,12 +2,13 @@
  * @module
  * The tables and orchestrations around jobs in memory, with nothing that works on a job: tests write the rows of its work.
  */
-import type { Alert } from "../../src/alerts/contract.ts";
+import type { Alert } from "../../src/alerts/alert.ts";
 import { raiseJobStalled } from "../../src/alerts/job-stalled.ts";
 import type { Failure } from "../../src/foundation/errors.ts";
-import type { Job, JobRef } from "../../src/jobs/contract.ts";
 import { type EndJobDeps, endJobActivity } from "../../src/jobs/end-job.ts";
+import type { Job } from "../../src/jobs/job.ts";
 import { type InstanceLock, LOCK_ROW } from "../../src/jobs/job-lock.ts";
+import type { JobRef } from "../../src/jobs/job-ref.ts";
 import { keepJobsGoing, OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
 import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";

@@ -4,14 +4,14 @@
  * in memory, with the steps of the orchestrations called one after the other.
  */
 
-import type { Alert } from "../../src/alerts/contract.ts";
+import type { Alert } from "../../src/alerts/alert.ts";
 import type { BackupVault } from "../../src/backup/backup-vault.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container.ts";
 import type { Datasource } from "../../src/backup/datasource.ts";
 import { checkMarker, writeMarkersActivity } from "../../src/backup/markers.ts";
 import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
-import { planContainer, planRangesActivity } from "../../src/backup/plan-ranges.ts";
+import { planContainer, planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
@@ -24,22 +24,23 @@ import type { BackupInstance } from "../../src/instances/backup-instance.ts";
 import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
 import type { Schedule } from "../../src/instances/schedules.ts";
 import type { VaultRecord } from "../../src/instances/vault-record.ts";
-import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
+import type { Job, JobStatus } from "../../src/jobs/job.ts";
 import type { InstanceLock } from "../../src/jobs/job-lock.ts";
+import type { JobRef } from "../../src/jobs/job-ref.ts";
 import { OPEN_JOBS } from "../../src/jobs/open-jobs.ts";
 import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import type { PolicyRecord } from "../../src/policies/policy-record.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
-import type { SegmentMessage } from "../../src/restore/contract.ts";
+import type { SegmentMessage } from "../../src/restore/messages.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { RESTORE_SETTINGS, type RestoreSettings, restoreSegment } from "../../src/restore/restore-segment.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/purge-expired.ts";
-import type { SweepableVault } from "../../src/vault/contract.ts";
-import type { ContainerChoice } from "../../src/vault/instance-file.ts";
+import type { ContainerChoice } from "../../src/vault/instance-document.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
+import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { FaultSwitch } from "./fault-switch.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
@@ -57,7 +58,7 @@ export interface LakeOptions {
   /** Milliseconds that pass at each look at the clock. */
   readonly tickMs?: number;
   /** How long the pool of copies tries again, and then its waits take their time; absent: it does not. */
-  readonly patienceMs?: number;
+  readonly retryForMs?: number;
 }
 
 export type CopyMessage = PlanMessage | RangeMessage | MarkerCheckMessage;
@@ -95,14 +96,14 @@ export class MemoryLake {
   constructor(options: LakeOptions = {}) {
     this.#options = options;
     this.#pool = new AdaptivePool(
-      { widest: COPY_WIDTH, patienceMs: options.patienceMs ?? 0 },
+      { widest: COPY_WIDTH, retryForMs: options.retryForMs ?? 0 },
       { clock: () => new Date(this.#now), sleep: (ms) => this.#sleep(ms), random: seededRandom(1) },
     );
   }
 
   /** Ends when nothing else can happen but that time goes on. */
   async #sleep(ms: number): Promise<void> {
-    const until = this.#now + (this.#options.patienceMs === undefined ? 0 : ms);
+    const until = this.#now + (this.#options.retryForMs === undefined ? 0 : ms);
     await new Promise((resolve) => setImmediate(resolve));
     this.#now = Math.max(this.#now, until);
   }

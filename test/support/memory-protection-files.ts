@@ -4,10 +4,10 @@ import { instanceFileOf, policyFileOf, vaultFileOf } from "../../src/instances/p
 import type { ProtectionFiles } from "../../src/instances/protection-files.ts";
 import { type VaultRecord, vaultKey } from "../../src/instances/vault-record.ts";
 import type { PolicyRecord } from "../../src/policies/policy-record.ts";
-import type { VaultAccount } from "../../src/rebuild/contract.ts";
-import type { VaultFile } from "../../src/vault/contract.ts";
+import type { VaultAccount } from "../../src/rebuild/rebuild-request.ts";
 import { INSTANCE_FILE, instanceOfContainer, vaultContainerName } from "../../src/vault/names.ts";
-import { policyFilePath, VAULT_FILE, vaultFilesContainer } from "../../src/vault/vault-file.ts";
+import { policyDocumentPath, VAULT_DOCUMENT, vaultFilesContainer } from "../../src/vault/vault-document.ts";
+import type { VaultFile } from "../../src/vault/vault-files.ts";
 import { encodeDocument } from "../../src/vault/version.ts";
 
 interface MemoryFile {
@@ -56,20 +56,20 @@ export class MemoryProtectionFiles implements ProtectionFiles {
   }
 
   async ensureVault(vault: VaultRecord): Promise<void> {
-    this.write(containerOf(vault.armId), VAULT_FILE, encodeDocument(vaultFileOf(vault)));
+    this.write(containerOf(vault.armId), VAULT_DOCUMENT, encodeDocument(vaultFileOf(vault)));
   }
 
   async removeVault(vaultArmId: string): Promise<void> {
-    this.#removeContainer(containerOf(vaultArmId), VAULT_FILE);
+    this.#removeContainer(containerOf(vaultArmId), VAULT_DOCUMENT);
   }
 
   async ensurePolicy(vaultArmId: string, policy: PolicyRecord): Promise<void> {
-    this.write(containerOf(vaultArmId), policyFilePath(policy.name), encodeDocument(policyFileOf(policy)));
+    this.write(containerOf(vaultArmId), policyDocumentPath(policy.name), encodeDocument(policyFileOf(policy)));
   }
 
   async removePolicy(vaultArmId: string, policyName: string): Promise<void> {
     this.writes += 1;
-    this.containers.get(containerOf(vaultArmId))?.delete(policyFilePath(policyName));
+    this.containers.get(containerOf(vaultArmId))?.delete(policyDocumentPath(policyName));
   }
 
   /** Writes any file; makes its container when there is none. */

@@ -1,12 +1,12 @@
 import { VaultError } from "../../src/foundation/errors.ts";
-import type { ListOptions, RecordPage, RecordTable, Stored } from "../../src/foundation/records.ts";
+import type { ListRecordsOptions, RecordPage, RecordTable, Stored } from "../../src/foundation/records.ts";
 
 interface Written {
   readonly json: string;
   readonly etag: string;
 }
 
-const MOST_RECORDS = 1000;
+const MAX_RECORDS = 1000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
 const FORBIDDEN_IN_KEYS = /[/\\#?\u0000-\u001f\u007f-\u009f]/;
 
@@ -58,11 +58,11 @@ export class MemoryRecords<T> implements RecordTable<T> {
     this.#writes += 1;
   }
 
-  async list(partition: string, options: ListOptions = {}): Promise<RecordPage<T>> {
-    const { prefix = "", continuation = "", limit = MOST_RECORDS } = options;
+  async list(partition: string, options: ListRecordsOptions = {}): Promise<RecordPage<T>> {
+    const { prefix = "", continuation = "", limit = MAX_RECORDS } = options;
     const rows = this.#rows(partition, "any");
     const found = [...rows].filter(([row]) => row.startsWith(prefix) && row >= continuation).sort(byRow);
-    const page = found.slice(0, Math.min(limit, MOST_RECORDS));
+    const page = found.slice(0, Math.min(limit, MAX_RECORDS));
     const next = found[page.length]?.[0];
     return {
       records: page.map(([row, { json, etag }]) => ({ row, value: JSON.parse(json) as T, etag })),

@@ -6,14 +6,15 @@
 import { createHash } from "node:crypto";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
-import type { Job, JobRef, JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
+import type { Job, JobStatus } from "../../src/jobs/job.ts";
 import type { InstanceLock } from "../../src/jobs/job-lock.ts";
+import type { JobRef } from "../../src/jobs/job-ref.ts";
 import type { Pin } from "../../src/jobs/pins.ts";
 import type { WorkRecord } from "../../src/jobs/work.ts";
 import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
-import type { LanesMessage, RestoreTarget, SegmentMessage } from "../../src/restore/contract.ts";
+import type { LanesMessage, SegmentMessage } from "../../src/restore/messages.ts";
 import { type PlanLanesDeps, planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import {
   RESTORE_SETTINGS,
@@ -21,6 +22,7 @@ import {
   type RestoreSettings,
   restoreSegment,
 } from "../../src/restore/restore-segment.ts";
+import type { RestoreTarget } from "../../src/restore/restore-target.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
@@ -43,7 +45,7 @@ export interface RestoreWorldOptions {
   readonly tickMs?: number;
   readonly pageSize?: number;
   /** How long the pool of copies tries again. */
-  readonly patienceMs?: number;
+  readonly retryForMs?: number;
   /** Stands between the workers and the target. */
   readonly target?: (target: RestoreTarget) => RestoreTarget;
 }
@@ -86,7 +88,7 @@ export class RestoreWorld {
     this.contents = contents;
     this.#options = options;
     this.pool = new AdaptivePool(
-      { widest: 4, patienceMs: options.patienceMs ?? 1_000_000 },
+      { widest: 4, retryForMs: options.retryForMs ?? 1_000_000 },
       {
         clock: () => new Date(this.#now),
         sleep: () => new Promise((resolve) => setImmediate(resolve)),

@@ -1,8 +1,8 @@
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { listAttempts } from "../../src/debris/attempts.ts";
-import type { JobStatus } from "../../src/jobs/contract.ts";
 import { endJobActivity } from "../../src/jobs/end-job.ts";
-import type { SweepableVault } from "../../src/vault/contract.ts";
+import type { JobStatus } from "../../src/jobs/job.ts";
+import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import type { CrashSwitch } from "./crash-switch.ts";
 import type { MemoryAccount, MemoryBlob } from "./memory-account.ts";
 import { MemoryLake, VAULT } from "./memory-lake.ts";

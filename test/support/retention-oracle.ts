@@ -19,7 +19,7 @@ export function stays(
     pin: point.isPinned === true,
     undelete: point.softDeletedUntil !== undefined && !isOver(point.softDeletedUntil, now),
     promise: isImmutable && (point.promisedUntil === undefined || !isOver(point.promisedUntil, now)),
-    owner: !isDeleted && protection === "kept-for-ever",
+    owner: !isDeleted && protection === "kept-forever",
     lastHope: !isDeleted && protection === "protected" && isNewest,
     doubt: !isDeleted && (rule === undefined || twin !== undefined || !/^P[1-9]\d*[DWMY]$/.test(rule.keep)),
     rule: !isDeleted && rule !== undefined && !isOver(countUp(point.time, rule.keep), now),

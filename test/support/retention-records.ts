@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../src/foundation/durations.ts";
 import { expiryOf, type RetentionRule } from "../../src/policies/retention-rules.ts";
 import type { RetainedPoint, RetentionTerms } from "../../src/retention/decide-retention.ts";
 import type { SealedPoint } from "../../src/vault/list-seals.ts";
@@ -5,8 +6,6 @@ import type { Dice } from "./retention-dice.ts";
 
 const TAGS = ["Default", "Weekly", "Monthly", "Yearly"];
 const KEEPS = ["P1D", "P3D", "P7D", "P2W", "P1M", "P2M", "P1Y"];
-
-const DAY_MS = 86_400_000;
 
 /** How long what was deleted can be undeleted. */
 const UNDELETE_MS = 14 * DAY_MS;
@@ -96,7 +95,7 @@ export class InstanceRecords {
     else if (kind === 5) this.#undeletePoint(isGoing);
     else if (kind === 6) this.#deletedUntil ??= until;
     else if (kind === 7) this.undeleteInstance();
-    else if (kind === 8) this.#protection = this.#protection === "protected" ? "kept-for-ever" : "protected";
+    else if (kind === 8) this.#protection = this.#protection === "protected" ? "kept-forever" : "protected";
     else this.#isImmutable = !this.#isImmutable;
   }
 
@@ -116,7 +115,7 @@ export class InstanceRecords {
     // When its points have gone, the same account may be protected anew.
     if (this.#deletedUntil <= this.#now && this.#rows.size > 0) return false;
     this.#deletedUntil = undefined;
-    this.#protection = "kept-for-ever";
+    this.#protection = "kept-forever";
     this.undeleted += 1;
     return true;
   }

@@ -9,20 +9,20 @@
  */
 import { gunzipSync } from "node:zlib";
 import {
-  addCounts,
-  finishPurges,
   type PurgeDeps,
   type PurgeProgress,
   purgeRecoveryPoint,
+  resumePurges,
 } from "../../src/purge/purge-recovery-point.ts";
+import { addCounts } from "../../src/purge/removal-batches.ts";
 import { decideRetention } from "../../src/retention/decide-retention.ts";
-import type { SweepableVault } from "../../src/vault/contract.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { listSeals } from "../../src/vault/list-seals.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
 import { markersPrefix, objectPath, PURGES_PREFIX, purgePath, sealPath } from "../../src/vault/names.ts";
 import type { Seal } from "../../src/vault/seal.ts";
+import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { Crash, type CrashSwitch } from "./crash-switch.ts";
 import type { MemoryAccount, MemoryBlob } from "./memory-account.ts";
 import { Dice } from "./retention-dice.ts";
@@ -81,7 +81,7 @@ interface Sealed {
 const PURGE_MOMENTS = 40;
 
 /** Rounds in which every point of a history is gone, with any luck. */
-const MOST_ROUNDS = 500;
+const MAX_ROUNDS = 500;
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -182,7 +182,7 @@ class History {
   /** Backs up until nothing that failed attempts have left is there. */
   async #sweepAll(): Promise<void> {
     for (let round = 0; (await this.#backups.attempts()).length > 0; round++) {
-      if (round > MOST_ROUNDS) throw new Error(`attempts at ${await this.#backups.attempts()} are never swept`);
+      if (round > MAX_ROUNDS) throw new Error(`attempts at ${await this.#backups.attempts()} are never swept`);
       if (this.#records.resume()) await this.#backup("calm");
       else {
         // An instance that can no longer be undeleted has to go before the account can be protected anew.
@@ -198,7 +198,7 @@ class History {
     this.#records.unlock();
     const isAtOnce = this.#dice.oneIn(2);
     for (let round = 0; this.#sealed.size > 0 || this.#hasAnyJournal(); round++) {
-      if (round > MOST_ROUNDS) throw new Error(`${[...this.#sealed.keys()]} are never purged`);
+      if (round > MAX_ROUNDS) throw new Error(`${[...this.#sealed.keys()]} are never purged`);
       if (isAtOnce) this.#records.deleteInstanceForGood();
       else this.#records.deleteForGood();
       await this.#retain();
@@ -312,8 +312,8 @@ class History {
 
   async #finishPurges(): Promise<void> {
     if (!this.#hasAnyJournal()) return;
-    let progress = await finishPurges(this.#purgeDeps());
-    while (progress.state === "stopped") progress = await finishPurges(this.#purgeDeps(), progress.from);
+    let progress = await resumePurges(this.#purgeDeps());
+    while (progress.state === "stopped") progress = await resumePurges(this.#purgeDeps(), progress.from);
     if (progress.state !== "done") throw new Error(`the unfinished purges are ${progress.state}`);
     await this.#check();
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { ScrubVault, StoredFile } from "../../src/scrub/contract.ts";
-import type { Removal, VaultFile, WriteOptions } from "../../src/vault/contract.ts";
+import type { ScrubVault, StoredFile } from "../../src/scrub/scrub-vault.ts";
+import type { Removal, VaultFile, WriteOptions } from "../../src/vault/vault-files.ts";
 import { type MemoryVault, stampOf } from "./memory-account.ts";
 
 const LONG_AGO = new Date("2026-01-01T00:00:00.000Z");

@@ -2,13 +2,15 @@
  * @module
  * One backup instance for a scrub: a vault with recovery points that are written as tests say, and the tables around it.
  */
-import type { Alert } from "../../src/alerts/contract.ts";
+import type { Alert } from "../../src/alerts/alert.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
 import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
 import { recoveryPointOf } from "../../src/instances/recovery-point-of.ts";
-import type { Job, JobRef } from "../../src/jobs/contract.ts";
+import type { Job } from "../../src/jobs/job.ts";
 import { type InstanceLock, releaseLock } from "../../src/jobs/job-lock.ts";
-import { SCRUB_SETTINGS, type ScrubSettings, type ScrubState } from "../../src/scrub/contract.ts";
+import type { JobRef } from "../../src/jobs/job-ref.ts";
+import { SCRUB_SETTINGS, type ScrubSettings } from "../../src/scrub/scrub-settings.ts";
+import type { ScrubState } from "../../src/scrub/scrub-state.ts";
 import { type ScrubDeps, scrubStepActivity } from "../../src/scrub/scrub-step.ts";
 import { readSeal } from "../../src/vault/read-manifest.ts";
 import type { SegmentRef } from "../../src/vault/segment.ts";

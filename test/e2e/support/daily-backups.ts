@@ -4,7 +4,7 @@
  * be exactly what a calendar on paper says.
  */
 import type { ExpectStatic } from "vitest";
-import { type MovableTime, openMovableTime } from "../../../local/testing/movable-time.ts";
+import { type MovableTime, openMovableTime } from "../../../local/host/testing/movable-time.ts";
 import { type Estate, openEstate } from "./estate.ts";
 import { PaperCalendar } from "./paper-calendar.ts";
 import { type LakeState, Scenario } from "./scenario.ts";

@@ -9,9 +9,9 @@ import { BlobServiceClient } from "@azure/storage-blob";
 import { QueueServiceClient } from "@azure/storage-queue";
 import { type Azurite, startAzurite } from "../../../local/azurite.ts";
 import { type ArmClient, openArmClient } from "../../../local/demo/arm-client.ts";
+import type { MovableTime } from "../../../local/host/testing/movable-time.ts";
+import { startTestHost, type TestHost } from "../../../local/host/testing/test-host.ts";
 import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../../local/lakevault.ts";
-import type { MovableTime } from "../../../local/testing/movable-time.ts";
-import { startTestHost, type TestHost } from "../../../local/testing/test-host.ts";
 
 const APP = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -45,7 +45,7 @@ export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
 /**
  * @param changes - app settings of the test's own; a host of somebody else's keeps its settings
  * @param time - what host, app and storage tell as the time; a host of somebody else's keeps the machine's
- * @param hostArguments - further arguments of `local/main.ts`, such as `--production`
+ * @param hostArguments - further arguments of `local/host/main.ts`, such as `--production`
  */
 export async function openEstate(
   changes: Changes = {},

@@ -2,15 +2,15 @@
  * @module
  * An estate whose time a test moves, so that minutes in which a job stands still pass at once.
  */
+
 import { setTimeout } from "node:timers/promises";
 import type { ExpectStatic } from "vitest";
 import type { Azurite } from "../../../local/azurite.ts";
-import { type MovableTime, openMovableTime } from "../../../local/testing/movable-time.ts";
+import { type MovableTime, openMovableTime } from "../../../local/host/testing/movable-time.ts";
+import { MINUTE_MS } from "../../../src/foundation/durations.ts";
 import { type FaultyProxy, startFaultyProxy } from "../../support/faulty-proxy.ts";
 import { type Estate, openEstate } from "./estate.ts";
 import { Scenario } from "./scenario.ts";
-
-export const MINUTE_MS = 60_000;
 
 export class MovedEstate {
   readonly time: MovableTime;
@@ -24,7 +24,7 @@ export class MovedEstate {
     this.tables = tables;
   }
 
-  /** @param hostArguments - further arguments of `local/main.ts` */
+  /** @param hostArguments - further arguments of `local/host/main.ts` */
   static async open(hostArguments: readonly string[] = []): Promise<MovedEstate> {
     const time = await openMovableTime(new Date("2026-03-02T10:00:30.000Z"));
     let tables: FaultyProxy | undefined;

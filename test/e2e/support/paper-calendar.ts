@@ -3,10 +3,7 @@
  * What a vault must hold after any number of daily backups, told by plain arithmetic with dates, so that it shares no
  * mistake with the app. Days are counted from the first one.
  */
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/foundation/durations.ts";
 
 /** How long points are kept: by days or weeks in milliseconds, by months and years in the calendar. */
 const KEPT = {

@@ -11,7 +11,7 @@ import { BlobBackupVault } from "../../../src/azure/blob-vault.ts";
 import { beginBackupActivity } from "../../../src/backup/begin-backup.ts";
 import { checkMarker, writeMarkersActivity } from "../../../src/backup/markers.ts";
 import type { MarkerCheckMessage, RangeStep } from "../../../src/backup/messages.ts";
-import { planContainer, planRangesActivity } from "../../../src/backup/plan-ranges.ts";
+import { planContainer, planRangesActivity } from "../../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../../src/backup/seal-recovery-point.ts";
 import { workRange } from "../../../src/backup/work-range.ts";
@@ -181,7 +181,7 @@ class LakeRace {
     for (let message = queue.shift(), pieces = 0; message !== undefined; message = queue.shift()) {
       const next = message;
       const step: RangeStep =
-        pieces++ > MOST_PIECES
+        pieces++ > MAX_PIECES
           ? await this.#calm((deps) => workRange(unhurried(deps), next))
           : await this.#deliver((deps) => workRange(deps, next));
       queue.push(...step.ranges);
@@ -241,7 +241,7 @@ class LakeRace {
     for (let message = queue.shift(), times = 0; message !== undefined; message = queue.shift()) {
       const next = message;
       const step: SegmentStep =
-        times++ > MOST_PIECES
+        times++ > MAX_PIECES
           ? await this.#calm((deps) => restoreSegment(unhurried(deps), next))
           : await this.#deliver((deps) => restoreSegment(deps, next));
       if (step.rest !== undefined) queue.push(step.rest);
@@ -271,13 +271,13 @@ class LakeRace {
 /** The real adapters, as one execution has them; one request at a time, so that dice decide about all of them. */
 function depsOf(lake: MemoryLake, { account, limits }: Execution) {
   const [source, vault] = [account("prodlake"), account("vault")];
-  const settings = { widest: 1, patienceMs: 0, firstBackOffMs: 1, longestBackOffMs: 1 };
+  const settings = { widest: 1, retryForMs: 0, firstBackoffMs: 1, maxBackoffMs: 1 };
   let now = 0;
   const pool = new AdaptivePool(settings, { clock: () => new Date(now), sleep, random: () => 0 });
   async function sleep(ms: number): Promise<void> {
     now += ms;
     // A look now and then whether there is time is left to the work itself, so that dice alone decide what comes when.
-    if (ms > settings.longestBackOffMs) await new Promise(() => undefined);
+    if (ms > settings.maxBackoffMs) await new Promise(() => undefined);
   }
   const files = new BlobBackupVault(vault, INSTANCE, source, { limits });
   return {
@@ -292,7 +292,7 @@ function depsOf(lake: MemoryLake, { account, limits }: Execution) {
 type Deps = ReturnType<typeof depsOf>;
 
 /** A piece that was cut short so often is given all the time that it wants. */
-const MOST_PIECES = 30;
+const MAX_PIECES = 30;
 
 function unhurried(deps: Deps): Deps {
   return { ...deps, settings: { ...deps.settings, budgetMs: Number.MAX_SAFE_INTEGER } };

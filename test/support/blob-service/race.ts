@@ -20,7 +20,7 @@ export function openAccount(
   now: () => Date,
   access: AccountAccess = { kind: "key", connectionString: connectionStringOf(name) },
 ): BlobAccount {
-  return new BlobAccount(access, now, { patienceMs: 0, blockPatienceMs: 0, transport: transport(send) });
+  return new BlobAccount(access, now, { retryForMs: 0, blockRetryForMs: 0, transport: transport(send) });
 }
 
 function connectionStringOf(name: string): string {
@@ -95,10 +95,10 @@ export interface Execution {
   readonly limits: CopyLimits;
 }
 
-const MOST_STEPS = 20_000;
+const MAX_STEPS = 20_000;
 
 /** Turns of the event loop in which an execution is at its next request; only compression takes some. */
-const MOST_TURNS = 1_000_000;
+const MAX_TURNS = 1_000_000;
 
 export class Race {
   readonly counts = noRace();
@@ -142,7 +142,7 @@ export class Race {
     for (let steps = 0; ; steps++) {
       const running = await this.#settled();
       if (running.length === 0) return;
-      if (steps > MOST_STEPS) throw new Error("the race does not come to an end");
+      if (steps > MAX_STEPS) throw new Error("the race does not come to an end");
       this.#step(running);
     }
   }
@@ -155,7 +155,7 @@ export class Race {
 
   /** Waits until each execution that goes on waits for an answer. */
   async #settled(): Promise<readonly Runner[]> {
-    for (let turns = 0; turns < MOST_TURNS; turns++) {
+    for (let turns = 0; turns < MAX_TURNS; turns++) {
       const running = this.#runners.filter(({ end }) => end === "running");
       if (running.every(({ waiting }) => waiting !== undefined)) return running;
       await turn();

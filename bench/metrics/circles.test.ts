@@ -1,0 +1,29 @@
+import { test } from "vitest";
+import { circlesOf } from "./circles.ts";
+
+const importing = (imports: Readonly<Record<string, readonly string[]>>): Map<string, Set<string>> =>
+  new Map(Object.entries(imports).map(([member, imported]) => [member, new Set(imported)]));
+
+test("members that import each other, directly or by way of others, make one circle", ({ expect }) => {
+  const imports = importing({
+    c: ["b"],
+    a: ["b"],
+    b: ["d"],
+    d: ["c"],
+    y: ["x", "a"],
+    x: ["y"],
+    alone: ["a", "unknown"],
+  });
+  expect(circlesOf(imports)).toEqual([
+    ["b", "c", "d"],
+    ["x", "y"],
+  ]);
+});
+
+test("two ways to one member make no circle", ({ expect }) => {
+  expect(circlesOf(importing({ a: ["b", "c"], b: ["d"], c: ["d"], d: [] }))).toEqual([]);
+});
+
+test("what imports itself makes no circle with others", ({ expect }) => {
+  expect(circlesOf(importing({ a: ["a", "b"], b: [] }))).toEqual([]);
+});

@@ -1,0 +1,87 @@
+/**
+ * @module
+ * What an operator must know and nobody has asked for. An alert stands for a condition, not for a moment: finding the same
+ * again is the same alert, and it is resolved when the condition is looked for and not found.
+ */
+import { z } from "zod";
+import { deriveId } from "../foundation/ids.ts";
+import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
+
+export const ALERT_SEVERITIES = ["warning", "critical"] as const;
+
+/** Names that an alert tells at most; all others are counted. */
+export const MAX_ALERT_NAMES = 20;
+
+/** Partition: vault key; row: {@link alertRow}. */
+export const Alert = z.object({
+  /** Stable word for the condition, such as `scrub.objects-missing`. */
+  kind: z.string(),
+  severity: z.enum(ALERT_SEVERITIES),
+  /** Id of the backup instance, 32 hexadecimal digits. */
+  instance: z.string(),
+  /** Row key of the backup instance: its name in lower case. */
+  instanceName: z.string(),
+  /** What within the instance it is about; many alerts of one kind differ by it. */
+  subject: z.string(),
+  /** For people. */
+  message: z.string(),
+  details: z.object({
+    counts: z.record(z.string(), z.number()),
+    /** The first of what it is about. */
+    names: z.array(z.string()).max(MAX_ALERT_NAMES),
+  }),
+  /** When the condition was first found since it was last absent, ISO 8601 UTC. */
+  raisedAt: z.string(),
+  /** When it was found last, ISO 8601 UTC. */
+  lastSeenAt: z.string(),
+  /** When it was looked for and not found any more, ISO 8601 UTC. Absent: it is open. */
+  resolvedAt: z.string().optional(),
+});
+
+export type Alert = Readonly<z.infer<typeof Alert>>;
+
+/** What is found; when is told apart. */
+export type Condition = Omit<Alert, "raisedAt" | "lastSeenAt" | "resolvedAt">;
+
+/** The same for the same condition, so that raising it again makes no second alert. */
+export function alertRow({ instance, kind, subject }: Pick<Alert, "instance" | "kind" | "subject">): string {
+  return `${alertPrefix(instance, kind)}${deriveId("alert", subject)}`;
+}
+
+function alertPrefix(instance: string, kind: string): string {
+  return `${instance}|${kind}|`;
+}
+
+/**
+ * Raises an alert, or brings it up to date. One that was resolved is raised anew.
+ *
+ * Safe to run twice: the row is made of the condition alone.
+ */
+export async function raiseAlert(
+  alerts: RecordTable<Alert>,
+  vault: string,
+  condition: Condition,
+  now: Date,
+): Promise<void> {
+  const at = now.toISOString();
+  const row = alertRow(condition);
+  const fresh: Alert = { ...condition, raisedAt: at, lastSeenAt: at };
+  if (await alerts.insert(vault, row, fresh)) return;
+  await updateRecord(alerts, vault, row, (before) =>
+    before.resolvedAt === undefined ? { ...fresh, raisedAt: before.raisedAt } : fresh,
+  );
+}
+
+/** Resolves the open alerts of an instance and a kind, because nothing of it is found any more. Safe to run twice. */
+export async function resolveAlerts(
+  alerts: RecordTable<Alert>,
+  vault: string,
+  { instance, kind }: Pick<Alert, "instance" | "kind">,
+  now: Date,
+): Promise<void> {
+  for await (const { row } of listRecords(alerts, vault, alertPrefix(instance, kind))) {
+    await updateRecord(alerts, vault, row, (alert) =>
+      alert.resolvedAt === undefined ? { ...alert, resolvedAt: now.toISOString() } : alert,
+    );
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * @module
+ * Which files go with a purged recovery point, one after the other. Nothing is removed here: a purge removes what the walk
+ * names, and a dry run counts it, so the two cannot differ.
+ */
+import { VaultError } from "../foundation/errors.ts";
+import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
+import { EntryLookup } from "../vault/entry-lookup.ts";
+import { decodeIndex } from "../vault/manifest-index.ts";
+import { CONTENT_PREFIXES, markersPrefix, objectPath } from "../vault/names.ts";
+import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
+import type { PurgePosition } from "./activities.ts";
+import {
+  type NeighbourSeals,
+  type PlanDeps,
+  type PurgePlan,
+  planContainerPurge,
+  readIndexes,
+  readNeighbours,
+} from "./plan-purge.ts";
+
+/** What kind of file it is; `content` is a file of the last point that is none of the others. */
+export type PurgedKind = "object" | "segment" | "index" | "marker" | "content";
+
+/** One step of the walk. */
+export type PurgeStep =
+  /** A file that goes, and the bytes of its content, 0 where no manifest tells. With the etag of a listing; without one a manifest names it. */
+  | {
+      readonly step: "file";
+      readonly kind: PurgedKind;
+      readonly path: string;
+      readonly size: number;
+      readonly etag?: string;
+    }
+  /** All files before it must be gone before the walk goes on. */
+  | { readonly step: "barrier" }
+  /** The walk may end here, and begin again at the position; without one, at its start. */
+  | { readonly step: "pause"; readonly from?: PurgePosition }
+  /** Segments were read, or it is unknown whether something is needed, because a manifest is damaged: it stays. */
+  | ({ readonly step: "count" } & WalkCounts);
+
+interface WalkCounts {
+  readonly segmentsRead: number;
+  /** Objects and whole segments. */
+  readonly undecided: number;
+}
+
+const NOTHING: WalkCounts = { segmentsRead: 0, undecided: 0 };
+
+/** Files between two pauses, where no segment is read between them. */
+const FILES_PER_PAUSE = 2_048;
+
+/**
+ * Names what goes with a recovery point: container by container its objects, its segments and its index, then its markers;
+ * with the last point everything. An object goes when it was born after the previous sealed point and the next one does not
+ * have it.
+ *
+ * Memory: a container's index and those of its neighbours, and four segments.
+ *
+ * @param from - where an earlier walk of the same plan paused
+ * @throws VaultError `format/corrupt`, `format/missing`, `format/newer-version` when an index cannot be read
+ */
+export async function* walkPurge(deps: PlanDeps, plan: PurgePlan, from?: PurgePosition): AsyncGenerator<PurgeStep> {
+  if (plan.isLast) {
+    for (const prefix of CONTENT_PREFIXES) yield* walkAll(deps, prefix);
+    return;
+  }
+  const seals = await readNeighbours(deps, plan.neighbours);
+  for (const [i, { name, index }] of plan.containers.entries()) {
+    const content = await deps.vault.read(index.path);
+    // The index goes last of its container.
+    if (content === undefined) continue;
+    checkSha256(index.path, index.sha256, content);
+    const order = decodeIndex(index.path, content);
+    const [previous, next] = await readIndexes(deps, seals, name);
+    const { own, compared } = planContainerPurge(order, previous, next);
+    const container = new ContainerWalk(deps, { recoveryPoint: plan.recoveryPoint, container: name, own });
+    const first = from?.container === name ? from.segment : 0;
+    const lookup = new EntryLookup(deps.vault, compared, (next ?? order).order);
+    yield* container.objects(seals, lookup, first);
+    yield* container.segments(first);
+    yield { step: "file", kind: "index", path: index.path, size: 0 };
+    yield { step: "barrier" };
+    const following = plan.containers[i + 1]?.name;
+    if (following !== undefined) {
+      yield { step: "pause", from: { recoveryPoint: plan.recoveryPoint, container: following, segment: 0 } };
+    }
+  }
+  yield* walkAll(deps, markersPrefix(plan.job));
+}
+
+async function* walkAll({ vault }: PlanDeps, prefix: string): AsyncGenerator<PurgeStep> {
+  let files = 0;
+  const kind = prefix.startsWith("data") ? "object" : prefix.startsWith("markers") ? "marker" : "content";
+  for await (const { path, size, etag } of vault.list(prefix)) {
+    yield { step: "file", kind, path, size, etag };
+    files += 1;
+    if (files % FILES_PER_PAUSE === 0) yield { step: "pause" };
+  }
+  yield { step: "barrier" };
+}
+
+interface WalkedContainer {
+  readonly recoveryPoint: string;
+  readonly container: string;
+  /** The segments that only the purged point has. */
+  readonly own: readonly SegmentRef[];
+}
+
+class ContainerWalk {
+  readonly #vault: PlanDeps["vault"];
+  readonly #container: WalkedContainer;
+  #counts = NOTHING;
+  #lookedUp = 0;
+
+  constructor({ vault }: PlanDeps, container: WalkedContainer) {
+    this.#vault = vault;
+    this.#container = container;
+  }
+
+  /** @param first - the first segment whose objects were not walked before */
+  async *objects([previous]: NeighbourSeals, next: EntryLookup, first: number): AsyncGenerator<PurgeStep> {
+    const { container, own } = this.#container;
+    for (const [i, segment] of own.entries()) {
+      if (i < first) continue;
+      for (const line of await this.#linesOf(segment)) {
+        const entry = await this.#garbage(line, previous?.sequence ?? 0, next);
+        if (entry === undefined) continue;
+        const path = objectPath(container, entry.name, entry.etag, entry.birth);
+        yield { step: "file", kind: "object", path, size: entry.size };
+      }
+      yield this.#counted(next);
+      if (i + 1 < own.length) yield { step: "pause", from: this.#at(i + 1) };
+    }
+    yield { step: "barrier" };
+  }
+
+  /** What was counted since the last time, the segments of the next point included. */
+  #counted({ segmentsRead }: EntryLookup): PurgeStep {
+    const counts = { ...this.#counts, segmentsRead: this.#counts.segmentsRead + segmentsRead - this.#lookedUp };
+    this.#lookedUp = segmentsRead;
+    this.#counts = NOTHING;
+    return { step: "count", ...counts };
+  }
+
+  /** @returns nothing for a segment that is gone, because an earlier execution got so far, and for one that is damaged */
+  async #linesOf(segment: SegmentRef): Promise<readonly EntryLine[]> {
+    const content = await this.#vault.read(segment.path);
+    if (content === undefined) return [];
+    this.#counts = { ...this.#counts, segmentsRead: this.#counts.segmentsRead + 1 };
+    return (await this.#unlessDamaged(() => openSegment(segment, content))) ?? [];
+  }
+
+  /**
+   * @param bornAfter - number of the previous point, which has all objects of that birth and earlier ones
+   * @returns the entry of the line when its object goes
+   */
+  async #garbage(line: EntryLine, bornAfter: number, next: EntryLookup): Promise<Entry | undefined> {
+    if (isBornUntil(line, bornAfter)) return undefined;
+    const entry = await this.#unlessDamaged(() => decodeEntry(line));
+    if (entry === undefined || entry.type === "directory" || entry.birth <= bornAfter) return undefined;
+    const isNeeded = await this.#unlessDamaged(async () => {
+      const after = await next.find(entry.name);
+      return after?.etag === entry.etag && after.birth === entry.birth;
+    });
+    return isNeeded === false ? entry : undefined;
+  }
+
+  /** A damaged manifest must not keep the instance from ever being backed up again; what it hides stays. */
+  async #unlessDamaged<T>(read: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof VaultError) || !["format/corrupt", "format/missing"].includes(error.code)) throw error;
+      this.#counts = { ...this.#counts, undecided: this.#counts.undecided + 1 };
+      return undefined;
+    }
+  }
+
+  /**
+   * The segments' files, once their objects are gone.
+   *
+   * @param first - beyond all segments by as many as an earlier walk has named
+   */
+  async *segments(first: number): AsyncGenerator<PurgeStep> {
+    const { own } = this.#container;
+    for (let i = Math.max(0, first - own.length); i < own.length; ) {
+      yield { step: "file", kind: "segment", path: (own[i] as SegmentRef).path, size: 0 };
+      i += 1;
+      if (i % FILES_PER_PAUSE === 0 && i < own.length) yield { step: "pause", from: this.#at(own.length + i) };
+    }
+    yield { step: "barrier" };
+  }
+
+  #at(segment: number): PurgePosition {
+    const { recoveryPoint, container } = this.#container;
+    return { recoveryPoint, container, segment };
+  }
+}
+
+/** JSON escapes every quote within a text, so this is never a part of a name or a tag. */
+const BIRTH = /,"birth":(\d+)/;
+
+/** Finds most entries that need no closer look without parsing them. */
+function isBornUntil(line: EntryLine, sequence: number): boolean {
+  const birth = BIRTH.exec(line)?.[1];
+  return birth !== undefined && Number(birth) <= sequence;
+}

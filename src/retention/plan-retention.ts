@@ -1,0 +1,124 @@
+import type { Clock } from "../foundation/clock.ts";
+import { listRecords, type RecordTable } from "../foundation/records.ts";
+import type { BackupInstance } from "../instances/backup-instance.ts";
+import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { recoveryPointOf } from "../instances/recovery-point-of.ts";
+import type { VaultRecord } from "../instances/vault-record.ts";
+import { findVault, isImmutable } from "../instances/vault-settings.ts";
+import type { Job } from "../jobs/job.ts";
+import { type Pin, pinnedPoints } from "../jobs/pins.ts";
+import type { PolicyRecord } from "../policies/policy-record.ts";
+import { listSeals } from "../vault/list-seals.ts";
+import { readSeal } from "../vault/read-manifest.ts";
+import type { VaultFiles } from "../vault/vault-files.ts";
+import {
+  decideRetention,
+  type RetainedPoint,
+  type RetentionDecision,
+  type RetentionTerms,
+} from "./decide-retention.ts";
+
+export interface PlanRetentionDeps {
+  readonly vaults: RecordTable<VaultRecord>;
+  readonly policies: RecordTable<PolicyRecord>;
+  readonly recoveryPoints: RecordTable<RecoveryPoint>;
+  readonly pins: RecordTable<Pin>;
+  readonly jobs: RecordTable<Job>;
+  readonly vault: (instanceId: string) => Pick<VaultFiles, "list" | "read">;
+  readonly clock: Clock;
+}
+
+/** A recovery point and what is to become of it. */
+export interface DecidedPoint {
+  readonly point: RecoveryPoint;
+  readonly decision: RetentionDecision;
+  /** False: a crash kept it from being written. */
+  readonly hasRow: boolean;
+}
+
+/** What a retention of an instance is to do; a dry run shows it, and a job carries it out. */
+export interface RetentionPlan {
+  /** All sealed points, by ascending sequence. */
+  readonly points: readonly DecidedPoint[];
+  /** Those of them that go, in the order in which they are purged. */
+  readonly expired: readonly RecoveryPoint[];
+  /** Points that stay and whose rows a crash kept from being written. */
+  readonly missingRows: readonly RecoveryPoint[];
+  /** The instance was deleted and its time is over: when no point is left, its rows and its container go. */
+  readonly removesInstance: boolean;
+}
+
+/**
+ * Decides about all recovery points of an instance; changes nothing.
+ *
+ * Which points there are is read from the vault itself; what a row does not tell is read from the seal.
+ *
+ * @param vaultKey - partition of the instance's policies
+ * @throws VaultError `format/corrupt`, `format/newer-version` when a point without a row has a seal that cannot be read
+ */
+export async function planRetention(
+  deps: PlanRetentionDeps,
+  instance: BackupInstance,
+  vaultKey: string,
+): Promise<RetentionPlan> {
+  const { points, rows } = await readPoints(deps, instance);
+  const policy = (await deps.policies.get(vaultKey, instance.policyName.toLowerCase()))?.value;
+  const pinned = await pinnedPoints(deps, instance.id);
+  const softDeletedUntil = purgeTimeOf(instance);
+  const now = deps.clock();
+  const decisions = decideRetention(
+    points.map((point) => ({ ...retainedPoint(point), isPinned: pinned.has(point.id), softDeletedUntil })),
+    {
+      rules: policy?.retentionRules,
+      protection: protectionOf(instance),
+      isImmutable: isImmutable(await findVault(deps.vaults, instance.vaultArmId)),
+    },
+    now,
+  );
+  const decided = points.flatMap((point, i) => {
+    const decision = decisions[i];
+    return decision === undefined ? [] : [{ point, decision, hasRow: rows.has(point.id) }];
+  });
+  return {
+    points: decided,
+    expired: decided.flatMap(({ point, decision }) => (decision.keep ? [] : [point])),
+    missingRows: decided.flatMap(({ point, decision, hasRow }) => (decision.keep && !hasRow ? [point] : [])),
+    removesInstance: softDeletedUntil !== undefined && softDeletedUntil <= now,
+  };
+}
+
+/** What the row of a recovery point tells of how long it is kept. */
+export function retainedPoint({ id, sequence, time, tag, promisedUntil }: RecoveryPoint): RetainedPoint {
+  return {
+    ...{ id, sequence, tag, time: new Date(time) },
+    promisedUntil: promisedUntil === undefined ? undefined : new Date(promisedUntil),
+  };
+}
+
+async function readPoints(
+  deps: PlanRetentionDeps,
+  { id }: BackupInstance,
+): Promise<{ readonly points: readonly RecoveryPoint[]; readonly rows: ReadonlyMap<string, RecoveryPoint> }> {
+  const rows = new Map<string, RecoveryPoint>();
+  for await (const { row, value } of listRecords(deps.recoveryPoints, id)) rows.set(row, value);
+  const vault = deps.vault(id);
+  const points: RecoveryPoint[] = [];
+  for (const sealed of await listSeals(vault)) {
+    points.push(rows.get(sealed.id) ?? recoveryPointOf(await readSeal(vault, sealed.id)));
+  }
+  return { points: points.sort((a, b) => a.sequence - b.sequence), rows };
+}
+
+/** What the clocks of two machines may differ by: nothing goes at the very moment until which it could be undeleted. */
+const GRACE_MS = 3_600_000;
+
+/** @returns when all of a deleted instance goes; undefined when it is not deleted */
+export function purgeTimeOf({ deletion }: BackupInstance): Date | undefined {
+  if (deletion === undefined) return undefined;
+  const { deletedAt, purgeAt } = deletion;
+  return new Date(Date.parse(purgeAt) + (deletedAt === purgeAt ? 0 : GRACE_MS));
+}
+
+function protectionOf({ protectionState }: BackupInstance): RetentionTerms["protection"] {
+  return protectionState === "ProtectionStopped" ? "kept-forever" : "protected";
+}

@@ -1,0 +1,77 @@
+/**
+ * @module
+ * What the vault account tells of a vault and its policies: one blob container per vault, and in it
+ *
+ * ```
+ * vault.json
+ * policies/<name in lower case>.json
+ * ```
+ *
+ * So all that the app's tables say of them can be made again.
+ */
+import { z } from "zod";
+import { decodeDocument } from "./version.ts";
+
+/**
+ * The blob container that tells of one vault.
+ *
+ * @param vaultKey - 32 hexadecimal digits
+ */
+export function vaultFilesContainer(vaultKey: string): string {
+  return `vault-${vaultKey}`;
+}
+
+/** @returns the key of the vault that a blob container tells of, or undefined when it is no such container */
+export function vaultOfContainer(name: string): string | undefined {
+  return /^vault-([0-9a-f]{32})$/.exec(name)?.[1];
+}
+
+export const VAULT_DOCUMENT = "vault.json";
+
+export const POLICIES_PREFIX = "policies/";
+
+export function policyDocumentPath(policyName: string): string {
+  return `${POLICIES_PREFIX}${policyName.toLowerCase()}.json`;
+}
+
+/** JSON as a caller sent it. */
+const WireObject = z.record(z.string(), z.unknown());
+
+/** `vault.json` */
+export const VaultDocument = z.object({
+  formatVersion: z.literal(1),
+  /** ARM id of the vault. */
+  resourceId: z.string(),
+  name: z.string(),
+  location: z.string(),
+  tags: z.record(z.string(), z.string()).optional(),
+  identity: WireObject.optional(),
+  /** `properties` of the ARM resource as it was put. */
+  properties: WireObject,
+  createdAt: z.string(),
+});
+export type VaultDocument = Readonly<z.infer<typeof VaultDocument>>;
+
+/** `policies/<name>.json`. Schedule, tagging and retention rules are read from `properties`. */
+export const PolicyDocument = z.object({
+  formatVersion: z.literal(1),
+  /** ARM id of the policy. */
+  resourceId: z.string(),
+  name: z.string(),
+  /** `properties` of the ARM resource as it was put. */
+  properties: WireObject,
+  createdAt: z.string(),
+  /** When its schedule was last changed, ISO 8601 UTC: it has no slots up to then. */
+  slotsAfter: z.string().optional(),
+});
+export type PolicyDocument = Readonly<z.infer<typeof PolicyDocument>>;
+
+/** @throws VaultError `format/corrupt`, `format/newer-version` */
+export function decodeVaultDocument(path: string, content: Uint8Array): VaultDocument {
+  return decodeDocument(path, VaultDocument, content);
+}
+
+/** @throws VaultError `format/corrupt`, `format/newer-version` */
+export function decodePolicyDocument(path: string, content: Uint8Array): PolicyDocument {
+  return decodeDocument(path, PolicyDocument, content);
+}

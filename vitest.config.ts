@@ -1,6 +1,15 @@
 import { defineConfig } from "vitest/config";
 
-// Three projects by what they need: nothing, Azurite, or the whole app on a host. The fourth takes long, and is run by itself.
+// Projects by what they need: nothing, a process of their own, Azurite, or the whole app on a host. The last takes long, and is
+// run by itself.
+
+/** They register an app's functions, which a process can do once. */
+const NEEDS_OWN_PROCESS = [
+  "local/host/worker/in-process.test.ts",
+  "test/architecture/functions.test.ts",
+  "test/replay/replay.test.ts",
+];
+
 export default defineConfig({
   // Not below node_modules: a Functions host that runs the app from this folder begins anew when a file there changes.
   cacheDir: ".vitest",
@@ -14,6 +23,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          // Files share the modules of their process: loading them anew for each would take most of the time.
+          isolate: false,
           include: [
             "src/**/*.test.ts",
             "local/**/*.test.ts",
@@ -21,11 +32,18 @@ export default defineConfig({
             "test/architecture/**/*.test.ts",
             "test/compat/**/*.test.ts",
             "test/contract/memory/**/*.test.ts",
-            "test/replay/**/*.test.ts",
             "test/timing/**/*.test.ts",
           ],
-          exclude: ["**/*.integration.test.ts"],
+          exclude: ["**/*.integration.test.ts", ...NEEDS_OWN_PROCESS],
           // Property tests take seconds on a busy machine; a test that hangs is still found.
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "unit-app",
+          include: NEEDS_OWN_PROCESS,
           testTimeout: 60_000,
         },
       },

@@ -8,11 +8,12 @@ import { serve, type WireAnswer, type WireRequest } from "../../test/support/blo
 import { addOutcomes, noOutcome, runLakeRace } from "../../test/support/blob-service/lake-races.ts";
 import { openAccount } from "../../test/support/blob-service/race.ts";
 import { StoredBlobs } from "../../test/support/blob-service/stored-blobs.ts";
+import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 import { BlobBackupVault } from "./blob-vault.ts";
 import { COPY_LIMITS } from "./copy-request.ts";
 
 /** Fewer for each mutant of `npm run mutants`: Stryker runs tests in threads, Vitest in processes. */
-const RACES = isMainThread ? 40 : 8;
+const RACES = (isMainThread ? 12 : 8) * SOAK_FACTOR;
 
 // Half a minute of processor time, on a machine that may be busy with other tests.
 test("however two executions meet, fail and come late, a sealed point and a completed restore are whole", {

@@ -1,5 +1,6 @@
 import { type ExpectStatic, test } from "vitest";
 import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
+import { strideOf } from "../../test/support/soak-factor.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
@@ -88,7 +89,7 @@ test.for([
     const times = kind.includes("twice") ? 2 : 1;
     const seen = new Map<string, number>();
     const codes = new Map<string, number>();
-    for (let moment = 0; ; moment++) {
+    for (let moment = 0; ; moment += strideOf(3)) {
       const lake = await lakeOf();
       let calls = 0;
       let where: string | undefined;

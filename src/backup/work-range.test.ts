@@ -3,6 +3,7 @@ import { type ExpectStatic, test } from "vitest";
 import { Crash } from "../../test/support/crash-switch.ts";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
 import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
+import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
 import { workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
@@ -172,12 +173,12 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 90 * SOAK_FACTOR },
   );
-  expect(deaths).toBeGreaterThan(100);
-  expect(pieces).toBeGreaterThan(1_000);
-  expect(failures).toBeGreaterThan(100);
-  expect(ranges).toBeGreaterThan(4);
+  expect(deaths).toBeGreaterThan(20);
+  expect(pieces).toBeGreaterThan(200);
+  expect(failures).toBeGreaterThan(20);
+  expect(ranges).toBeGreaterThan(0);
 });
 
 /** Everything in the vault is named by a recovery point. */

@@ -43,7 +43,7 @@ export type RetentionDecision =
   | { readonly id: string; readonly keep: false; readonly because: string; readonly expiredAt: Date };
 
 /**
- * Decides, forevery recovery point of one backup instance, whether it stays.
+ * Decides, for every recovery point of one backup instance, whether it stays.
  *
  * Points live as long as the policy in force says, so a longer rule lengthens the lives of those that are there, and a
  * shorter one shortens them; in an immutable vault the longer of that and of what was promised counts. Whatever is

@@ -126,7 +126,7 @@ test("a glance at a line never says what a full parse does not", ({ expect }) =>
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(50);
 });
 
-test("a glance is enough forevery line without a backslash that did not change", ({ expect }) => {
+test("a glance is enough for every line without a backslash that did not change", ({ expect }) => {
   let plain = 0;
   fc.assert(
     fc.property(entry, (value) => {

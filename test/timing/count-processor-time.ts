@@ -4,8 +4,11 @@
  */
 import { appendFileSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, inject } from "vitest";
 import type { FileTime } from "./report-processor-time.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Linux counts the times of processes in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
@@ -28,7 +31,7 @@ function processorSeconds(): number {
 
 // Hooks run in the reverse order of their registration: this is the last, and the file's own hosts have ended.
 afterAll(() => {
-  const file = relative(process.cwd(), expect.getState().testPath ?? "");
+  const file = relative(ROOT, expect.getState().testPath ?? "");
   const time: FileTime = { file, pid: process.pid, seconds: processorSeconds() };
   appendFileSync(inject("processorTimes"), `${JSON.stringify(time)}\n`);
 });

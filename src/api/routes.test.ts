@@ -58,7 +58,7 @@ async function putWork(app: MemoryApp, job: Job): Promise<void> {
 }
 
 describe.skipIf(missingContract !== undefined)("the published contract", () => {
-  /** Asks foreverything that the API can answer, in all states, and names the schema of each answer. */
+  /** Asks for everything that the API can answer, in all states, and names the schema of each answer. */
   async function* answers(): AsyncGenerator<readonly [string, string, ApiResponse]> {
     const app = new MemoryApp();
     const get = async (name: string, path: string) => [name, path, await app.call("GET", path)] as const;

@@ -2,349 +2,26 @@ import fc from "fast-check";
 import { describe, test } from "vitest";
 import { crashPoints } from "../../test/support/crash-points.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
+import { changeInstance, dailyLake, keepFor, VAULT_ID } from "../../test/support/daily-lake.ts";
 import { MemoryLake, VAULT } from "../../test/support/memory-lake.ts";
-import { type Activities, type FlowStep, runFlow } from "../../test/support/run-flow.ts";
 import type { Alert } from "../alerts/alert.ts";
 import { DAY_MS } from "../foundation/durations.ts";
-import { VaultError } from "../foundation/errors.ts";
-import type { BackupInstance } from "../instances/backup-instance.ts";
 import { cancelJob } from "../jobs/cancel-job.ts";
 import { purgeRecoveryPoint } from "../purge/purge-recovery-point.ts";
 import { beginRestoreActivity } from "../restore/begin-restore.ts";
-import { ManifestCache } from "../vault/manifest-cache.ts";
 import { purgePath, sealPath } from "../vault/names.ts";
-import { planRetention } from "./plan-retention.ts";
-import { previewRetention } from "./preview-retention.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "./purge-expired.ts";
-import { retentionOrchestration } from "./retention-orchestration.ts";
-import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
 
 const INSTANCE = "1".repeat(32);
-const VAULT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v";
-
-/** A lake with a recovery point a day; points are kept seven days. */
-async function lakeOf(days: number, { tickMs = 1 } = {}): Promise<{ lake: MemoryLake; points: string[] }> {
-  const lake = new MemoryLake({ tickMs });
-  await lake.protect();
-  await change(lake, { vaultArmId: VAULT_ID });
-  await lake.vaults.put("s", "g|v", {
-    armId: VAULT_ID,
-    name: "v",
-    location: "westeurope",
-    properties: {},
-    createdAt: "2026-01-01T00:00:00.000Z",
-  });
-  await keepFor(lake, "P7D");
-  lake.source.createContainer("raw");
-  lake.source.write("raw", "same", "the same in all points");
-  const points: string[] = [];
-  for (let day = 0; day < days; day++) {
-    lake.source.write("raw", "daily", `of day ${day}`);
-    points.push(await lake.backup(`backup-${day}`));
-    lake.pass(DAY_MS);
-  }
-  return { lake, points };
-}
-
-async function keepFor(lake: MemoryLake, keep: string): Promise<void> {
-  await lake.policies.put(VAULT, "daily", {
-    armId: "/policy",
-    name: "daily",
-    datasourceTypes: [],
-    properties: {},
-    retentionRules: [{ name: "Default", keep }],
-    createdAt: "2026-01-01T00:00:00.000Z",
-  });
-}
-
-async function change(lake: MemoryLake, changes: Partial<BackupInstance>): Promise<void> {
-  const stored = await lake.instances.get(VAULT, "lake");
-  if (stored === undefined) throw new Error("no instance");
-  await lake.instances.put(VAULT, "lake", { ...stored.value, ...changes });
-}
 
 function sealed(lake: MemoryLake, points: readonly string[]): number[] {
   return points.flatMap((id, day) => (lake.vault.files.has(sealPath(id)) ? [day] : []));
 }
 
-test("what has expired goes, what has not stays, and the rows follow", async ({ expect }) => {
-  const { lake, points } = await lakeOf(10);
-  expect(await lake.retain("one")).toBe("Completed");
-  expect(sealed(lake, points)).toEqual([4, 5, 6, 7, 8, 9]);
-  expect(lake.recoveryPoints.size).toBe(sealed(lake, points).length);
-  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 4, objectsRemoved: 4 });
-  for (const day of sealed(lake, points)) {
-    lake.target.containers.clear();
-    expect(await lake.restore(`restore-${day}`, points[day] ?? "")).toBe("Completed");
-    expect(lake.target.container("raw").get("daily")?.content).toBe(`of day ${day}`);
-  }
-});
-
-test("a dry run counts for each point just what its purge then removes", async ({ expect }) => {
-  const { lake, points } = await lakeOf(10);
-  // A day without a change, and one on which something was removed.
-  lake.source.container("raw").delete("same");
-  points.push(await lake.backup("removed"));
-  lake.pass(3 * DAY_MS);
-  const instance = (await lake.instances.get(VAULT, "lake"))?.value;
-  if (instance === undefined) throw new Error("no instance");
-  const plan = await planRetention(lake.deps, instance, VAULT);
-  const before = new Set(lake.vault.files.keys());
-  const deps = { instance: instance.id, vault: lake.vault, manifests: new ManifestCache() };
-  const previews = await previewRetention(deps, plan, () => true);
-  expect(new Set(lake.vault.files.keys())).toEqual(before);
-  expect([...previews.keys()]).toEqual(plan.expired.map(({ id }) => id));
-  const counted = [...previews.values()].map((preview) => {
-    if (!("objects" in preview)) throw new Error(preview.problem);
-    return preview;
-  });
-  const sum = (of: "objects" | "objectBytes" | "segments" | "deleteRequests"): number =>
-    counted.reduce((total, preview) => total + preview[of], 0);
-  expect(counted.length).toBeGreaterThan(5);
-  expect(await lake.retain("one")).toBe("Completed");
-  expect((await lake.job("one")).counts).toMatchObject({
-    recoveryPointsPurged: counted.length,
-    objectsRemoved: sum("objects"),
-    bytesRemoved: sum("objectBytes"),
-    segmentsRemoved: sum("segments"),
-    deleteRequests: sum("deleteRequests"),
-  });
-  expect(sum("objectBytes")).toBeGreaterThan(0);
-});
-
-test("the newest point stays when all have expired, and all stay when protection is stopped", async ({ expect }) => {
-  const { lake, points } = await lakeOf(5);
-  lake.pass(100 * DAY_MS);
-  await change(lake, { protectionState: "ProtectionStopped" });
-  await lake.retain("stopped");
-  expect(sealed(lake, points)).toEqual([0, 1, 2, 3, 4]);
-  await change(lake, { protectionState: "BackupSchedulesSuspended" });
-  await lake.retain("suspended");
-  expect(sealed(lake, points)).toEqual([4]);
-});
-
-test("to decide changes nothing; a retention writes the row that a sealed point lacks", async ({ expect }) => {
-  const { lake, points } = await lakeOf(3);
-  const [, lost = ""] = points;
-  const row = (await lake.recoveryPoints.get(INSTANCE, lost))?.value;
-  await lake.recoveryPoints.remove(INSTANCE, lost);
-  const instance = (await lake.instances.get(VAULT, "lake"))?.value;
-  if (row === undefined || instance === undefined) throw new Error("no point, or no instance");
-  const decided = await planRetention(lake.deps, instance, VAULT);
-  expect(decided.points.map(({ point }) => point.id)).toEqual(points);
-  expect(decided.missingRows.map(({ id }) => id)).toEqual([lost]);
-  expect(await lake.recoveryPoints.get(INSTANCE, lost)).toBeUndefined();
-  await lake.retain("one");
-  const { totals, ...told } = row;
-  expect((await lake.recoveryPoints.get(INSTANCE, lost))?.value).toEqual(told);
-});
-
-test("a policy that keeps for longer counts for the points that are there", async ({ expect }) => {
-  const { lake, points } = await lakeOf(10);
-  await keepFor(lake, "P1Y");
-  await lake.retain("longer");
-  expect(sealed(lake, points)).toHaveLength(10);
-  await keepFor(lake, "P2D");
-  await lake.retain("shorter");
-  expect(sealed(lake, points)).toEqual([9]);
-});
-
-test("a shorter policy shortens nothing in an immutable vault, nor in one that is not known", async ({ expect }) => {
-  const { lake, points } = await lakeOf(6);
-  const vault = (await lake.vaults.get("s", "g|v"))?.value;
-  if (vault === undefined) throw new Error("no vault");
-  await keepFor(lake, "P1D");
-  const immutable = { securitySettings: { immutabilitySettings: { state: "Unlocked" } } };
-  await lake.vaults.put("s", "g|v", { ...vault, properties: immutable });
-  await lake.retain("immutable");
-  expect(sealed(lake, points)).toHaveLength(6);
-  await lake.vaults.remove("s", "g|v");
-  await lake.retain("unknown");
-  expect(sealed(lake, points)).toHaveLength(6);
-  await lake.vaults.put("s", "g|v", vault);
-  await lake.retain("free");
-  expect(sealed(lake, points)).toEqual([5]);
-});
-
-test("a deleted instance is kept until its time is over; then nothing of it is left", async ({ expect }) => {
-  const { lake, points } = await lakeOf(3);
-  await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
-  await lake.scrubs.put(INSTANCE, "round", {});
-  await lake.alerts.put(VAULT, `${INSTANCE}|scrub.objects-missing|x`, {} as Alert);
-  // What an attempt that failed has copied goes with it.
-  const failed = await lake.requestBackup("failed");
-  lake.source.write("raw", "daily", "of an attempt");
-  await lake.deliverAll(await lake.beginBackup(failed));
-  await lake.jobs.put(VAULT, "failed", { ...(await lake.job("failed")), status: "Failed" });
-  const now = lake.deps.clock().getTime();
-  await change(lake, {
-    protectionState: "SoftDeleted",
-    deletion: {
-      deletedAt: new Date(now).toISOString(),
-      purgeAt: new Date(now + 14 * DAY_MS).toISOString(),
-      activity: "a",
-    },
-  });
-  lake.pass(14 * DAY_MS);
-  await lake.retain("early");
-  expect(sealed(lake, points)).toEqual([0, 1, 2]);
-  lake.pass(2 * 3_600_000);
-  await lake.retain("late");
-  expect([...lake.vault.files.keys()]).toEqual([]);
-  const { instances, recoveryPoints, attempts, schedules, pins, locks, scrubs, alerts } = lake;
-  for (const table of [instances, recoveryPoints, attempts, schedules, pins, locks, scrubs, alerts]) {
-    expect(table.size).toBe(0);
-  }
-});
-
-test("a deleted instance for which a point was sealed meanwhile is not removed", async ({ expect }) => {
-  const { lake, points } = await lakeOf(1);
-  const [point = ""] = points;
-  const now = lake.deps.clock().getTime();
-  const purgeAt = new Date(now - DAY_MS).toISOString();
-  await change(lake, {
-    protectionState: "SoftDeleted",
-    deletion: { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" },
-  });
-  const seal = lake.vault.files.get(sealPath(point));
-  if (seal === undefined) throw new Error("nothing was sealed");
-  const { deps } = lake;
-  let looks = 0;
-  const instances: typeof deps.instances = {
-    ...deps.instances,
-    get: async (partition, row) => {
-      // The second look is the one before the removal.
-      if (++looks === 2) lake.vault.files.set(sealPath("late"), seal);
-      return lake.instances.get(partition, row);
-    },
-  };
-  const ref = await lake.requestJob("late", { kind: "retention" });
-  expect(await purgeExpiredActivity({ ...deps, instances }, ref)).toEqual({ done: true });
-  expect(looks).toBe(2);
-  expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
-  expect([...lake.vault.files.keys()]).toEqual([sealPath("late")]);
-});
-
-test("an instance that is undeleted before its removal stays", async ({ expect }) => {
-  const { lake } = await lakeOf(1);
-  const now = lake.deps.clock().getTime();
-  const purgeAt = new Date(now - DAY_MS).toISOString();
-  const deletion = { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" };
-  await change(lake, { protectionState: "SoftDeleted", deletion });
-  const { deps } = lake;
-  let looks = 0;
-  const instances: typeof deps.instances = {
-    ...deps.instances,
-    get: async (partition, row) => {
-      const stored = await lake.instances.get(partition, row);
-      if (++looks !== 2 || stored === undefined) return stored;
-      const { deletion: _, ...value } = stored.value;
-      return { ...stored, value: { ...value, protectionState: "ProtectionStopped" } };
-    },
-  };
-  const ref = await lake.requestJob("late", { kind: "retention" });
-  expect(await purgeExpiredActivity({ ...deps, instances }, ref)).toEqual({ done: true });
-  expect(looks).toBe(2);
-  expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
-});
-
-test("with hardly any time, as many executions come to the same", async ({ expect }) => {
-  // No execution has time for a whole point.
-  const { lake, points } = await lakeOf(10, { tickMs: 100_000 });
-  lake.pass(100 * DAY_MS);
-  await lake.retain("one");
-  expect(sealed(lake, points)).toEqual([9]);
-  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 9 });
-  expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toEqual([]);
-});
-
-test("a point that no execution has time for is purged in several, before the next one", async ({ expect }) => {
-  const lake = new MemoryLake({
-    tickMs: 100_000,
-    settings: { segmentSizes: { usual: 2, largest: 4, small: 1 } },
-  });
-  await lake.protect();
-  await keepFor(lake, "P7D");
-  await change(lake, { vaultArmId: VAULT_ID });
-  await lake.vaults.put("s", "g|v", { armId: VAULT_ID, name: "v", location: "x", properties: {}, createdAt: "" });
-  lake.source.createContainer("raw");
-  const points: string[] = [];
-  for (let day = 0; day < 3; day++) {
-    for (let n = 0; n < 20; n++) lake.source.write("raw", `blob ${n}`, `of day ${day}`);
-    points.push(await lake.backup(`backup-${day}`));
-  }
-  lake.pass(100 * DAY_MS);
-  const ref = await lake.requestJob("one", { kind: "retention" });
-  await finishPurgesActivity(lake.deps, ref);
-  let executions = 0;
-  let end = await purgeExpiredActivity(lake.deps, ref);
-  for (; !end.done; executions++) {
-    end = await purgeExpiredActivity(lake.deps, { ...ref, ...(end.from === undefined ? {} : { from: end.from }) });
-  }
-  expect(executions).toBeGreaterThan(4);
-  expect(sealed(lake, points)).toEqual([2]);
-  const paths = [...lake.vault.files.keys()];
-  expect(paths.filter((path) => path.startsWith("purges/"))).toEqual([]);
-  expect(paths.filter((path) => path.startsWith("data/"))).toHaveLength(20);
-  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 2, objectsRemoved: 40 });
-});
-
-test("wherever it dies, the next one ends it", async ({ expect }) => {
-  const files = ({ vault }: MemoryLake): string[] => [...vault.files.keys()].sort();
-  const { lake: calm } = await lakeOf(9);
-  await calm.retain("one");
-  const died = await crashPoints(
-    async () => (await lakeOf(9)).lake,
-    (lake) => lake.retain("one"),
-    async (lake, where) => {
-      await lake.jobs.put(VAULT, "one", { ...(await lake.job("one")), status: "Failed" });
-      await lake.retain("two");
-      expect(files(lake), where).toEqual(files(calm));
-      expect(lake.recoveryPoints.size, where).toBe(calm.recoveryPoints.size);
-      expect(lake.locks.size, where).toBe(0);
-    },
-  );
-  expect(died.length).toBeGreaterThan(100);
-});
-
-test("a purge that died is ended by the next backup before it begins", async ({ expect }) => {
-  const journals = ({ vault }: MemoryLake) => [...vault.files.keys()].filter((path) => path.startsWith("purges/"));
-  let left = 0;
-  for (let moment = 20; left < 12; moment += 3) {
-    const { lake } = await lakeOf(9);
-    lake.crash.arm(moment);
-    const died = await lake.retain("one").catch((error: unknown) => error);
-    if (!(died instanceof Crash)) throw new Error(`it does not die at moment ${moment}`);
-    if (journals(lake).length === 0) continue;
-    left += 1;
-    await lake.jobs.put(VAULT, "one", { ...(await lake.job("one")), status: "Failed" });
-    const backup = await lake.requestBackup("next");
-    expect(await finishPurgesActivity(lake.deps, backup)).toEqual({ done: true });
-    expect(journals(lake)).toEqual([]);
-    await lake.deliverAll(await lake.beginBackup(backup));
-    expect(await lake.seal(backup)).toBe("Completed");
-  }
-  expect.assertions(12 * 3);
-});
-
-test("a cancelled retention purges no further point", async ({ expect }) => {
-  const { lake, points } = await lakeOf(10);
-  const ref = await lake.requestJob("one", { kind: "retention" });
-  await cancelJob(
-    {
-      jobs: lake.jobs,
-      orchestrations: { startOnce: noop, raise: noop, terminate: noop, state: async () => undefined },
-    },
-    ref,
-  );
-  expect(await purgeExpiredActivity(lake.deps, ref)).toEqual({ done: true });
-  expect(sealed(lake, points)).toHaveLength(10);
-});
-
 async function noop(): Promise<void> {}
 
 test("an execution that another one has taken over from removes nothing more", async ({ expect }) => {
-  const { lake, points } = await lakeOf(10);
+  const { lake, points } = await dailyLake(10);
   const ref = await lake.requestJob("one", { kind: "retention" });
   let isStopped = false;
   const slow: MemoryLake["deps"] = {
@@ -372,8 +49,235 @@ test("an execution that another one has taken over from removes nothing more", a
   expect(sealed(lake, points)).toContain(0);
 });
 
+test("what has expired goes, what has not stays, and the rows follow", async ({ expect }) => {
+  const { lake, points } = await dailyLake(10);
+  expect(await lake.retain("one")).toBe("Completed");
+  expect(sealed(lake, points)).toEqual([4, 5, 6, 7, 8, 9]);
+  expect(lake.recoveryPoints.size).toBe(sealed(lake, points).length);
+  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 4, objectsRemoved: 4 });
+  for (const day of sealed(lake, points)) {
+    lake.target.containers.clear();
+    expect(await lake.restore(`restore-${day}`, points[day] ?? "")).toBe("Completed");
+    expect(lake.target.container("raw").get("daily")?.content).toBe(`of day ${day}`);
+  }
+});
+
+test("the newest point stays when all have expired, and all stay when protection is stopped", async ({ expect }) => {
+  const { lake, points } = await dailyLake(5);
+  lake.pass(100 * DAY_MS);
+  await changeInstance(lake, { protectionState: "ProtectionStopped" });
+  await lake.retain("stopped");
+  expect(sealed(lake, points)).toEqual([0, 1, 2, 3, 4]);
+  await changeInstance(lake, { protectionState: "BackupSchedulesSuspended" });
+  await lake.retain("suspended");
+  expect(sealed(lake, points)).toEqual([4]);
+});
+
+test("a policy that keeps for longer counts for the points that are there", async ({ expect }) => {
+  const { lake, points } = await dailyLake(10);
+  await keepFor(lake, "P1Y");
+  await lake.retain("longer");
+  expect(sealed(lake, points)).toHaveLength(10);
+  await keepFor(lake, "P2D");
+  await lake.retain("shorter");
+  expect(sealed(lake, points)).toEqual([9]);
+});
+
+test("a shorter policy shortens nothing in an immutable vault, nor in one that is not known", async ({ expect }) => {
+  const { lake, points } = await dailyLake(6);
+  const vault = (await lake.vaults.get("s", "g|v"))?.value;
+  if (vault === undefined) throw new Error("no vault");
+  await keepFor(lake, "P1D");
+  const immutable = { securitySettings: { immutabilitySettings: { state: "Unlocked" } } };
+  await lake.vaults.put("s", "g|v", { ...vault, properties: immutable });
+  await lake.retain("immutable");
+  expect(sealed(lake, points)).toHaveLength(6);
+  await lake.vaults.remove("s", "g|v");
+  await lake.retain("unknown");
+  expect(sealed(lake, points)).toHaveLength(6);
+  await lake.vaults.put("s", "g|v", vault);
+  await lake.retain("free");
+  expect(sealed(lake, points)).toEqual([5]);
+});
+
+test("a deleted instance is kept until its time is over; then nothing of it is left", async ({ expect }) => {
+  const { lake, points } = await dailyLake(3);
+  await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+  await lake.scrubs.put(INSTANCE, "round", {});
+  await lake.alerts.put(VAULT, `${INSTANCE}|scrub.objects-missing|x`, {} as Alert);
+  // What an attempt that failed has copied goes with it.
+  const failed = await lake.requestBackup("failed");
+  lake.source.write("raw", "daily", "of an attempt");
+  await lake.deliverAll(await lake.beginBackup(failed));
+  await lake.jobs.put(VAULT, "failed", { ...(await lake.job("failed")), status: "Failed" });
+  const now = lake.deps.clock().getTime();
+  await changeInstance(lake, {
+    protectionState: "SoftDeleted",
+    deletion: {
+      deletedAt: new Date(now).toISOString(),
+      purgeAt: new Date(now + 14 * DAY_MS).toISOString(),
+      activity: "a",
+    },
+  });
+  lake.pass(14 * DAY_MS);
+  await lake.retain("early");
+  expect(sealed(lake, points)).toEqual([0, 1, 2]);
+  lake.pass(2 * 3_600_000);
+  await lake.retain("late");
+  expect([...lake.vault.files.keys()]).toEqual([]);
+  const { instances, recoveryPoints, attempts, schedules, pins, locks, scrubs, alerts } = lake;
+  for (const table of [instances, recoveryPoints, attempts, schedules, pins, locks, scrubs, alerts]) {
+    expect(table.size).toBe(0);
+  }
+});
+
+test("a deleted instance for which a point was sealed meanwhile is not removed", async ({ expect }) => {
+  const { lake, points } = await dailyLake(1);
+  const [point = ""] = points;
+  const now = lake.deps.clock().getTime();
+  const purgeAt = new Date(now - DAY_MS).toISOString();
+  await changeInstance(lake, {
+    protectionState: "SoftDeleted",
+    deletion: { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" },
+  });
+  const seal = lake.vault.files.get(sealPath(point));
+  if (seal === undefined) throw new Error("nothing was sealed");
+  const { deps } = lake;
+  let looks = 0;
+  const instances: typeof deps.instances = {
+    ...deps.instances,
+    get: async (partition, row) => {
+      // The second look is the one before the removal.
+      if (++looks === 2) lake.vault.files.set(sealPath("late"), seal);
+      return lake.instances.get(partition, row);
+    },
+  };
+  const ref = await lake.requestJob("late", { kind: "retention" });
+  expect(await purgeExpiredActivity({ ...deps, instances }, ref)).toEqual({ done: true });
+  expect(looks).toBe(2);
+  expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
+  expect([...lake.vault.files.keys()]).toEqual([sealPath("late")]);
+});
+
+test("an instance that is undeleted before its removal stays", async ({ expect }) => {
+  const { lake } = await dailyLake(1);
+  const now = lake.deps.clock().getTime();
+  const purgeAt = new Date(now - DAY_MS).toISOString();
+  const deletion = { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" };
+  await changeInstance(lake, { protectionState: "SoftDeleted", deletion });
+  const { deps } = lake;
+  let looks = 0;
+  const instances: typeof deps.instances = {
+    ...deps.instances,
+    get: async (partition, row) => {
+      const stored = await lake.instances.get(partition, row);
+      if (++looks !== 2 || stored === undefined) return stored;
+      const { deletion: _, ...value } = stored.value;
+      return { ...stored, value: { ...value, protectionState: "ProtectionStopped" } };
+    },
+  };
+  const ref = await lake.requestJob("late", { kind: "retention" });
+  expect(await purgeExpiredActivity({ ...deps, instances }, ref)).toEqual({ done: true });
+  expect(looks).toBe(2);
+  expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
+});
+
+test("with hardly any time, as many executions come to the same", async ({ expect }) => {
+  // No execution has time for a whole point.
+  const { lake, points } = await dailyLake(10, { tickMs: 100_000 });
+  lake.pass(100 * DAY_MS);
+  await lake.retain("one");
+  expect(sealed(lake, points)).toEqual([9]);
+  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 9 });
+  expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toEqual([]);
+});
+
+test("a point that no execution has time for is purged in several, before the next one", async ({ expect }) => {
+  const lake = new MemoryLake({
+    tickMs: 100_000,
+    settings: { segmentSizes: { usual: 2, largest: 4, small: 1 } },
+  });
+  await lake.protect();
+  await keepFor(lake, "P7D");
+  await changeInstance(lake, { vaultArmId: VAULT_ID });
+  await lake.vaults.put("s", "g|v", { armId: VAULT_ID, name: "v", location: "x", properties: {}, createdAt: "" });
+  lake.source.createContainer("raw");
+  const points: string[] = [];
+  for (let day = 0; day < 3; day++) {
+    for (let n = 0; n < 20; n++) lake.source.write("raw", `blob ${n}`, `of day ${day}`);
+    points.push(await lake.backup(`backup-${day}`));
+  }
+  lake.pass(100 * DAY_MS);
+  const ref = await lake.requestJob("one", { kind: "retention" });
+  await finishPurgesActivity(lake.deps, ref);
+  let executions = 0;
+  let end = await purgeExpiredActivity(lake.deps, ref);
+  for (; !end.done; executions++) {
+    end = await purgeExpiredActivity(lake.deps, { ...ref, ...(end.from === undefined ? {} : { from: end.from }) });
+  }
+  expect(executions).toBeGreaterThan(4);
+  expect(sealed(lake, points)).toEqual([2]);
+  const paths = [...lake.vault.files.keys()];
+  expect(paths.filter((path) => path.startsWith("purges/"))).toEqual([]);
+  expect(paths.filter((path) => path.startsWith("data/"))).toHaveLength(20);
+  expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 2, objectsRemoved: 40 });
+});
+
+test("wherever it dies, the next one ends it", async ({ expect }) => {
+  const files = ({ vault }: MemoryLake): string[] => [...vault.files.keys()].sort();
+  const { lake: calm } = await dailyLake(9);
+  await calm.retain("one");
+  const died = await crashPoints(
+    async () => (await dailyLake(9)).lake,
+    (lake) => lake.retain("one"),
+    async (lake, where) => {
+      await lake.jobs.put(VAULT, "one", { ...(await lake.job("one")), status: "Failed" });
+      await lake.retain("two");
+      expect(files(lake), where).toEqual(files(calm));
+      expect(lake.recoveryPoints.size, where).toBe(calm.recoveryPoints.size);
+      expect(lake.locks.size, where).toBe(0);
+    },
+    3,
+  );
+  expect(died.length).toBeGreaterThan(40);
+});
+
+test("a purge that died is ended by the next backup before it begins", async ({ expect }) => {
+  const journals = ({ vault }: MemoryLake) => [...vault.files.keys()].filter((path) => path.startsWith("purges/"));
+  let left = 0;
+  for (let moment = 20; left < 12; moment += 3) {
+    const { lake } = await dailyLake(9);
+    lake.crash.arm(moment);
+    const died = await lake.retain("one").catch((error: unknown) => error);
+    if (!(died instanceof Crash)) throw new Error(`it does not die at moment ${moment}`);
+    if (journals(lake).length === 0) continue;
+    left += 1;
+    await lake.jobs.put(VAULT, "one", { ...(await lake.job("one")), status: "Failed" });
+    const backup = await lake.requestBackup("next");
+    expect(await finishPurgesActivity(lake.deps, backup)).toEqual({ done: true });
+    expect(journals(lake)).toEqual([]);
+    await lake.deliverAll(await lake.beginBackup(backup));
+    expect(await lake.seal(backup)).toBe("Completed");
+  }
+  expect.assertions(12 * 3);
+});
+
+test("a cancelled retention purges no further point", async ({ expect }) => {
+  const { lake, points } = await dailyLake(10);
+  const ref = await lake.requestJob("one", { kind: "retention" });
+  await cancelJob(
+    {
+      jobs: lake.jobs,
+      orchestrations: { startOnce: noop, raise: noop, terminate: noop, state: async () => undefined },
+    },
+    ref,
+  );
+  expect(await purgeExpiredActivity(lake.deps, ref)).toEqual({ done: true });
+  expect(sealed(lake, points)).toHaveLength(10);
+});
+
 test("a retention and a backup keep out of each other's way", async ({ expect }) => {
-  const { lake } = await lakeOf(10);
+  const { lake } = await dailyLake(10);
   const backup = await lake.requestBackup("at-work");
   await lake.beginBackup(backup);
   await expect(lake.retain("one")).rejects.toMatchObject({ code: "instance/busy" });
@@ -381,7 +285,7 @@ test("a retention and a backup keep out of each other's way", async ({ expect })
 
 describe("pins", () => {
   test("a point that a restore reads stays until the restore has ended", async ({ expect }) => {
-    const { lake, points } = await lakeOf(10);
+    const { lake, points } = await dailyLake(10);
     const restore = await lake.requestRestore("restore", points[0] ?? "");
     const segments = await lake.beginRestore(restore);
     await lake.retain("one");
@@ -395,7 +299,7 @@ describe("pins", () => {
   });
 
   test("a point whose purge has begun is not restored", async ({ expect }) => {
-    const { lake, points } = await lakeOf(2);
+    const { lake, points } = await dailyLake(2);
     const [point = ""] = points;
     await lake.vault.create(purgePath(point), new Uint8Array(), { contentType: "application/json" });
     const restore = await lake.requestRestore("restore", point);
@@ -407,7 +311,7 @@ describe("pins", () => {
     const ends = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.nat(25), async (scheduler, head) => {
-        const { lake, points } = await lakeOf(3);
+        const { lake, points } = await dailyLake(3);
         const [point = ""] = points;
         const ref = await lake.requestRestore("restore", point);
         const stepped = <T extends object>(port: T): T =>
@@ -456,106 +360,11 @@ describe("pins", () => {
   });
 });
 
-describe("the orchestration", () => {
-  const JOB = { vault: "vault", job: "one" };
-  const calm: Activities = {
-    finishPurges: () => ({ done: true }),
-    sweepDebris: () => null,
-    purgeExpired: () => ({ done: true }),
-    endJob: ({ failure }: { failure?: object }) => (failure === undefined ? "Completed" : "Failed"),
-  };
-  const named = (steps: readonly FlowStep[]) => steps.map((step) => (step.kind === "call" ? step.activity : step.kind));
-
-  test("ends what was begun, sweeps, purges, and ends the job", async ({ expect }) => {
-    const { steps, outcome } = await runFlow(retentionOrchestration, JOB, calm);
-    expect(named(steps)).toEqual(["finishPurges", "sweepDebris", "purgeExpired", "endJob"]);
-    expect(outcome).toEqual({ ok: true, value: "Completed" });
-  });
-
-  test("a step that fails for good ends the job, and purges nothing after it", async ({ expect }) => {
-    for (const failing of ["finishPurges", "sweepDebris", "purgeExpired"]) {
-      const fail = (): never => {
-        throw new VaultError("datasource/forbidden", "no");
-      };
-      const { steps, outcome } = await runFlow(retentionOrchestration, JOB, { ...calm, [failing]: fail });
-      expect(named(steps).slice(-2)).toEqual([failing, "endJob"]);
-      expect(outcome).toEqual({ ok: true, value: "Failed" });
-    }
-    expect.assertions(6);
-  });
-});
-
-describe("when it is due", () => {
-  const CALM: RetentionFacts = { expired: 0, begun: 0, removesInstance: false, busyWith: undefined, earlier: [] };
-  test.for([
-    ["nothing has expired", {}, false, "nothing has expired"],
-    ["a point has expired", { expired: 2 }, true, "2 recovery points have expired"],
-    ["a purge was begun", { begun: 1 }, true, "1 purges were begun and not ended"],
-    ["the instance goes", { removesInstance: true }, true, "the instance was deleted and its time is over"],
-    ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
-    ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
-    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is at work"],
-    ["it failed once", { expired: 1, earlier: [{ status: "Failed" }] }, true, "1 recovery points have expired"],
-    [
-      "it failed four times",
-      { expired: 1, earlier: Array.from({ length: 4 }, () => ({ status: "Failed" })) },
-      false,
-      "its retention has failed 4 times today",
-    ],
-  ] as [string, Partial<RetentionFacts>, boolean, string][])("%s", ([, facts, start, because], { expect }) => {
-    expect(decideDueRetention({ ...CALM, ...facts })).toMatchObject({ start, because });
-  });
-
-  test("two ticks at once start one job a day, and none when nothing has expired", async ({ expect }) => {
-    const { lake } = await lakeOf(10);
-    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
-    const requested: string[] = [];
-    const tick = () =>
-      startDueRetention({
-        ...lake.deps,
-        busyWith: async () => undefined,
-        requestJob: async (job) => {
-          await lake.jobs.insert(VAULT, job.id, job);
-          requested.push(job.id);
-          return job;
-        },
-      });
-    const started = (await Promise.all([tick(), tick()])).flat();
-    expect(started.map(({ start }) => start)).toContain(true);
-    expect(new Set(requested).size).toBe(1);
-    expect(await tick()).toMatchObject([{ start: false, because: "its retention is at work" }]);
-    await keepFor(lake, "P1Y");
-    expect(await tick()).toMatchObject([{ start: false, because: "nothing has expired" }]);
-  });
-
-  test("one instance that fails holds up none of the others", async ({ expect }) => {
-    const { lake } = await lakeOf(10);
-    await lake.schedules.put("all", `${VAULT}|broken`, { vault: VAULT, instanceName: "broken" });
-    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
-    const outcomes = await startDueRetention({
-      ...lake.deps,
-      instances: {
-        ...lake.deps.instances,
-        get: async (partition, row) => {
-          if (row === "broken") throw new Error("no");
-          return lake.instances.get(partition, row);
-        },
-      },
-      busyWith: async () => undefined,
-      requestJob: async (job) => job,
-    });
-    expect(outcomes).toMatchObject([
-      { instanceName: "broken", start: false, because: "failed" },
-      { instanceName: "lake", start: true },
-    ]);
-  });
-});
-
 test("rows of a deleted instance that there is no time for are removed by the next execution", async ({ expect }) => {
-  const { lake } = await lakeOf(1, { tickMs: 1 });
+  const { lake } = await dailyLake(1, { tickMs: 1 });
   const now = lake.deps.clock().getTime();
   const purgeAt = new Date(now - DAY_MS).toISOString();
-  await change(lake, {
+  await changeInstance(lake, {
     protectionState: "SoftDeleted",
     deletion: { deletedAt: new Date(now - 15 * DAY_MS).toISOString(), purgeAt, activity: "a" },
   });

@@ -1,8 +1,9 @@
 import { test } from "vitest";
 import { FaultyBackups } from "../../test/support/faulty-backups.ts";
 import { runHistories } from "../../test/support/retention-world.ts";
+import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 
-const HISTORIES = 120;
+const HISTORIES = 60 * SOAK_FACTOR;
 
 test("however calls fail and messages come twice, vanish and come late, points hold what was there and restore as they are", async ({
   expect,

@@ -1,62 +1,6 @@
 import { describe, test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import { mapBounded } from "./bounded-pool.ts";
-import { toFailure, VaultError } from "./errors.ts";
-import { failureOfEvent, openOutcome } from "./flow.ts";
-import { deriveId, deriveUuid } from "./ids.ts";
 import { listRecords, updateRecord, writeAhead } from "./records.ts";
-
-test("an id is the same for the same parts and another for others", ({ expect }) => {
-  expect(deriveUuid("a", "b")).toBe(deriveUuid("a", "b"));
-  expect(deriveUuid("a", "b")).not.toBe(deriveUuid("ab"));
-  expect(deriveId("a")).toMatch(/^[0-9a-f]{12}5[0-9a-f]{19}$/);
-  // Ids are in vaults; this one guards the namespace and the way they are made.
-  expect(deriveUuid("a", "b")).toBe("03edec3b-c827-5ce2-9bf0-93e37a9d28ba");
-});
-
-test("a pool never runs more tasks than its width, and keeps the order of its results", async ({ expect }) => {
-  let running = 0;
-  let most = 0;
-  const results = await mapBounded([5, 1, 4, 2, 3, 0], 3, async (steps) => {
-    running += 1;
-    most = Math.max(most, running);
-    for (let i = 0; i < steps; i++) await Promise.resolve();
-    running -= 1;
-    return steps * 10;
-  });
-  expect(results).toEqual([50, 10, 40, 20, 30, 0]);
-  expect(most).toBe(3);
-});
-
-test("a pool begins nothing after an error, and ends only when nothing runs any more", async ({ expect }) => {
-  const begun: number[] = [];
-  let ended = 0;
-  const failing = mapBounded([0, 1, 2, 3, 4], 2, async (input) => {
-    begun.push(input);
-    if (input === 0) throw new Error("first");
-    for (let i = 0; i < 10; i++) await Promise.resolve();
-    ended += 1;
-  });
-  await expect(failing).rejects.toThrow("first");
-  expect(begun).toEqual([0, 1]);
-  expect(ended).toBe(1);
-});
-
-test("an error that nobody named keeps its words to itself", ({ expect }) => {
-  const failure = toFailure(new TypeError("https://account/c/b?sig=SECRET"));
-  expect(failure).toMatchObject({ code: "internal/unexpected", message: "unexpected TypeError" });
-  expect(JSON.stringify(failure)).not.toContain("SECRET");
-});
-
-test("a failure survives the way through JSON", ({ expect }) => {
-  const error = new VaultError("instance/busy", "busy", { hint: "wait" });
-  const again = VaultError.of(JSON.parse(JSON.stringify(error.toFailure())));
-  expect(again).toMatchObject({ code: "instance/busy", message: "busy", hint: "wait", retryable: false });
-  expect(() => openOutcome({ ok: false, failure: error.toFailure() })).toThrow(again);
-  expect(openOutcome({ ok: true, value: 1 })).toBe(1);
-  expect(failureOfEvent(error.toFailure())).toMatchObject({ code: "instance/busy" });
-  expect(failureOfEvent(null)).toMatchObject({ code: "internal/unexpected" });
-});
 
 test("an update decides anew when another writer was faster", async ({ expect }) => {
   const table = new MemoryRecords<number>();

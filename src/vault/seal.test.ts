@@ -41,41 +41,6 @@ test("a seal and an index are the same after they were written and read", ({ exp
   expect(decodeIndex("i", encodeDocument(index))).toEqual(index);
 });
 
-test("a newer format is refused with the advice to update", ({ expect }) => {
-  const newer = encodeDocument({ ...seal, formatVersion: 2, everything: "else" });
-  expect(() => decodeSeal("s", newer)).toThrow(
-    expect.objectContaining({ code: "format/newer-version", hint: "update Lakevault" }),
-  );
-});
-
-test("a document that is not as the format says is refused", ({ expect }) => {
-  for (const content of ["", "{", "[]", '{"formatVersion":1}', '{"formatVersion":"1"}']) {
-    expect(() => decodeSeal("s", new TextEncoder().encode(content)), content).toThrow(
-      expect.objectContaining({ code: "format/corrupt" }),
-    );
-  }
-});
-
-test("an index whose segments overlap or are out of order is refused", ({ expect }) => {
-  for (const segments of [
-    [segment("c", "d"), segment("a", "b")],
-    [segment("a", "c"), segment("c", "d")],
-    [segment("b", "a"), segment("c", "d")],
-  ]) {
-    expect(() => decodeIndex("i", encodeDocument({ ...index, segments }))).toThrow(
-      expect.objectContaining({ code: "format/corrupt" }),
-    );
-  }
-});
-
-test("an index whose totals are not those of its segments is refused", ({ expect }) => {
-  for (const wrong of [{ entries: 5 }, { bytes: 21 }]) {
-    expect(() => decodeIndex("i", encodeDocument({ ...index, ...wrong }))).toThrow(
-      expect.objectContaining({ code: "format/corrupt" }),
-    );
-  }
-});
-
 test("warnings that are kept in a row are as many as fit, whatever their names are made of", ({ expect }) => {
   const first = Array.from({ length: 50 }, (_, i) => ({
     container: "raw",

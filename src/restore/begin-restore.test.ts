@@ -1,0 +1,71 @@
+import { test } from "vitest";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
+
+const SMALL = { usual: 4, largest: 8, small: 2 };
+
+async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
+  const lake = new MemoryLake({ settings: { segmentSizes: SMALL } });
+  await lake.protect();
+  for (const container of ["curated", "empty", "raw"]) lake.source.createContainer(container);
+  for (let i = 0; i < 20; i++) {
+    for (const container of ["curated", "raw"]) {
+      lake.source.write(container, `n${i}`, `${container} ${i}`, {
+        metadata: { i: String(i) },
+        tags: { t: String(i) },
+      });
+    }
+  }
+  return { lake, point: await lake.backup("backup") };
+}
+
+function contentsOf(lake: MemoryLake): unknown {
+  return [...lake.target.containers]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([container, blobs]) => [
+      container,
+      [...blobs]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { content, metadata, tags }]) => [name, content, metadata, tags]),
+    ]);
+}
+
+test("chosen containers come back alone", async ({ expect }) => {
+  const { lake, point } = await backedUp();
+  const ref = await lake.requestRestore("restore", point, ["raw"]);
+  await lake.restoreSegments(await lake.beginRestore(ref));
+  expect(await lake.endRestore(ref)).toBe("Completed");
+  expect([...lake.target.containers.keys()]).toEqual(["raw"]);
+});
+
+test("a container that exists in the target is refused before anything is written", async ({ expect }) => {
+  const { lake, point } = await backedUp();
+  lake.target.createContainer("raw");
+  const ref = await lake.requestRestore("restore", point);
+  await expect(lake.beginRestore(ref)).rejects.toMatchObject({
+    code: "restore/target-container-exists",
+    message: "account 'target' already has 'raw'",
+  });
+  expect([...lake.target.containers.keys()]).toEqual(["raw"]);
+});
+
+test("an unknown recovery point and an unknown container are refused", async ({ expect }) => {
+  const { lake, point } = await backedUp();
+  const unknown = await lake.requestRestore("one", "nowhere");
+  await expect(lake.beginRestore(unknown)).rejects.toMatchObject({ code: "recovery-point/not-found" });
+  const wrong = await lake.requestRestore("two", point, ["raw", "nowhere"]);
+  await expect(lake.beginRestore(wrong)).rejects.toMatchObject({ code: "restore/container-not-in-recovery-point" });
+  expect(lake.target.containers.size).toBe(0);
+});
+
+test("a repeated begin and a repeated message change nothing", async ({ expect }) => {
+  const { lake, point } = await backedUp();
+  const ref = await lake.requestRestore("restore", point);
+  const messages = await lake.beginRestore(ref);
+  expect(await lake.beginRestore(ref)).toEqual(messages);
+  await lake.restoreSegments(messages);
+  const once = contentsOf(lake);
+  await lake.restoreSegments(messages);
+  expect(contentsOf(lake)).toEqual(once);
+  expect(await lake.endRestore(ref)).toBe("Completed");
+  expect((await lake.job("restore")).totals).toMatchObject({ entries: 40, copied: 40 });
+});

@@ -1,0 +1,104 @@
+import { test } from "vitest";
+import { Crash } from "../../test/support/crash-switch.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
+import { sealPath } from "../vault/names.ts";
+import { FORMAT_MINOR } from "../vault/version.ts";
+
+const SMALL = { usual: 4, largest: 8, small: 2 };
+
+async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
+  const lake = new MemoryLake({ settings: { segmentSizes: SMALL } });
+  await lake.protect();
+  for (const container of ["curated", "empty", "raw"]) lake.source.createContainer(container);
+  for (let i = 0; i < 20; i++) {
+    for (const container of ["curated", "raw"]) {
+      lake.source.write(container, `n${i}`, `${container} ${i}`, {
+        metadata: { i: String(i) },
+        tags: { t: String(i) },
+      });
+    }
+  }
+  return { lake, point: await lake.backup("backup") };
+}
+
+test("containers come back with their metadata and access level, and without the mark of the job", async ({
+  expect,
+}) => {
+  const { lake } = await backedUp();
+  const metadata = Object.fromEntries([
+    ["Team", "lakes"],
+    ["__proto__", "kept"],
+    ["lakevaultjob", "the user's own"],
+  ]);
+  lake.source.properties.set("raw", { metadata, publicAccess: "blob" });
+  lake.source.properties.set("not protected any more", { metadata });
+  const point = await lake.backup("with properties");
+  // What was there when the backup began counts.
+  lake.source.properties.clear();
+  expect(await lake.restore("restore", point)).toBe("Completed");
+  expect(lake.target.owners.size).toBe(0);
+  expect(lake.target.properties.get("raw")?.publicAccess).toBe("blob");
+  expect(Object.entries(lake.target.properties.get("raw")?.metadata ?? {})).toEqual(Object.entries(metadata));
+  expect(lake.target.properties.get("curated")).toEqual({});
+});
+
+test("a public container is restored private, with a warning, where the target allows no public access", async ({
+  expect,
+}) => {
+  const { lake } = await backedUp();
+  lake.source.properties.set("raw", { publicAccess: "container" });
+  const point = await lake.backup("with properties");
+  lake.targetAllowsPublicAccess = false;
+  expect(await lake.restore("restore", point)).toBe("CompletedWithWarnings");
+  expect(lake.target.properties.get("raw")).toEqual({});
+  expect((await lake.job("restore")).warnings).toMatchObject({
+    count: 1,
+    first: [{ container: "raw", code: "public-access-not-permitted" }],
+  });
+});
+
+test("wherever the end of a restore dies, beginning it anew ends it", async ({ expect }) => {
+  const { lake } = await backedUp();
+  lake.source.properties.set("raw", { metadata: { team: "lakes" } });
+  const point = await lake.backup("with properties");
+  let died = 0;
+  for (let call = 1; call < 60; call++) {
+    lake.target.containers.clear();
+    lake.target.owners.clear();
+    lake.target.properties.clear();
+    const ref = await lake.requestRestore(`restore ${call}`, point);
+    await lake.restoreSegments(await lake.beginRestore(ref));
+    lake.crash.arm(call);
+    try {
+      await lake.endRestore(ref);
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error;
+      died += 1;
+    }
+    lake.crash.disarm();
+    // As the watchdog does it: from the beginning.
+    await lake.restoreSegments(await lake.beginRestore(ref));
+    expect(await lake.endRestore(ref), String(call)).toBe("Completed");
+    expect(lake.target.properties.get("raw"), String(call)).toEqual({ metadata: { team: "lakes" } });
+    expect(lake.target.owners.size, String(call)).toBe(0);
+  }
+  expect(died).toBeGreaterThan(15);
+});
+
+test("a point that a newer Lakevault made is restored as far as this one knows it, with a warning", async ({
+  expect,
+}) => {
+  const { lake, point } = await backedUp();
+  const file = lake.vault.files.get(sealPath(point));
+  if (file === undefined) throw new Error("there is no seal");
+  const seal = JSON.parse(file.content) as { formatMinor: number };
+  expect(seal.formatMinor).toBe(FORMAT_MINOR);
+  const newer = { ...seal, formatMinor: FORMAT_MINOR + 1, added: "later" };
+  lake.vault.files.set(sealPath(point), { ...file, content: JSON.stringify(newer) });
+  expect(await lake.restore("restore", point)).toBe("CompletedWithWarnings");
+  expect((await lake.job("restore")).warnings).toMatchObject({
+    count: 1,
+    first: [{ container: "", name: "", code: "format-newer-minor", message: expect.stringContaining("1.1") }],
+  });
+  expect(lake.target.container("raw").size).toBe(20);
+});

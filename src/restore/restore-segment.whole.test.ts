@@ -1,0 +1,122 @@
+import { test } from "vitest";
+import { Crash } from "../../test/support/crash-switch.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
+import type { JobRef } from "../jobs/job-ref.ts";
+import { restoreSegment } from "./restore-segment.ts";
+
+const SMALL = { usual: 4, largest: 8, small: 2 };
+
+async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
+  const lake = new MemoryLake({ settings: { segmentSizes: SMALL } });
+  await lake.protect();
+  for (const container of ["curated", "empty", "raw"]) lake.source.createContainer(container);
+  for (let i = 0; i < 20; i++) {
+    for (const container of ["curated", "raw"]) {
+      lake.source.write(container, `n${i}`, `${container} ${i}`, {
+        metadata: { i: String(i) },
+        tags: { t: String(i) },
+      });
+    }
+  }
+  return { lake, point: await lake.backup("backup") };
+}
+
+function contentsOf(lake: MemoryLake): unknown {
+  return [...lake.target.containers]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([container, blobs]) => [
+      container,
+      [...blobs]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { content, metadata, tags }]) => [name, content, metadata, tags]),
+    ]);
+}
+
+async function failingRestore(change: (lake: MemoryLake, ref: JobRef) => void): Promise<unknown> {
+  const { lake, point } = await backedUp();
+  const ref = await lake.requestRestore("restore", point);
+  const messages = await lake.beginRestore(ref);
+  change(lake, ref);
+  return lake.restoreSegments(messages);
+}
+
+test("a whole account comes back: contents, metadata, tags and empty containers", async ({ expect }) => {
+  const { lake, point } = await backedUp();
+  expect(await lake.restore("restore", point)).toBe("Completed");
+  expect([...lake.target.containers.keys()].sort()).toEqual(["curated", "empty", "raw"]);
+  expect(lake.target.container("raw").get("n7")).toMatchObject({
+    content: "raw 7",
+    metadata: { i: "7" },
+    tags: { t: "7" },
+  });
+  expect(lake.target.container("raw").size + lake.target.container("curated").size).toBe(40);
+  expect((await lake.job("restore")).totals).toMatchObject({ entries: 40, copied: 40 });
+  expect(lake.events.filter((event) => event.startsWith("restored."))).toEqual(["restored.curated", "restored.raw"]);
+});
+
+test("wherever a segment's restore dies, a second attempt ends with the same blobs", async ({ expect }) => {
+  const calm = await backedUp();
+  await calm.lake.restore("restore", calm.point);
+  const wanted = contentsOf(calm.lake);
+
+  const { lake, point } = await backedUp();
+  const ref = await lake.requestRestore("restore", point);
+  let deaths = 0;
+  for (const message of await lake.beginRestore(ref)) {
+    for (let moment = 0; ; moment++) {
+      lake.crash.arm(moment);
+      try {
+        await restoreSegment(lake.deps, message);
+        if (lake.crash.where === undefined) break;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+        deaths += 1;
+      }
+    }
+    lake.crash.disarm();
+  }
+  expect(deaths).toBeGreaterThan(40);
+  expect(await lake.endRestore(ref)).toBe("Completed");
+  expect(contentsOf(lake)).toEqual(wanted);
+});
+
+test("an object that is missing from the vault fails the restore and names the blob", async ({ expect }) => {
+  const restored = failingRestore((lake) => {
+    for (const path of lake.vault.files.keys()) if (path.startsWith("data/raw/n3/")) lake.vault.files.delete(path);
+  });
+  await expect(restored).rejects.toMatchObject({ code: "format/missing", message: expect.stringContaining("'n3'") });
+});
+
+test("an object that was altered in the vault fails the restore", async ({ expect }) => {
+  const restored = failingRestore((lake) => {
+    for (const [path, file] of lake.vault.files) {
+      if (path.startsWith("data/raw/n3/")) lake.vault.files.set(path, { ...file, content: file.content.toUpperCase() });
+    }
+  });
+  await expect(restored).rejects.toMatchObject({ code: "restore/target-changed" });
+});
+
+test("a blob of another in the target is neither written over nor taken for restored", async ({ expect }) => {
+  const restored = failingRestore((lake) => lake.target.write("raw", "n3", "a stranger's"));
+  await expect(restored).rejects.toMatchObject({ code: "restore/target-changed" });
+});
+
+test("a blob on which its writer set a wrong MD5 is restored all the same", async ({ expect }) => {
+  const lake = new MemoryLake();
+  await lake.protect();
+  lake.source.createContainer("raw");
+  lake.source.write("raw", "odd", "content", { claimedMd5: "AAAAAAAAAAAAAAAAAAAAAA==" });
+  expect(await lake.restore("restore", await lake.backup("backup"))).toBe("Completed");
+  expect(lake.target.container("raw").get("odd")?.content).toBe("content");
+});
+
+test("an altered segment, index or seal is refused by the chain of hashes", async ({ expect }) => {
+  for (const part of [".ndjson.gz", "index.json"]) {
+    const restored = failingRestore((lake) => {
+      for (const [path, file] of lake.vault.files) {
+        if (path.endsWith(part)) lake.vault.files.set(path, { ...file, content: `${file.content} ` });
+      }
+    });
+    await expect(restored, part).rejects.toMatchObject({ code: "format/corrupt" });
+  }
+});

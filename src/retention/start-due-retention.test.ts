@@ -1,0 +1,70 @@
+import { describe, test } from "vitest";
+import { dailyLake, keepFor } from "../../test/support/daily-lake.ts";
+import { VAULT } from "../../test/support/memory-lake.ts";
+import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
+
+describe("when it is due", () => {
+  const CALM: RetentionFacts = { expired: 0, begun: 0, removesInstance: false, busyWith: undefined, earlier: [] };
+  test.for([
+    ["nothing has expired", {}, false, "nothing has expired"],
+    ["a point has expired", { expired: 2 }, true, "2 recovery points have expired"],
+    ["a purge was begun", { begun: 1 }, true, "1 purges were begun and not ended"],
+    ["the instance goes", { removesInstance: true }, true, "the instance was deleted and its time is over"],
+    ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
+    ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
+    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is at work"],
+    ["it failed once", { expired: 1, earlier: [{ status: "Failed" }] }, true, "1 recovery points have expired"],
+    [
+      "it failed four times",
+      { expired: 1, earlier: Array.from({ length: 4 }, () => ({ status: "Failed" })) },
+      false,
+      "its retention has failed 4 times today",
+    ],
+  ] as [string, Partial<RetentionFacts>, boolean, string][])("%s", ([, facts, start, because], { expect }) => {
+    expect(decideDueRetention({ ...CALM, ...facts })).toMatchObject({ start, because });
+  });
+
+  test("two ticks at once start one job a day, and none when nothing has expired", async ({ expect }) => {
+    const { lake } = await dailyLake(10);
+    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+    const requested: string[] = [];
+    const tick = () =>
+      startDueRetention({
+        ...lake.deps,
+        busyWith: async () => undefined,
+        requestJob: async (job) => {
+          await lake.jobs.insert(VAULT, job.id, job);
+          requested.push(job.id);
+          return job;
+        },
+      });
+    const started = (await Promise.all([tick(), tick()])).flat();
+    expect(started.map(({ start }) => start)).toContain(true);
+    expect(new Set(requested).size).toBe(1);
+    expect(await tick()).toMatchObject([{ start: false, because: "its retention is at work" }]);
+    await keepFor(lake, "P1Y");
+    expect(await tick()).toMatchObject([{ start: false, because: "nothing has expired" }]);
+  });
+
+  test("one instance that fails holds up none of the others", async ({ expect }) => {
+    const { lake } = await dailyLake(10);
+    await lake.schedules.put("all", `${VAULT}|broken`, { vault: VAULT, instanceName: "broken" });
+    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+    const outcomes = await startDueRetention({
+      ...lake.deps,
+      instances: {
+        ...lake.deps.instances,
+        get: async (partition, row) => {
+          if (row === "broken") throw new Error("no");
+          return lake.instances.get(partition, row);
+        },
+      },
+      busyWith: async () => undefined,
+      requestJob: async (job) => job,
+    });
+    expect(outcomes).toMatchObject([
+      { instanceName: "broken", start: false, because: "failed" },
+      { instanceName: "lake", start: true },
+    ]);
+  });
+});

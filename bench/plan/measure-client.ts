@@ -1,8 +1,8 @@
 /**
  * @module
  * What requests cost the app's processor, for the constants of `assumptions.ts`: reading a page of a listing, by our reader,
- * by the storage SDK's, and by the SDK's of Apache Arrow, and one copy call. `node bench/plan/measure-client.ts`; a process of its own answers at once with the
- * same bytes, so that only the client's side is counted. Connections are plain, so TLS is not in it.
+ * by the storage SDK's, and by the SDK's of Apache Arrow, and one copy call. `npm run bench:client`; a process of its own
+ * answers at once with the same bytes, so that only the client's side is counted. Connections are plain, so TLS is not in it.
  */
 import { fork } from "node:child_process";
 import { createServer } from "node:http";

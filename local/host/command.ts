@@ -14,7 +14,7 @@ import type { HostClock } from "./protocol.ts";
 
 const USAGE = `Runs a function app on this machine.
 
-  node local/host/main.ts [options]
+  npm run host -- [options]
 
   --script-root DIR   folder of the app (default: this one)
   --port N, -p N      port to listen on, 0 for any that is free (default: 7071)

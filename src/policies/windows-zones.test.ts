@@ -14,6 +14,8 @@ test.for([
   ["Pacific Standard Time", "America/Los_Angeles"],
   ["W. Europe Standard Time", "Europe/Berlin"],
   ["UTC+12", "Etc/GMT-12"],
+  ["Central Asia Standard Time", "Asia/Bishkek"],
+  ["Mountain Standard Time (Mexico)", "America/Mazatlan"],
 ] as const)("%s is %s", ([windows, iana], { expect }) => {
   expect(IANA_OF_WINDOWS_ZONE.get(windows.toLowerCase())).toBe(iana);
 });

@@ -94,6 +94,16 @@ test("what is kept has a size, and the newest is kept whatever its own", async (
   expect(files.reads.map((path) => path.split("/")[1])).toEqual(["one", "two", "one", "two"]);
 });
 
+test("a read that is pushed out while it is under way still answers all who wait for it", async ({ expect }) => {
+  const files = new CountingFiles();
+  const ids = ["one", "one", "two", "three"];
+  for (const id of ids) files.seal(id);
+  const cache = new ManifestCache({ files: 1, bytes: 1e9 });
+  const seals = await Promise.all(ids.map((id) => cache.readSeal(files, INSTANCE, id)));
+  expect(seals.map(({ recoveryPoint }) => recoveryPoint)).toEqual(ids);
+  expect(files.reads).toEqual(["one", "two", "three"].map(sealPath));
+});
+
 test("the same recovery point of two instances is two", async ({ expect }) => {
   const [files, others] = [new CountingFiles(), new CountingFiles()];
   files.seal("one");

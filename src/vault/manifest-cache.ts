@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { ManifestIndex } from "./manifest-index.ts";
 import { readIndex, readSeal } from "./read-manifest.ts";
 import type { Seal } from "./seal.ts";
@@ -14,9 +15,9 @@ export interface ManifestCacheLimits {
 
 export const MANIFEST_CACHE_LIMITS: ManifestCacheLimits = { files: 256, bytes: 32 * 2 ** 20 };
 
-interface Kept {
-  readonly parsed: Promise<unknown>;
-  bytes: number;
+interface Reading {
+  readonly files: Files;
+  readonly read: (counted: Files) => Promise<Seal | ManifestIndex | undefined>;
 }
 
 /**
@@ -27,21 +28,38 @@ interface Kept {
  * recovery point exists reads its seal with `readSeal` of `read-manifest.ts`.
  */
 export class ManifestCache {
-  readonly #limits: ManifestCacheLimits;
-  /** The one used longest ago comes first. */
-  readonly #kept = new Map<string, Kept>();
-  #bytes = 0;
+  readonly #kept: LRUCache<string, Seal | ManifestIndex, Reading>;
 
   constructor(limits: ManifestCacheLimits = MANIFEST_CACHE_LIMITS) {
-    this.#limits = limits;
+    this.#kept = new LRUCache({
+      max: limits.files,
+      maxSize: limits.bytes,
+      // A read that is pushed out while it is under way still answers those who wait for it.
+      ignoreFetchAbort: true,
+      fetchMethod: async (_key, _stale, { options, context: { files, read } }) => {
+        let bytes = 0;
+        const parsed = await read({
+          read: async (path) => {
+            const content = await files.read(path);
+            bytes += content?.length ?? 0;
+            return content;
+          },
+        });
+        // What counts for more than all room would not be kept.
+        options.size = Math.min(bytes, limits.bytes);
+        return parsed;
+      },
+    });
   }
 
   /**
    * @param instance - id of the backup instance that the files are of
    * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/newer-version`
    */
-  readSeal(files: Files, instance: string, recoveryPointId: string): Promise<Seal> {
-    return this.#once(`seal|${instance}|${recoveryPointId}`, files, (counted) => readSeal(counted, recoveryPointId));
+  async readSeal(files: Files, instance: string, recoveryPointId: string): Promise<Seal> {
+    const read = (counted: Files): Promise<Seal> => readSeal(counted, recoveryPointId);
+    const key = `seal|${instance}|${recoveryPointId}`;
+    return this.#kept.forceFetch(key, { context: { files, read } }) as Promise<Seal>;
   }
 
   /**
@@ -51,50 +69,8 @@ export class ManifestCache {
   async readIndex(files: Files, seal: Seal, container: string): Promise<ManifestIndex | undefined> {
     const sealed = seal.containers.find(({ name }) => name === container);
     if (sealed === undefined) return undefined;
-    return this.#once(`index|${sealed.index.sha256}`, files, (counted) => readIndex(counted, seal, container));
-  }
-
-  #once<T>(key: string, files: Files, read: (counted: Files) => Promise<T>): Promise<T> {
-    const there = this.#kept.get(key);
-    if (there !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, there);
-      return there.parsed as Promise<T>;
-    }
-    const counted: Files = {
-      read: async (path) => {
-        const content = await files.read(path);
-        this.#grow(key, kept, content?.length ?? 0);
-        return content;
-      },
-    };
-    // Begun a moment later, so that `kept` is there when the first bytes are counted.
-    const parsed = Promise.resolve().then(() => read(counted));
-    const kept: Kept = { parsed, bytes: 0 };
-    this.#kept.set(key, kept);
-    this.#letGo();
-    parsed.catch(() => this.#forget(key, kept));
-    return parsed;
-  }
-
-  #grow(key: string, kept: Kept, bytes: number): void {
-    if (this.#kept.get(key) !== kept) return;
-    kept.bytes += bytes;
-    this.#bytes += bytes;
-    this.#letGo();
-  }
-
-  #letGo(): void {
-    for (const [key, kept] of this.#kept) {
-      const fits = this.#kept.size <= this.#limits.files && this.#bytes <= this.#limits.bytes;
-      if (fits || this.#kept.size === 1) return;
-      this.#forget(key, kept);
-    }
-  }
-
-  #forget(key: string, kept: Kept): void {
-    if (this.#kept.get(key) !== kept) return;
-    this.#kept.delete(key);
-    this.#bytes -= kept.bytes;
+    const read = (counted: Files): Promise<ManifestIndex | undefined> => readIndex(counted, seal, container);
+    const key = `index|${sealed.index.sha256}`;
+    return this.#kept.fetch(key, { context: { files, read } }) as Promise<ManifestIndex | undefined>;
   }
 }

@@ -12,7 +12,7 @@ let lake: Scenario;
 
 /** So many that most have not begun when the first are at work: a worker looks whether it is wanted before it begins. */
 const CONTAINERS = 16;
-const BLOBS_EACH = 50;
+const BLOBS_EACH = 20;
 const BLOBS = CONTAINERS * BLOBS_EACH;
 
 beforeAll(async () => {

@@ -14,6 +14,9 @@ beforeAll(async () => {
 });
 afterAll(() => moved?.close());
 
+/** So many that a job is at work for a second. */
+const BLOBS = 120;
+
 const QUEUES = ["container-plans", "container-copy", "marker-checks", "container-restore-plans", "container-restore"];
 
 /**
@@ -38,21 +41,21 @@ async function loseAll(afterMs: number): Promise<number> {
 
 describe.skipIf(GIVEN_URL !== undefined)("a job comes to its end", () => {
   test("when a backup loses all of its messages, at whatever stage", { timeout: 180_000 }, async ({ expect }) => {
-    const lake = await moved.protectedLake(300);
+    const lake = await moved.protectedLake(BLOBS);
     let lost = 0;
     for (const afterMs of [100, 900]) {
       const job = await lake.startBackup();
       lost += await loseAll(afterMs);
       expect(await moved.end(lake, job), `after ${afterMs} ms`).toMatch(/^Completed/);
       // So that the next one copies everything, too.
-      await lake.fill(300);
+      await lake.fill(BLOBS);
     }
     expect(lost).toBeGreaterThan(0);
     await restoresWhole(lake, expect);
   });
 
   test("when a restore loses all of its messages, at whatever stage", { timeout: 180_000 }, async ({ expect }) => {
-    const lake = await moved.protectedLake(300);
+    const lake = await moved.protectedLake(BLOBS);
     await lake.wait(await lake.startBackup());
     const [point = ""] = await lake.recoveryPoints();
     let lost = 0;
@@ -69,7 +72,7 @@ describe.skipIf(GIVEN_URL !== undefined)("a job comes to its end", () => {
   test("when its worker is frozen for a quarter of an hour, and then goes on beside the next one", {
     timeout: 120_000,
   }, async ({ expect }) => {
-    const lake = await moved.protectedLake(300);
+    const lake = await moved.protectedLake(BLOBS);
     const job = await lake.startBackup();
     await setTimeout(700);
     moved.estate.freeze?.(true);
@@ -83,7 +86,7 @@ describe.skipIf(GIVEN_URL !== undefined)("a job comes to its end", () => {
   });
 
   test("when the app's tables are away for ten minutes", { timeout: 120_000 }, async ({ expect }) => {
-    const lake = await moved.protectedLake(300);
+    const lake = await moved.protectedLake(BLOBS);
     const job = await lake.startBackup();
     await setTimeout(500);
     moved.tables.fault = () => "reset";
@@ -99,7 +102,7 @@ describe.skipIf(GIVEN_URL !== undefined)("a job comes to its end", () => {
   test("when the host is stopped for a deployment in the middle of its copies", { timeout: 120_000 }, async ({
     expect,
   }) => {
-    const lake = await moved.protectedLake(300);
+    const lake = await moved.protectedLake(BLOBS);
     const job = await lake.startBackup();
     await setTimeout(700);
     await moved.estate.stopAndRestart?.();

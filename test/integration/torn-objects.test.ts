@@ -21,11 +21,11 @@ import { vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
 
 const MIB = 2 ** 20;
-const BLOCK = 20 * MIB;
+const BLOCK = 6 * MIB;
 /** Fifteen blocks, three at once: enough moments between two blocks for a writer to come in. */
 const BLOCKS = 15;
 const SIZE = BLOCKS * BLOCK;
-const LIMITS = { ...COPY_LIMITS, blockBytes: BLOCK, blockWidth: 3 };
+const LIMITS = { ...COPY_LIMITS, wholeBytes: 2 * BLOCK, blockBytes: BLOCK, blockWidth: 3 };
 const INSTANCE = "5".repeat(32);
 
 let folder: string;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, test } from "vitest";
-import { decideFrozenCopy, type FrozenCopySight, MAX_EXECUTION_MS, staleSnapshots } from "./decide-frozen-copy.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
+import { decideFrozenCopy, type FrozenCopySight, staleSnapshots } from "./decide-frozen-copy.ts";
 
 const NOW = new Date("2026-01-02T12:00:00Z");
 const at = (hours: number): Date => new Date(NOW.getTime() + hours * 3_600_000);
@@ -96,7 +97,7 @@ test.for([
 });
 
 test("an execution lives for two hours at most", ({ expect }) => {
-  expect(MAX_EXECUTION_MS).toBe(7_200_000);
+  expect(FULL_SAFETY.staleSnapshotMs).toBe(7_200_000);
 });
 
 test("only a snapshot that is older than any execution, and from which nothing is being copied, is removed", ({
@@ -118,7 +119,7 @@ test("only a snapshot that is older than any execution, and from which nothing i
       });
       const stale = staleSnapshots(seen).map(({ id }) => id);
       for (const each of taken) {
-        const isOld = -each * 3_600_000 > MAX_EXECUTION_MS;
+        const isOld = -each * 3_600_000 > FULL_SAFETY.staleSnapshotMs;
         const isInUse = copied.some((one) => one.hours === each && one.copyStatus === "pending");
         expect(stale.includes(snapshot(each))).toBe(isOld && !isInUse);
       }

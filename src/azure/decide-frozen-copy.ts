@@ -5,9 +5,7 @@
  * found in two listings, that of the source with its snapshots and that of the objects that the vault has of the blob, and
  * from these alone each execution decides what it does next.
  */
-
-/** No execution lives so long: the host ends them after 10 minutes (`host.json`); the rest is for clocks that differ. */
-export const MAX_EXECUTION_MS = 2 * 3_600_000;
+import { FULL_SAFETY } from "../foundation/safety.ts";
 
 /** A snapshot that a copy into this vault has taken. */
 export interface OurSnapshot {
@@ -72,7 +70,10 @@ function isSince(snapshot: string | undefined, since: Date | undefined): boolean
  * Decides which snapshots of dead executions go: those that are older than any execution lives, unless an object is still
  * being copied from one, which may take days.
  */
-export function staleSnapshots({ now, snapshots, objects }: FrozenCopySight): readonly OurSnapshot[] {
+export function staleSnapshots(
+  { now, snapshots, objects }: FrozenCopySight,
+  { staleSnapshotMs } = FULL_SAFETY,
+): readonly OurSnapshot[] {
   const inUse = new Set(objects.flatMap(({ copyStatus, snapshot }) => (copyStatus === "pending" ? [snapshot] : [])));
-  return snapshots.filter(({ id, takenAt }) => now.getTime() - takenAt.getTime() > MAX_EXECUTION_MS && !inUse.has(id));
+  return snapshots.filter(({ id, takenAt }) => now.getTime() - takenAt.getTime() > staleSnapshotMs && !inUse.has(id));
 }

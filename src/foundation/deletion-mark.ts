@@ -8,9 +8,11 @@
  *
  * A mark that a deletion left as it died ends by itself, and is taken off by whoever needs the row next.
  */
+
 import { z } from "zod";
 import { VaultError } from "./errors.ts";
 import type { RecordTable, Stored } from "./records.ts";
+import { FULL_SAFETY } from "./safety.ts";
 
 /** When a deletion began to look whether the row can go, ISO 8601 UTC. Absent: none does. */
 export const DeletingSince = z.string().optional();
@@ -18,9 +20,6 @@ export const DeletingSince = z.string().optional();
 export interface Deletable {
   readonly deletingSince?: string | undefined;
 }
-
-/** A mark and a claim count so long; a request that takes longer than the 230 s of Azure's front has no caller any more. */
-export const CLAIM_MS = 5 * 60_000;
 
 /** Where a row is. */
 export interface RowPlace<T> {
@@ -70,7 +69,7 @@ export async function deleteMarked<T extends Deletable>(
 }
 
 function isFresh({ deletingSince }: Deletable, now: Date): boolean {
-  return deletingSince !== undefined && now.getTime() - Date.parse(deletingSince) < CLAIM_MS;
+  return deletingSince !== undefined && now.getTime() - Date.parse(deletingSince) < FULL_SAFETY.claimMs;
 }
 
 function beingDeleted(row: string): VaultError {

@@ -3,6 +3,7 @@
  * A deletion beside a request that needs what is deleted, in orders of their calls with up to three changes from one to the
  * other.
  */
+
 import { describe, test } from "vitest";
 import { interleave, ordersOfTwo, type Turns } from "../../test/support/interleave.ts";
 import {
@@ -15,7 +16,7 @@ import {
   vaultBody,
 } from "../../test/support/memory-app.ts";
 import type { ApiResponse } from "../api/api-call.ts";
-import { CLAIM_MS } from "../foundation/deletion-mark.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import { vaultKey } from "./vault-record.ts";
 
 const WEEKLY_ID = `${VAULT_ID}/backupPolicies/weekly`;
@@ -132,7 +133,7 @@ describe("what a request left as it died", () => {
     const stored = await app.tables.policies.get(key, "daily");
     if (stored === undefined) throw new Error("no policy");
     await app.tables.policies.put(key, "daily", { ...stored.value, deletingSince: app.now.toISOString() });
-    app.now = new Date(app.now.getTime() + CLAIM_MS - 1);
+    app.now = new Date(app.now.getTime() + FULL_SAFETY.claimMs - 1);
     expect(await app.call("PUT", INSTANCE_ID, { body: instanceBody() })).toMatchObject({
       status: 409,
       body: { error: { code: "StorageConflict" } },
@@ -147,7 +148,7 @@ describe("what a request left as it died", () => {
     const claim = { instanceName: "lost", instance: "1", since: app.now.toISOString(), policy: "daily" };
     await app.tables.claims.put(vaultKey(VAULT_ID), "~lost", claim);
     for (const path of [POLICY_ID, VAULT_ID]) expect((await app.call("DELETE", path)).status).toBe(409);
-    app.now = new Date(app.now.getTime() + CLAIM_MS);
+    app.now = new Date(app.now.getTime() + FULL_SAFETY.claimMs);
     for (const path of [POLICY_ID, VAULT_ID]) expect((await app.call("DELETE", path)).status).toBe(200);
   });
 });

@@ -3,9 +3,11 @@
  * Keeps policy and vault in place for an instance that is about to be written. Its PUT announces it before it looks whether
  * they are there; a deletion of either marks it before it looks for instances, announced ones too. See `deletion-mark.ts`.
  */
-import { CLAIM_MS, dependOn } from "../foundation/deletion-mark.ts";
+
+import { dependOn } from "../foundation/deletion-mark.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 import type { DatasourceClaim } from "./claim-datasource.ts";
@@ -105,7 +107,7 @@ export async function findDependant(
   // Announcements first: each ends when its row is there.
   let written: string | undefined;
   for await (const { value } of listRecords(claims, vault, ANNOUNCED)) {
-    const isFresh = now.getTime() - Date.parse(value.since) < CLAIM_MS;
+    const isFresh = now.getTime() - Date.parse(value.since) < FULL_SAFETY.claimMs;
     if (isFresh && (policy === undefined || value.policy === policy)) written = value.instanceName;
   }
   for await (const { value: instance } of listRecords(instances, vault)) {

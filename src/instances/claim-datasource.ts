@@ -4,9 +4,11 @@
  * whoever asks first inserts, so two instances that are put at the same moment cannot both have it. Another vault may
  * protect it too, as a second copy.
  */
+
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable, Stored } from "../foundation/records.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 
 /** Partition: vault key; row: account and kind. */
@@ -27,9 +29,6 @@ export interface ClaimDeps {
 
 /** What claims a datasource: an instance, also one that has no row yet. */
 type Claimant = Pick<BackupInstance, "id" | "name" | "datasource">;
-
-/** The claim of an instance that is about to be written counts so long without its row. */
-const CLAIM_MS = 5 * 60_000;
 
 function rowOf({ account, kind }: BackupInstance["datasource"]): string {
   return `${account.toLowerCase()}|${kind}`;
@@ -89,7 +88,7 @@ async function refuseWhenHeld(
   const holder = (await instances.get(vault, claim.instanceName))?.value;
   const isHeld =
     holder === undefined
-      ? now.getTime() - Date.parse(claim.since) < CLAIM_MS
+      ? now.getTime() - Date.parse(claim.since) < FULL_SAFETY.claimMs
       : holder.id === claim.instance &&
         holder.protectionState !== "SoftDeleted" &&
         rowOf(holder.datasource) === rowOf(datasource);

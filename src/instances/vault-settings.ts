@@ -2,16 +2,18 @@
  * @module
  * What a vault promises about the lives of what it holds: soft delete and immutability, read from the wire.
  */
+
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import type { VaultRecord } from "./vault-record.ts";
 
 export const SOFT_DELETE_STATES = ["Off", "On", "AlwaysOn"] as const;
 export const IMMUTABILITY_STATES = ["Disabled", "Unlocked", "Locked"] as const;
 
 /** Days that a deleted instance is kept: Azure's limits, and what it takes when nothing is said. */
-export const SOFT_DELETE_DAYS = { least: 14, most: 180, usual: 14 } as const;
+export const SOFT_DELETE_DAYS = { min: FULL_SAFETY.minSoftDeleteDays, max: 180, default: 14 } as const;
 
 export interface VaultSettings {
   readonly softDelete: {
@@ -38,10 +40,10 @@ export type SecuritySettings = Readonly<z.infer<typeof SecuritySettings>>;
  * @throws VaultError `request/invalid`
  */
 export function readVaultSettings(security: SecuritySettings | undefined): VaultSettings {
-  const { state, retentionDurationInDays: days = SOFT_DELETE_DAYS.usual } = security?.softDeleteSettings ?? {};
-  if (!Number.isInteger(days) || days < SOFT_DELETE_DAYS.least || days > SOFT_DELETE_DAYS.most) {
+  const { state, retentionDurationInDays: days = SOFT_DELETE_DAYS.default } = security?.softDeleteSettings ?? {};
+  if (!Number.isInteger(days) || days < SOFT_DELETE_DAYS.min || days > SOFT_DELETE_DAYS.max) {
     throw new VaultError("request/invalid", `a soft delete for ${days} days is not supported`, {
-      hint: `retentionDurationInDays is a whole number from ${SOFT_DELETE_DAYS.least} to ${SOFT_DELETE_DAYS.most}`,
+      hint: `retentionDurationInDays is a whole number from ${SOFT_DELETE_DAYS.min} to ${SOFT_DELETE_DAYS.max}`,
     });
   }
   return {

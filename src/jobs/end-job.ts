@@ -5,6 +5,7 @@ import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
 import { type RecordPage, type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
 import { cancelledFailure } from "./cancel-job.ts";
 import { isOpen, type Job, JobFailure, type JobStatus } from "./job.ts";
@@ -36,9 +37,6 @@ const ROWS_WIDTH = 16;
 /** How long the rows of an ended job are removed at once; the housekeeping goes on. */
 const FORGETTING_MS = 4 * 60_000;
 
-/** No worker goes on for longer; the host stops each after 10 minutes. */
-const LATE_WORK_MS = 15 * 60_000;
-
 /**
  * Ends a job: what it did in each container, then its status, then lock and pin, then the rows that only its work needed.
  *
@@ -65,7 +63,7 @@ export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Prom
  */
 function mayHaveLateWork({ status, endedAt }: Job, now: Date): boolean {
   if (status === "Completed" || status === "CompletedWithWarnings" || endedAt === undefined) return false;
-  return now.getTime() - Date.parse(endedAt) < LATE_WORK_MS;
+  return now.getTime() - Date.parse(endedAt) < FULL_SAFETY.lateWorkMs;
 }
 
 async function end(deps: EndJobDeps, stored: Stored<Job>, failure: Job["failure"]): Promise<Job> {

@@ -6,6 +6,7 @@
 
 import { VaultError } from "../foundation/errors.ts";
 import type { RecordTable } from "../foundation/records.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import { isOpen, type Job } from "./job.ts";
 import type { InstanceLock } from "./job-lock.ts";
 
@@ -16,9 +17,6 @@ export interface JoinJobDeps {
   readonly jobs: RecordTable<Job>;
   readonly locks: RecordTable<InstanceLock>;
 }
-
-/** A turn counts so long without its job, which is written after it. */
-const UNWRITTEN_MS = 5 * 60_000;
 
 /**
  * Takes the turn of an instance for a job of a kind, or tells which job has it. Call it before the job is requested, and then
@@ -41,7 +39,8 @@ export async function joinJob(
     if (held === undefined) continue;
     if (held.value.job === wanted.id) return wanted.id;
     const job = (await jobs.get(wanted.vault, held.value.job))?.value;
-    const isHeld = job === undefined ? now.getTime() - Date.parse(held.value.since) < UNWRITTEN_MS : isOpen(job);
+    const isHeld =
+      job === undefined ? now.getTime() - Date.parse(held.value.since) < FULL_SAFETY.jobTurnMs : isOpen(job);
     if (isHeld) return held.value.job;
     try {
       await locks.replace(wanted.instance, kind, turn, held.etag);

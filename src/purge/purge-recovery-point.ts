@@ -1,5 +1,6 @@
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import { listJournals } from "../vault/list-journals.ts";
 import { listSeals } from "../vault/list-seals.ts";
 import { purgePath, sealPath } from "../vault/names.ts";
@@ -40,9 +41,6 @@ export interface PurgeProgress extends PurgeCounts {
   readonly state: "done" | "stopped" | "put-off" | "pinned";
   readonly from?: PurgePosition;
 }
-
-/** The vault account tells times to the second, and may compare them more finely. */
-const TIME_GRAIN_MS = 1_000;
 
 /**
  * Removes a recovery point and all that only it needs: writes the journal, asks for pins, then removes the seal, container
@@ -156,7 +154,7 @@ async function carryOut(deps: PurgeDeps, plan: PurgePlan, from: PurgePosition | 
   const seal = await fileAt(vault, sealPath(id));
   if (seal !== undefined) await removeAsSeen(vault, seal);
 
-  const writtenUntil = new Date(journal.writtenAt.getTime() + TIME_GRAIN_MS);
+  const writtenUntil = new Date(journal.writtenAt.getTime() + FULL_SAFETY.timeGrainMs);
   const removals = new RemovalBatches((files) => vault.remove(files), writtenUntil);
   const stopped = await removals.follow(walkPurge(deps, plan, from), hasTime);
   if (stopped !== undefined) return { state: "stopped", ...removals.counts, ...present({ from: stopped.from }) };

@@ -137,7 +137,7 @@ export function instanceRowOf(
     return { ...key, value: { ...row, protectionState: "ProtectionStopped" }, because };
   }
   const purgeAt = new Date(
-    Math.max(Date.parse(deletion.purgeAt) || 0, now.getTime() + SOFT_DELETE_DAYS.least * DAY_MS),
+    Math.max(Date.parse(deletion.purgeAt) || 0, now.getTime() + SOFT_DELETE_DAYS.min * DAY_MS),
   ).toISOString();
   return {
     ...key,

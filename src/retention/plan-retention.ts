@@ -1,5 +1,6 @@
 import type { Clock } from "../foundation/clock.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { recoveryPointOf } from "../instances/recovery-point-of.ts";
@@ -109,14 +110,11 @@ async function readPoints(
   return { points: points.sort((a, b) => a.sequence - b.sequence), rows };
 }
 
-/** What the clocks of two machines may differ by: nothing goes at the very moment until which it could be undeleted. */
-const GRACE_MS = 3_600_000;
-
 /** @returns when all of a deleted instance goes; undefined when it is not deleted */
-export function purgeTimeOf({ deletion }: BackupInstance): Date | undefined {
+export function purgeTimeOf({ deletion }: BackupInstance, { undeleteGraceMs } = FULL_SAFETY): Date | undefined {
   if (deletion === undefined) return undefined;
   const { deletedAt, purgeAt } = deletion;
-  return new Date(Date.parse(purgeAt) + (deletedAt === purgeAt ? 0 : GRACE_MS));
+  return new Date(Date.parse(purgeAt) + (deletedAt === purgeAt ? 0 : undeleteGraceMs));
 }
 
 function protectionOf({ protectionState }: BackupInstance): RetentionTerms["protection"] {

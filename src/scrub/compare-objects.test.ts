@@ -3,16 +3,10 @@ import { describe, test } from "vitest";
 import { MemoryAccount, MemoryVault } from "../../test/support/memory-account.ts";
 import { MemoryScrubVault } from "../../test/support/scrub-vault.ts";
 import { entry } from "../../test/support/written-points.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import type { Entry } from "../vault/entry.ts";
 import { objectPath } from "../vault/names.ts";
-import {
-  compareContent,
-  compareObject,
-  compareObjects,
-  decideLooking,
-  LATE_WRITE_MS,
-  type WantedObject,
-} from "./compare-objects.ts";
+import { compareContent, compareObject, compareObjects, decideLooking, type WantedObject } from "./compare-objects.ts";
 import type { StoredFile } from "./scrub-vault.ts";
 
 const file = (changes: Partial<StoredFile> = {}): StoredFile => ({
@@ -28,8 +22,8 @@ const { md5: _, ...withoutMd5 } = file();
 
 /** The objects of {@link file} are as old as the seal. */
 const SEALED = new Date(0);
-const SINCE = { writtenAt: new Date(LATE_WRITE_MS + 1) };
-const AT_THE_SEAL = { writtenAt: new Date(LATE_WRITE_MS) };
+const SINCE = { writtenAt: new Date(FULL_SAFETY.lateWriteMs + 1) };
+const AT_THE_SEAL = { writtenAt: new Date(FULL_SAFETY.lateWriteMs) };
 const a = (changes: Partial<Entry> = {}): Entry => entry("a", "e", 1, { size: 1, md5: "right", ...changes });
 const noMd5 = entry("a", "e", 1, { size: 1 });
 

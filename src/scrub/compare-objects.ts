@@ -4,8 +4,10 @@
  * version had at the source, so finding the path is comparing it. The object has an ETag of its own, which the vault account
  * gave it; the manifest does not repeat it, and a change of access tier changes it, so it tells nothing.
  */
+
 import { createHash } from "node:crypto";
 import { mapBounded } from "../foundation/bounded-pool.ts";
+import { FULL_SAFETY } from "../foundation/safety.ts";
 import type { Entry } from "../vault/entry.ts";
 import { shareOf } from "./decide-due-scrub.ts";
 import type { ScrubSettings } from "./scrub-settings.ts";
@@ -24,12 +26,6 @@ const LOOKING_WIDTH = 16;
 /** A listing of 5,000 names costs as much as ten looks, by the price list as by the clock. */
 const NAMES_A_PAGE = 5_000;
 const LOOKS_A_PAGE = 10;
-
-/**
- * A worker that was given up may still tidy up after its copy when the point is sealed already. Whoever writes to an object
- * later than this after the seal is not Lakevault.
- */
-export const LATE_WRITE_MS = 3_600_000;
 
 /**
  * Decides how objects are looked for.
@@ -58,7 +54,7 @@ function isMd5OfContent({ type }: Entry): boolean {
  * the service leaves the time of the last change as it is.
  */
 function isWrittenSince(file: StoredFile, sealedAt: Date): boolean {
-  return file.writtenAt.getTime() > sealedAt.getTime() + LATE_WRITE_MS;
+  return file.writtenAt.getTime() > sealedAt.getTime() + FULL_SAFETY.lateWriteMs;
 }
 
 /**

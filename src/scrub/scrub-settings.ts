@@ -1,3 +1,4 @@
+import { FULL_SAFETY } from "../foundation/safety.ts";
 export interface ScrubSettings {
   /** How long a step works, ms. It ends at the next look after that. */
   readonly budgetMs: number;
@@ -17,7 +18,7 @@ export interface ScrubSettings {
 
 export const SCRUB_SETTINGS: ScrubSettings = {
   budgetMs: 240_000,
-  safeAgeMs: 14 * 86_400_000,
+  safeAgeMs: FULL_SAFETY.debrisAgeMs,
   rereadShare: 0.01,
   rereadBytes: 4 * 2 ** 30,
   everyDays: 30,

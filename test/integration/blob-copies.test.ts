@@ -7,10 +7,10 @@ import { BlobDatasource } from "../../src/azure/blob-datasource.ts";
 import { BlobRestoreTarget } from "../../src/azure/blob-restore-target.ts";
 import { BlobBackupVault } from "../../src/azure/blob-vault.ts";
 import { COPY_LIMITS, type CopyLimits } from "../../src/azure/copy-request.ts";
-import { MAX_EXECUTION_MS } from "../../src/azure/decide-frozen-copy.ts";
 import { copyVersion, type Taken } from "../../src/backup/copy-version.ts";
 import type { ListedBlob } from "../../src/backup/datasource.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
+import { FULL_SAFETY } from "../../src/foundation/safety.ts";
 import type { Entry } from "../../src/vault/entry.ts";
 import { objectPath, vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
@@ -363,7 +363,7 @@ test("removes the snapshot that a dead worker left of a version that is no more,
   // For all that anyone knows its worker is about to copy it.
   expect(await snapshots("log")).toHaveLength(2);
 
-  aheadMs = MAX_EXECUTION_MS + 60_000;
+  aheadMs = FULL_SAFETY.staleSnapshotMs + 60_000;
   await container.getAppendBlobClient("log").appendBlock("more", 4);
   // The service's clock was not moved, and takes no signature of a time to come.
   expect(await copy(await look("log"), "data/log/3")).toMatchObject({ kind: "refused" });

@@ -5,7 +5,7 @@ import { isOpen, type Job } from "../jobs/job.ts";
 import { type JoinedKind, joinJob } from "../jobs/join-job.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import type { ApiCall } from "./api-call.ts";
-import { jobIdOnDemand, jobOnDemand } from "./serve-backup.ts";
+import { jobIdOnDemand, jobOnDemand } from "./on-demand-job.ts";
 
 /**
  * Requests a job of which one is enough at a time: all that ask while it is at work get the same one.

@@ -1,17 +1,15 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
-import { deriveUuid } from "../foundation/ids.ts";
 import { present } from "../foundation/present.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
-import { jobFor } from "../instances/job-for.ts";
 import { vaultKey } from "../instances/vault-record.ts";
-import type { BackupRequest, Job } from "../jobs/job.ts";
-import { busyWith } from "../jobs/job-lock.ts";
+import type { BackupRequest } from "../jobs/job.ts";
 import { requestJob } from "../jobs/request-job.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import { acceptJob } from "./accept-operation.ts";
 import type { ApiCall, ApiResponse, InstancePath } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
+import { jobIdOnDemand, jobOnDemand, requireFree } from "./on-demand-job.ts";
 import { readWire } from "./read-wire.ts";
 import { requireVault } from "./vault-resource.ts";
 
@@ -68,41 +66,4 @@ function checkRule(policy: PolicyRecord, ruleName: string, tag: string | undefin
   if (tag !== undefined && !policy.retentionRules.some((rule) => rule.name === tag)) {
     throw new VaultError("request/invalid", `policy '${policy.name}' has no retention rule '${tag}'`);
   }
-}
-
-/**
- * Id of a job that a caller asks for: made of the request when the caller gave it an id, so that its repetition is the
- * same job; else a new one.
- *
- * @param request - what is asked for; the same id with another request is another job
- */
-export function jobIdOnDemand(call: ApiCall, instance: BackupInstance, request: readonly string[]): string {
-  const requestId = call.headers["x-ms-client-request-id"];
-  if (requestId === undefined || requestId === "") return call.deps.newId();
-  return deriveUuid("on-demand", instance.id, JSON.stringify([requestId, ...request]));
-}
-
-export function jobOnDemand(instance: BackupInstance, id: string, request: Job["request"], now: string): Job {
-  return jobFor(instance, {
-    id,
-    vault: vaultKey(instance.vaultArmId),
-    requestedBy: "user",
-    request,
-    startedAt: now,
-  });
-}
-
-/**
- * Refuses what cannot go on beside a job that writes.
- *
- * @throws VaultError `instance/busy`
- */
-export async function requireFree(
-  { deps }: ApiCall,
-  instance: BackupInstance,
-  hint = "wait until that job has ended",
-): Promise<void> {
-  const holder = await busyWith(deps.tables, vaultKey(instance.vaultArmId), instance.id);
-  if (holder === undefined) return;
-  throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, { hint });
 }

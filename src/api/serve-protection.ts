@@ -22,7 +22,7 @@ import { type ApiCall, type ApiResponse, type InstancePath, NO_CONTENT, ok, type
 import { PROVIDER } from "./arm-ids.ts";
 import { requireInstance, shownProperties } from "./instance-resource.ts";
 import { listTablePage } from "./lists.ts";
-import { requireFree } from "./serve-backup.ts";
+import { requireFree } from "./on-demand-job.ts";
 import { requireVault } from "./vault-resource.ts";
 
 type Served = (call: ApiCall<InstancePath>) => Promise<ApiResponse>;

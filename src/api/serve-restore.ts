@@ -7,9 +7,9 @@ import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { checkRestoreRequest } from "./check-restore.ts";
 import { requireInstance } from "./instance-resource.ts";
+import { jobIdOnDemand, jobOnDemand } from "./on-demand-job.ts";
 import { RestoreBody, readRestore } from "./read-restore.ts";
 import { readWire } from "./read-wire.ts";
-import { jobIdOnDemand, jobOnDemand } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 const ValidateRestore = z.looseObject({ restoreRequestObject: RestoreBody });

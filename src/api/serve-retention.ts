@@ -10,8 +10,8 @@ import { acceptJob } from "./accept-operation.ts";
 import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-call.ts";
 import { requireInstance } from "./instance-resource.ts";
 import { requestJoined } from "./join-on-demand.ts";
+import { requireFree } from "./on-demand-job.ts";
 import { readWire } from "./read-wire.ts";
-import { requireFree } from "./serve-backup.ts";
 import { requireVault } from "./vault-resource.ts";
 
 const TriggerRetention = z.looseObject({ dryRun: z.boolean().optional() });

@@ -25,7 +25,7 @@ import { PLAN_SETTINGS, type PlanSettings } from "../backup/cut-container.ts";
 import type { Datasource } from "../backup/datasource.ts";
 import { segmentSizesOf } from "../backup/manifest-writer.ts";
 import { CONTAINER_COPY_QUEUE } from "../backup/messages.ts";
-import { RANGE_SETTINGS, type RangeSettings } from "../backup/work-range.ts";
+import { RANGE_SETTINGS, type RangeSettings } from "../backup/range-settings.ts";
 import { Attempt } from "../debris/attempts.ts";
 import { AdaptivePool } from "../foundation/adaptive-pool.ts";
 import type { Clock } from "../foundation/clock.ts";

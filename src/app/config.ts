@@ -7,7 +7,7 @@ import { z } from "zod";
 import { ACCESS_MODES, type AccessSettings } from "../access/decide-access.ts";
 import { DEFAULT_MAX_CONTAINERS, DEFAULT_RETRY_AFTER_SECONDS } from "../api/api-call.ts";
 import { PLAN_SETTINGS } from "../backup/cut-container.ts";
-import { RANGE_SETTINGS } from "../backup/work-range.ts";
+import { RANGE_SETTINGS } from "../backup/range-settings.ts";
 import { DAY_MS } from "../foundation/durations.ts";
 import { present } from "../foundation/present.ts";
 import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/scrub-settings.ts";

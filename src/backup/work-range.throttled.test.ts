@@ -9,7 +9,8 @@ import { seededRandom } from "../../test/support/seeded-random.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type PieceRecord, workRows } from "../jobs/work.ts";
 import type { RangeMessage } from "./messages.ts";
-import { RANGE_SETTINGS, workRange } from "./work-range.ts";
+import { RANGE_SETTINGS } from "./range-settings.ts";
+import { workRange } from "./work-range.ts";
 
 const BLOBS = 5_000;
 /** What one request takes, of several at once. */

@@ -1,3 +1,4 @@
+import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { deriveUuid } from "../foundation/ids.ts";
@@ -7,6 +8,7 @@ import { isOpen, type Job } from "../jobs/job.ts";
 import { dueSlot } from "../policies/due-slot.ts";
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { BackupInstance } from "./backup-instance.ts";
+import { jobFor } from "./job-for.ts";
 import { ALL_SCHEDULES, MAX_SKIPPED_SLOTS, type PassedOver, type Schedule } from "./schedules.ts";
 
 export interface StartDueBackupsDeps {
@@ -28,8 +30,6 @@ export interface DueFacts {
   readonly policy: PolicyRecord | undefined;
   /** The job of `schedule.asked`, if it has a row. */
   readonly askedJob: Job | undefined;
-  /** The job that holds the instance's lock; a slot waits until it is free. */
-  readonly busyWith: string | undefined;
   readonly now: Date;
 }
 
@@ -69,14 +69,14 @@ export function scheduledJobId(instanceId: string, slot: string, attempt = 1): s
  * the instance was made, resumed, or given another schedule. Older slots, as after a time in which the app was down, are
  * passed over: one backup makes up for them all.
  *
- * A slot waits while a job holds the instance. It is handled once its job has taken the instance's lock: a job that
+ * A slot waits while a job holds the instance, see {@link waitWhileBusy}. It is handled once its job has taken the instance's lock: a job that
  * another one was faster than did nothing, and its slot is tried again.
  *
  * The slots of an instance that is paused or no longer protected are passed over as they come, so that none of them is
  * made up for when it is resumed.
  */
 export function decideDueBackup(facts: DueFacts): DueBackup {
-  const { schedule, instance, policy, askedJob, busyWith, now } = facts;
+  const { schedule, instance, policy, askedJob, now } = facts;
   const wait = (because: string): DueBackup => ({ start: false, because, schedule, passedOver: [] });
   if (instance === undefined) return wait("there is no such instance");
   if (instance.protectionState === "ConfiguringProtection") return wait("it is not protected yet");
@@ -100,8 +100,6 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
     };
   }
   if (next === undefined) return { ...wait("no slot has come"), schedule: movedTo(schedule, undefined, undefined, []) };
-  if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
-
   const because = "a newer slot came before it could run";
   const passedOver = open.slice(0, -1).map(({ slot }) => ({ slot, because }));
   return {
@@ -109,18 +107,24 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
     slot: next.slot,
     schedule: next === schedule.asked ? schedule : movedTo(schedule, next.slot, next, passedOver),
     passedOver,
-    job: {
-      id: scheduledJobId(instance.id, next.slot, next.attempt),
-      vault: schedule.vault,
-      instanceName: schedule.instanceName,
-      instance: instance.id,
-      status: "InProgress",
-      requestedBy: "schedule",
-      request: { kind: "backup", slot: next.slot, rule: policy.backupRule.name },
-      startedAt: now.toISOString(),
-      policyName: policy.name,
-    },
+    job: jobFor(
+      // The policy's own spelling of its name.
+      { ...instance, policyName: policy.name },
+      {
+        id: scheduledJobId(instance.id, next.slot, next.attempt),
+        vault: schedule.vault,
+        requestedBy: "schedule",
+        request: { kind: "backup", slot: next.slot, rule: policy.backupRule.name },
+        startedAt: now.toISOString(),
+      },
+    ),
   };
+}
+
+/** A slot that has come waits while a job holds the instance. */
+export function waitWhileBusy(due: DueBackup, schedule: Schedule, busyWith: string | undefined): DueBackup {
+  if (!due.start || busyWith === undefined) return due;
+  return { start: false, because: `job '${busyWith}' is at work`, schedule, passedOver: [] };
 }
 
 /** How far the slot that was asked for last has come. */
@@ -193,18 +197,21 @@ function movedTo(
  * requests.
  */
 export async function startDueBackups(deps: StartDueBackupsDeps): Promise<DueOutcome[]> {
-  const outcomes: DueOutcome[] = [];
-  for await (const stored of listRecords(deps.schedules, ALL_SCHEDULES)) {
+  const schedules: Stored<Schedule>[] = [];
+  for await (const stored of listRecords(deps.schedules, ALL_SCHEDULES)) schedules.push(stored);
+  return mapBounded(schedules, LOOKING_WIDTH, async (stored): Promise<DueOutcome> => {
     const { vault, instanceName } = stored.value;
     try {
       const { schedule, ...outcome } = await startWhenDue(deps, stored);
-      outcomes.push({ vault, instanceName, ...outcome });
+      return { vault, instanceName, ...outcome };
     } catch (error) {
-      outcomes.push({ vault, instanceName, start: false, because: "failed", error, passedOver: [] });
+      return { vault, instanceName, start: false, because: "failed", error, passedOver: [] };
     }
-  }
-  return outcomes;
+  });
 }
+
+/** Instances looked at at once: a thousand of them must fit into the minute between two ticks. */
+const LOOKING_WIDTH = 16;
 
 async function startWhenDue(deps: StartDueBackupsDeps, stored: Stored<Schedule>): Promise<DueBackup> {
   const schedule = stored.value;
@@ -216,15 +223,12 @@ async function startWhenDue(deps: StartDueBackupsDeps, stored: Stored<Schedule>)
     policy: instance && (await deps.policies.get(vault, instance.policyName.toLowerCase()))?.value,
     askedJob:
       instance && asked && (await deps.jobs.get(vault, scheduledJobId(instance.id, asked.slot, asked.attempt)))?.value,
-    busyWith: undefined,
     now: deps.clock(),
   };
 
   const due = decideDueBackup(facts);
   // The lock is looked at only when a slot has come: most ticks find none.
-  const decision = due.start
-    ? decideDueBackup({ ...facts, busyWith: await deps.busyWith(vault, due.job.instance) })
-    : due;
+  const decision = due.start ? waitWhileBusy(due, schedule, await deps.busyWith(vault, due.job.instance)) : due;
   if (decision.schedule !== schedule && !(await isNoted(deps.schedules, stored, decision.schedule))) {
     return { start: false, because: "another tick was faster", schedule, passedOver: [] };
   }

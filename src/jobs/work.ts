@@ -179,7 +179,6 @@ export type PressureRecord = Readonly<z.infer<typeof PressureRecord>>;
 export type WatchRecord = Extract<WorkRecord, { kind: "watch" }>;
 export type PlanRecord = Extract<WorkRecord, { kind: "plan" }>;
 export type SkippedRecord = Extract<WorkRecord, { kind: "skipped" }>;
-export type RangeRecord = Extract<WorkRecord, { kind: "range" }>;
 export type PieceRecord = Extract<WorkRecord, { kind: "piece" }>;
 
 const digits = (n: number): string => String(n).padStart(6, "0");

@@ -3,10 +3,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import { listRecords, type RecordTable, updateRecord } from "../foundation/records.ts";
-import type { BackupInstance } from "../instances/backup-instance.ts";
-import type { ProtectionFiles } from "../instances/protection-files.ts";
-import { ALL_SCHEDULES, type Schedule, scheduleRow } from "../instances/schedules.ts";
+import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { Job } from "../jobs/job.ts";
 import { fenceLock, holdLock, type InstanceLock } from "../jobs/job-lock.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
@@ -15,22 +12,16 @@ import type { PurgeEnd, PurgeInput, PurgePosition } from "../purge/activities.ts
 import { type PurgeDeps, purgeRecoveryPoint, resumePurges } from "../purge/purge-recovery-point.ts";
 import type { PurgeCounts } from "../purge/removal-batches.ts";
 import { listJournals } from "../vault/list-journals.ts";
-import { listSeals } from "../vault/list-seals.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
-import { CONTENT_PREFIXES } from "../vault/names.ts";
-import { MAX_REMOVALS, type Removal, type SweepableVault } from "../vault/vault-files.ts";
+import type { SweepableVault } from "../vault/vault-files.ts";
 import { type PlanRetentionDeps, planRetention } from "./plan-retention.ts";
+import { type RemoveInstanceDeps, removeInstance } from "./remove-instance.ts";
 
-export interface RetentionDeps extends PlanRetentionDeps {
-  readonly instances: RecordTable<BackupInstance>;
-  readonly schedules: RecordTable<Schedule>;
+export interface RetentionDeps
+  extends PlanRetentionDeps,
+    Omit<RemoveInstanceDeps, keyof PlanRetentionDeps | "attempts"> {
   readonly attempts: RecordTable<Attempt>;
   readonly locks: RecordTable<InstanceLock>;
-  /** Partition: instance id. */
-  readonly scrubs: RecordTable<unknown>;
-  /** Partition: vault key; rows begin with the instance id. */
-  readonly alerts: RecordTable<unknown>;
-  readonly files: Pick<ProtectionFiles, "remove">;
   readonly vault: (instanceId: string) => SweepableVault;
   readonly manifests: ManifestCache;
   readonly clock: Clock;
@@ -99,7 +90,7 @@ export async function purgeExpiredActivity(deps: RetentionDeps, input: PurgeInpu
     if (progress.state === "done") left -= 1;
   }
   if (left > 0 || !plan.removesInstance) return DONE;
-  return (await removeInstance({ ...deps, vault: () => vault }, job, instance, hasTime)) ? DONE : endOf(undefined);
+  return (await removeInstance(deps, vault, job, instance, hasTime)) ? DONE : endOf(undefined);
 }
 
 function endOf(from: PurgePosition | undefined): PurgeEnd {
@@ -176,48 +167,4 @@ async function count(
     ...job,
     counts: Object.fromEntries(Object.entries(come).map(([name, more]) => [name, (job.counts?.[name] ?? 0) + more])),
   }));
-}
-
-/**
- * Removes what is left of a deleted instance that has no recovery point any more: what failed attempts copied, its rows,
- * its container, and last its own row. Safe to run twice: who finds its row finds the rest to be removed.
- *
- * @returns whether there was time for all
- */
-async function removeInstance(
-  deps: RetentionDeps,
-  job: Job,
-  { id, name }: BackupInstance,
-  hasTime: () => boolean,
-): Promise<boolean> {
-  const vault = deps.vault(id);
-  // Asked once more, because all that follows cannot be undone.
-  const now = (await deps.instances.get(job.vault, name.toLowerCase()))?.value;
-  if (now?.deletion === undefined || (await listSeals(vault)).length > 0) return true;
-  for (const prefix of CONTENT_PREFIXES) {
-    const files: Removal[] = [];
-    for await (const { path, etag } of vault.list(prefix)) {
-      files.push({ path, etag });
-      if (files.length < MAX_REMOVALS) continue;
-      await vault.remove(files.splice(0));
-      if (!hasTime()) return false;
-    }
-    await vault.remove(files);
-  }
-  // Asks whether this still is the execution that may remove anything: what follows is not of the vault's files.
-  await vault.remove([]);
-  await deps.files.remove(id);
-  for (const table of [deps.recoveryPoints, deps.attempts, deps.pins, deps.scrubs] as readonly RecordTable<unknown>[]) {
-    for await (const { row } of listRecords(table, id)) {
-      await table.remove(id, row);
-      if (!hasTime()) return false;
-    }
-  }
-  for await (const { row } of listRecords(deps.alerts, job.vault, `${id}|`)) {
-    await deps.alerts.remove(job.vault, row);
-    if (!hasTime()) return false;
-  }
-  await deps.schedules.remove(ALL_SCHEDULES, scheduleRow(job.vault, name.toLowerCase()));
-  await deps.instances.remove(job.vault, name.toLowerCase());
-  return true;
 }

@@ -14,7 +14,8 @@ import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/ba
 import { planContainer, planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
-import { RANGE_SETTINGS, type RangeSettings, workRange } from "../../src/backup/work-range.ts";
+import { RANGE_SETTINGS, type RangeSettings } from "../../src/backup/range-settings.ts";
+import { workRange } from "../../src/backup/work-range.ts";
 import type { Attempt } from "../../src/debris/attempts.ts";
 import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";

@@ -418,6 +418,30 @@ test("an instance that fails holds up none of the others", async ({ expect }) =>
   ]);
 });
 
+test("many instances are looked at side by side, but only so many at once", async ({ expect }) => {
+  const world = await protectedLake();
+  const count = 60;
+  for (let n = 0; n < count; n++) {
+    await world.tables.schedules.put("all", `vault|i${n}`, { vault: "vault", instanceName: `i${n}` });
+  }
+  const { instances } = world.timer;
+  let atOnce = 0;
+  let most = 0;
+  const get: typeof instances.get = async (vault, name) => {
+    atOnce += 1;
+    most = Math.max(most, atOnce);
+    await new Promise((resolve) => setImmediate(resolve));
+    atOnce -= 1;
+    return instances.get(vault, name);
+  };
+  const outcomes = await startDueBackups({
+    ...world.timer,
+    instances: Object.assign(Object.create(instances), { get }),
+  });
+  expect(outcomes).toHaveLength(count + 1);
+  expect(most).toBe(16);
+});
+
 test("instances of all vaults are looked at, each under its own policy", async ({ expect }) => {
   const world = await protectedLake();
   const move = (path: string): string => path.replace("/vault1", "/vault2");

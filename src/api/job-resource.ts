@@ -96,8 +96,8 @@ function extendedInfo({ instance, job }: JobView, progress: Progress): object {
   const { totals, pressure, containers, containerCount } = progress;
   const warned = warningCount(job, totals);
   const point = {
-    ...(recoveryPoint === undefined ? {} : { recoveryPointID: recoveryPoint.id }),
-    ...(recoveryPoint?.time === undefined ? {} : { recoveryPointTime: recoveryPoint.time }),
+    ...present({ recoveryPointID: recoveryPoint?.id }),
+    ...present({ recoveryPointTime: recoveryPoint?.time }),
   };
   return {
     additionalDetails: {
@@ -105,13 +105,13 @@ function extendedInfo({ instance, job }: JobView, progress: Progress): object {
       ...(pressure === undefined ? {} : pressureDetails(pressure)),
       ...(request.kind === "backup" ? { policyRuleName: request.rule, slot: request.slot } : {}),
       ...present({ retentionTag: job.tag }),
-      ...(recoveryPoint === undefined ? {} : { recoveryPointId: recoveryPoint.id }),
+      ...present({ recoveryPointId: recoveryPoint?.id }),
       ...(job.containers === undefined ? {} : { containers: job.containers.slice(0, MAX_LISTED_CONTAINERS).join(",") }),
       ...(containerCount <= MAX_LISTED_CONTAINERS ? {} : listedOf(containerCount)),
       ...(warned === 0 && warnings === undefined ? {} : { warnings: String(warned) }),
       ...Object.fromEntries(Object.entries(job.counts ?? {}).map(([name, count]) => [name, String(count)])),
     },
-    ...(instance === undefined ? {} : { backupInstanceState: instance.protectionState }),
+    ...present({ backupInstanceState: instance?.protectionState }),
     dataTransferredInBytes: totals.copiedBytes,
     ...(request.kind === "backup" ? { targetRecoverPoint: point } : {}),
     ...(request.kind === "restore"

@@ -58,7 +58,7 @@ export function readRestore(vault: VaultRecord, instance: BackupInstance, body: 
 }
 
 function unsupported(what: string, hint?: string): never {
-  throw new VaultError("restore/unsupported", `${what} are not supported`, hint === undefined ? {} : { hint });
+  throw new VaultError("restore/unsupported", `${what} are not supported`, present({ hint }));
 }
 
 type Target = RestoreBody["restoreTargetInfo"];

@@ -112,7 +112,7 @@ class FrozenCopy {
       snapshots,
       objects,
       item,
-      ...(orLater === undefined ? {} : { since: orLater.since }),
+      ...present({ since: orLater?.since }),
       ...(item === undefined
         ? {}
         : { base: { etag: unquoted(item.properties.etag), isSameType: item.properties.blobType === wantedType } }),

@@ -4,8 +4,10 @@
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/list-blobs#response-body
  */
+
 import type { BlobType } from "@azure/storage-blob";
 import { SaxesParser } from "saxes";
+import { present } from "../foundation/present.ts";
 
 /** Properties by the names that the SDK gives them; what the service does not say is left out. */
 export interface ListedProperties {
@@ -169,7 +171,7 @@ function itemOf({ name, snapshot, properties, metadata, untold, tags }: Draft): 
   if (name === undefined || name === "") throw new Error("the listing has a blob without a name");
   return {
     name,
-    ...(snapshot === undefined ? {} : { snapshot }),
+    ...present({ snapshot }),
     properties: propertiesOf(name, properties),
     ...(metadata.length === 0 ? {} : { metadata: Object.fromEntries(metadata) }),
     ...(untold.length === 0 ? {} : { untoldMetadata: untold }),

@@ -80,7 +80,7 @@ export async function beginBackupActivity(deps: BeginBackupDeps, ref: JobRef): P
     containers,
     ...retentionOf(job, policy, earlierSlot, time),
     warnings: joinWarnings([{ count: missing.length + untold.length, first: [...missing, ...untold] }]),
-    ...(newest === undefined ? {} : { previous: newest.id }),
+    ...present({ previous: newest?.id }),
   });
   const settled = await updateRecord(deps.jobs, ref.vault, ref.job, settle, stored);
   return { begun: true, containers: settled?.containers ?? containers };
@@ -138,7 +138,7 @@ function retentionOf(
   const scheduledSlot = isScheduled ? slot : earlierSlot;
   return {
     tag,
-    ...(promisedUntil === undefined ? {} : { promisedUntil: promisedUntil.toISOString() }),
+    ...present({ promisedUntil: promisedUntil?.toISOString() }),
     ...present({ scheduledSlot }),
   };
 }

@@ -1,4 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import type { RecordTable } from "../foundation/records.ts";
 import { LISTING_START, type ListingPosition } from "../jobs/listing-position.ts";
 import { getWork, plannedOrdinal, type WorkRecord, workRows } from "../jobs/work.ts";
@@ -47,7 +48,7 @@ async function readRange(
 }
 
 export function untilOf({ until }: { readonly until?: string | undefined }): { readonly until?: string } {
-  return until === undefined ? {} : { until };
+  return present({ until });
 }
 
 function lostRow(row: string): VaultError {

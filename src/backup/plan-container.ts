@@ -11,6 +11,7 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { laneCount } from "../jobs/lanes.ts";
 import type { ListingPosition } from "../jobs/listing-position.ts";
 import { getWork, type PlanRecord, plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { ListingOrder } from "../vault/listing-order.ts";
@@ -29,12 +30,6 @@ import type { PlanMessage, RangeStep } from "./messages.ts";
 import { previousSegments } from "./previous-segments.ts";
 import { containerOutcome, skipOrThrow } from "./skip-container.ts";
 import { probeOf } from "./split-range.ts";
-
-/**
- * Lanes of a container: planned ranges of it that are worked on at once, and so its messages in the queue, but for what is
- * split off on the way. Enough to keep more instances going than a storage account can bear.
- */
-const MAX_LANES = 256;
 
 /** Characters of all cuts together; a row has 1 MiB. */
 const MAX_CUTS_LENGTH = 300_000;
@@ -86,7 +81,7 @@ export async function planContainer(deps: PlanContainerDeps, message: PlanMessag
   if ((await containerOutcome(deps.work, job.id, container)) !== undefined) return skipped;
   try {
     const { parts } = await planOf(deps, job, instance, container);
-    const lane = { lanes: Math.min(parts, MAX_LANES), parts };
+    const lane = { lanes: laneCount(parts), parts };
     const ranges = Array.from({ length: lane.lanes }, (_, n) => ({
       ...message,
       ...{ range: plannedRangeId(n), piece: 0, lane },

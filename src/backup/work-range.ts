@@ -2,6 +2,7 @@ import { isTransient } from "../foundation/adaptive-pool.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { jobUnderWay } from "../jobs/job-under-way.ts";
+import { nextInLane } from "../jobs/lanes.ts";
 import type { ListingPosition } from "../jobs/listing-position.ts";
 import { endNote } from "../jobs/progress-note.ts";
 import { getWork, type PieceRecord, plannedRangeId, splitRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
@@ -100,8 +101,8 @@ async function nextStep(deps: RangeDeps, message: RangeMessage, result: PieceRec
 
 function nextOfLane({ lane, ...message }: RangeMessage): RangeMessage[] {
   if (lane === undefined) return [];
-  const next = Number.parseInt(message.range, 10) + lane.lanes;
-  return next < lane.parts ? [{ ...message, range: plannedRangeId(next), piece: 0, lane }] : [];
+  const next = nextInLane(Number.parseInt(message.range, 10), lane.lanes, lane.parts);
+  return next === undefined ? [] : [{ ...message, range: plannedRangeId(next), piece: 0, lane }];
 }
 
 /** The names of one segment of the previous manifest, and those that would come after it and before the next. */

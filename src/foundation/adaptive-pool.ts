@@ -136,7 +136,7 @@ export class AdaptivePool {
       width: this.#width.now,
       widest: this.#settings.widest,
       halvings: this.#width.narrowings,
-      ...(this.#last === undefined ? {} : { last: this.#last }),
+      ...present({ last: this.#last }),
     };
   }
 

@@ -119,7 +119,7 @@ export class VaultError extends Error {
   }
 
   static of(failure: Failure): VaultError {
-    return new VaultError(failure.code, failure.message, failure.hint === undefined ? {} : { hint: failure.hint });
+    return new VaultError(failure.code, failure.message, present({ hint: failure.hint }));
   }
 }
 

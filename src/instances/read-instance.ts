@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { datasourceKind } from "../policies/policy-record.ts";
 import type { ContainerChoice, DatasourceKind } from "../vault/instance-document.ts";
 import { type BackupInstance, backupInstanceId } from "./backup-instance.ts";
@@ -109,11 +110,7 @@ export function readInstance(
 }
 
 function invalid(problem: string, hint?: string): never {
-  throw new VaultError(
-    "instance/invalid",
-    `the backup instance is not valid: ${problem}`,
-    hint === undefined ? {} : { hint },
-  );
+  throw new VaultError("instance/invalid", `the backup instance is not valid: ${problem}`, present({ hint }));
 }
 
 const PARAMETERS_TYPE: Record<DatasourceKind, string> = {

@@ -4,6 +4,7 @@ import type { Clock } from "../foundation/clock.ts";
 import { deadline } from "../foundation/deadline.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
+import { present } from "../foundation/present.ts";
 import { type RecordPage, type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
 import { FULL_SAFETY } from "../foundation/safety.ts";
 import { NO_WARNINGS } from "../vault/seal.ts";
@@ -113,7 +114,7 @@ async function forgetWork({ work, clock }: Pick<EndJobDeps, "work" | "clock">, j
   let continuation: string | undefined;
   do {
     if (continuation !== undefined && !hasTime()) return false;
-    const page: RecordPage<WorkRecord> = await work.list(jobId, continuation === undefined ? {} : { continuation });
+    const page: RecordPage<WorkRecord> = await work.list(jobId, present({ continuation }));
     const rows = page.records.map(({ row }) => row).filter((row) => !row.startsWith(workRows.containers));
     await work.removeAll(jobId, rows);
     continuation = page.continuation;

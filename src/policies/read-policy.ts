@@ -1,6 +1,7 @@
 import { DateTime, IANAZone } from "luxon";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { momentOf } from "./local-time.ts";
 import { datasourceKind, datasourceType, type PolicyRecord, type RepeatingInterval } from "./policy-record.ts";
 import { type RetentionRule, readRetentionRules, readTagging } from "./retention-rules.ts";
@@ -84,7 +85,7 @@ export function readPolicy(
 }
 
 function invalid(problem: string, hint?: string): never {
-  throw new VaultError("policy/invalid", `the policy is not valid: ${problem}`, hint === undefined ? {} : { hint });
+  throw new VaultError("policy/invalid", `the policy is not valid: ${problem}`, present({ hint }));
 }
 
 function expectVaultStore(rule: string, dataStoreType: string | undefined): void {

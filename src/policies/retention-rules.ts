@@ -3,9 +3,11 @@
  * The parts of a policy that say how long its recovery points live: retention rules, which keep for a time, and tagging
  * criteria, which say under which rule a point comes. Read from the wire into plain values that rows can keep.
  */
+
 import { DateTime } from "luxon";
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
+import { present } from "../foundation/present.ts";
 import { readScheduleTime } from "./schedule-times.ts";
 
 export const ABSOLUTE_MARKERS = ["AllBackup", "FirstOfDay", "FirstOfWeek", "FirstOfMonth", "FirstOfYear"] as const;
@@ -241,5 +243,5 @@ function readTime(where: string, time: string): string {
 }
 
 function invalid(problem: string, hint?: string): never {
-  throw new VaultError("policy/invalid", `the policy is not valid: ${problem}`, hint === undefined ? {} : { hint });
+  throw new VaultError("policy/invalid", `the policy is not valid: ${problem}`, present({ hint }));
 }

@@ -4,17 +4,12 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { jobUnderWay } from "../jobs/job-under-way.ts";
+import { laneCount } from "../jobs/lanes.ts";
 import { type WorkRecord, workRows } from "../jobs/work.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
 import { readSeal } from "../vault/read-manifest.ts";
 import type { LanesMessage, SegmentMessage } from "./messages.ts";
 import type { RestoreVault } from "./restore-target.ts";
-
-/**
- * Lanes of a container: segments of it that are restored at once, and so its messages in the queue, however many segments
- * it has. Enough to keep the copies of 16 instances going, which is what one storage account can take.
- */
-const MAX_LANES = 256;
 
 export interface PlanSegmentsDeps {
   readonly jobs: RecordTable<Job>;
@@ -78,6 +73,6 @@ export async function planLanes(deps: PlanLanesDeps, message: LanesMessage): Pro
     cuts: [],
     expected: index.entries,
   });
-  const lanes = Math.min(parts, MAX_LANES);
+  const lanes = laneCount(parts);
   return Array.from({ length: lanes }, (_, segment) => ({ ...message, segment, lanes }));
 }

@@ -8,6 +8,7 @@ import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { Job, RestoreRequest } from "../jobs/job.ts";
 import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { isStillWanted, type JobUnderWay, jobUnderWay } from "../jobs/job-under-way.ts";
+import { nextInLane } from "../jobs/lanes.ts";
 import { NOTE_EVERY_MS, ProgressNote } from "../jobs/progress-note.ts";
 import { plannedRangeId, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { Entry } from "../vault/entry.ts";
@@ -90,9 +91,10 @@ export async function restoreSegment(deps: RestoreSegmentDeps, message: SegmentM
     await noteRestored(deps.work, job.id, container, segment, end);
     await worker.noteEnd();
   }
-  const next = segment + (lanes ?? index.segments.length);
+  const parts = index.segments.length;
+  const next = nextInLane(segment, lanes ?? parts, parts);
   return {
-    ...(next < index.segments.length ? { rest: { ...message, segment: next } } : {}),
+    ...(next === undefined ? {} : { rest: { ...message, segment: next } }),
     ...((await isContainerRestored(deps.work, job.id, container, segment)) ? { event: restoredEvent(container) } : {}),
   };
 }

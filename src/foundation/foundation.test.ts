@@ -6,11 +6,11 @@ import { failureOfEvent, openOutcome } from "./flow.ts";
 import { deriveId, deriveUuid } from "./ids.ts";
 import { listRecords, updateRecord, writeAhead } from "./records.ts";
 
-test("an id is the same for the same parts and another for others", ({ expect }) => {
+test("an id is the same for the same parts and different for others", ({ expect }) => {
   expect(deriveUuid("a", "b")).toBe(deriveUuid("a", "b"));
   expect(deriveUuid("a", "b")).not.toBe(deriveUuid("ab"));
   expect(deriveId("a")).toMatch(/^[0-9a-f]{12}5[0-9a-f]{19}$/);
-  // Ids are in vaults; this one guards the namespace and the way they are made.
+  // Ids are in vaults; this one guards the namespace and the derivation.
   expect(deriveUuid("a", "b")).toBe("03edec3b-c827-5ce2-9bf0-93e37a9d28ba");
 });
 
@@ -28,7 +28,7 @@ test("a pool never runs more tasks than its width, and keeps the order of its re
   expect(most).toBe(3);
 });
 
-test("a pool begins nothing after an error, and ends only when nothing runs any more", async ({ expect }) => {
+test("a pool starts nothing after an error, and ends only when nothing runs any more", async ({ expect }) => {
   const begun: number[] = [];
   let ended = 0;
   const failing = mapBounded([0, 1, 2, 3, 4], 2, async (input) => {
@@ -42,13 +42,13 @@ test("a pool begins nothing after an error, and ends only when nothing runs any 
   expect(ended).toBe(1);
 });
 
-test("an error that nobody named keeps its words to itself", ({ expect }) => {
+test("the message of an error without a code is not repeated", ({ expect }) => {
   const failure = toFailure(new TypeError("https://account/c/b?sig=SECRET"));
   expect(failure).toMatchObject({ code: "internal/unexpected", message: "unexpected TypeError" });
   expect(JSON.stringify(failure)).not.toContain("SECRET");
 });
 
-test("a failure survives the way through JSON", ({ expect }) => {
+test("a failure survives a round trip through JSON", ({ expect }) => {
   const error = new VaultError("instance/busy", "busy", { hint: "wait" });
   const again = VaultError.of(JSON.parse(JSON.stringify(error.toFailure())));
   expect(again).toMatchObject({ code: "instance/busy", message: "busy", hint: "wait", retryable: false });
@@ -58,7 +58,7 @@ test("a failure survives the way through JSON", ({ expect }) => {
   expect(failureOfEvent(null)).toMatchObject({ code: "internal/unexpected" });
 });
 
-test("an update decides anew when another writer was faster", async ({ expect }) => {
+test("an update decides again when another writer was faster", async ({ expect }) => {
   const table = new MemoryRecords<number>();
   await table.put("p", "r", 1);
   let looks = 0;
@@ -71,7 +71,7 @@ test("an update decides anew when another writer was faster", async ({ expect })
   expect(await updateRecord(table, "p", "none", (value) => value)).toBeUndefined();
 });
 
-test("an update that never wins gives up with a retryable conflict", async ({ expect }) => {
+test("an update that never wins fails with a retryable conflict", async ({ expect }) => {
   const table = new MemoryRecords<number>();
   await table.put("p", "r", 1);
   const update = updateRecord(table, "p", "r", (value) => {
@@ -81,7 +81,7 @@ test("an update that never wins gives up with a retryable conflict", async ({ ex
   await expect(update).rejects.toMatchObject({ code: "storage/conflict", retryable: true });
 });
 
-describe("what is written ahead of a row", () => {
+describe("what is written before a row", () => {
   const table = async (value?: number) => {
     const records = new MemoryRecords<number>();
     if (value !== undefined) await records.put("p", "r", value);
@@ -89,7 +89,7 @@ describe("what is written ahead of a row", () => {
   };
   const plusOne = (before: number | undefined) => (before ?? 0) + 1;
 
-  test("is there before the row is", async ({ expect }) => {
+  test("exists before the row does", async ({ expect }) => {
     const records = await table();
     for (const [created, value] of [
       [true, 1],
@@ -116,7 +116,7 @@ describe("what is written ahead of a row", () => {
     }
   });
 
-  test("is about the row that stays when that makes the change impossible", async ({ expect }) => {
+  test("describes the stored row when that makes the change impossible", async ({ expect }) => {
     const records = await table(1);
     const written: number[] = [];
     const decide = (before: number | undefined) => {
@@ -130,9 +130,7 @@ describe("what is written ahead of a row", () => {
     expect(written).toEqual([2, 10]);
   });
 
-  test("is not written for a change that is refused at once, and the row stays when it cannot be", async ({
-    expect,
-  }) => {
+  test("is not written for a refused change, and the row is unchanged when writing it fails", async ({ expect }) => {
     const records = await table(1);
     const fail = (message: string) => () => {
       throw new Error(message);
@@ -146,7 +144,7 @@ describe("what is written ahead of a row", () => {
   });
 });
 
-test("a list is read to its end over all pages", async ({ expect }) => {
+test("lists all pages to the end", async ({ expect }) => {
   const table = new MemoryRecords<number>();
   for (let i = 0; i < 2_345; i++) await table.put("p", `r${String(i).padStart(5, "0")}`, i);
   const values: number[] = [];

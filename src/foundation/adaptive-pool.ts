@@ -94,7 +94,6 @@ interface Started {
  *   (`storage/unavailable`) do not, unless nearly all answers are faults (`pool-width.ts`).
  * - When a service under pressure sends Retry-After (`retryAfterMs`), no task starts before that time. When a healthy
  *   service sends it, only that input waits.
- * - While a service is unavailable, one request at a time probes it, at least every {@link MAX_BACKOFF_MS}.
  * - While a service is unavailable, one request at a time probes it, at intervals of up to {@link MAX_BACKOFF_MS}.
  *
  * @see https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/

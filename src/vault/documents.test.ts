@@ -36,7 +36,7 @@ const index: ManifestIndex = {
   segments: [segment("a", "b"), segment("c", "d")],
 };
 
-test("a seal and an index are the same after they were written and read", ({ expect }) => {
+test("a seal and an index survive a round trip", ({ expect }) => {
   expect(decodeSeal("s", encodeDocument(seal))).toEqual(seal);
   expect(decodeIndex("i", encodeDocument(index))).toEqual(index);
 });
@@ -48,7 +48,7 @@ test("a newer format is refused with the advice to update", ({ expect }) => {
   );
 });
 
-test("a document that is not as the format says is refused", ({ expect }) => {
+test("an invalid document is refused", ({ expect }) => {
   for (const content of ["", "{", "[]", '{"formatVersion":1}', '{"formatVersion":"1"}']) {
     expect(() => decodeSeal("s", new TextEncoder().encode(content)), content).toThrow(
       expect.objectContaining({ code: "format/corrupt" }),
@@ -68,7 +68,7 @@ test("an index whose segments overlap or are out of order is refused", ({ expect
   }
 });
 
-test("an index whose totals are not those of its segments is refused", ({ expect }) => {
+test("an index whose totals do not match its segments is refused", ({ expect }) => {
   for (const wrong of [{ entries: 5 }, { bytes: 21 }]) {
     expect(() => decodeIndex("i", encodeDocument({ ...index, ...wrong }))).toThrow(
       expect.objectContaining({ code: "format/corrupt" }),
@@ -76,7 +76,7 @@ test("an index whose totals are not those of its segments is refused", ({ expect
   }
 });
 
-test("warnings that are kept in a row are as many as fit, whatever their names are made of", ({ expect }) => {
+test("a row keeps as many warnings as fit, whatever characters their names have", ({ expect }) => {
   const first = Array.from({ length: 50 }, (_, i) => ({
     container: "raw",
     name: `${i}-${"\u00fc".repeat(100)}`,

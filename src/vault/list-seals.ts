@@ -8,7 +8,7 @@ export interface SealedPoint {
   readonly sequence: number;
 }
 
-/** Reads from the vault itself, which is the truth about recovery points, which there are; in no order. */
+/** Lists the recovery points that exist, from the vault account, which is authoritative; in no order. */
 export async function listSeals(vault: Pick<VaultFiles, "list" | "read">): Promise<SealedPoint[]> {
   const found: SealedPoint[] = [];
   for await (const { path, metadata } of vault.list(SEALS_PREFIX)) {
@@ -19,10 +19,10 @@ export async function listSeals(vault: Pick<VaultFiles, "list" | "read">): Promi
   return found;
 }
 
-/** For a seal whose blob metadata was lost, as when a vault was copied by a tool that drops it. */
+/** For a seal whose blob metadata was lost, for example when a tool copied the vault without metadata. */
 async function sequenceInSeal(vault: Pick<VaultFiles, "read">, recoveryPointId: string): Promise<number> {
   const path = sealPath(recoveryPointId);
   const content = await vault.read(path);
-  if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed and cannot be read`);
+  if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed but cannot be read`);
   return decodeSeal(path, content).sequence;
 }

@@ -6,9 +6,9 @@ import type { VaultFiles } from "./vault-files.ts";
 type Files = Pick<VaultFiles, "read">;
 
 export interface ManifestCacheLimits {
-  /** Seals and indexes kept at most. */
+  /** Max seals and indexes. */
   readonly files: number;
-  /** Bytes of them as stored; parsed they take about three times as much. The newest is kept whatever its size. */
+  /** Max stored bytes; parsed they take about three times as much. The latest is kept whatever its size. */
   readonly bytes: number;
 }
 
@@ -20,15 +20,15 @@ interface Kept {
 }
 
 /**
- * Keeps the seals and indexes that were read last, parsed and checked, for all workers of a process: many work on the same
- * container, and its index is read by each of them.
+ * Caches the most recently used seals and indexes, parsed and verified, for all workers of a process: many work on the
+ * same container and read its index.
  *
- * Neither a seal nor an index ever changes. One that is removed may be answered for a while; so whoever asks whether a
- * recovery point exists reads its seal with `readSeal` of `read-manifest.ts`.
+ * Seals and indexes never change. A deleted one may still be returned for a while; to check whether a recovery point
+ * exists, use `readSeal` of `read-manifest.ts`.
  */
 export class ManifestCache {
   readonly #limits: ManifestCacheLimits;
-  /** The one used longest ago comes first. */
+  /** Least recently used first. */
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
@@ -37,7 +37,7 @@ export class ManifestCache {
   }
 
   /**
-   * @param instance - id of the backup instance that the files are of
+   * @param instance - id of the backup instance of the files
    * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/newer-version`
    */
   readSeal(files: Files, instance: string, recoveryPointId: string): Promise<Seal> {
@@ -68,7 +68,7 @@ export class ManifestCache {
         return content;
       },
     };
-    // Begun a moment later, so that `kept` is there when the first bytes are counted.
+    // Deferred, so that `kept` is set when the first bytes are counted.
     const parsed = Promise.resolve().then(() => read(counted));
     const kept: Kept = { parsed, bytes: 0 };
     this.#kept.set(key, kept);

@@ -146,7 +146,7 @@ Samoa Standard Time=Pacific/Apia
 Line Islands Standard Time=Pacific/Kiritimati
 `;
 
-/** Keys in lower case: clients do not agree on the case of these ids. */
+/** Keys in lower case: clients use different letter cases. */
 export const IANA_OF_WINDOWS_ZONE: ReadonlyMap<string, string> = new Map(
   WINDOWS_ZONES.trim()
     .split("\n")

@@ -116,10 +116,10 @@ test("the text comparison of a line never contradicts a full parse", ({ expect }
     });
   fc.assert(
     fc.property(mixed, ({ before, now }) => {
-      const glance = glanceAt(encodeEntry(before), now);
-      seen[glance ?? "unsure"] += 1;
-      if (glance === "same") expect(isSame(before, now)).toBe(true);
-      if (glance === "other-version") expect([before.name, before.etag === now.etag]).toEqual([now.name, false]);
+      const compared = glanceAt(encodeEntry(before), now);
+      seen[compared ?? "unsure"] += 1;
+      if (compared === "same") expect(isSame(before, now)).toBe(true);
+      if (compared === "other-version") expect([before.name, before.etag === now.etag]).toEqual([now.name, false]);
     }),
     { numRuns: 5_000 },
   );

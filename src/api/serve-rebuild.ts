@@ -15,7 +15,7 @@ const MAX_CONTINUATION_LENGTH = 200;
 export async function rebuildVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const continuation = call.query.get("continuation") ?? undefined;
   if (continuation !== undefined && continuation.length > MAX_CONTINUATION_LENGTH) {
-    throw new VaultError("request/invalid", "the continuation is none that a rebuild has answered");
+    throw new VaultError("request/invalid", "the continuation is not from a rebuild");
   }
   const result = await call.deps.rebuild({
     vaultArmId: vaultArmId(call.params),

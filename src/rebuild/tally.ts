@@ -9,7 +9,7 @@ import {
 
 type Counts = Record<RebuiltKind, Record<RebuildOutcome, number>>;
 
-/** Counts what a rebuild does, and keeps what there is to tell of it. */
+/** Counts the actions of a rebuild, and collects its findings. */
 export class Tally {
   readonly #counts = Object.fromEntries(
     REBUILT_KINDS.map((kind) => [kind, Object.fromEntries(REBUILD_OUTCOMES.map((outcome) => [outcome, 0]))]),
@@ -24,7 +24,7 @@ export class Tally {
     this.#counts[kind][outcome] += 1;
   }
 
-  /** Counts it, and tells of it by name. */
+  /** Counts it, and adds a finding. */
   tell(finding: RebuildFinding): void {
     this.count(finding.kind, finding.outcome);
     this.#told.push(finding);

@@ -4,7 +4,7 @@ import { runScrubHistories } from "../../test/support/scrub-model.ts";
 const TIMEOUT_MS = 120_000;
 
 test(
-  "over vaults of the real engine, all debris goes, all damage is found, and nothing that a point needs is ever removed",
+  "over vaults of the real engine, all debris is deleted, all damage is found, and nothing that a point needs is deleted",
   async ({ expect }) => {
     const seen = await runScrubHistories(150, 1);
     expect(seen.points).toBeGreaterThan(250);

@@ -8,14 +8,14 @@ import type { ApiCall } from "./api-call.ts";
 import { jobIdOnDemand, jobOnDemand } from "./serve-backup.ts";
 
 /**
- * Requests a job of which one is enough at a time: all that ask while it is at work get the same one.
+ * Requests a job that runs at most once at a time: all requests while it runs get the same job.
  *
- * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job answers, or another that has
- * joined in meanwhile.
+ * Safe to run twice when the caller names its request (`x-ms-client-request-id`): it returns the same job, or another
+ * that it joined meanwhile.
  *
- * @param atWork - a job of the kind that is known to be at work, whoever started it
- * @param refuse - throws when a new one cannot begin now
- * @throws VaultError `instance/busy` while the one at work is being cancelled; and what `refuse` throws
+ * @param atWork - a job of the kind that is known to run, whoever started it
+ * @param refuse - throws when a new one cannot start now
+ * @throws VaultError `instance/busy` while the running one is being cancelled; and what `refuse` throws
  */
 export async function requestJoined(
   call: ApiCall,

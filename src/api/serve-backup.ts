@@ -25,7 +25,8 @@ const TriggerBackup = z.looseObject({
 /**
  * Starts a backup on demand.
  *
- * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job and operation answer.
+ * Safe to run twice when the caller names its request (`x-ms-client-request-id`): it returns the same job and
+ * operation.
  */
 export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
@@ -35,8 +36,8 @@ export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiRes
   requireProtected(instance);
   const key = vaultKey(vault.armId);
   const policy = (await deps.tables.policies.get(key, instance.policyName.toLowerCase()))?.value;
-  if (policy === undefined) throw new VaultError("policy/not-found", `there is no policy '${instance.policyName}'`);
-  // The CLI sends an empty override when it is given none.
+  if (policy === undefined) throw new VaultError("policy/not-found", `policy '${instance.policyName}' was not found`);
+  // The CLI sends an empty override by default.
   const tag = triggerOption?.retentionTagOverride || undefined;
   checkRule(policy, ruleName, tag);
 
@@ -71,10 +72,10 @@ function checkRule(policy: PolicyRecord, ruleName: string, tag: string | undefin
 }
 
 /**
- * Id of a job that a caller asks for: made of the request when the caller gave it an id, so that its repetition is the
- * same job; else a new one.
+ * Id of a requested job: derived from the request if the caller sent a request id, so that a repetition is the same
+ * job; else a new id.
  *
- * @param request - what is asked for; the same id with another request is another job
+ * @param request - its content; the same id with another content is another job
  */
 export function jobIdOnDemand(call: ApiCall, instance: BackupInstance, request: readonly string[]): string {
   const requestId = call.headers["x-ms-client-request-id"];
@@ -93,7 +94,7 @@ export function jobOnDemand(instance: BackupInstance, id: string, request: Job["
 }
 
 /**
- * Refuses what cannot go on beside a job that writes.
+ * Refuses an operation that must not run beside a job that writes.
  *
  * @throws VaultError `instance/busy`
  */
@@ -104,5 +105,5 @@ export async function requireFree(
 ): Promise<void> {
   const holder = await busyWith(deps.tables, vaultKey(instance.vaultArmId), instance.id);
   if (holder === undefined) return;
-  throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, { hint });
+  throw new VaultError("instance/busy", `job '${holder}' holds the lock of '${instance.name}'`, { hint });
 }

@@ -14,10 +14,10 @@ import { requireVault } from "./vault-resource.ts";
 const TriggerRetention = z.looseObject({ dryRun: z.boolean().optional() });
 
 /**
- * Purges what has expired of one instance now, as the daily retention does; or, with `dryRun`, tells what would go and why
- * each other point stays, and changes nothing.
+ * Purges the expired points of one instance now, like the daily retention; or, with `dryRun`, returns what would be
+ * purged and why each other point is kept, and changes nothing.
  *
- * Safe to run twice, and at once: all get the same job while that goes on.
+ * Safe to run twice and concurrently: all calls get the same job while it runs.
  */
 export async function triggerRetention(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;

@@ -4,7 +4,7 @@ import { problemFinder } from "./find-problems.ts";
 
 const clockAt = (at: { now: number }) => () => new Date(at.now);
 
-test("what answers is no problem, what fails is told by its code alone", async ({ expect }) => {
+test("a working service is no problem, a failing one is reported by its code only", async ({ expect }) => {
   const refused = new VaultError("storage/unavailable", "account 'secretname' at https://x?sig=abc does not answer");
   const find = problemFinder(
     [{ part: "durable client", reason: "WEBSITE_HOSTNAME is not set" }],
@@ -22,7 +22,7 @@ test("what answers is no problem, what fails is told by its code alone", async (
   ]);
 });
 
-test("what does not answer in time is a problem", async ({ expect }) => {
+test("a service that does not answer in time is a problem", async ({ expect }) => {
   const find = problemFinder(
     [],
     [{ part: "tables", look: () => new Promise(() => undefined) }],
@@ -32,7 +32,7 @@ test("what does not answer in time is a problem", async ({ expect }) => {
   expect(await find()).toEqual([{ part: "tables", reason: "no answer in 5 ms" }]);
 });
 
-test("however many ask, the estate is looked at once in five seconds", async ({ expect }) => {
+test("however many ask, services are checked once in five seconds", async ({ expect }) => {
   const at = { now: 0 };
   let looks = 0;
   const find = problemFinder([], [{ part: "tables", look: async () => (looks += 1) }], clockAt(at));

@@ -2,22 +2,22 @@ import type { HealthProblem } from "../api/health-problem.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { toFailure } from "../foundation/errors.ts";
 
-/** How long a part of the estate may take to answer. */
+/** Timeout of each health check. */
 const TIMEOUT_MS = 10_000;
 
-/** Everybody may ask, so one look answers all who ask within this time. */
+/** Health is public, so the result of one check is cached for this time. */
 const KEPT_MS = 5_000;
 
-/** One look at a part of the estate; rejects when it does not work. */
+/** One health check; rejects when the service does not work. */
 export interface Look {
   readonly part: string;
   readonly look: () => Promise<unknown>;
 }
 
 /**
- * Makes the look at the whole estate that health is told from.
+ * Creates the health check of all services.
  *
- * @param known - what is wrong as long as the process lives
+ * @param known - permanent problems of this process
  */
 export function problemFinder(
   known: readonly HealthProblem[],
@@ -50,7 +50,7 @@ async function problemOf({ part, look }: Look, timeoutMs: number): Promise<reado
   });
   const seen = look().then(
     () => [],
-    // The message may name accounts, which are nobody's business who may only ask for health.
+    // The message may contain account names, which must not be public.
     (error: unknown) => [{ part, reason: toFailure(error).code }],
   );
   try {

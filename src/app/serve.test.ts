@@ -31,35 +31,35 @@ function contexts(dequeueCount?: number): { readonly fake: FakeContext; readonly
 
 const half: Activity<number, number> = { name: "half", parse: (input) => z.number().parse(input) };
 
-test("an activity's result travels as a value", async ({ expect }) => {
+test("an activity's result is returned as a value", async ({ expect }) => {
   const { context, fake } = contexts();
   expect(await serveActivity(half, async (n) => n / 2)(8, context)).toEqual({ ok: true, value: 4 });
   expect(fake.logged).toEqual([]);
 });
 
-test("a lasting failure travels as a value, so that it is not tried again", async ({ expect }) => {
+test("a permanent failure is returned as a value, so that it is not retried", async ({ expect }) => {
   const { context } = contexts();
   const body = async (): Promise<number> => {
-    throw new VaultError("instance/busy", "job 'x' is at work", { hint: "wait" });
+    throw new VaultError("instance/busy", "job 'x' is running", { hint: "wait" });
   };
   expect(await serveActivity(half, body)(8, context)).toEqual({
     ok: false,
-    failure: { code: "instance/busy", message: "job 'x' is at work", hint: "wait" },
+    failure: { code: "instance/busy", message: "job 'x' is running", hint: "wait" },
   });
 });
 
 test("a retryable failure is thrown with its code in front", async ({ expect }) => {
   const { context, fake } = contexts();
   const body = async (): Promise<number> => {
-    throw new VaultError("storage/throttled", "the vault account is asked for more than it can do");
+    throw new VaultError("storage/throttled", "the vault account throttles requests");
   };
   await expect(serveActivity(half, body)(8, context)).rejects.toThrow(
-    "storage/throttled: the vault account is asked for more than it can do",
+    "storage/throttled: the vault account throttles requests",
   );
   expect(fake.logged).toHaveLength(1);
 });
 
-test("an error without a name is thrown without its words, which are logged without secrets", async ({ expect }) => {
+test("an error without a code is thrown without its message, which is logged without secrets", async ({ expect }) => {
   const { context, fake } = contexts();
   const body = async (): Promise<number> => {
     throw new TypeError("cannot read https://a.b/c?sig=secret");
@@ -70,7 +70,7 @@ test("an error without a name is thrown without its words, which are logged with
   expect(fake.logged).toMatchObject([["activity 'half'", { name: "TypeError", message: "cannot read https://a.b/c" }]]);
 });
 
-test("input that is none is thrown, too", async ({ expect }) => {
+test("invalid input is thrown, too", async ({ expect }) => {
   const { context } = contexts();
   await expect(serveActivity(half, async (n) => n)("eight", context)).rejects.toThrow(
     "internal/unexpected: unexpected ZodError",
@@ -112,7 +112,7 @@ test("a message whose work is done is done", async ({ expect }) => {
   expect(await deliver(undefined)).toEqual({ thrown: undefined, raised: [], logged: [], worked: [MESSAGE] });
 });
 
-test("a lasting failure ends the job at once and is not delivered again", async ({ expect }) => {
+test("a permanent failure ends the job at once and is not delivered again", async ({ expect }) => {
   const { thrown, raised } = await deliver(new VaultError("datasource/forbidden", "no"));
   expect(thrown).toBeUndefined();
   expect(raised).toEqual([{ id: "backup-j", event: "failed", value: { code: "datasource/forbidden", message: "no" } }]);
@@ -136,7 +136,7 @@ test("a retryable failure is delivered again, and ends the job only the last tim
   ]);
 });
 
-test("what a message is not is never worked on", async ({ expect }) => {
+test("an invalid message is never processed", async ({ expect }) => {
   const { context } = contexts();
   const handler = serveQueue(
     Message,
@@ -146,7 +146,7 @@ test("what a message is not is never worked on", async ({ expect }) => {
   await expect(handler({ job: 7 }, context)).rejects.toThrow();
 });
 
-test("a poisoned message fails its job, and one that names none is only logged", async ({ expect }) => {
+test("a poison message fails its job, and one without a job is only logged", async ({ expect }) => {
   const orchestrations = new MemoryOrchestrations();
   const jobs = await jobsWith({ kind: "restore", recoveryPoint: "p", target: { resourceId: "/t", account: "t" } });
   const poison = servePoison("container-restore", () => ({ orchestrations, jobs }));
@@ -159,12 +159,12 @@ test("a poisoned message fails its job, and one that names none is only logged",
       event: "failed",
       value: {
         code: "message/poisoned",
-        message: "a message of queue 'container-restore' failed 5 times and was given up",
+        message: "a message of queue 'container-restore' failed 5 times",
       },
     },
   ]);
   expect(fake.logged.map(([told]) => told)).toEqual([
-    "a message of job 'j' was given up",
-    "a poisoned message names no job",
+    "a message of job 'j' is in the poison queue",
+    "a poison message has no job",
   ]);
 });

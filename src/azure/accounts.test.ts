@@ -18,7 +18,7 @@ test("listed accounts are the only ones", ({ expect }) => {
   expect(accounts.find("prodlake").name).toBe("prodlake");
   expect(accounts.find("prodlake")).toBe(accounts.find("prodlake"));
   expect(() => accounts.find("other")).toThrow(
-    expect.objectContaining({ code: "datasource/account-unknown", message: "there is no storage account 'other'" }),
+    expect.objectContaining({ code: "datasource/account-unknown", message: "storage account 'other' was not found" }),
   );
 });
 

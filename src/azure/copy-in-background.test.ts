@@ -224,7 +224,7 @@ describe("beside other executions", () => {
     await expect(refused.copy()).rejects.toMatchObject({ statusCode: 403 });
     const unnamed = open();
     unnamed.service.script = once(/\?snapshot$/, () => ({ status: 201, headers: { etag: '"0x1"' } }));
-    await expect(unnamed.copy()).rejects.toThrow("did not name it");
+    await expect(unnamed.copy()).rejects.toThrow("returned no id for the snapshot");
   });
 
   test("a copy that never comes to an end is told, and not tried forever", async ({ expect }) => {

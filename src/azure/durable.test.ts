@@ -84,7 +84,7 @@ test("takes a failure that an activity answers at once, without trying again", a
 test("tries a thrown failure five times within two minutes, then tells which it was", async ({ expect }) => {
   const { host, app, clock } = await started({
     double: () => {
-      throw new Error("storage/throttled: the vault account is asked for more than it can do");
+      throw new Error("storage/throttled: the vault account throttles requests");
     },
   });
   await host.start("main", "a", 5);
@@ -93,7 +93,7 @@ test("tries a thrown failure five times within two minutes, then tells which it 
   await clock.advance(120_000);
   expect((await host.finished("a")).output).toEqual({
     code: "storage/throttled",
-    message: "the vault account is asked for more than it can do",
+    message: "the vault account throttles requests",
   });
   expect(app.count("double")).toBe(5);
 });

@@ -17,16 +17,16 @@ function rest(statusCode: number | undefined, code: string | undefined, message 
 }
 
 test.for([
-  [undefined, "ENOTFOUND", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' does not exist"],
-  [undefined, "ENOTFOUND", TARGET, "restore/target-account-unknown", "storage account 'restored' does not exist"],
+  [undefined, "ENOTFOUND", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' was not found"],
+  [undefined, "ENOTFOUND", TARGET, "restore/target-account-unknown", "storage account 'restored' was not found"],
   [undefined, "ENOTFOUND", VAULT, "storage/unavailable", "the vault account cannot be reached (ENOTFOUND)"],
-  [404, "ResourceNotFound", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' does not exist"],
+  [404, "ResourceNotFound", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' was not found"],
   [
     404,
     "ContainerNotFound",
     DATASOURCE,
     "datasource/container-not-found",
-    "a container of storage account 'prodlake' does not exist",
+    "a container of storage account 'prodlake' was not found",
   ],
   [
     409,
@@ -50,17 +50,17 @@ test.for([
     "the vault account refuses the app's identity (AuthorizationFailure)",
   ],
   [401, undefined, STATE, "storage/unavailable", "the state account refuses the app's identity (status 401)"],
-  [200, "PARSE_ERROR", STATE, "storage/unavailable", "an answer of the state account cannot be read"],
+  [200, "PARSE_ERROR", STATE, "storage/unavailable", "an answer of the state account cannot be parsed"],
   [undefined, "ANSWER_CUT", VAULT, "storage/unavailable", "the vault account cannot be reached (ANSWER_CUT)"],
-  [503, "ServerBusy", VAULT, "storage/throttled", "the vault account is asked for more than it can do (ServerBusy)"],
+  [503, "ServerBusy", VAULT, "storage/throttled", "the vault account throttles requests (ServerBusy)"],
   [
     500,
     "OperationTimedOut",
     DATASOURCE,
     "storage/throttled",
-    "storage account 'prodlake' is asked for more than it can do (OperationTimedOut)",
+    "storage account 'prodlake' throttles requests (OperationTimedOut)",
   ],
-  [429, undefined, STATE, "storage/throttled", "the state account is asked for more than it can do (status 429)"],
+  [429, undefined, STATE, "storage/throttled", "the state account throttles requests (status 429)"],
   [500, "InternalError", STATE, "storage/unavailable", "the state account cannot be reached (InternalError)"],
   [undefined, "ECONNREFUSED", VAULT, "storage/unavailable", "the vault account cannot be reached (ECONNREFUSED)"],
 ] as const)("status %s, code %s: %o is %s", ([status, code, place, expected, message], { expect }) => {
@@ -164,7 +164,7 @@ test("a request that was broken off for taking too long may be tried again", ({ 
 test("a container that is gone or going is named", ({ expect }) => {
   const place: Place = { ...DATASOURCE, container: "raw" };
   for (const [status, code, said] of [
-    [404, "ContainerNotFound", "does not exist"],
+    [404, "ContainerNotFound", "was not found"],
     [409, "ContainerBeingDeleted", "is being deleted"],
   ] as const) {
     expect(mapError(rest(status, code), place)).toMatchObject({

@@ -55,7 +55,7 @@ export class MemoryAccount {
   container(name: string): Map<string, MemoryBlob> {
     const found = this.containers.get(name);
     if (found === undefined) {
-      throw new VaultError("datasource/container-not-found", `container '${name}' of the account does not exist`);
+      throw new VaultError("datasource/container-not-found", `container '${name}' of the account was not found`);
     }
     return found;
   }

@@ -56,7 +56,7 @@ export class MemoryStorageAccounts implements StorageAccounts {
   #of(account: string): string[] {
     const containers = this.containers.get(account);
     if (containers === undefined) {
-      throw new VaultError("datasource/account-unknown", `there is no storage account '${account}'`);
+      throw new VaultError("datasource/account-unknown", `storage account '${account}' was not found`);
     }
     return containers;
   }

@@ -1,10 +1,10 @@
 import { Crash, type CrashSwitch } from "./crash-switch.ts";
 
 /**
- * Runs an action once forevery moment at which it could die, each time on a new world, until it lives through.
+ * Runs an action once for every moment at which it could crash, each time on a new world, until it completes.
  *
- * @param again - runs on the world after the death, to see that a second attempt ends as a calm one
- * @returns where it died, in order
+ * @param again - runs on the world after the crash, to check that a second attempt ends like one without faults
+ * @returns where it crashed, in order
  */
 export async function crashPoints<World extends { readonly crash: CrashSwitch }>(
   makeWorld: () => Promise<World>,
@@ -21,9 +21,9 @@ export async function crashPoints<World extends { readonly crash: CrashSwitch }>
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
     }
-    // A body may have caught the crash as it would any error; a process that died could not have.
+    // A body may have caught the crash like any error; a real crash cannot be caught.
     const where = world.crash.where;
-    if (where === undefined) throw new Error(`nothing died at moment ${moment}`);
+    if (where === undefined) throw new Error(`nothing crashed at moment ${moment}`);
     died.push(where);
     world.crash.disarm();
     await again(world, where);

@@ -13,7 +13,7 @@ import { jobIdOnDemand, jobOnDemand } from "./serve-backup.ts";
  * Safe to run twice when the caller names its request (`x-ms-client-request-id`): it returns the same job, or another
  * that it joined meanwhile.
  *
- * @param atWork - a job of the kind that is known to run, whoever started it
+ * @param running - a job of the kind that is known to run, whoever started it
  * @param refuse - throws when a new one cannot start now
  * @throws VaultError `instance/busy` while the running one is being cancelled; and what `refuse` throws
  */
@@ -21,7 +21,7 @@ export async function requestJoined(
   call: ApiCall,
   instance: BackupInstance,
   kind: JoinedKind,
-  atWork: Job | undefined,
+  running: Job | undefined,
   refuse: () => Promise<void>,
 ): Promise<Job> {
   const { deps } = call;
@@ -31,8 +31,8 @@ export async function requestJoined(
   const own = jobOnDemand(instance, jobIdOnDemand(call, instance, [kind]), { kind }, now.toISOString());
   const isRepeated = (await deps.tables.jobs.get(key, own.id)) !== undefined;
   if (isRepeated) return await requestJob(requesting, own);
-  if (atWork === undefined) await refuse();
-  const id = atWork?.id ?? (await joinJob(deps.tables, kind, own, now));
+  if (running === undefined) await refuse();
+  const id = running?.id ?? (await joinJob(deps.tables, kind, own, now));
   const job = await requestJob(requesting, { ...own, id });
   if (job.status !== "Cancelling" || !isOpen(job)) return job;
   throw new VaultError("instance/busy", `job '${job.id}' of '${instance.name}' is being cancelled`, {

@@ -27,21 +27,21 @@ export async function triggerRetention(call: ApiCall<InstancePath>): Promise<Api
   const key = vaultKey(vault.armId);
   if (dryRun) {
     const decided = await readRetention({ ...deps.tables, vault: deps.vault, clock: deps.clock }, instance, key);
-    return ok({ recoveryPoints: decided.map(told) });
+    return ok({ recoveryPoints: decided.map(toJson) });
   }
-  const atWork = await retentionAtWork(call, key, instance.id);
+  const running = await runningRetention(call, key, instance.id);
   const refuse = () => requireFree(call, instance);
-  return await acceptJob(call, vault, await requestJoined(call, instance, "retention", atWork, refuse));
+  return await acceptJob(call, vault, await requestJoined(call, instance, "retention", running, refuse));
 }
 
 /** The unfinished retention that holds the instance's lock, whoever started it. */
-async function retentionAtWork({ deps }: ApiCall, vault: string, instanceId: string): Promise<Job | undefined> {
+async function runningRetention({ deps }: ApiCall, vault: string, instanceId: string): Promise<Job | undefined> {
   const holder = await busyWith(deps.tables, vault, instanceId);
   const job = holder && (await deps.tables.jobs.get(vault, holder))?.value;
   return job && job.request.kind === "retention" ? job : undefined;
 }
 
-function told({ point, decision }: Awaited<ReturnType<typeof readRetention>>[number]): object {
+function toJson({ point, decision }: Awaited<ReturnType<typeof readRetention>>[number]): object {
   const { id, time, tag } = point;
   const { keep, because } = decision;
   const end = decision.keep ? decision.until : decision.expiredAt;

@@ -16,8 +16,8 @@ export async function triggerScrub(call: ApiCall<InstancePath>): Promise<ApiResp
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
   const instance = await requireInstance(deps, vault, params.instance);
-  const atWork = await scrubAtWork(deps.tables, vaultKey(vault.armId), instance.id);
-  return await acceptJob(call, vault, await requestJoined(call, instance, "scrub", atWork, async () => undefined));
+  const running = await scrubAtWork(deps.tables, vaultKey(vault.armId), instance.id);
+  return await acceptJob(call, vault, await requestJoined(call, instance, "scrub", running, async () => undefined));
 }
 
 /** Lists the alerts of a vault, open and resolved. */

@@ -56,7 +56,7 @@ import type { ScrubVault } from "../scrub/scrub-vault.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import type { SweepableVault, VaultFiles } from "../vault/vault-files.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
-import { type Look, problemFinder } from "./find-problems.ts";
+import { type HealthCheck, problemFinder } from "./find-problems.ts";
 import { isStopping } from "./stopping.ts";
 
 /** All dependencies of the capabilities; each takes those in its own `Deps`. */
@@ -123,7 +123,7 @@ export function composeApp(config: Config, clock: Clock): App {
     queues,
     findProblems: problemFinder(
       config.hostName === undefined ? [NO_HOST_NAME] : [],
-      looksAt(tables, queues, new BlobVaultAccount(vaultAccount)),
+      healthChecks(tables, queues, new BlobVaultAccount(vaultAccount)),
       clock,
     ),
     clock,
@@ -156,13 +156,17 @@ export function composeApp(config: Config, clock: Clock): App {
 }
 
 /** Health checks of the services that the app requires. */
-function looksAt({ vaults }: ApiTables, queues: StateQueues | undefined, vaultAccount: BlobVaultAccount): Look[] {
+function healthChecks(
+  { vaults }: ApiTables,
+  queues: StateQueues | undefined,
+  vaultAccount: BlobVaultAccount,
+): HealthCheck[] {
   return [
-    { part: "tables of the state account", look: () => vaults.get("health", "health") },
+    { part: "tables of the state account", check: () => vaults.get("health", "health") },
     ...(queues === undefined
       ? []
-      : [{ part: "queues of the state account", look: () => queues.check(CONTAINER_COPY_QUEUE) }]),
-    { part: "vault account", look: () => vaultAccount.containers("health-").next() },
+      : [{ part: "queues of the state account", check: () => queues.check(CONTAINER_COPY_QUEUE) }]),
+    { part: "vault account", check: () => vaultAccount.containers("health-").next() },
   ];
 }
 

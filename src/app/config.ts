@@ -57,13 +57,13 @@ const ConnectionString = z
   .refine((text) => /AccountName=/i.test(text) && /AccountKey=/i.test(text), "is not a connection string with a key");
 const ServiceUri = z.url({ protocol: /^https$/, error: "is not an https URL" });
 
-const number = (least: number, most: number, usual: number) =>
+const number = (min: number, max: number, byDefault: number) =>
   z.coerce
     .number<string>({ error: "is not a number" })
     .int("is not a whole number")
-    .min(least, `is below ${least}`)
-    .max(most, `is above ${most}`)
-    .default(usual);
+    .min(min, `is below ${min}`)
+    .max(max, `is above ${max}`)
+    .default(byDefault);
 
 const Settings = z.object({
   VaultStorage: ConnectionString.optional(),

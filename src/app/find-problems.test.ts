@@ -9,9 +9,9 @@ test("a working service is no problem, a failing one is reported by its code onl
   const find = problemFinder(
     [{ part: "durable client", reason: "WEBSITE_HOSTNAME is not set" }],
     [
-      { part: "tables", look: async () => undefined },
-      { part: "queues", look: () => Promise.reject(refused) },
-      { part: "vault", look: () => Promise.reject(new Error("AccountKey=abc")) },
+      { part: "tables", check: async () => undefined },
+      { part: "queues", check: () => Promise.reject(refused) },
+      { part: "vault", check: () => Promise.reject(new Error("AccountKey=abc")) },
     ],
     clockAt({ now: 0 }),
   );
@@ -25,7 +25,7 @@ test("a working service is no problem, a failing one is reported by its code onl
 test("a service that does not answer in time is a problem", async ({ expect }) => {
   const find = problemFinder(
     [],
-    [{ part: "tables", look: () => new Promise(() => undefined) }],
+    [{ part: "tables", check: () => new Promise(() => undefined) }],
     clockAt({ now: 0 }),
     5,
   );
@@ -35,7 +35,7 @@ test("a service that does not answer in time is a problem", async ({ expect }) =
 test("however many ask, services are checked once in five seconds", async ({ expect }) => {
   const at = { now: 0 };
   let looks = 0;
-  const find = problemFinder([], [{ part: "tables", look: async () => (looks += 1) }], clockAt(at));
+  const find = problemFinder([], [{ part: "tables", check: async () => (looks += 1) }], clockAt(at));
   await Promise.all([find(), find()]);
   at.now = 4_999;
   await find();

@@ -9,9 +9,9 @@ const TIMEOUT_MS = 10_000;
 const KEPT_MS = 5_000;
 
 /** One health check; rejects when the service does not work. */
-export interface Look {
+export interface HealthCheck {
   readonly part: string;
-  readonly look: () => Promise<unknown>;
+  readonly check: () => Promise<unknown>;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface Look {
  */
 export function problemFinder(
   known: readonly HealthProblem[],
-  looks: readonly Look[],
+  checks: readonly HealthCheck[],
   clock: Clock,
   timeoutMs = TIMEOUT_MS,
 ): () => Promise<readonly HealthProblem[]> {
@@ -29,32 +29,32 @@ export function problemFinder(
   return () => {
     const now = clock().getTime();
     if (last === undefined || now - last.at >= KEPT_MS)
-      last = { at: now, problems: lookAtAll(known, looks, timeoutMs) };
+      last = { at: now, problems: checkAll(known, checks, timeoutMs) };
     return last.problems;
   };
 }
 
-async function lookAtAll(
+async function checkAll(
   known: readonly HealthProblem[],
-  looks: readonly Look[],
+  checks: readonly HealthCheck[],
   timeoutMs: number,
 ): Promise<readonly HealthProblem[]> {
-  const found = await Promise.all(looks.map((one) => problemOf(one, timeoutMs)));
+  const found = await Promise.all(checks.map((one) => problemOf(one, timeoutMs)));
   return [...known, ...found.flat()];
 }
 
-async function problemOf({ part, look }: Look, timeoutMs: number): Promise<readonly HealthProblem[]> {
+async function problemOf({ part, check }: HealthCheck, timeoutMs: number): Promise<readonly HealthProblem[]> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<HealthProblem[]>((resolve) => {
     timer = setTimeout(() => resolve([{ part, reason: `no answer in ${timeoutMs} ms` }]), timeoutMs);
   });
-  const seen = look().then(
+  const checked = check().then(
     () => [],
     // The message may contain account names, which must not be public.
     (error: unknown) => [{ part, reason: toFailure(error).code }],
   );
   try {
-    return await Promise.race([seen, late]);
+    return await Promise.race([checked, late]);
   } finally {
     clearTimeout(timer);
   }

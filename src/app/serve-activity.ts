@@ -23,8 +23,8 @@ export function serveActivity<In, Out>(
       const value = await withinTime(FUNCTION_TIME_MS, () => atWork(job, () => body(activity.parse(input), context)));
       return { ok: true, value };
     } catch (error) {
-      const told = toFailure(error);
-      const failure = { ...told, message: withoutSecrets(told.message) };
+      const raw = toFailure(error);
+      const failure = { ...raw, message: withoutSecrets(raw.message) };
       if (error instanceof VaultError && !error.retryable) return { ok: false, failure };
       context.error(`activity '${activity.name}'`, cleanError(error));
       throw new Error(`${failure.code}: ${failure.message}`);

@@ -32,8 +32,8 @@ export async function explain(error: unknown, request: CopyRequest): Promise<Cop
 }
 
 function refusedBy(failure: Error, code = failure.name): CopyResult {
-  const said = failure instanceof VaultError ? failure.serviceCode : undefined;
-  return { kind: "refused", code: said ?? code, message: failure.message };
+  const serviceCode = failure instanceof VaultError ? failure.serviceCode : undefined;
+  return { kind: "refused", code: serviceCode ?? code, message: failure.message };
 }
 
 function codeOf(error: unknown): string {

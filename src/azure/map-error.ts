@@ -131,7 +131,7 @@ export async function mapping<T>(place: Place, request: () => Promise<T>): Promi
 }
 
 /** Code or status, request id, and operation: no secrets. */
-function saidBy({ status, code, requestId }: ServiceAnswer, { container, blob }: Place): string {
+function detailOf({ status, code, requestId }: ServiceAnswer, { container, blob }: Place): string {
   return [
     code === "" ? `status ${status}` : code,
     ...(requestId === undefined ? [] : [`request ${requestId}`]),
@@ -143,7 +143,7 @@ function saidBy({ status, code, requestId }: ServiceAnswer, { container, blob }:
 function refused({ source, ...answer }: ServiceAnswer, place: Place, cause: Error): VaultError {
   if (source !== undefined) return refused({ ...answer, ...source }, place, cause);
   const code = place.kind === "datasource" ? "datasource/refused" : "storage/refused";
-  return new VaultError(code, `${nameOf(place)} refuses a request (${saidBy(answer, place)})`, {
+  return new VaultError(code, `${nameOf(place)} refuses a request (${detailOf(answer, place)})`, {
     cause,
     serviceCode: codeOf(answer),
   });
@@ -158,7 +158,7 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
   const whole = { ...present({ retryAfterMs }), ...(requestId && { requestId }) };
   const fromSource = source && failureOf({ ...source, ...whole }, place, cause);
   if (fromSource !== undefined) return fromSource;
-  const said = saidBy(answer, place);
+  const detail = detailOf(answer, place);
   const options = {
     cause,
     serviceCode: codeOf(answer),
@@ -190,7 +190,7 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
     // permitted time.": both mean that the account throttles.
     case "ServerBusy":
     case "OperationTimedOut":
-      return throttled(place, said, options);
+      return throttled(place, detail, options);
     // 'Error "..." occurred while parsing the response body': the SDK could not read the answer, whatever its status.
     case "PARSE_ERROR":
       return new VaultError("storage/unavailable", `an answer of ${nameOf(place)} cannot be parsed`, options);
@@ -199,17 +199,17 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
     // "This request is not authorized to perform this operation (using this permission)." and its relatives
     case 401:
     case 403:
-      return forbidden(place, said, options);
+      return forbidden(place, detail, options);
     case 429:
     case 503:
-      return throttled(place, said, options);
+      return throttled(place, detail, options);
     case 408:
     case 500:
     case 502:
     case 504:
     // No answer: ECONNREFUSED, ECONNRESET, ETIMEDOUT, EAI_AGAIN, REQUEST_SEND_ERROR.
     case 0:
-      return new VaultError("storage/unavailable", `${nameOf(place)} cannot be reached (${said})`, options);
+      return new VaultError("storage/unavailable", `${nameOf(place)} cannot be reached (${detail})`, options);
     default:
       return undefined;
   }
@@ -217,10 +217,10 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
 
 function throttled(
   place: Place,
-  said: string,
+  detail: string,
   options: { cause: Error; retryAfterMs?: number; serviceCode: string },
 ): VaultError {
-  return new VaultError("storage/throttled", `${nameOf(place)} throttles requests (${said})`, options);
+  return new VaultError("storage/throttled", `${nameOf(place)} throttles requests (${detail})`, options);
 }
 
 function accountUnknown(place: Extract<Place, { account: string }>, cause: Error): VaultError {
@@ -229,11 +229,11 @@ function accountUnknown(place: Extract<Place, { account: string }>, cause: Error
 }
 
 /** If the vault refuses access, the operator can fix it while jobs wait, so it counts as unavailable. */
-function forbidden(place: Place, said: string, options: { cause: Error; serviceCode: string }): VaultError {
+function forbidden(place: Place, detail: string, options: { cause: Error; serviceCode: string }): VaultError {
   const isOurs = place.kind === "vault" || place.kind === "state";
   return new VaultError(
     isOurs ? "storage/unavailable" : "datasource/forbidden",
-    `${nameOf(place)} refuses the app's identity (${said})`,
+    `${nameOf(place)} refuses the app's identity (${detail})`,
     {
       hint: "check the role assignments of the app's identity on this account, and the account's network rules",
       ...options,

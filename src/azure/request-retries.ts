@@ -86,10 +86,10 @@ export async function sendWithRetries<Response extends Answer>(
   settings: RetrySettings,
   { now, sleep, random }: RetryEnvironment = REAL,
 ): Promise<Response> {
-  const begunAt = now();
+  const startedAt = now();
   for (let failures = 1; ; failures++) {
     const { answer, error } = await tryOnce(request, send, settings.answerMs);
-    const leftMs = Math.min(begunAt + settings.retryForMs - now(), timeFor(request));
+    const leftMs = Math.min(startedAt + settings.retryForMs - now(), timeFor(request));
     const maxMs = Math.min(settings.maxBackoffMs, settings.firstBackoffMs * 2 ** (failures - 1));
     const waitMs = Math.max(retryAfterMsOf(answer) ?? 0, Math.ceil(random() * maxMs));
     const isRetried = waitMs < leftMs && (answer === undefined ? passes(error, failures) : isTransient(answer));

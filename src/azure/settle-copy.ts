@@ -48,13 +48,13 @@ export async function waitForCopy(
 ): Promise<CopyEnd | "pending" | "gone"> {
   const blob = newBlobOf(request);
   for (;;) {
-    const look = await lookAt(blob);
-    if (look === undefined) return "gone";
-    const { copyStatus, copySource, contentLength = 0, contentMD5 } = look;
+    const blobState = await readProperties(blob);
+    if (blobState === undefined) return "gone";
+    const { copyStatus, copySource, contentLength = 0, contentMD5 } = blobState;
     if (copyStatus !== "pending") {
       const snapshot = copySource === undefined ? undefined : snapshotOf(copySource);
       if (request.etag !== undefined && snapshot) await removeSnapshot(request, snapshot);
-      const etag = isMarked(look.metadata, request) ? await removeMarks(blob, look.etag) : look.etag;
+      const etag = isMarked(blobState.metadata, request) ? await removeMarks(blob, blobState.etag) : blobState.etag;
       if (etag === undefined) continue;
       const status = copyStatus ?? "success";
       return {
@@ -70,13 +70,13 @@ export async function waitForCopy(
   }
 }
 
-type Look = Awaited<ReturnType<BlobClient["getProperties"]>> & { readonly etag: string };
+type BlobState = Awaited<ReturnType<BlobClient["getProperties"]>> & { readonly etag: string };
 
-async function lookAt(blob: BlobClient): Promise<Look | undefined> {
-  const look = await ifFound(() => blob.getProperties());
-  if (look === undefined) return undefined;
-  if (look.etag === undefined) throw new Error("the service returned no ETag of a blob");
-  return { ...look, etag: look.etag };
+async function readProperties(blob: BlobClient): Promise<BlobState | undefined> {
+  const blobState = await ifFound(() => blob.getProperties());
+  if (blobState === undefined) return undefined;
+  if (blobState.etag === undefined) throw new Error("the service returned no ETag of a blob");
+  return { ...blobState, etag: blobState.etag };
 }
 
 /** @returns empty when the source of a copy was no snapshot */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import { type Answered, judge, PoolWidth } from "./pool-width.ts";
+import { type Answered, decideWidth, PoolWidth } from "./pool-width.ts";
 
 const counts = fc.record({ done: fc.nat(100), throttled: fc.nat(100), failed: fc.nat(100) });
 
@@ -22,7 +22,7 @@ test.for([
   ["nearly all fail", { done: 10, throttled: 0, failed: 90 }, { kind: "narrow", pressed: 0.9, isAway: true }],
   ["all are refused", { done: 0, throttled: 10, failed: 0 }, { kind: "narrow", pressed: 1, isAway: true }],
 ] as const)("decides for a window in which %s", async ([, counted, verdict], { expect }) => {
-  expect(judge(counted)).toEqual(verdict);
+  expect(decideWidth(counted)).toEqual(verdict);
 });
 
 test("more throttling never widens more", ({ expect }) => {
@@ -30,8 +30,8 @@ test("more throttling never widens more", ({ expect }) => {
   fc.assert(
     fc.property(counts, fc.integer({ min: 1, max: 50 }), (counted, more) => {
       fc.pre(counted.done + counted.throttled + counted.failed > 0);
-      const before = judge(counted);
-      const after = judge({ ...counted, throttled: counted.throttled + more });
+      const before = decideWidth(counted);
+      const after = decideWidth({ ...counted, throttled: counted.throttled + more });
       // An unavailable service may be found to be only busy, which narrows less, and no more than that.
       if (before.kind === "narrow" && before.isAway) expect(after.kind).toBe("narrow");
       else expect(rank[after.kind]).toBeGreaterThanOrEqual(rank[before.kind]);

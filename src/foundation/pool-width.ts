@@ -28,7 +28,7 @@ export type WidthDecision =
   | { readonly kind: "widen" };
 
 /** Decides from the answers of one window, at least one, how the width changes. */
-export function judge({ done, throttled, failed }: Counted): WidthDecision {
+export function decideWidth({ done, throttled, failed }: Counted): WidthDecision {
   const all = done + throttled + failed;
   const failing = (throttled + failed) / all;
   const isAway = failing > AWAY_ABOVE;
@@ -86,19 +86,19 @@ export class PoolWidth {
 
   /** @param round - value when the try started */
   count(round: number, answered: Answered): void {
-    if (round === this.#round) this.#judge(answered);
+    if (round === this.#round) this.#countAnswer(answered);
     if (answered === "done") this.#isAway = false;
   }
 
-  #judge(answered: Answered): void {
+  #countAnswer(answered: Answered): void {
     this.#counted = { ...this.#counted, [answered]: this.#counted[answered] + 1 };
     const { done, throttled, failed } = this.#counted;
     if (done + throttled + failed < Math.max(MIN_ANSWERS, this.#now)) return;
-    const verdict = judge(this.#counted);
+    const decision = decideWidth(this.#counted);
     this.#counted = NOTHING_COUNTED;
-    this.#wasNarrowed = verdict.kind === "narrow";
-    if (verdict.kind === "narrow") this.#narrow(verdict);
-    else if (verdict.kind === "widen") this.#widen();
+    this.#wasNarrowed = decision.kind === "narrow";
+    if (decision.kind === "narrow") this.#narrow(decision);
+    else if (decision.kind === "widen") this.#widen();
   }
 
   /** Halves the pressed part of the width. After an outage the earlier width is soon reached again. */

@@ -59,8 +59,8 @@ export async function keepJobsGoing(deps: OpenJobsDeps): Promise<KeptGoing[]> {
   const kept: KeptGoing[] = [];
   for (const ref of refs) {
     const now = deps.clock().getTime();
-    const areOthersAtWork = [...beats].some(([job, at]) => job !== ref.job && now - at <= QUIET_MS);
-    kept.push({ job: ref.job, ...(await keepGoing(deps, ref, areOthersAtWork)) });
+    const areOthersRunning = [...beats].some(([job, at]) => job !== ref.job && now - at <= QUIET_MS);
+    kept.push({ job: ref.job, ...(await keepGoing(deps, ref, areOthersRunning)) });
   }
   return kept;
 }
@@ -72,7 +72,7 @@ async function watchOf({ work }: Pick<OpenJobsDeps, "work">, jobId: string): Pro
 
 type Kept = Omit<KeptGoing, "job">;
 
-async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersAtWork: boolean): Promise<Kept> {
+async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersRunning: boolean): Promise<Kept> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
   // Its request may be about to write it. If the request crashed there, this row stays, which is harmless.
   if (job === undefined) return { because: "has no row yet" };
@@ -83,7 +83,7 @@ async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersAtWork: boole
     await deps.orchestrations.startOnce(job.request.kind, id, ref);
     return { because: "started" };
   }
-  if (state === "running") return watch(deps, job, areOthersAtWork);
+  if (state === "running") return watch(deps, job, areOthersRunning);
   // The state was read after the row: an orchestration that has ended since then had ended the job before.
   const now = (await deps.jobs.get(ref.vault, ref.job))?.value;
   // It was restarted meanwhile.
@@ -107,7 +107,7 @@ async function endForerunner({ orchestrations }: OpenJobsDeps, { restarts, ...jo
 }
 
 /** Checks whether a job with a running orchestration makes progress. */
-async function watch(deps: OpenJobsDeps, job: Job, areOthersAtWork: boolean): Promise<Kept> {
+async function watch(deps: OpenJobsDeps, job: Job, areOthersRunning: boolean): Promise<Kept> {
   if (!isOpen(job)) return { because: "runs" };
   const isCancelling = job.status === "Cancelling";
   // The cancel may have crashed before it sent the event.
@@ -124,14 +124,14 @@ async function watch(deps: OpenJobsDeps, job: Job, areOthersAtWork: boolean): Pr
   const known = await watchOf(deps, job.id);
   if (known === undefined) return otherwise;
 
-  const decided = decideWatch({ watch: known, isCancelling, areOthersAtWork, now });
+  const decided = decideWatch({ watch: known, isCancelling, areOthersRunning, now });
   switch (decided.action) {
     case "wait":
       return otherwise;
     case "end":
       return endFromOutside(deps, job, decided.because);
     case "look":
-      return lookAt(deps, job, known, decided.because);
+      return checkProgress(deps, job, known, decided.because);
   }
 }
 
@@ -146,13 +146,18 @@ async function endFromOutside(deps: OpenJobsDeps, job: Job, reason: string): Pro
   return { because: "was ended by the watchdog", reason };
 }
 
-async function lookAt(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: string): Promise<Kept> {
+async function checkProgress(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: string): Promise<Kept> {
   const progress = await progressOf(deps, job);
   const decided = decideRestart(known, progress);
   const now = deps.clock();
-  const hasGotOn = known.progress !== progress;
+  const hasProgress = known.progress !== progress;
   const { beatAt: _, ...rest } = known;
-  const noted: WatchRecord = { ...rest, seenAt: now.toISOString(), progress, restarts: hasGotOn ? 0 : known.restarts };
+  const noted: WatchRecord = {
+    ...rest,
+    seenAt: now.toISOString(),
+    progress,
+    restarts: hasProgress ? 0 : known.restarts,
+  };
   switch (decided.action) {
     case "note":
       await note(deps, job.id, known, noted);

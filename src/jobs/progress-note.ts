@@ -106,10 +106,10 @@ export class ProgressNote {
  */
 function notLess(running: RunningRecord, before: WorkRecord): RunningRecord {
   if (before.kind !== "running") return running;
-  const told = before.totals;
+  const shown = before.totals;
   const totals = Object.entries(running.totals).map(([what, count]) => [
     what,
-    Math.max(count, told[what as keyof JobTotals]),
+    Math.max(count, shown[what as keyof JobTotals]),
   ]);
   return { ...running, totals: Object.fromEntries(totals) as JobTotals };
 }

@@ -23,7 +23,7 @@ const watch = (changes: Partial<WatchRecord> = {}): WatchRecord => ({
 const facts = (ms: number, changes: Partial<WatchFacts> = {}): WatchFacts => ({
   watch: watch(),
   isCancelling: false,
-  areOthersAtWork: false,
+  areOthersRunning: false,
   now: new Date(START + ms),
   ...changes,
 });
@@ -43,8 +43,8 @@ describe("a job is", () => {
     ["checked after it", {}, QUIET_MS + 1, "look"],
     ["left alone while its worker has heartbeats", { watch: watch({ beatAt: at(60_000) }) }, 60_000 + QUIET_MS, "wait"],
     ["checked when its heartbeats stopped", { watch: watch({ beatAt: at(60_000) }) }, 60_001 + QUIET_MS, "look"],
-    ["left alone for longer while other jobs run", { areOthersAtWork: true }, QUEUED_MS, "wait"],
-    ["checked in the end even so", { areOthersAtWork: true }, QUEUED_MS + 1, "look"],
+    ["left alone for longer while other jobs run", { areOthersRunning: true }, QUEUED_MS, "wait"],
+    ["checked in the end even so", { areOthersRunning: true }, QUEUED_MS + 1, "look"],
     ["left alone for twice as long after one restart", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS, "wait"],
     ["checked after that", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS + 1, "look"],
     ["left alone for at most sixteen times as long", { watch: watch({ restarts: 8 }) }, 16 * QUIET_MS, "wait"],
@@ -103,8 +103,8 @@ test("a job without progress fails within two hours, after few restarts; one wit
         }
         if (decideWatch(facts(now, { watch: known })).action !== "look") continue;
         const decided = decideRestart(known, String(progress));
-        const hasGotOn = known.progress !== String(progress);
-        known = { ...known, seenAt: at(now), progress: String(progress), restarts: hasGotOn ? 0 : known.restarts };
+        const hasProgress = known.progress !== String(progress);
+        known = { ...known, seenAt: at(now), progress: String(progress), restarts: hasProgress ? 0 : known.restarts };
         if (decided.action === "restart") {
           known = { ...known, restarts: known.restarts + 1 };
           restarts += 1;

@@ -40,7 +40,7 @@ export interface WatchFacts {
   readonly watch: WatchRecord;
   readonly isCancelling: boolean;
   /** Whether a worker of another job has a recent heartbeat. */
-  readonly areOthersAtWork: boolean;
+  readonly areOthersRunning: boolean;
   readonly now: Date;
 }
 
@@ -51,7 +51,7 @@ export type WatchDecision =
   | { readonly action: "end"; readonly because: string };
 
 /** Decides, by time only, whether to check a job. */
-export function decideWatch({ watch, isCancelling, areOthersAtWork, now }: WatchFacts): WatchDecision {
+export function decideWatch({ watch, isCancelling, areOthersRunning, now }: WatchFacts): WatchDecision {
   const seenAt = Math.max(Date.parse(watch.seenAt), Date.parse(watch.beatAt ?? watch.seenAt));
   const quietMs = now.getTime() - seenAt;
   if (watch.failedAt !== undefined) {
@@ -64,9 +64,9 @@ export function decideWatch({ watch, isCancelling, areOthersAtWork, now }: Watch
       ? { action: "end", because: "the cancelled job did not end" }
       : { action: "wait", because: "the job is being cancelled" };
   }
-  const longest = (areOthersAtWork ? QUEUED_MS : QUIET_MS) * 2 ** Math.min(watch.restarts, MAX_DOUBLINGS);
+  const maxQuietMs = (areOthersRunning ? QUEUED_MS : QUIET_MS) * 2 ** Math.min(watch.restarts, MAX_DOUBLINGS);
   const seconds = Math.round(quietMs / 1_000);
-  return quietMs > longest
+  return quietMs > maxQuietMs
     ? { action: "look", because: `no sign of life for ${seconds} s` }
     : { action: "wait", because: `last sign of life ${seconds} s ago` };
 }
@@ -82,10 +82,10 @@ export type RestartDecision =
  * @param progress - everything that the job has done, as one text; a different text means progress
  */
 export function decideRestart(watch: WatchRecord, progress: string): RestartDecision {
-  const hasGotOn = watch.progress !== progress;
+  const hasProgress = watch.progress !== progress;
   // A worker whose heartbeats stopped is dead, whatever its progress.
-  if (hasGotOn && watch.beatAt === undefined) return { action: "note", because: "progress without heartbeat" };
-  if (hasGotOn || watch.restarts < MAX_RESTARTS) {
+  if (hasProgress && watch.beatAt === undefined) return { action: "note", because: "progress without heartbeat" };
+  if (hasProgress || watch.restarts < MAX_RESTARTS) {
     return { action: "restart", because: watch.beatAt === undefined ? "no progress" : "the heartbeat stopped" };
   }
   return {

@@ -97,7 +97,7 @@ export async function rebuildRows(deps: RebuildDeps, request: RebuildRequest): P
 type Files = Pick<VaultFiles, "read" | "list">;
 
 /** An instance with a readable document. */
-interface ToldInstance {
+interface DocumentedInstance {
   readonly id: string;
   readonly file: InstanceDocument;
   readonly place: InstancePlace;
@@ -134,7 +134,7 @@ class RowRebuild {
       const batch = ids.slice(at, at + WIDTH);
       const contents = await mapBounded(batch, WIDTH, (id) => this.#filesOf(id).read(INSTANCE_FILE));
       for (const [nth, id] of batch.entries()) {
-        const instance = await this.#told(id, contents[nth]);
+        const instance = await this.#readInstance(id, contents[nth]);
         if (instance !== undefined && (this.#only === undefined || this.#only.key === instance.place.vault)) {
           const after = start.stage === "points" && start.instance === id ? start.after : "";
           const point = await this.#instance(instance, after);
@@ -193,7 +193,7 @@ class RowRebuild {
    *
    * @param content - of `instance.json`
    */
-  async #told(id: string, content: Uint8Array | undefined): Promise<ToldInstance | undefined> {
+  async #readInstance(id: string, content: Uint8Array | undefined): Promise<DocumentedInstance | undefined> {
     const files = this.#filesOf(id);
     return await this.#orTell("instance", vaultContainerName(id), async () => {
       if (content !== undefined) {
@@ -207,7 +207,7 @@ class RowRebuild {
   }
 
   /** @returns the recovery point after which to continue, when the time is over before it is done */
-  async #instance(instance: ToldInstance, after: string): Promise<string | undefined> {
+  async #instance(instance: DocumentedInstance, after: string): Promise<string | undefined> {
     return await this.#orTell("instance", instance.file.resourceId, async () => {
       const point = await this.#points(instance, after);
       if (point === undefined) await this.#end(instance);
@@ -216,7 +216,7 @@ class RowRebuild {
   }
 
   /** @returns the recovery point after which to continue, when the time is over before all have their rows */
-  async #points({ id, files }: ToldInstance, after: string): Promise<string | undefined> {
+  async #points({ id, files }: DocumentedInstance, after: string): Promise<string | undefined> {
     const rows = new Set<string>();
     for await (const { row } of listRecords(this.#deps.recoveryPoints, id)) rows.add(row);
     const sealed = (await sealedPoints(files)).filter((point) => point > after);
@@ -249,7 +249,7 @@ class RowRebuild {
   }
 
   /** Completes an instance whose points all have their rows. */
-  async #end({ id, file, place, files }: ToldInstance): Promise<void> {
+  async #end({ id, file, place, files }: DocumentedInstance): Promise<void> {
     const { instances, schedules, clock } = this.#deps;
     const newest = newestPoint(await this.#sweepPoints(id, files));
     const read = () => files.read(INSTANCE_FILE);

@@ -14,10 +14,10 @@ export class Tally {
   readonly #counts = Object.fromEntries(
     REBUILT_KINDS.map((kind) => [kind, Object.fromEntries(REBUILD_OUTCOMES.map((outcome) => [outcome, 0]))]),
   ) as Counts;
-  readonly #told: RebuildFinding[] = [];
+  readonly #findings: RebuildFinding[] = [];
 
   get findings(): number {
-    return this.#told.length;
+    return this.#findings.length;
   }
 
   count(kind: RebuiltKind, outcome: RebuildOutcome): void {
@@ -27,10 +27,10 @@ export class Tally {
   /** Counts it, and adds a finding. */
   tell(finding: RebuildFinding): void {
     this.count(finding.kind, finding.outcome);
-    this.#told.push(finding);
+    this.#findings.push(finding);
   }
 
   get result(): RebuildResult {
-    return { counts: this.#counts, findings: this.#told };
+    return { counts: this.#counts, findings: this.#findings };
   }
 }

@@ -332,10 +332,10 @@ async function readCheckedSegment(vault: ScrubVault, ref: SegmentRef): Promise<E
 function firstUnderOnePrefix(
   container: string,
   wanted: readonly WantedObject[],
-  most: number,
+  max: number,
 ): { readonly prefix: string; readonly objects: readonly WantedObject[] } {
   const { plain, hashed } = objectPrefixes(container);
   const prefix = wanted[0]?.path.startsWith(plain) ? plain : hashed;
   const other = wanted.findIndex(({ path }) => !path.startsWith(prefix));
-  return { prefix, objects: wanted.slice(0, Math.min(most, other === -1 ? wanted.length : other)) };
+  return { prefix, objects: wanted.slice(0, Math.min(max, other === -1 ? wanted.length : other)) };
 }

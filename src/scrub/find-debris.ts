@@ -79,21 +79,21 @@ interface Claim {
 async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const verdicts = new Map<string, DebrisDecision>();
   /** Lookups by segment; points share segments, so each is read once for all. */
-  const asked = new Map<string, Place & { readonly claims: Claim[] }>();
+  const lookups = new Map<string, Place & { readonly claims: Claim[] }>();
   for (const path of paths) {
     const place = await placeOf(deps, path);
     if (typeof place === "string") {
       verdicts.set(path, place);
       continue;
     }
-    const one = asked.get(place.ref.path) ?? { ...place, claims: [] };
-    if (one.claims.length === 0 && asked.size === MAX_SEGMENTS) break;
-    asked.set(place.ref.path, one);
+    const one = lookups.get(place.ref.path) ?? { ...place, claims: [] };
+    if (one.claims.length === 0 && lookups.size === MAX_SEGMENTS) break;
+    lookups.set(place.ref.path, one);
     one.claims.push({ path, ...place.object });
     // Until its segment was read.
     verdicts.set(path, "undecided");
   }
-  for (const { ref, order, claims } of asked.values()) {
+  for (const { ref, order, claims } of lookups.values()) {
     const lookup = new EntryLookup(deps.vault, [ref], order);
     for (const { path, name, etag, birth } of claims) {
       const isNamed = await unlessUnreadable(async () => {
@@ -170,7 +170,10 @@ const HASHED = /^data~\/([^/]+)\/[0-9a-f]{64}\/[^/]+\.([1-9]\d*)$/;
  */
 async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const verdicts = new Map<string, DebrisDecision>();
-  const asked = new Map<string, { readonly point: SurePoint; readonly container: string; readonly paths: string[] }>();
+  const lookups = new Map<
+    string,
+    { readonly point: SurePoint; readonly container: string; readonly paths: string[] }
+  >();
   for (const path of paths) {
     const [, container, birth] = HASHED.exec(path) ?? [];
     const point = oldestFrom(deps.points, Number(birth));
@@ -179,12 +182,12 @@ async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): 
     else {
       verdicts.set(path, "undecided");
       const key = `${point.id}|${container}`;
-      const one = asked.get(key) ?? { point, container, paths: [] };
-      asked.set(key, one);
+      const one = lookups.get(key) ?? { point, container, paths: [] };
+      lookups.set(key, one);
       one.paths.push(path);
     }
   }
-  for (const { point, container, paths: claimed } of asked.values()) {
+  for (const { point, container, paths: claimed } of lookups.values()) {
     const named = await unlessUnreadable(() => hashedPathsOf(deps, point, container));
     if (named === undefined) continue;
     for (const path of claimed) verdicts.set(path, named.has(path) ? "needed" : "debris");

@@ -31,9 +31,9 @@ function rankAt(name: string, index: number, order: ListingOrder): number {
 
 /** Length of the common prefix of two names. */
 export function sharedLength(a: string, b: string): number {
-  const most = Math.min(a.length, b.length);
+  const maxLength = Math.min(a.length, b.length);
   let length = 0;
-  while (length < most && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
+  while (length < maxLength && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
   return length;
 }
 

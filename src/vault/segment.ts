@@ -74,8 +74,8 @@ export class SegmentBuilder {
     const line = typeof entry === "string" ? entry : encodeEntry(entry);
     const from = this.#ends.at(-1) ?? 0;
     // A UTF-16 unit takes at most three bytes in UTF-8.
-    const most = from + 3 * line.length + 1;
-    if (most > this.#text.length) this.#grow(most);
+    const maxLength = from + 3 * line.length + 1;
+    if (maxLength > this.#text.length) this.#grow(maxLength);
     const end = from + this.#text.write(line, from);
     this.#text[end] = LINE_FEED;
     this.#ends.push(end + 1);

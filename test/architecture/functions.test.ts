@@ -106,7 +106,7 @@ test("all paths of the API reach it with any method, below no prefix", ({ expect
   expect(hostJson.extensions.http.routePrefix).toBe("");
 });
 
-test("backups are looked forevery minute, what has expired every hour", ({ expect }) => {
+test("backups are scheduled every minute, retention every hour", ({ expect }) => {
   expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
     ["retentionScheduler", "0 23 * * * *"],
     ["scheduler", "0 * * * * *"],

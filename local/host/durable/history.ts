@@ -23,7 +23,7 @@ export const EventType = {
   ExecutionResumed: 20,
 } as const;
 
-/** `EventId` is the sequence id of what the orchestrator scheduled, and -1 foreverything else. */
+/** `EventId` is the sequence id of what the orchestrator scheduled, and -1 for everything else. */
 interface Event<Type extends number> {
   readonly EventType: Type;
   readonly EventId: number;

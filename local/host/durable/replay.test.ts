@@ -119,7 +119,7 @@ test("gives a cancelled timer its id, so that what follows keeps its own", async
   expect(driver.commands.map(({ id }) => id)).toEqual([0, 1, 2]);
 });
 
-test("waits forevery child of a failed 'all' before it starts what comes next", async ({ expect }) => {
+test("waits for every child of a failed 'all' before it starts what comes next", async ({ expect }) => {
   const driver = await driven(function* ({ df }) {
     try {
       yield df.Task.all([df.callActivity("work", 1), df.callActivity("work", 2)]);

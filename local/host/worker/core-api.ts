@@ -138,7 +138,7 @@ export class Registry {
   }
 }
 
-/** Puts the core module in place, forevery `require` of this process from now on. */
+/** Puts the core module in place, for every `require` of this process from now on. */
 export function installCoreApi(registry: Registry, log: Log): void {
   const coreApi = {
     version: EMULATED_HOST_VERSION,

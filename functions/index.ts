@@ -1,4 +1,4 @@
-/** @module What wakes the app up: every file registers its functions as it is loaded. */
+/** @module Entry point of the app: every file registers its functions when it is loaded. */
 import "./activities/backup.ts";
 import "./activities/jobs.ts";
 import "./activities/restore.ts";

@@ -40,7 +40,7 @@ test("serves the accounts asked for, keeps what is in its folder, and uses the k
   expect(names).toEqual(["queue-of-two"]);
 });
 
-test("tells of each request that it answered, in order", async ({ expect }) => {
+test("reports each request that it answered, in order", async ({ expect }) => {
   const lines: string[] = [];
   const azurite = await startAzurite({ accounts: ["one"], onRequest: (line) => lines.push(line) });
   const { blobEndpoint, queueEndpoint, tableEndpoint } = azurite.account("one");
@@ -51,7 +51,7 @@ test("tells of each request that it answered, in order", async ({ expect }) => {
   expect(lines.map((line) => /"(.*)"/.exec(line)?.[1])).toEqual(endpoints.map(() => "GET /one/nothing HTTP/1.1"));
 });
 
-test("says why it does not start", async ({ expect }) => {
+test("reports why it does not start", async ({ expect }) => {
   const first = await startAzurite({ accounts: ["one"] });
   const { port } = new URL(first.account("one").blobEndpoint);
   const ports = { blob: Number(port), queue: 0, table: 0 };

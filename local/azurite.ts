@@ -1,6 +1,6 @@
 /**
  * @module
- * Runs Azurite, the storage emulator, as a child process with accounts of one's own.
+ * Runs Azurite, the storage emulator, as a child process with custom accounts.
  *
  * Azurite saves its database every few seconds, and what it acknowledged in between is lost when it is killed: tests
  * kill the app, never Azurite.
@@ -15,10 +15,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** How long Azurite may take to load; it needs about 3 s on a slow machine. */
+/** Timeout for loading Azurite; it takes about 3 s on a slow machine. */
 const START_TIMEOUT_MS = 60_000;
 
-/** How long Azurite may take to save its database when it ends. */
+/** Timeout for saving Azurite's database when it stops. */
 const STOP_TIMEOUT_MS = 10_000;
 
 /** Compiling Azurite's thousand files anew would be half of what its start costs. */
@@ -26,17 +26,17 @@ const COMPILE_CACHE = fileURLToPath(new URL("../node_modules/.cache/azurite", im
 
 const SERVICES = ["Blob", "Queue", "Table"] as const;
 
-/** How a line of the access log begins: address, identity, user, time. */
+/** Start of a line in the access log: address, identity, user, time. */
 const ACCESS = /^\S+ - \S+ \[/;
 
 export interface AzuriteOptions {
-  /** Names of the accounts, or names with their base64 keys; a key that is not given is made for this run. */
+  /** Names of the accounts, or names with their base64 keys; missing keys are generated. */
   readonly accounts: readonly string[] | Readonly<Record<string, string>>;
-  /** Keeps the data in this folder; without it, the data ends with the process. */
+  /** Keeps the data in this folder; without it, the data is lost when the process ends. */
   readonly folder?: string;
   /** Ports to listen on; without them, the system chooses free ones. */
   readonly ports?: { readonly blob: number; readonly queue: number; readonly table: number };
-  /** Is told of each request that was answered: a line of the common log format, in the order of the answers. */
+  /** Called for each answered request: a line of the common log format, in the order of the answers. */
   readonly onRequest?: (line: string) => void;
   /** Arguments for Node. */
   readonly nodeArguments?: readonly string[];
@@ -56,13 +56,12 @@ export interface Azurite {
   readonly pid: number;
   /** Looks up an account by name. */
   account(name: string): AzuriteAccount;
-  /** Ends Azurite, which saves its data first when it has a folder. */
+  /** Stops Azurite, which first saves its data if it has a folder. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts Azurite on loopback and waits until all three services answer. It ends with this process, whichever way that
- * ends.
+ * Starts Azurite on loopback and waits until all three services answer. It ends with this process, however that ends.
  */
 export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
   const keys = new Map(
@@ -102,7 +101,7 @@ export async function startAzurite(options: AzuriteOptions): Promise<Azurite> {
         ...(options.nodeArguments ?? []),
       ],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
-      // An interrupt at the terminal is for this process to pass on, in its own order.
+      // This process handles an interrupt at the terminal and stops Azurite in its own order.
       detached: true,
     },
   );
@@ -148,7 +147,7 @@ function isNameList(accounts: AzuriteOptions["accounts"]): accounts is readonly 
   return Array.isArray(accounts);
 }
 
-/** Reads the addresses of the blob, queue and table service from what Azurite prints, and then its access log. */
+/** Reads the addresses of the blob, queue and table service from Azurite's output, then its access log. */
 async function waitForServices(child: ChildProcess, onRequest?: (line: string) => void): Promise<string[]> {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("azurite was started without pipes");

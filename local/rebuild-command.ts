@@ -1,7 +1,7 @@
 /**
  * @module
- * The command that makes the rows of vaults again from the vault account, after the tables are lost. It works on the accounts
- * that the app's own settings name, and needs no running app.
+ * The command that rebuilds the rows of vaults from the vault account, after the tables are lost. It uses the accounts
+ * in the app's own settings, and needs no running app.
  */
 import { parseArgs } from "node:util";
 import { composeApp } from "../src/app/app.ts";
@@ -19,7 +19,7 @@ import {
 } from "../src/rebuild/rebuild-request.ts";
 import { readLocalSettings } from "./host/index.ts";
 
-const USAGE = `Makes the rows of vaults again from the vault account, after the tables are lost.
+const USAGE = `Rebuilds the rows of vaults from the vault account, after the tables are lost.
 
   npm run rebuild -- [vault ARM id]
 
@@ -37,7 +37,7 @@ export interface RebuildCommand {
   readonly writeLine: (line: string) => void;
 }
 
-/** @returns the exit code: 0 when all is there, 1 when something could not be read, 2 when nothing was done */
+/** @returns the exit code: 0 when everything was rebuilt, 1 when something is unreadable, 2 when nothing was done */
 export async function runRebuild(command: RebuildCommand): Promise<0 | 1 | 2> {
   const { writeLine } = command;
   const vaultArmId = readArguments(command.arguments);
@@ -56,10 +56,10 @@ export async function runRebuild(command: RebuildCommand): Promise<0 | 1 | 2> {
   try {
     return await rebuildAll(composeApp(config, () => new Date()).rebuild, vaultArmId, writeLine);
   } catch (error) {
-    // The message of an error that is not ours may quote a URL with a signature.
+    // The message of an error without a code may quote a URL with a SAS.
     const { message, hint } = toFailure(error);
-    writeLine(`the rebuild ended before it was done: ${message}${hint === undefined ? "" : `; ${hint}`}`);
-    writeLine("run it again when that is mended: what is made already is kept");
+    writeLine(`the rebuild failed before it was done: ${message}${hint === undefined ? "" : `; ${hint}`}`);
+    writeLine("fix this, then run it again: existing rows are kept");
     return 2;
   }
 }

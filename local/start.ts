@@ -16,14 +16,14 @@ import { LOCAL_ACCOUNTS, lakevaultSettings } from "./lakevault.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FOLDER = join(ROOT, ".lakevault");
 
-/** The ports that tools know Azurite by. */
+/** The default ports of Azurite. */
 const AZURITE_PORTS = { blob: 10_000, queue: 10_001, table: 10_002 };
 
 const { values } = parseArgs({
   options: { port: { type: "string", default: String(DEFAULT_PORT) }, production: { type: "boolean", default: false } },
 });
 
-/** Keys of the accounts: made once, so that the data of the last run can be read again. */
+/** Keys of the accounts: generated once, so that the data of the last run can be read again. */
 async function accountKeys(): Promise<Record<string, string>> {
   const file = join(FOLDER, "azurite-accounts.json");
   try {

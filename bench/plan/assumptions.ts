@@ -6,8 +6,8 @@
 import host from "../../host.json" with { type: "json" };
 import { parseTimeSpan } from "../../local/host/index.ts";
 import { PLAN_SETTINGS } from "../../src/backup/cut-container.ts";
-import { GROUP_RANGES } from "../../src/backup/range-tallies.ts";
 import { RANGE_SETTINGS } from "../../src/backup/range-settings.ts";
+import { GROUP_RANGES } from "../../src/backup/range-tallies.ts";
 import { SEGMENT_ENTRIES } from "../../src/vault/segment.ts";
 import { LogNormal } from "./random.ts";
 

@@ -2,5 +2,5 @@ import { app } from "@azure/functions";
 import { healthServer } from "../../src/app/serve-http.ts";
 import { METHODS } from "./api.ts";
 
-// A function of its own, because the host runs none with a durable client where its webhooks are not configured.
+// A separate function, because without configured webhooks the host runs no function with a durable client.
 app.http("health", { route: "api/health", methods: METHODS, authLevel: "anonymous", handler: healthServer() });

@@ -2,12 +2,12 @@ import { output, type StorageQueueOutput } from "@azure/functions";
 import { CONTAINER_COPY_QUEUE, CONTAINER_PLANS_QUEUE, MARKER_CHECKS_QUEUE } from "../../src/backup/messages.ts";
 import { CONTAINER_RESTORE_PLANS_QUEUE, CONTAINER_RESTORE_QUEUE } from "../../src/restore/messages.ts";
 
-/** The setting that tells where queues and tables are. */
+/** The setting with the account of queues and tables. */
 export const CONNECTION = "VaultState";
 
 export const poisonOf = (queueName: string): string => `${queueName}-poison`;
 
-/** Every queue with a function; beside each is one for what it gives up. */
+/** Every queue with a function; each has a poison queue. */
 export const QUEUES: readonly string[] = [
   CONTAINER_PLANS_QUEUE,
   CONTAINER_COPY_QUEUE,

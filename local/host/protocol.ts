@@ -95,9 +95,9 @@ export interface PlainResponse {
 
 /** The durable side of the host, made by `local/host/durable/engine.ts`, started by `local/host/core/host.ts`. */
 export interface DurableHost {
-  /** Loads unfinished orchestrations and goes on with them. */
+  /** Loads and continues unfinished orchestrations. */
   start(): Promise<void>;
-  /** Stops new episodes and activities, and waits for those under way. */
+  /** Stops new episodes and activities, and waits for running ones. */
   stop(): Promise<void>;
   /** The JSON text of a `durableClient` input binding (taskHubName, creationUrls, managementUrls, rpcBaseUrl, ...). */
   clientBinding(): string;

@@ -3,7 +3,7 @@ import { type AccessSettings, decideAccess, isLoopback } from "./decide-access.t
 
 const DEVELOPMENT: AccessSettings = { mode: "development", runsInAzure: false };
 
-test("without configuration nobody is let in, not even on loopback", ({ expect }) => {
+test("without configuration all requests are refused, even on loopback", ({ expect }) => {
   expect(decideAccess({ runsInAzure: false }, { hosts: ["localhost:7071"] })).toMatchObject({
     allowed: false,
     failure: { code: "access/not-configured" },
@@ -41,18 +41,18 @@ describe("development mode", () => {
     ["[::2]"],
     ["128.0.0.1"],
     [""],
-  ] as const)("does not answer on '%s'", ([host], { expect }) => {
+  ] as const)("refuses requests on '%s'", ([host], { expect }) => {
     expect(decideAccess(DEVELOPMENT, { hosts: [host] })).toMatchObject({
       allowed: false,
       failure: { code: "access/forbidden" },
     });
   });
 
-  test("does not answer what a proxy took for another host", ({ expect }) => {
+  test("refuses requests that a proxy forwarded for another host", ({ expect }) => {
     expect(decideAccess(DEVELOPMENT, { hosts: ["localhost", "vault.example.org"] })).toMatchObject({ allowed: false });
   });
 
-  test("answers a web page of this machine and no other", ({ expect }) => {
+  test("accepts web pages of this machine only", ({ expect }) => {
     const from = (origin: string): boolean => decideAccess(DEVELOPMENT, { hosts: ["localhost"], origin }).allowed;
     expect(from("http://localhost:3000")).toBe(true);
     expect(from("https://evil.example")).toBe(false);

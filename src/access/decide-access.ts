@@ -1,21 +1,21 @@
 import type { Failure } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 
-/** How callers prove who they are. Absent: nobody is let in. */
+/** How callers authenticate. Absent: all requests are refused. */
 export const ACCESS_MODES = ["development"] as const;
 export type AccessMode = (typeof ACCESS_MODES)[number];
 
 export interface AccessSettings {
   readonly mode?: AccessMode;
-  /** The app runs in Azure, where nothing may be open. */
+  /** The app runs in Azure, where unauthenticated access is never allowed. */
   readonly runsInAzure: boolean;
 }
 
-/** What a decision is made from; tokens and roles join it with the modes that need them. */
+/** Input of an access decision; tokens and roles join it with the modes that need them. */
 export interface AccessRequest {
-  /** Every host that the request claims to be for: its URL's, and those that proxies forward. */
+  /** Every host that the request names: that of its URL, and those of forwarding headers. */
   readonly hosts: readonly [string, ...string[]];
-  /** The web page that sent it, when a browser says so. */
+  /** Origin of the web page that sent it, if a browser reports one. */
   readonly origin?: string;
 }
 
@@ -24,9 +24,9 @@ export type AccessDecision =
   | { readonly allowed: false; readonly failure: Failure };
 
 /**
- * Decides whether a caller is let in.
+ * Decides whether a caller has access.
  *
- * Development mode has no authentication, so it holds on this machine only: a public name that resolves to loopback
+ * Development mode has no authentication, so it accepts loopback only: a public name that resolves to loopback
  * (DNS rebinding) and a foreign web page in a local browser are both refused.
  */
 export function decideAccess(settings: AccessSettings, request: AccessRequest): AccessDecision {
@@ -38,10 +38,10 @@ export function decideAccess(settings: AccessSettings, request: AccessRequest): 
   }
   const foreign = request.hosts.find((host) => !isLoopback(host));
   if (foreign !== undefined) {
-    return refuse("access/forbidden", `access mode 'development' answers on loopback only, not on '${foreign}'`);
+    return refuse("access/forbidden", `access mode 'development' accepts loopback only, not '${foreign}'`);
   }
   if (request.origin !== undefined && !isLoopbackOrigin(request.origin)) {
-    return refuse("access/forbidden", "access mode 'development' answers no foreign web page");
+    return refuse("access/forbidden", "access mode 'development' refuses requests from other web pages");
   }
   return { allowed: true, because: "development mode on loopback" };
 }

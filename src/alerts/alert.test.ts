@@ -20,7 +20,7 @@ function condition(changes: Partial<Condition> = {}): Condition {
 
 const all = (alerts: MemoryRecords<Alert>): Alert[] => Object.values(alerts.dump()[VAULT] ?? {});
 
-test("raising the same twice is one alert, with the newest details", async ({ expect }) => {
+test("raising the same alert twice keeps one, with the latest details", async ({ expect }) => {
   const alerts = new MemoryRecords<Alert>();
   await raiseAlert(alerts, VAULT, condition(), at(1));
   await raiseAlert(alerts, VAULT, condition({ message: "3 objects are missing" }), at(2));
@@ -33,7 +33,7 @@ test("raising the same twice is one alert, with the newest details", async ({ ex
   });
 });
 
-test("alerts of another instance, kind or subject are others", async ({ expect }) => {
+test("alerts of another instance, kind or subject are separate", async ({ expect }) => {
   const alerts = new MemoryRecords<Alert>();
   const others: Partial<Condition>[] = [{}, { instance: "2".repeat(32) }, { kind: "other" }, { subject: "a/b#c?" }];
   for (const changes of others) await raiseAlert(alerts, VAULT, condition(changes), at(1));
@@ -43,7 +43,7 @@ test("alerts of another instance, kind or subject are others", async ({ expect }
   expect(resolved.map(({ subject }) => subject).sort()).toEqual(["a/b#c?", "vault account"]);
 });
 
-test("what is resolved stays so, and is raised anew when it comes back", async ({ expect }) => {
+test("a resolved alert stays resolved, and is raised again when the condition returns", async ({ expect }) => {
   const alerts = new MemoryRecords<Alert>();
   await raiseAlert(alerts, VAULT, condition(), at(1));
   await resolveAlerts(alerts, VAULT, condition(), at(2));

@@ -1,7 +1,7 @@
 /**
  * @module
- * What an operator must know and nobody has asked for. An alert stands for a condition, not for a moment: finding the same
- * again is the same alert, and it is resolved when the condition is looked for and not found.
+ * Alerts for operators. An alert stands for a condition, not for a moment: finding the same condition again updates the
+ * same alert, and a check that no longer finds it resolves the alert.
  */
 import { z } from "zod";
 import { deriveId } from "../foundation/ids.ts";
@@ -9,7 +9,7 @@ import { listRecords, type RecordTable, updateRecord } from "../foundation/recor
 
 export const ALERT_SEVERITIES = ["warning", "critical"] as const;
 
-/** Names that an alert tells at most; all others are counted. */
+/** Max names that an alert lists; all others are only counted. */
 export const MAX_ALERT_NAMES = 20;
 
 /** Partition: vault key; row: {@link alertRow}. */
@@ -21,29 +21,29 @@ export const Alert = z.object({
   instance: z.string(),
   /** Row key of the backup instance: its name in lower case. */
   instanceName: z.string(),
-  /** What within the instance it is about; many alerts of one kind differ by it. */
+  /** What it is about within the instance; several alerts of one kind differ by it. */
   subject: z.string(),
-  /** For people. */
+  /** Human-readable text. */
   message: z.string(),
   details: z.object({
     counts: z.record(z.string(), z.number()),
-    /** The first of what it is about. */
+    /** The first names. */
     names: z.array(z.string()).max(MAX_ALERT_NAMES),
   }),
   /** When the condition was first found since it was last absent, ISO 8601 UTC. */
   raisedAt: z.string(),
-  /** When it was found last, ISO 8601 UTC. */
+  /** When it was last found, ISO 8601 UTC. */
   lastSeenAt: z.string(),
-  /** When it was looked for and not found any more, ISO 8601 UTC. Absent: it is open. */
+  /** When a check no longer found it, ISO 8601 UTC. Absent: the alert is open. */
   resolvedAt: z.string().optional(),
 });
 
 export type Alert = Readonly<z.infer<typeof Alert>>;
 
-/** What is found; when is told apart. */
+/** A condition that was found, without the time. */
 export type Condition = Omit<Alert, "raisedAt" | "lastSeenAt" | "resolvedAt">;
 
-/** The same for the same condition, so that raising it again makes no second alert. */
+/** The same for the same condition, so that raising it again creates no second alert. */
 export function alertRow({ instance, kind, subject }: Pick<Alert, "instance" | "kind" | "subject">): string {
   return `${alertPrefix(instance, kind)}${deriveId("alert", subject)}`;
 }
@@ -53,9 +53,9 @@ function alertPrefix(instance: string, kind: string): string {
 }
 
 /**
- * Raises an alert, or brings it up to date. One that was resolved is raised anew.
+ * Raises or updates an alert. A resolved one is raised again.
  *
- * Safe to run twice: the row is made of the condition alone.
+ * Safe to run twice: the row depends on the condition only.
  */
 export async function raiseAlert(
   alerts: RecordTable<Alert>,
@@ -72,7 +72,7 @@ export async function raiseAlert(
   );
 }
 
-/** Resolves the open alerts of an instance and a kind, because nothing of it is found any more. Safe to run twice. */
+/** Resolves the open alerts of a kind for an instance when a check finds nothing. Safe to run twice. */
 export async function resolveAlerts(
   alerts: RecordTable<Alert>,
   vault: string,

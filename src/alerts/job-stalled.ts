@@ -3,10 +3,10 @@ import type { RecordTable } from "../foundation/records.ts";
 import type { Job } from "../jobs/job.ts";
 import { type Alert, raiseAlert } from "./alert.ts";
 
-/** The kind of alert that tells of a job that stood still and could not be helped. */
+/** Alert kind for a job that stalled and could not be recovered. */
 export const JOB_STALLED = "job.stalled";
 
-/** Tells of a job that stands still for good. Safe to run twice: it is one alert a job. */
+/** Raises the alert for a stalled job. Safe to run twice: one alert per job. */
 export async function raiseJobStalled(
   alerts: RecordTable<Alert>,
   job: Job,

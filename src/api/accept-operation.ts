@@ -6,10 +6,10 @@ import type { ApiCall, ApiResponse } from "./api-call.ts";
 import { PROVIDER, regionName, vaultPathOf } from "./arm-ids.ts";
 import type { Operation } from "./operation.ts";
 
-/** Where a poller of an operation finds its result, by what the result is. */
+/** Path of the result of an operation, by type of result. */
 type ResultPlace = "vault" | "instance" | "location";
 
-/** Headers that lead a client through an operation: one family for its status, one for its result. */
+/** Headers for polling an operation: one group for its status, one for its result. */
 export function pollingHeaders(call: ApiCall, operation: Operation, place: ResultPlace): Record<string, string> {
   const { subscription } = vaultPathOf(operation.vaultArmId);
   const result = {
@@ -26,7 +26,7 @@ export function pollingHeaders(call: ApiCall, operation: Operation, place: Resul
   };
 }
 
-/** Answers a PUT that made a resource: the work is done, and an operation says so to whoever asks. */
+/** Responds to a PUT that created a resource: the work is done, and an operation reports that. */
 export async function acceptPut(
   call: ApiCall,
   vault: VaultRecord,
@@ -48,7 +48,7 @@ export async function acceptPut(
 }
 
 /**
- * Answers a call that was done at once, and that Azure answers with an operation to poll.
+ * Responds to a finished call for which Azure returns an operation to poll.
  *
  * @param id - of the operation; absent: a new one
  */
@@ -62,13 +62,15 @@ export async function acceptDone(
   return await acceptWork(call, vault, { instanceName }, id, now, { kind: "done", endedAt: now });
 }
 
-/** Answers a POST that requested a job. The operation's id is made of the job's, so a repeated POST names the same one. */
+/**
+ * Responds to a POST that requested a job. The operation's id is derived from the job's, so a repeated POST returns it.
+ */
 export async function acceptJob(call: ApiCall, vault: VaultRecord, job: Job): Promise<ApiResponse> {
   const work = { kind: "job", job: { vault: job.vault, job: job.id } } as const;
   return await acceptWork(call, vault, job, deriveUuid("operation", job.id), job.startedAt, work);
 }
 
-/** Answers a POST that cancels a job; a repeated one names the same operation. */
+/** Responds to a POST that cancels a job; a repeated one returns the same operation. */
 export async function acceptCancel(call: ApiCall, vault: VaultRecord, job: Job): Promise<ApiResponse> {
   const work = { kind: "cancel", job: { vault: job.vault, job: job.id } } as const;
   const now = call.deps.clock().toISOString();

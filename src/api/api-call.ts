@@ -1,7 +1,7 @@
 /**
  * @module
- * An HTTP call as plain data, and what a handler of one knows. No host and no SDK: a host's types are turned into these
- * at its edge, and tests write them down.
+ * An HTTP call as plain data, and the context of its handler. No host and no SDK types: the host's types are converted
+ * at its edge, and tests write them as literals.
  */
 import type { AccessSettings } from "../access/decide-access.ts";
 import type { Alert } from "../alerts/alert.ts";
@@ -29,14 +29,15 @@ import type { Operation } from "./operation.ts";
 
 export interface ApiRequest {
   readonly method: string;
-  /** As the host was asked; what a proxy in front was asked is in the headers. */
+  /** As received by the host; the URL of the original request to a proxy is in the headers. */
   readonly url: URL;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Reads the whole body; called once at most.
+   * Reads the whole body; call it at most once.
    *
-   * @throws VaultError `request/too-large` when it has more than `maxBytes` bytes, `request/incomplete` when it does not end
+   * @throws VaultError `request/too-large` when it has more than `maxBytes` bytes, `request/incomplete` when it does
+   *   not end
    */
   body(maxBytes: number): Promise<string>;
 }
@@ -44,11 +45,11 @@ export interface ApiRequest {
 export interface ApiResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** To be sent as JSON; absent: no body. */
+  /** Sent as JSON; absent: no body. */
   readonly body?: unknown;
 }
 
-/** The tables that the API reads and writes; keys are told at each schema. */
+/** The tables that the API reads and writes; each schema documents its keys. */
 export interface ApiTables {
   readonly vaults: RecordTable<VaultRecord>;
   readonly policies: RecordTable<PolicyRecord>;
@@ -69,9 +70,9 @@ export interface ApiTables {
 
 export interface ApiSettings {
   readonly access: AccessSettings;
-  /** Seconds that a client is asked to wait between two looks at an operation; an integer, 0 or more. */
+  /** Retry-After between two polls of an operation, seconds; an integer, 0 or more. */
   readonly retryAfterSeconds: number;
-  /** Chosen containers of one backup instance at most. */
+  /** Max chosen containers of one backup instance. */
   readonly maxContainers: number;
 }
 
@@ -86,15 +87,15 @@ export interface ApiDeps {
   /** The files of one instance in the vault account. */
   readonly vault: (instanceId: string) => Pick<VaultFiles, "list" | "read">;
   readonly orchestrations: Orchestrations;
-  /** Makes rows again from the vault account. */
+  /** Rebuilds rows from the vault account. */
   readonly rebuild: Rebuild;
-  /** Looks what keeps the app from its work. */
+  /** Checks what prevents the app from working. */
   readonly findProblems: () => Promise<readonly HealthProblem[]>;
   readonly clock: Clock;
-  /** A new UUID at each call. */
+  /** Returns a new UUID per call. */
   readonly newId: () => string;
   readonly settings: ApiSettings;
-  /** Told of every failure that the caller cannot mend; the caller is told the request id only. */
+  /** Logs every failure that the caller cannot fix; the response has only the request id. */
   readonly logFailure: (details: FailedCall) => void;
 }
 
@@ -105,22 +106,22 @@ export interface FailedCall {
   readonly error: unknown;
 }
 
-/** A call whose path, api-version and path parameters have been checked. */
+/** A call with checked path, api-version and path parameters. */
 export interface ApiCall<Params = unknown> {
   readonly deps: ApiDeps;
   readonly params: Params;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
-  /** Empty on paths that have none. */
+  /** Empty for paths without parameters. */
   readonly apiVersion: string;
-  /** Scheme and host by which the caller reached the API, without a slash at the end. */
+  /** Scheme and host of the caller's request, without a slash at the end. */
   readonly baseUrl: string;
-  /** Path of the call, as it came. */
+  /** Path of the call, unchanged. */
   readonly path: string;
   /**
    * Reads the body as JSON.
    *
-   * @param whenEmpty - what stands for a body that is not there, on paths that need none
+   * @param whenEmpty - default for a missing body, on paths that need none
    * @throws VaultError `request/too-large`, `request/invalid`
    */
   json(whenEmpty?: unknown): Promise<unknown>;
@@ -144,7 +145,7 @@ export interface InstancePath extends VaultPath {
   readonly instance: string;
 }
 
-/** There is nothing to do, and nothing to tell. */
+/** Nothing was done, and there is nothing to return. */
 export const NO_CONTENT: ApiResponse = { status: 204, headers: {} };
 
 export function ok(body: unknown): ApiResponse {

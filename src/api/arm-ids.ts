@@ -12,7 +12,7 @@ export function vaultPathOf(armId: string): VaultPath {
   return { subscription, group, vault };
 }
 
-/** Azure tells one region as `West Europe`, `westeurope` or `WestEurope`; this is how paths and comparisons have it. */
+/** Azure writes a region as `West Europe`, `westeurope` or `WestEurope`; this form is for paths and comparisons. */
 export function regionName(location: string): string {
   return location.toLowerCase().replaceAll(" ", "");
 }

@@ -26,14 +26,14 @@ describe("paths", () => {
     ["/providers/Microsoft.DataProtection"],
     ["/api/nothing"],
     ["/api/health/more"],
-  ] as const)("'%s' is told as unknown", async ([path], { expect }) => {
+  ] as const)("'%s' is not found", async ([path], { expect }) => {
     const app = new MemoryApp();
     const response = await app.call("GET", path);
     expect(refusalOf(response)).toEqual([404, "InvalidResourceType", "request/path-unknown"]);
     expect(app.effects).toBe(0);
   });
 
-  test("match in any letter case, with or without a slash at the end", async ({ expect }) => {
+  test("are case-insensitive, with or without a slash at the end", async ({ expect }) => {
     const app = new MemoryApp();
     await app.protect();
     for (const path of [VAULT_ID.toLowerCase(), VAULT_ID.toUpperCase(), `${VAULT_ID}/`]) {
@@ -86,7 +86,7 @@ describe("methods", () => {
 });
 
 describe("api-version", () => {
-  test("is asked for on every ARM path", async ({ expect }) => {
+  test("is required on every ARM path", async ({ expect }) => {
     const app = new MemoryApp();
     for (const query of ["", "?api-version="]) {
       const url = new URL(`http://localhost${VAULT_ID}${query}`);
@@ -101,7 +101,7 @@ describe("api-version", () => {
     expect(app.effects).toBe(0);
   });
 
-  test("of a future is refused, with those that are known in the hint", async ({ expect }) => {
+  test("of the future is refused, with the supported ones in the hint", async ({ expect }) => {
     const app = new MemoryApp();
     const response = await app.call("PUT", VAULT_ID, { body: vaultBody(), query: { "api-version": "2031-01-01" } });
     expect(refusalOf(response)).toEqual([400, "InvalidApiVersionParameter", "request/api-version-unknown"]);
@@ -110,7 +110,7 @@ describe("api-version", () => {
   });
 
   test.for([["2022-12-01"], ["2025-07-01"], ["2026-03-01"], ["2026-06-01"]] as const)(
-    "%s is taken, and echoed in polling addresses",
+    "%s is accepted, and repeated in polling addresses",
     async ([version], { expect }) => {
       const app = new MemoryApp();
       const { status, headers } = await app.call("PUT", VAULT_ID, {
@@ -123,7 +123,7 @@ describe("api-version", () => {
     },
   );
 
-  test("may be named in another letter case", async ({ expect }) => {
+  test("may have another letter case", async ({ expect }) => {
     const app = new MemoryApp();
     const url = new URL(`http://localhost${VAULT_ID}?API-Version=${API_VERSION}`);
     const { status } = await app.send({ method: "GET", url, headers: {}, body: async () => "" });
@@ -134,7 +134,7 @@ describe("api-version", () => {
 describe("a body", () => {
   const MIB = 1024 * 1024;
 
-  test("that says it is larger than 1 MiB is not even read", async ({ expect }) => {
+  test("whose Content-Length exceeds 1 MiB is not read", async ({ expect }) => {
     const app = new MemoryApp();
     let read = false;
     const response = await app.send({
@@ -158,7 +158,7 @@ describe("a body", () => {
     expect(app.effects).toBe(0);
   });
 
-  test("that is too large to be kept is refused", async ({ expect }) => {
+  test("that is too large for a record is refused", async ({ expect }) => {
     const app = new MemoryApp();
     await app.protect();
     const before = app.effects;
@@ -195,7 +195,7 @@ describe("a body", () => {
 });
 
 describe("access", () => {
-  test("is refused on everything but health while it is not configured", async ({ expect }) => {
+  test("is refused on everything except health while it is not configured", async ({ expect }) => {
     const app = new MemoryApp();
     app.settings = { ...app.settings, access: { runsInAzure: false } };
     for (const [method, path] of [
@@ -218,7 +218,7 @@ describe("access", () => {
     expect(app.effects).toBe(0);
   });
 
-  test("in development mode is for loopback, whatever a proxy was asked", async ({ expect }) => {
+  test("in development mode is for loopback only, whatever headers a proxy sends", async ({ expect }) => {
     const app = new MemoryApp();
     const status = async (origin: string, headers: Record<string, string> = {}): Promise<number> =>
       (await app.call("GET", VAULT_ID, { origin, headers })).status;
@@ -233,7 +233,7 @@ describe("access", () => {
 });
 
 describe("headers", () => {
-  test("carry a request id of the API's own, and echo the caller's", async ({ expect }) => {
+  test("have a request id of the API's own, and echo the caller's", async ({ expect }) => {
     const app = new MemoryApp();
     const first = await app.call("GET", VAULT_ID, {
       headers: { "x-ms-client-request-id": "mine", "x-ms-correlation-request-id": "chain" },
@@ -287,7 +287,7 @@ describe("failures", () => {
     return app;
   };
 
-  test("that nobody foresaw tell no details, and are logged under the request id", async ({ expect }) => {
+  test("without a code return no details, and are logged under the request id", async ({ expect }) => {
     const error = new Error("connect to https://vault.blob.core.windows.net/?sig=secret");
     const app = failing(error);
     const response = await app.call("GET", VAULT_ID);
@@ -298,7 +298,7 @@ describe("failures", () => {
     expect(app.failedCalls).toEqual([{ requestId, method: "GET", path: VAULT_ID, error }]);
   });
 
-  test("that an operator can mend are named, and logged", async ({ expect }) => {
+  test("that an operator can fix are named, and logged", async ({ expect }) => {
     const error = new VaultError("storage/throttled", "table 'Vaults' is throttled");
     const app = failing(error);
     const response = await app.call("GET", VAULT_ID);
@@ -312,7 +312,7 @@ describe("failures", () => {
     expect(app.failedCalls).toEqual([]);
   });
 
-  test("have an HTTP status each that fits who can mend them", ({ expect }) => {
+  test("have an HTTP status that fits who can fix them", ({ expect }) => {
     const all = Object.keys(FAILURES) as FailureCode[];
     expect(all.length).toBeGreaterThan(40);
     for (const code of all) {
@@ -341,7 +341,7 @@ test("the operations of the provider are listed by the names that roles use", as
   );
 });
 
-test("a backup on demand comes about over HTTP alone", async ({ expect }) => {
+test("a backup on demand works over HTTP alone", async ({ expect }) => {
   const app = new MemoryApp();
   await app.protect();
   const { status } = await app.call("POST", `${INSTANCE_ID}/backup`, { body: BACKUP_BODY });

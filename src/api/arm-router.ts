@@ -7,7 +7,7 @@ import { queryOption } from "./lists.ts";
 import { matchPath, readParams } from "./path-template.ts";
 import { HEALTH_PATH, type Method, OWN_ROOT, ROUTES, type Route } from "./routes.ts";
 
-/** Versions whose requests are understood; members are read alike in all of them. */
+/** Accepted versions; all have the same members. */
 const API_VERSIONS: ReadonlySet<string> = new Set([
   "2022-12-01",
   "2023-01-01",
@@ -28,13 +28,13 @@ const API_VERSIONS: ReadonlySet<string> = new Set([
 
 const NEWEST_API_VERSION = "2026-06-01";
 
-/** Longest body, in bytes of UTF-8. */
+/** Max body, in bytes of UTF-8. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
- * Answers one HTTP request of the API, whatever its path and method: refusals in ARM's shape too.
+ * Handles one HTTP request of the API, for any path and method; errors have ARM's shape.
  *
- * Nothing is thrown. A failure that the caller cannot mend is logged under the request id that the answer carries.
+ * Never throws. A failure that the caller cannot fix is logged with the request id of the response.
  */
 export async function handleArmRequest(deps: ApiDeps, request: ApiRequest): Promise<ApiResponse> {
   const requestId = deps.newId();
@@ -47,7 +47,7 @@ async function answer(deps: ApiDeps, request: ApiRequest): Promise<ApiResponse> 
   const found = findRoute(path);
   const isOpen = found?.route.template === HEALTH_PATH;
   if (!isOpen) requireAccess(deps, request);
-  if (found === undefined) throw new VaultError("request/path-unknown", `there is nothing at '${path}'`);
+  if (found === undefined) throw new VaultError("request/path-unknown", `path '${path}' was not found`);
   const { template, methods } = found.route;
   const handler = methods[request.method.toUpperCase() as Method];
   if (handler === undefined) throw new MethodNotAllowed(request.method, template, Object.keys(methods));
@@ -94,7 +94,7 @@ class MethodNotAllowed extends VaultError {
   }
 }
 
-/** @param isOwn - of a path that Azure has not: there it may be left out */
+/** @param isOwn - whether Azure does not have the path: then the version may be omitted */
 function readApiVersion(query: URLSearchParams, isOwn: boolean): string {
   const version = queryOption(query, "api-version") ?? (isOwn ? NEWEST_API_VERSION : undefined);
   if (version === undefined || version === "") {
@@ -103,7 +103,7 @@ function readApiVersion(query: URLSearchParams, isOwn: boolean): string {
     });
   }
   if (!API_VERSIONS.has(version.toLowerCase())) {
-    throw new VaultError("request/api-version-unknown", `api-version '${version}' is not known`, {
+    throw new VaultError("request/api-version-unknown", `api-version '${version}' is not supported`, {
       hint: `send one of ${[...API_VERSIONS].join(", ")}`,
     });
   }
@@ -111,7 +111,7 @@ function readApiVersion(query: URLSearchParams, isOwn: boolean): string {
 }
 
 async function readJson(request: ApiRequest, whenEmpty: unknown): Promise<unknown> {
-  // A body that says it is too large is not even read.
+  // A body whose declared length is too large is not read.
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw bodyTooLarge(MAX_BODY_BYTES);
   const text = await request.body(MAX_BODY_BYTES);
   if (Buffer.byteLength(text) > MAX_BODY_BYTES) throw bodyTooLarge(MAX_BODY_BYTES);
@@ -128,7 +128,7 @@ export function bodyTooLarge(maxBytes: number): VaultError {
   return new VaultError("request/too-large", `the request body is larger than ${maxBytes} bytes`);
 }
 
-/** Where the caller reached the API: what the first proxy was asked, else what the host was. */
+/** Origin of the caller's request: as forwarded by the first proxy, else as received by the host. */
 function publicBaseUrl({ url, headers }: ApiRequest): string {
   const first = (name: string): string => (headers[name] ?? "").split(",")[0]?.trim() ?? "";
   const scheme = first("x-forwarded-proto").toLowerCase();

@@ -7,7 +7,7 @@ import type { StorageAccounts } from "../instances/storage-accounts.ts";
 import type { RestoreRequest } from "../jobs/job.ts";
 import { checkTargetFree, planRestore } from "../restore/plan-restore.ts";
 
-/** Containers asked for at once. */
+/** Max concurrent checks of containers. */
 const LOOKING_WIDTH = 8;
 
 /**
@@ -38,12 +38,12 @@ export async function findRecoveryPoint(
   instance: BackupInstance,
   id: string,
 ): Promise<RecoveryPoint> {
-  // Ids come from bodies too; what cannot be one is not looked up.
+  // Ids come from bodies too; an invalid id is not looked up.
   const stored = /^[0-9a-f-]{1,36}$/i.test(id)
     ? await recoveryPoints.get(instance.id, id.toLowerCase().replaceAll("-", ""))
     : undefined;
   if (stored === undefined) {
-    throw new VaultError("recovery-point/not-found", `there is no recovery point '${id}' of '${instance.name}'`);
+    throw new VaultError("recovery-point/not-found", `recovery point '${id}' of '${instance.name}' was not found`);
   }
   return stored.value;
 }
@@ -53,7 +53,7 @@ async function targetHas(accounts: StorageAccounts, account: string, container: 
     return await accounts.containerExists(account, container);
   } catch (error) {
     if (!(error instanceof VaultError && error.code === "datasource/account-unknown")) throw error;
-    throw new VaultError("restore/target-account-unknown", `there is no storage account '${account}' to restore to`, {
+    throw new VaultError("restore/target-account-unknown", `the target storage account '${account}' was not found`, {
       cause: error,
     });
   }

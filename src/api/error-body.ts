@@ -7,7 +7,7 @@ interface ArmError {
 }
 
 /**
- * How each failure is told over HTTP: Azure's own code where Azure has one for the cause.
+ * HTTP status and ARM code of each failure: Azure's own code where Azure has one for the cause.
  *
  * @see https://learn.microsoft.com/azure/backup/blob-backup-troubleshoot
  * @see https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
@@ -84,7 +84,7 @@ export function httpStatus(code: FailureCode): number {
   return ARM_ERRORS[code].status;
 }
 
-/** A stated lasting failure, as a poller of its operation is told: never a status that clients take for a cue to retry. */
+/** A recorded permanent failure, for a poller of its operation: never a status that makes clients retry. */
 export function lastingHttpStatus(code: FailureCode): number {
   const { status } = ARM_ERRORS[code];
   return status < 500 ? status : 409;
@@ -104,7 +104,7 @@ export function errorDetail(failure: Failure): object {
   };
 }
 
-/** ARM's `UserFacingError`, as jobs carry it. */
+/** ARM's `UserFacingError`, for jobs. */
 export function userFacingError(failure: Failure): object {
   const kind = FAILURES[failure.code];
   return {
@@ -117,12 +117,12 @@ export function userFacingError(failure: Failure): object {
   };
 }
 
-/** Tells an error to the caller; of one that has no name, only by which request id to find it in the log. */
+/** Converts an error for the caller; one without a code becomes a request id, by which to find it in the log. */
 export function failureForCaller(error: unknown, requestId: string): Failure {
   if (error instanceof VaultError && error.code !== "internal/unexpected") return error.toFailure();
   return {
     code: "internal/unexpected",
-    message: "the request failed for a reason that is not the caller's",
+    message: "the request failed for a reason that the caller cannot fix",
     hint: `quote the request id '${requestId}'`,
   };
 }

@@ -9,7 +9,7 @@ import { PROVIDER } from "./arm-ids.ts";
 export async function requireInstance(deps: ApiDeps, vault: VaultRecord, name: string): Promise<BackupInstance> {
   const stored = await deps.tables.instances.get(vaultKey(vault.armId), name.toLowerCase());
   if (stored === undefined || stored.value.protectionState === "SoftDeleted") {
-    throw new VaultError("instance/not-found", `there is no backup instance '${name}' in vault '${vault.name}'`);
+    throw new VaultError("instance/not-found", `backup instance '${name}' was not found in vault '${vault.name}'`);
   }
   return stored.value;
 }
@@ -17,7 +17,7 @@ export async function requireInstance(deps: ApiDeps, vault: VaultRecord, name: s
 /**
  * A backup instance as ARM's `BackupInstanceResource`.
  *
- * @param isNew - as the answer to the PUT that made it tells it
+ * @param isNew - for the response to the PUT that created it
  */
 export function instanceResource(instance: BackupInstance, isNew = false): object {
   return {

@@ -17,30 +17,30 @@ export function jobArmId(vaultArmId: string, jobId: string): string {
   return `${vaultArmId}/backupJobs/${jobId}`;
 }
 
-/** What each kind of job is called. Azure has these categories, and `Tiering`. */
+/** Display names of each kind of job. Azure has these categories, and `Tiering`. */
 const TOLD_AS: Readonly<
   Record<JobKind, { readonly operation: string; readonly category: string; readonly task: string }>
 > = {
   backup: { operation: "Backup", category: "Backup", task: "Copy to the vault" },
   restore: { operation: "Restore", category: "Restore", task: "Copy to the target" },
-  retention: { operation: "Retention", category: "Management", task: "Purge what has expired" },
+  retention: { operation: "Retention", category: "Management", task: "Purge expired recovery points" },
   scrub: { operation: "Scrub", category: "Management", task: "Compare the vault with its manifests" },
 };
 
-/** What a job is told from. */
+/** Input for the resource of a job. */
 export interface JobView {
   readonly vault: VaultRecord;
-  /** Absent: it was removed since. */
+  /** Absent: it was deleted since. */
   readonly instance: BackupInstance | undefined;
   readonly job: Job;
-  /** Of an unfinished job, the present moment. */
+  /** For an unfinished job, the current time. */
   readonly now: Date;
 }
 
 /**
  * A job as ARM's `AzureBackupJobResource`.
  *
- * @param progress - makes the answer tell its details too; lists leave it out
+ * @param progress - adds the details of the job; lists omit them
  */
 export function jobResource(told: JobView, progress?: Progress): object {
   const { vault, instance, job } = told;
@@ -83,7 +83,7 @@ export function jobResource(told: JobView, progress?: Progress): object {
   };
 }
 
-/** .NET's way to write a time span, which Azure's jobs use: `[d.]hh:mm:ss.fffffff`. */
+/** Format of .NET time spans, which Azure's jobs use: `[d.]hh:mm:ss.fffffff`. */
 export function timeSpan(ms: number): string {
   const whole = Math.max(0, Math.round(ms));
   const days = Math.floor(whole / 86_400_000);
@@ -160,13 +160,13 @@ function advanceDetails({ totals, rate, secondsLeft }: Advance): Record<string, 
   };
 }
 
-/** How many copies a worker makes at once, and why it is fewer than it would. */
-/** `containersTold` is what versions before 0.2 called it. */
+/** `containersTold` is the member's name before version 0.2. */
 function listedOf(containerCount: number): Record<string, string> {
   const listed = `the first ${MAX_LISTED_CONTAINERS} of ${containerCount}`;
   return { containersListed: listed, containersTold: listed };
 }
 
+/** Concurrent copies of a worker, and why they are fewer than the maximum. */
 function pressureDetails({ width, widest, halvings, last }: PressureRecord): Record<string, string> {
   return {
     copiesAtOnce: `${width} of ${widest}`,
@@ -175,7 +175,7 @@ function pressureDetails({ width, widest, halvings, last }: PressureRecord): Rec
   };
 }
 
-/** The warnings of work under way have no names yet: those come with the seal. */
+/** Warnings of a running job have no names yet: those come with the seal. */
 function warningCount(job: Job, { warned }: JobTotals): number {
   const { count } = job.warnings ?? NO_WARNINGS;
   return job.totals === undefined ? count + warned : count;
@@ -190,7 +190,7 @@ function containerStatus(job: Job, { doneShare, totals }: Advance): string {
   return totals.listed === 0 && isOpen(job) ? "NotStarted" : job.status;
 }
 
-/** @returns why a job that has ended without success did so */
+/** @returns why a job ended without success */
 export function jobFailure({ failure, status }: Job): Failure {
   if (failure !== undefined) {
     const { code, message, hint } = failure;
@@ -198,5 +198,5 @@ export function jobFailure({ failure, status }: Job): Failure {
   }
   return status === "Cancelled"
     ? { code: "job/cancelled", message: "the job was cancelled" }
-    : { code: "internal/unexpected", message: "the job failed and left no reason" };
+    : { code: "internal/unexpected", message: "the job failed without a reason" };
 }

@@ -8,20 +8,20 @@ import type { ApiCall } from "./api-call.ts";
 import { jobIdOnDemand, jobOnDemand } from "./on-demand-job.ts";
 
 /**
- * Requests a job of which one is enough at a time: all that ask while it is at work get the same one.
+ * Requests a job that runs at most once at a time: all requests while it runs get the same job.
  *
- * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job answers, or another that has
- * joined in meanwhile.
+ * Safe to run twice when the caller names its request (`x-ms-client-request-id`): it returns the same job, or another
+ * that it joined meanwhile.
  *
- * @param atWork - a job of the kind that is known to be at work, whoever started it
- * @param refuse - throws when a new one cannot begin now
- * @throws VaultError `instance/busy` while the one at work is being cancelled; and what `refuse` throws
+ * @param running - a job of the kind that is known to run, whoever started it
+ * @param refuse - throws when a new one cannot start now
+ * @throws VaultError `instance/busy` while the running one is being cancelled; and what `refuse` throws
  */
 export async function requestJoined(
   call: ApiCall,
   instance: BackupInstance,
   kind: JoinedKind,
-  atWork: Job | undefined,
+  running: Job | undefined,
   refuse: () => Promise<void>,
 ): Promise<Job> {
   const { deps } = call;
@@ -31,8 +31,8 @@ export async function requestJoined(
   const own = jobOnDemand(instance, jobIdOnDemand(call, instance, [kind]), { kind }, now.toISOString());
   const isRepeated = (await deps.tables.jobs.get(key, own.id)) !== undefined;
   if (isRepeated) return await requestJob(requesting, own);
-  if (atWork === undefined) await refuse();
-  const id = atWork?.id ?? (await joinJob(deps.tables, kind, own, now));
+  if (running === undefined) await refuse();
+  const id = running?.id ?? (await joinJob(deps.tables, kind, own, now));
   const job = await requestJob(requesting, { ...own, id });
   if (job.status !== "Cancelling" || !isOpen(job)) return job;
   throw new VaultError("instance/busy", `job '${job.id}' of '${instance.name}' is being cancelled`, {

@@ -4,13 +4,13 @@ import { present } from "../foundation/present.ts";
 import type { RecordTable, Stored } from "../foundation/records.ts";
 import { type ApiCall, type ApiResponse, ok } from "./api-call.ts";
 
-/** Items of one page of a list. */
+/** Max items of one page of a list. */
 export const PAGE_SIZE = 100;
 
 /**
- * Answers one page of a list.
+ * Returns one page of a list.
  *
- * @param next - where the next page goes on; absent at the end
+ * @param next - where the next page starts; absent at the end
  */
 export function listPage(call: ApiCall, value: readonly unknown[], next: string | undefined): ApiResponse {
   if (next === undefined) return ok({ value });
@@ -21,8 +21,8 @@ export function listPage(call: ApiCall, value: readonly unknown[], next: string 
 }
 
 /**
- * @returns what a page's `nextLink` carried; undefined on the first page
- * @throws VaultError `request/invalid` when the token is not one that this list gave
+ * @returns the token of a page's `nextLink`; undefined on the first page
+ * @throws VaultError `request/invalid` when the token is not from this list
  */
 export function skipToken(call: ApiCall): string | undefined {
   const token = queryOption(call.query, "$skipToken");
@@ -30,28 +30,28 @@ export function skipToken(call: ApiCall): string | undefined {
   const sealed = Buffer.from(token, "base64url").toString();
   const next = sealed.slice(SEAL_LENGTH);
   if (next === "" || sealed !== `${seal(call, next)}${next}`) {
-    throw new VaultError("request/invalid", "the $skipToken is not one that this list gave");
+    throw new VaultError("request/invalid", "the $skipToken is not from this list");
   }
   return next;
 }
 
 const SEAL_LENGTH = 8;
 
-/** Tells a token of this list from any other text, before a table is asked to make sense of it. No secret. */
+/** Prefix that identifies a token of this list, before a table tries to parse it. No secret. */
 function seal({ path }: ApiCall, next: string): string {
   return deriveId("skip-token", path.toLowerCase(), next).slice(0, SEAL_LENGTH);
 }
 
-/** OData names its options in any letter case. */
+/** OData options are case-insensitive. */
 export function queryOption(query: URLSearchParams, name: string): string | undefined {
   for (const [key, value] of query) if (key.toLowerCase() === name.toLowerCase()) return value;
   return undefined;
 }
 
 /**
- * Answers one page of a list that is one partition of a table.
+ * Returns one page of a list that is one partition of a table.
  *
- * @param resource - undefined for a row that the list leaves out; so a page may have few items, or none
+ * @param resource - undefined for a row that the list omits; so a page may have few items, or none
  */
 export async function listTablePage<T>(
   call: ApiCall,

@@ -6,17 +6,17 @@ export const Operation = z.object({
   /** UUID. */
   id: z.string(),
   vaultArmId: z.string(),
-  /** Of the vault, as it is in paths: `westeurope`. */
+  /** Region of the vault, as in paths: `westeurope`. */
   location: z.string(),
-  /** Row key of the backup instance that it is about. */
+  /** Row key of its backup instance. */
   instanceName: z.string().optional(),
   startedAt: z.string(),
   work: z.discriminatedUnion("kind", [
-    /** Ends as the job ends. */
+    /** Ends when the job ends. */
     z.object({ kind: z.literal("job"), job: JobRef }),
-    /** Ends when the job has ended; it has succeeded when the job ended as cancelled. */
+    /** Ends when the job has ended; succeeded if the job ended as cancelled. */
     z.object({ kind: z.literal("cancel"), job: JobRef }),
-    /** Was done within its request: the vault, or the instance, is as it was asked for. */
+    /** Was done within its request: the vault, or the instance, is as requested. */
     z.object({ kind: z.literal("put"), endedAt: z.string() }),
     /** Was done within its request, and has no result. */
     z.object({ kind: z.literal("done"), endedAt: z.string() }),

@@ -9,7 +9,7 @@ export type ParamsOf<T extends string> = { readonly [Name in ParamNames<T>]: str
 const ANY_NAME = /^[A-Za-z0-9][\w.()=;-]{0,259}$/;
 
 /**
- * What each path parameter may be.
+ * Allowed values of each path parameter.
  *
  * @see https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
  */
@@ -26,10 +26,10 @@ const PARAMS: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Matches a path against a template; literals match in any letter case.
+ * Matches a path against a template; literals are case-insensitive.
  *
  * @param path - as in a URL, percent-encoded
- * @returns the raw parameters, or undefined when the path is another one
+ * @returns the raw parameters, or undefined when the path does not match
  */
 export function matchPath(template: string, path: string): Map<string, string> | undefined {
   const wanted = template.split("/");
@@ -45,7 +45,7 @@ export function matchPath(template: string, path: string): Map<string, string> |
 }
 
 /**
- * Decodes path parameters and holds them to their rules.
+ * Decodes path parameters and validates them.
  *
  * @throws VaultError `request/invalid`
  */

@@ -17,7 +17,7 @@ const RestoreCriterion = z.looseObject({
   renameTo: z.string().optional(),
 });
 
-/** A restore request on the wire; its `objectType` and its target's tell which members it needs. */
+/** A restore request on the wire; its `objectType` and its target's decide which members it needs. */
 export const RestoreBody = z.looseObject({
   objectType: z.string(),
   recoveryPointId: z.string().optional(),
@@ -34,14 +34,14 @@ export const RestoreBody = z.looseObject({
 export type RestoreBody = Readonly<z.infer<typeof RestoreBody>>;
 
 /**
- * Reads a restore request and checks what needs no look at the world.
+ * Parses a restore request and validates everything that needs no lookups.
  *
  * @throws VaultError `request/invalid`, `restore/unsupported`, `restore/target-is-source`,
  *   `restore/target-in-other-region`
  */
 export function readRestore(vault: VaultRecord, instance: BackupInstance, body: RestoreBody): RestoreRequest {
   if (body.objectType !== "AzureBackupRecoveryPointBasedRestoreRequest") {
-    unsupported(`requests of type '${body.objectType}'`, "name a recovery point");
+    unsupported(`requests of type '${body.objectType}'`, "send the id of a recovery point");
   }
   if (body.recoveryPointId === undefined) throw new VaultError("request/invalid", "recoveryPointId is missing");
   if (body.sourceDataStoreType !== "VaultStore") unsupported(`the source data store '${body.sourceDataStoreType}'`);
@@ -74,7 +74,7 @@ function readItems(target: Target): string[] | undefined {
       return unsupported(`restore targets of type '${target.objectType}'`, "restore to a storage account");
   }
   const criteria = target.restoreCriteria ?? [];
-  if (criteria.length === 0) throw new VaultError("request/invalid", "restoreCriteria name no item");
+  if (criteria.length === 0) throw new VaultError("request/invalid", "restoreCriteria is empty");
   return [...new Set(criteria.map(readItem))];
 }
 
@@ -103,7 +103,7 @@ function readTarget(vault: VaultRecord, instance: BackupInstance, target: Target
       "restore to an account of the same kind",
     );
   }
-  // Names of storage accounts are unique in all of Azure, so the name tells more surely than the id.
+  // Names of storage accounts are unique in all of Azure, so the name is more reliable than the id.
   if (account === instance.datasource.account) {
     throw new VaultError("restore/target-is-source", `'${account}' is the account that was backed up`, {
       hint: "restore to another storage account",
@@ -115,7 +115,7 @@ function readTarget(vault: VaultRecord, instance: BackupInstance, target: Target
   if (elsewhere !== undefined) {
     throw new VaultError(
       "restore/target-in-other-region",
-      `the target is in '${elsewhere}', and the vault in '${vault.location}'`,
+      `the target is in '${elsewhere}', but the vault is in '${vault.location}'`,
     );
   }
   const location = resourceLocation || restoreLocation;

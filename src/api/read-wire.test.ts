@@ -24,7 +24,7 @@ function refusal(run: () => unknown): VaultError {
   throw new Error("nothing was thrown");
 }
 
-test("members match in any letter case, at any depth", ({ expect }) => {
+test("members are case-insensitive, at any depth", ({ expect }) => {
   expect(
     readWire(Sample, {
       RESOURCEID: "a",
@@ -46,12 +46,12 @@ test("null counts as absent", ({ expect }) => {
   expect(refusal(() => readWire(Sample, { resourceID: null })).message).toContain("resourceID");
 });
 
-test("of two letter cases the schema's own counts, else the first", ({ expect }) => {
+test("of two letter cases the schema's own wins, else the first", ({ expect }) => {
   expect(readWire(Sample, { resourceId: "b", resourceID: "a", ResourceId: "c" })).toEqual({ resourceID: "a" });
   expect(readWire(Sample, { resourceId: "b", RESOURCEID: "c" })).toEqual({ resourceID: "b" });
 });
 
-test("unknown members stay as they came", ({ expect }) => {
+test("unknown members stay unchanged", ({ expect }) => {
   const unknown = { Später: { NULL: null, list: [null, 1] } };
   expect(readWire(Sample, { resourceID: "a", ...unknown })).toEqual({ resourceID: "a", ...unknown });
 });
@@ -62,7 +62,7 @@ test("no member name reaches a prototype", ({ expect }) => {
   expect("polluted" in read).toBe(false);
 });
 
-test("every member that does not fit is named, with its path", ({ expect }) => {
+test("every invalid member is named, with its path", ({ expect }) => {
   const error = refusal(() => readWire(Sample, { resourceID: 1, list: [{ tagName: "x" }, {}] }, "policy/invalid"));
   expect(error.code).toBe("policy/invalid");
   expect(error.message).toMatch(/resourceID: .*; list\[1\]\.tagName: /);
@@ -71,7 +71,7 @@ test("every member that does not fit is named, with its path", ({ expect }) => {
   }
 });
 
-test("a resource that would not fit into a record is refused", ({ expect }) => {
+test("a resource that does not fit into a record is refused", ({ expect }) => {
   const text = "x".repeat(80_000);
   expect(refusal(() => readKept(Sample, { resourceID: text })).code).toBe("request/too-large");
   expect(readWire(Sample, { resourceID: text }).resourceID).toBe(text);

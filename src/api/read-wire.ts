@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { type FailureCode, VaultError } from "../foundation/errors.ts";
 
-/** Problems told at once. */
+/** Max problems in one message. */
 const MAX_PROBLEMS = 5;
 
 /**
- * Reads JSON as a caller sent it. Member names that the schema knows match in any letter case, null counts as absent,
- * and what the schema does not know stays as it came.
+ * Parses JSON from a caller. Member names of the schema are case-insensitive, null counts as absent, and unknown
+ * members stay unchanged.
  *
- * @param code - the failure when it does not fit
- * @throws VaultError with the code, naming each member that does not fit
+ * @param code - of the failure when it is invalid
+ * @throws VaultError with the code, naming each invalid member
  */
 export function readWire<S extends z.ZodType>(
   schema: S,
@@ -26,15 +26,15 @@ export function readWire<S extends z.ZodType>(
 }
 
 /**
- * Longest resource, in characters of JSON, that is kept as it was put. A record may have 500,000 characters of ASCII,
- * and a character may need six of them.
+ * Max size of a resource that is stored unchanged, in characters of JSON. A record may have 500,000 characters of
+ * ASCII, and a character may need six of them.
  */
 const MAX_STORED_LENGTH = 80_000;
 
 /**
- * Reads a resource that is kept as it was put, as {@link readWire} does.
+ * Parses a resource that is stored unchanged, like {@link readWire}.
  *
- * @throws VaultError with the code; `request/too-large` when it would not fit into a record
+ * @throws VaultError with the code; `request/too-large` when it does not fit into a record
  */
 export function readKept<S extends z.ZodType>(schema: S, value: unknown, code?: FailureCode): z.output<S> {
   const length = JSON.stringify(value).length;
@@ -45,8 +45,8 @@ export function readKept<S extends z.ZodType>(schema: S, value: unknown, code?: 
 }
 
 /**
- * Renames members to the letter case of the schema and leaves out those that are null.
- * Where a caller sent a name in two cases, the schema's own counts, else the first.
+ * Renames members to the letter case of the schema and omits those that are null.
+ * If a caller sent a name in two cases, the schema's own wins, else the first.
  */
 function canonicalMembers(schema: z.ZodType, value: unknown): unknown {
   const inner = unwrap(schema);
@@ -66,7 +66,7 @@ function canonicalMembers(schema: z.ZodType, value: unknown): unknown {
     const name = known.get(sent.toLowerCase());
     const memberSchema = name === undefined ? undefined : shape[name];
     if (name === undefined || memberSchema === undefined) {
-      // Assigning to this name anywhere would change an object's prototype.
+      // Assigning to this name would change an object's prototype.
       if (sent !== "__proto__") members.set(sent, member);
     } else if (member !== null && (sent === name || !members.has(name))) {
       members.set(name, canonicalMembers(memberSchema, member));

@@ -27,7 +27,7 @@ import type { ApiResponse } from "./api-call.ts";
 
 const KEY = vaultKey(VAULT_ID);
 
-test("the published description is here, or its tests are left out for a stated reason", ({ expect, skip }) => {
+test("the published description is present, or its tests are skipped for a stated reason", ({ expect, skip }) => {
   skip(missingContract !== undefined, missingContract);
   expect(new PublishedContract().problems("CloudError", { error: { code: "x", unknown: 1 } })).toEqual([
     "/error/unknown is not declared",
@@ -37,7 +37,7 @@ test("the published description is here, or its tests are left out for a stated 
   );
 });
 
-/** Writes rows of work under way, so that a look at the job tells all that it can. */
+/** Writes rows of a running job, so that its resource has all members. */
 async function putWork(app: MemoryApp, job: Job): Promise<void> {
   const { work } = app.tables;
   await work.put(job.id, workRows.plan("raw"), { kind: "plan", container: "raw", parts: 1, cuts: [], expected: 9 });
@@ -154,7 +154,7 @@ describe.skipIf(missingContract !== undefined)("the published contract", () => {
     yield* lifeAnswers(app);
   }
 
-  /** The same about the life of an instance and its vault. */
+  /** The same for the life of an instance and its vault. */
   async function* lifeAnswers(app: MemoryApp): AsyncGenerator<readonly [string, string, ApiResponse]> {
     const ask = async (name: string, method: string, path: string, body?: unknown) =>
       [name, `${method} ${path}`, await app.call(method, path, { body })] as const;
@@ -186,7 +186,7 @@ describe.skipIf(missingContract !== undefined)("the published contract", () => {
     yield await ask("DeletedBackupInstanceResource", "GET", `${deleted}/prodlake-prodlake-1`);
   }
 
-  test("is kept by every answer, with no member that it does not declare", async ({ expect }) => {
+  test("is matched by every response, without undeclared members", async ({ expect }) => {
     const contract = new PublishedContract();
     let asked = 0;
     for await (const [definition, what, { body }] of answers()) {
@@ -277,7 +277,7 @@ describe.skipIf(missingContract !== undefined)("Microsoft's own bodies are under
     const app = new MemoryApp();
     await app.protect();
     const { status, body } = await app.call("POST", `${INSTANCE_ID}/backup`, { body: parameters["parameters"] });
-    // Read well; only the rule that it names is not one of this policy.
+    // Parsed correctly; only the rule that it names is not in this policy.
     expect(status).toBe(400);
     expect(JSON.stringify(body)).toContain("has no backup rule 'BackupWeekly'");
   });

@@ -56,13 +56,13 @@ const GROUP = `/subscriptions/{subscription}/resourceGroups/{group}/providers/${
 const VAULT = `${GROUP}/backupVaults/{vault}` as const;
 const INSTANCE = `${VAULT}/backupInstances/{instance}` as const;
 
-/** Answered whoever asks, and without an api-version. */
+/** Public, and without an api-version. */
 export const HEALTH_PATH = "/api/health";
 
-/** Before paths that Azure has not; they need no api-version. */
+/** Prefix of paths that Azure does not have; they need no api-version. */
 export const OWN_ROOT = "/api";
 
-/** Every path that the API answers. */
+/** All paths of the API. */
 export const ROUTES: readonly Route[] = [
   route(HEALTH_PATH, { GET: getHealth }),
 
@@ -110,7 +110,7 @@ export const ROUTES: readonly Route[] = [
   route(`${OWN_ROOT}${INSTANCE}/scrub`, { POST: triggerScrub }),
 ];
 
-/** What can be done here, by the names that Azure roles use. */
+/** Available operations, by the names that Azure roles use. */
 const PROVIDER_OPERATIONS = [
   ["backupVaults/read", "Backup vault", "Gets or lists backup vaults"],
   ["backupVaults/write", "Backup vault", "Creates or changes a backup vault"],
@@ -129,15 +129,15 @@ const PROVIDER_OPERATIONS = [
   ],
   ["backupVaults/backupInstances/stopProtection/action", "Backup instance", "Stops protection and keeps all data"],
   ["backupVaults/backupInstances/suspendBackups/action", "Backup instance", "Pauses scheduled backups"],
-  ["backupVaults/backupInstances/resumeBackups/action", "Backup instance", "Goes on with scheduled backups"],
-  ["backupVaults/backupInstances/resumeProtection/action", "Backup instance", "Protects again what was stopped"],
-  ["backupVaults/backupInstances/retention/action", "Backup instance", "Purges what has expired"],
+  ["backupVaults/backupInstances/resumeBackups/action", "Backup instance", "Resumes scheduled backups"],
+  ["backupVaults/backupInstances/resumeProtection/action", "Backup instance", "Resumes stopped protection"],
+  ["backupVaults/backupInstances/retention/action", "Backup instance", "Purges expired recovery points"],
   ["backupVaults/deletedBackupInstances/read", "Deleted backup instance", "Gets or lists deleted backup instances"],
   ["backupVaults/deletedBackupInstances/undelete/action", "Deleted backup instance", "Undeletes a backup instance"],
   ["backupVaults/backupInstances/schedule/read", "Backup instance", "Gets the slots of a backup instance"],
   ["backupVaults/backupInstances/scrub/action", "Backup instance", "Compares the vault with its manifests"],
   ["backupVaults/alerts/read", "Alert", "Lists alerts"],
-  ["backupVaults/rebuild/action", "Backup vault", "Makes the rows of a vault again from its account"],
+  ["backupVaults/rebuild/action", "Backup vault", "Rebuilds the rows of a vault from its account"],
   ["backupVaults/backupInstances/backup/action", "Backup instance", "Starts a backup on demand"],
   ["backupVaults/backupInstances/validateRestore/action", "Backup instance", "Checks whether a restore can be done"],
   ["backupVaults/backupInstances/restore/action", "Backup instance", "Starts a restore"],

@@ -42,7 +42,7 @@ test("a backup on demand writes its job, then starts it", async ({ expect }) => 
   expect(app.tables.openJobs.dump()).toEqual({ open: { [job?.id ?? ""]: ref } });
 });
 
-test("the tag of the request goes with the job", async ({ expect }) => {
+test("the tag of the request is stored in the job", async ({ expect }) => {
   const app = await protectedLake();
   const body = { backupRuleOptions: { ruleName: "BackupDaily", triggerOption: { retentionTagOverride: "Default" } } };
   expect((await app.call("POST", BACKUP, { body })).status).toBe(202);
@@ -65,7 +65,7 @@ describe("a repeated POST", () => {
     expect(app.orchestrations.started).toHaveLength(1);
   });
 
-  test("is the same job while that job is at work, and when another one is", async ({ expect }) => {
+  test("is the same job while that job runs, and when another one runs", async ({ expect }) => {
     const app = await protectedLake();
     const first = await app.call("POST", BACKUP, { body: BACKUP_BODY, headers });
     const [job] = jobsOf(app);
@@ -83,7 +83,7 @@ describe("a repeated POST", () => {
     expect(app.orchestrations.started).toHaveLength(1);
   });
 
-  test("without one, or asking for something else, is another job", async ({ expect }) => {
+  test("without one, or with another content, is another job", async ({ expect }) => {
     const app = await protectedLake();
     const tagged = {
       backupRuleOptions: { ruleName: "BackupDaily", triggerOption: { retentionTagOverride: "Default" } },
@@ -123,7 +123,7 @@ test.for([
   ],
   ["no rule", { backupRuleOptions: {} }, INVALID, "backupRuleOptions.ruleName"],
   ["nothing", {}, INVALID, "backupRuleOptions"],
-] as const)("a POST that names %s is refused", async ([, body, refusal, message], { expect }) => {
+] as const)("a POST with %s is refused", async ([, body, refusal, message], { expect }) => {
   const app = await protectedLake();
   const before = app.effects;
   const response = await app.call("POST", BACKUP, { body });

@@ -23,7 +23,8 @@ const TriggerBackup = z.looseObject({
 /**
  * Starts a backup on demand.
  *
- * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job and operation answer.
+ * Safe to run twice when the caller names its request (`x-ms-client-request-id`): it returns the same job and
+ * operation.
  */
 export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
@@ -33,8 +34,8 @@ export async function triggerBackup(call: ApiCall<InstancePath>): Promise<ApiRes
   requireProtected(instance);
   const key = vaultKey(vault.armId);
   const policy = (await deps.tables.policies.get(key, instance.policyName.toLowerCase()))?.value;
-  if (policy === undefined) throw new VaultError("policy/not-found", `there is no policy '${instance.policyName}'`);
-  // The CLI sends an empty override when it is given none.
+  if (policy === undefined) throw new VaultError("policy/not-found", `policy '${instance.policyName}' was not found`);
+  // The CLI sends an empty override by default.
   const tag = triggerOption?.retentionTagOverride || undefined;
   checkRule(policy, ruleName, tag);
 

@@ -1,7 +1,7 @@
 import { type ApiCall, type ApiResponse, ok } from "./api-call.ts";
 import type { HealthProblem } from "./health-problem.ts";
 
-/** Tells whether the app can work: 200, or 503 with what is wrong. */
+/** Reports whether the app works: 200, or 503 with the problems. */
 export async function getHealth({ deps }: ApiCall): Promise<ApiResponse> {
   const problems = await deps.findProblems();
   if (problems.length === 0) return ok({ status: "ok" });

@@ -26,7 +26,7 @@ async function withPolicy(): Promise<MemoryApp> {
   return app;
 }
 
-/** A body whose datasource parameters are others. */
+/** A body with other datasource parameters. */
 function withParameters(parameters: object | null, options: InstanceOptions = {}): object {
   const body = instanceBody(options);
   return {
@@ -40,7 +40,7 @@ function withParameters(parameters: object | null, options: InstanceOptions = {}
   };
 }
 
-test("a PUT protects a datasource, and the operation that it names has succeeded", async ({ expect }) => {
+test("a PUT protects a datasource, and the operation in the response has succeeded", async ({ expect }) => {
   const app = await withPolicy();
   const made = await app.call("PUT", OTHER_ID, { body: instanceBody({ account: "otherlake", containers: ["raw"] }) });
   expect(made).toMatchObject({
@@ -121,7 +121,7 @@ test("a second PUT changes the instance at once, whatever the letter case of its
   ]);
 });
 
-test("what Azure's CLI sends is understood: other letter case, and nulls", async ({ expect }) => {
+test("requests of Azure's CLI are accepted: other letter case, and nulls", async ({ expect }) => {
   const app = await withPolicy();
   const { resourceID, ...source } = {
     objectType: "Datasource",
@@ -159,7 +159,7 @@ test("what Azure's CLI sends is understood: other letter case, and nulls", async
   });
 });
 
-test("auto protection means all containers but those with an excluded prefix", async ({ expect }) => {
+test("auto protection means all containers except those with an excluded prefix", async ({ expect }) => {
   const app = await withPolicy();
   const parameters = {
     objectType: "BlobBackupDatasourceParametersForAutoProtection",
@@ -352,7 +352,7 @@ test("one datasource may be protected in two vaults", async ({ expect }) => {
   expect(app.files.instances).toHaveLength(2);
 });
 
-test("validateForBackup answers at once and leaves nothing behind", async ({ expect }) => {
+test("validateForBackup returns at once and leaves nothing behind", async ({ expect }) => {
   const app = await withPolicy();
   const before = app.effects;
   const backupInstance = instanceBody({ account: "otherlake", containers: ["raw"] }).properties;
@@ -362,7 +362,7 @@ test("validateForBackup answers at once and leaves nothing behind", async ({ exp
   expect(app.effects).toBe(before);
 });
 
-test("a PUT that dies on the way is mended by its repetition", async ({ expect }) => {
+test("a PUT that crashed is completed by its repetition", async ({ expect }) => {
   const app = await withPolicy();
   const body = instanceBody({ account: "otherlake", containers: ["raw"] });
   const { insert } = app.tables.instances;

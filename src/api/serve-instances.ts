@@ -32,7 +32,7 @@ function wantedInstance(
   return readInstance({ vaultArmId: vault.armId, name }, properties, deps.settings.maxContainers);
 }
 
-/** Safe to run twice: the second is an update that changes nothing. */
+/** Safe to run twice: the second is an update without changes. */
 export async function putInstance(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
@@ -48,7 +48,7 @@ export async function putInstance(call: ApiCall<InstancePath>): Promise<ApiRespo
 }
 
 /**
- * Refuses another policy for an instance of an immutable vault when its points would go earlier.
+ * Refuses another policy for an instance of an immutable vault if its points would expire earlier.
  *
  * @throws VaultError `vault/immutable`
  */
@@ -62,7 +62,7 @@ async function checkPolicyChange({ deps }: ApiCall, { vaultArmId, name, policyNa
   await checkNothingShortened(recoveryPoints, instance, { before, wanted }, deps.clock());
 }
 
-/** Checks all that a PUT to an instance that exists would check, at once; nothing is left to poll. */
+/** Runs all checks of a PUT to an existing instance at once; nothing is left to poll. */
 export async function validateForModifyBackup(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const vault = await requireVault(call.deps, call.params);
   const { name } = await requireInstance(call.deps, vault, call.params.instance);
@@ -73,11 +73,11 @@ export async function validateForModifyBackup(call: ApiCall<InstancePath>): Prom
   return await acceptDone(call, vault, name);
 }
 
-/** Checks all that a PUT would check, at once; nothing is left to poll. */
+/** Runs all checks of a PUT at once; nothing is left to poll. */
 export async function validateForBackup(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const vault = await requireVault(call.deps, call.params);
   const { backupInstance } = readWire(ValidateForBackup, await call.json(), "instance/invalid");
-  // No instance has an empty name, so every one that protects this datasource counts as another.
+  // No instance has an empty name, so every instance that protects this datasource is another one.
   await checkInstance(protectDeps(call.deps), wantedInstance(call, vault, "", backupInstance));
   return ok({ objectType: "OperationJobExtendedInfo" });
 }

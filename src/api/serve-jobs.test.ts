@@ -28,7 +28,7 @@ async function propertiesOf(app: MemoryApp, job: Job): Promise<Record<string, un
   return (body as { properties: Record<string, unknown> }).properties;
 }
 
-test("a job can be looked up as soon as it is requested", async ({ expect }) => {
+test("a job is found as soon as it is requested", async ({ expect }) => {
   const { app, job } = await withBackup();
   app.now = new Date("2026-03-02T10:01:30.250Z");
   const { body } = await app.call("GET", `${JOBS}/${job.id.toUpperCase()}`);
@@ -113,7 +113,7 @@ describe("a job at work", () => {
     return { app, job };
   }
 
-  test("tells how far it is, how fast it goes, and what holds it up", async ({ expect }) => {
+  test("has progress, rate, and throttling", async ({ expect }) => {
     const { app, job } = await atWork();
     const counts = { listed: "70", copied: "50", copiedBytes: "450", unchanged: "8", warned: "2" };
     const pace = { objectsPerSecond: "2.5", bytesPerSecond: "12" };
@@ -148,7 +148,7 @@ describe("a job at work", () => {
     });
   });
 
-  test("tells of a container that is done so, and with warnings where it has some", async ({ expect }) => {
+  test("has the status of each container, and warnings where there are some", async ({ expect }) => {
     const { app, job } = await atWork();
     const { work } = app.tables;
     for (const [container, range] of [
@@ -173,7 +173,7 @@ describe("a job at work", () => {
     });
   });
 
-  test("on thousands of containers tells the first of them, and that there are more", async ({ expect }) => {
+  test("with thousands of containers lists the first of them, and that there are more", async ({ expect }) => {
     const { app, job } = await withBackup();
     const containers = Array.from({ length: 3_000 }, (_, i) => `c${String(i).padStart(5, "0")}`);
     await app.tables.jobs.put(KEY, job.id, { ...job, containers });
@@ -197,7 +197,7 @@ describe("a cancel", () => {
     return await app.call("POST", `${JOBS}/${job.id}/cancel`);
   }
 
-  test("is offered while the job runs, and stops it", async ({ expect }) => {
+  test("is available while the job runs, and stops it", async ({ expect }) => {
     const { app, job } = await withBackup();
     expect(await propertiesOf(app, job)).toMatchObject({ status: "InProgress", supportedActions: ["Cancel"] });
     app.now = new Date("2026-03-02T10:00:20.000Z");
@@ -245,7 +245,7 @@ describe("a cancel", () => {
     ]);
   });
 
-  test("that is repeated is the same operation, and tells the job's workers again", async ({ expect }) => {
+  test("that is repeated is the same operation, and sends the event again", async ({ expect }) => {
     const { app, job } = await withBackup();
     const first = await cancel(app, job);
     app.now = new Date("2026-03-02T10:05:00.000Z");
@@ -266,13 +266,13 @@ describe("a cancel", () => {
     expect((await app.call("GET", `${OPERATION}/${backup?.id}`)).body).toMatchObject({ status: "Canceled" });
   });
 
-  test("of a job that has ended, or is not there, is refused and changes nothing", async ({ expect }) => {
+  test("of a job that has ended, or is not found, is refused and changes nothing", async ({ expect }) => {
     const { app, job } = await withBackup();
     await app.tables.jobs.put(KEY, job.id, { ...job, status: "Completed" });
     const before = app.effects;
     const refused = await cancel(app, job);
     expect(refusalOf(refused)).toEqual([409, "JobNotCancellable", "job/not-cancellable"]);
-    expect(messageOf(refused)).toContain("it is 'Completed'");
+    expect(messageOf(refused)).toContain("status 'Completed'");
     expect(refusalOf(await cancel(app, { ...job, id: "nobody" }))).toEqual([404, "ResourceNotFound", "job/not-found"]);
     const other = VAULT_ID.replace("vault1", "vault2");
     await app.call("PUT", other, { body: { location: "westeurope", properties: {} } });
@@ -284,7 +284,7 @@ describe("a cancel", () => {
   });
 });
 
-test("a job that ended with warnings names them", async ({ expect }) => {
+test("a job that ended with warnings lists them", async ({ expect }) => {
   const { app, job } = await withBackup();
   await app.tables.jobs.put(KEY, job.id, {
     ...job,
@@ -326,7 +326,7 @@ test("a job that ended with warnings names them", async ({ expect }) => {
   });
 });
 
-test("a job that failed says why, who can mend it and what to do", async ({ expect }) => {
+test("a failed job has a reason, who can fix it and what to do", async ({ expect }) => {
   const { app, job } = await withBackup();
   await app.tables.jobs.put(KEY, job.id, {
     ...job,
@@ -353,7 +353,7 @@ test("a job that failed says why, who can mend it and what to do", async ({ expe
   });
 });
 
-test("a restore tells its recovery point and its target", async ({ expect }) => {
+test("a restore has its recovery point and its target", async ({ expect }) => {
   const { app, job } = await withBackup();
   await app.tables.jobs.put(KEY, job.id, {
     ...job,
@@ -407,7 +407,7 @@ describe("the list of jobs", () => {
     expect(JSON.stringify(first.body)).not.toContain("extendedInfo");
   });
 
-  test("passes over a request that was given up, and tells no job twice", async ({ expect }) => {
+  test("skips an abandoned request, and lists no job twice", async ({ expect }) => {
     const { app, job } = await withBackup();
     const other = { ...job, startedAt: "2026-03-02T09:00:00.000Z" };
     await app.tables.jobOrder.put(KEY, jobOrderRow(other), { vault: KEY, job: job.id });

@@ -17,7 +17,7 @@ export interface JobPath extends VaultPath {
   readonly job: string;
 }
 
-/** Rows read at once for one page of a list. */
+/** Rows read per request for one page of a list. */
 const READING_WIDTH = 16;
 
 /** Lists the newest first. */
@@ -32,7 +32,7 @@ export async function listJobs(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   });
   const found = await mapBounded(page.records, READING_WIDTH, async ({ row, value }) => {
     const job = (await tables.jobs.get(value.vault, value.job))?.value;
-    // A request that was given up leaves an order row without its job, or one at another moment.
+    // An abandoned request leaves an order row without its job, or with another time.
     return job !== undefined && jobOrderRow(job) === row ? job : undefined;
   });
   const jobs = found.filter((job): job is Job => job !== undefined);
@@ -47,7 +47,7 @@ export async function listJobs(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   return listPage(call, value, page.continuation);
 }
 
-/** Tells one job with its details; of one at work, how far it is. */
+/** Returns one job with its details; for a running one, its progress. */
 export async function getJob(call: ApiCall<JobPath>): Promise<ApiResponse> {
   const { tables, clock } = call.deps;
   const { vault, job } = await requireJob(call);
@@ -57,10 +57,10 @@ export async function getJob(call: ApiCall<JobPath>): Promise<ApiResponse> {
 }
 
 /**
- * Cancels a job; the operation that answers ends when the job has. Backup vaults of Azure cannot: path and answer are
+ * Cancels a job; the returned operation ends when the job has. Backup vaults of Azure cannot: path and response are
  * those of its Recovery Services vaults.
  *
- * Safe to run twice: the same operation answers.
+ * Safe to run twice: it returns the same operation.
  *
  * @see https://learn.microsoft.com/rest/api/backup/job-cancellations/trigger
  */
@@ -79,7 +79,7 @@ async function requireJob({
   const vault = await requireVault(deps, params);
   const job = (await deps.tables.jobs.get(vaultKey(vault.armId), params.job.toLowerCase()))?.value;
   if (job === undefined) {
-    throw new VaultError("job/not-found", `there is no job '${params.job}' in vault '${vault.name}'`);
+    throw new VaultError("job/not-found", `job '${params.job}' was not found in vault '${vault.name}'`);
   }
   return { vault, job };
 }

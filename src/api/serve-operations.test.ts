@@ -52,7 +52,7 @@ test("polling addresses are absolute: the status under the vault, a job's result
   expect(resultUrl).toBe(`http://localhost:7071${LOCATION}/operationResults/${id}?api-version=2026-06-01`);
 });
 
-test("an operation goes on as its job does, and ends with it", async ({ expect }) => {
+test("an operation has the status of its job, and ends with it", async ({ expect }) => {
   const { app, job, id, statusUrl, resultUrl, end } = await backup();
   const jobId = `${VAULT_ID}/backupJobs/${job.id}`;
   const info = { objectType: "OperationJobExtendedInfo", jobId };
@@ -97,13 +97,13 @@ test.for([
     "ServerBusy",
   ],
   [
-    "a job that failed by its caller's doing",
+    "a job that failed because of its caller",
     { status: "Failed", failure: { code: "restore/target-container-exists", message: "there" } },
     "Failed",
     409,
     "UserErrorTargetContainersExistOnAccount",
   ],
-  ["a job that left no reason", { status: "Failed" }, "Failed", 409, "InternalServerError"],
+  ["a job without a reason", { status: "Failed" }, "Failed", 409, "InternalServerError"],
   [
     "a cancelled job",
     { status: "Cancelled", failure: { code: "job/cancelled", message: "stopped" } },
@@ -112,7 +112,7 @@ test.for([
     "OperationCanceled",
   ],
 ] as const)(
-  "the status of %s is told with 200, its result as a lasting failure",
+  "the status of %s is returned with 200, its result as a permanent failure",
   async ([, changes, status, resultStatus, code], { expect }) => {
     const { app, statusUrl, resultUrl, end } = await backup();
     await end(changes as Partial<Job>);
@@ -124,7 +124,7 @@ test.for([
 );
 
 describe("an operation", () => {
-  test("is found by every context that leads to it", async ({ expect }) => {
+  test("is found by each of its paths", async ({ expect }) => {
     const { app, id } = await backup();
     for (const path of [
       `${LOCATION}/operationStatus/${id}`,
@@ -163,7 +163,7 @@ describe("an operation", () => {
   });
 });
 
-test("how long to wait between two looks is a setting", async ({ expect }) => {
+test("the Retry-After of operations is a setting", async ({ expect }) => {
   const app = new MemoryApp();
   app.settings = { ...app.settings, retryAfterSeconds: 0 };
   expect((await app.call("PUT", VAULT_ID, { body: vaultBody() })).headers).toMatchObject({ "retry-after": "0" });

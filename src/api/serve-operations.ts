@@ -9,7 +9,7 @@ import { jobArmId, jobFailure } from "./job-resource.ts";
 import type { Operation } from "./operation.ts";
 import { requireVault, vaultResource } from "./vault-resource.ts";
 
-/** The path of an operation, in whichever context: the more it says, the more must fit. */
+/** The path of an operation, in any context: every part of the path must match. */
 export interface OperationPath extends SubscriptionPath {
   readonly operation: string;
   readonly location?: string;
@@ -18,13 +18,13 @@ export interface OperationPath extends SubscriptionPath {
   readonly instance?: string;
 }
 
-/** `Inprogress` is how Azure writes it, and what its clients look for. */
+/** Azure's spelling is `Inprogress`, which its clients expect. */
 type ArmStatus = "Inprogress" | "Succeeded" | "Failed" | "Canceled";
 
-/** What Azure tells as the end of what has not ended. */
+/** Azure's end time of an operation that has not ended. */
 const NOT_ENDED = "0001-01-01T00:00:00Z";
 
-/** Answers the status monitor; always 200, also for what failed. */
+/** Returns the status; always 200, also for a failed operation. */
 export async function getOperationStatus(call: ApiCall<OperationPath>): Promise<ApiResponse> {
   const operation = await requireOperation(call.deps, call.params);
   const job = await jobOf(call.deps, operation);
@@ -41,7 +41,7 @@ export async function getOperationStatus(call: ApiCall<OperationPath>): Promise<
   });
 }
 
-/** Answers the result: 202 while the work goes on, then what it gave. */
+/** Returns the result: 202 while the work continues, then its result. */
 export async function getOperationResult(call: ApiCall<OperationPath>): Promise<ApiResponse> {
   const operation = await requireOperation(call.deps, call.params);
   const job = await jobOf(call.deps, operation);
@@ -57,7 +57,7 @@ export async function getOperationResult(call: ApiCall<OperationPath>): Promise<
   return { status: 202, headers: pollingHeaders(call, operation, place) };
 }
 
-/** The resource as it is now, for clients that take the result of a PUT from here. */
+/** The current resource, for clients that read the result of a PUT here. */
 async function putResult(deps: ApiDeps, { vaultArmId, instanceName }: Operation): Promise<object> {
   const vault = await requireVault(deps, vaultPathOf(vaultArmId));
   return instanceName === undefined
@@ -98,22 +98,22 @@ function stateOfJob(job: Job): OperationState {
 function stateOfCancel(job: Job): OperationState {
   if (isOpen(job)) return { status: "Inprogress" };
   if (job.status === "Cancelled") return { status: "Succeeded" };
-  const message = `the job was done before it could be stopped: it is '${job.status}'`;
+  const message = `the job ended with status '${job.status}' before it could be cancelled`;
   return { status: "Failed", failure: { code: "job/not-cancellable", message } };
 }
 
 async function jobOf(deps: ApiDeps, { id, work }: Operation): Promise<Job | undefined> {
   if (work.kind === "put" || work.kind === "done") return undefined;
   const stored = await deps.tables.jobs.get(work.job.vault, work.job.job);
-  if (stored === undefined) throw new VaultError("operation/not-found", `the job of operation '${id}' is gone`);
+  if (stored === undefined) throw new VaultError("operation/not-found", `the job of operation '${id}' was not found`);
   return stored.value;
 }
 
-/** An operation is found only by a path that leads to it, so that rights on one vault show nothing of another. */
+/** An operation is found only by its own paths, so that access to one vault reveals nothing of another. */
 async function requireOperation(deps: ApiDeps, path: OperationPath): Promise<Operation> {
   const stored = await deps.tables.operations.get(path.subscription.toLowerCase(), path.operation.toLowerCase());
   if (stored === undefined || !leadsTo(path, stored.value)) {
-    throw new VaultError("operation/not-found", `there is no operation '${path.operation}' here`);
+    throw new VaultError("operation/not-found", `operation '${path.operation}' was not found`);
   }
   return stored.value;
 }

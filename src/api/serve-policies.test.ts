@@ -8,7 +8,7 @@ async function withVault(): Promise<MemoryApp> {
   return app;
 }
 
-test("a PUT makes a policy at once, and gives it back as it came", async ({ expect }) => {
+test("a PUT creates a policy at once, and returns it unchanged", async ({ expect }) => {
   const app = await withVault();
   const put = await app.call("PUT", POLICY_ID, { body: policyBody() });
   expect(put).toMatchObject({
@@ -60,7 +60,7 @@ test("a changed schedule has no slots up to the change; another change keeps the
   expect(stored()).toMatchObject({ slotsAfter: "2026-05-01T08:00:00.000Z", retentionRules: [{ keep: "P9D" }] });
 });
 
-test("a policy keeps its datasource types, because instances lean on them", async ({ expect }) => {
+test("datasource types of a policy cannot be removed, because instances depend on them", async ({ expect }) => {
   const app = await withVault();
   await app.call("PUT", POLICY_ID, { body: policyBody() });
   const before = app.effects;

@@ -28,7 +28,7 @@ function policyResource(policy: PolicyRecord): object {
   };
 }
 
-/** Safe to run twice: the second is an update that changes nothing. */
+/** Safe to run twice: the second is an update without changes. */
 export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
@@ -48,7 +48,7 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
     if (before === undefined) return wanted;
     const dropped = before.datasourceTypes.find((type) => !wanted.datasourceTypes.includes(type));
     if (dropped !== undefined) {
-      throw new VaultError("policy/invalid", `the policy is for '${dropped}', and a policy keeps its datasource types`);
+      throw new VaultError("policy/invalid", `the datasource type '${dropped}' of the policy cannot be removed`);
     }
     const sameSchedule = isDeepStrictEqual(before.backupRule?.intervals, wanted.backupRule?.intervals);
     const slotsAfter = sameSchedule ? before.slotsAfter : deps.clock().toISOString();
@@ -60,7 +60,7 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
       ...present({ slotsAfter }),
     };
   };
-  // What is refused is refused before anything is written.
+  // Checks that refuse come before any write.
   decide((await deps.tables.policies.get(vaultKey(vault.armId), params.policy.toLowerCase()))?.value);
   const keeping = { ...deps.tables, newId: deps.newId };
   const { value: policy } = await whileVaultKept(keeping, vault.armId, params.policy, deps.clock(), () =>
@@ -72,7 +72,7 @@ export async function putPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse>
 }
 
 /**
- * Refuses rules of an immutable vault by which points of any instance would go earlier.
+ * Refuses rules in an immutable vault by which points of any instance would expire earlier.
  *
  * @throws VaultError `vault/immutable`
  */
@@ -89,10 +89,10 @@ async function checkRulesChange({ deps }: ApiCall, vault: VaultRecord, wanted: P
 }
 
 /**
- * Deletes a policy that no instance is under, also no deleted one and none that is just being put under it.
+ * Deletes a policy that no instance uses: no deleted one, and none that is being assigned to it.
  *
- * Safe to run twice: the second finds nothing to delete. Beside a PUT of an instance under it one of the two is refused, and
- * beside a PUT of the policy itself it stays; see `deletion-mark.ts`.
+ * Safe to run twice: the second finds nothing to delete. Of a concurrent PUT of an instance with this policy one of the
+ * two is refused; a concurrent PUT of the policy keeps it; see `deletion-mark.ts`.
  */
 export async function deletePolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {
   const { deps, params } = call;
@@ -113,25 +113,25 @@ export async function deletePolicy(call: ApiCall<PolicyPath>): Promise<ApiRespon
   throw new VaultError("storage/conflict", `policy '${params.policy}' was changed while it was being deleted`);
 }
 
-/** @throws VaultError `policy/in-use`; `storage/conflict` (retryable) while an instance is being put under it */
+/** @throws VaultError `policy/in-use`; `storage/conflict` (retryable) while an instance is being assigned to it */
 async function refuseInUse(
   { deps, params }: ApiCall<PolicyPath>,
   { partition, row }: Pick<RowPlace<PolicyRecord>, "partition" | "row">,
 ): Promise<void> {
   const instance = await findDependant(deps.tables, partition, deps.clock(), row);
   if (instance === undefined) return;
-  throw new VaultError("policy/in-use", `backup instance '${instance.name}' is under policy '${params.policy}'`, {
+  throw new VaultError("policy/in-use", `backup instance '${instance.name}' uses policy '${params.policy}'`, {
     hint:
       instance.protectionState === "SoftDeleted"
-        ? "it was deleted; its points are kept until its time is over"
-        : "put it under another policy, or delete it",
+        ? "the instance was deleted; wait until it is purged"
+        : "assign another policy to it, or delete it",
   });
 }
 
 export async function getPolicy(call: ApiCall<PolicyPath>): Promise<ApiResponse> {
   const vault = await requireVault(call.deps, call.params);
   const stored = await call.deps.tables.policies.get(vaultKey(vault.armId), call.params.policy.toLowerCase());
-  if (stored === undefined) throw new VaultError("policy/not-found", `there is no policy '${call.params.policy}'`);
+  if (stored === undefined) throw new VaultError("policy/not-found", `policy '${call.params.policy}' was not found`);
   return ok(policyResource(stored.value));
 }
 

@@ -94,7 +94,7 @@ describe("stop, pause and resume", () => {
     expect(app.effects).toBe(effects);
   });
 
-  test("a resumed instance has no slots of the time in which it was not protected", async ({ expect }) => {
+  test("a resumed instance has no slots from the time without protection", async ({ expect }) => {
     const app = await protectedApp();
     await app.call("POST", `${INSTANCE_ID}/suspendBackups`);
     app.now = new Date("2026-04-01T10:00:00.000Z");
@@ -102,7 +102,7 @@ describe("stop, pause and resume", () => {
     expect((await app.tables.instances.get(KEY, ROW))?.value.slotsAfter).toBe("2026-04-01T10:00:00.000Z");
   });
 
-  test("nothing is backed up on demand while it is paused or stopped", async ({ expect }) => {
+  test("no backup on demand while it is suspended or stopped", async ({ expect }) => {
     for (const call of ["suspendBackups", "stopProtection"]) {
       const app = await protectedApp();
       await app.call("POST", `${INSTANCE_ID}/${call}`);
@@ -159,7 +159,7 @@ describe("deletion", () => {
     expect(await stateOf(app)).toBe("SoftDeleted");
   });
 
-  test("without soft delete it goes at once, and is listed nowhere", async ({ expect }) => {
+  test("without soft delete it is purged at once, and listed nowhere", async ({ expect }) => {
     const app = await protectedApp({ softDeleteSettings: { state: "Off" } });
     await app.call("DELETE", INSTANCE_ID);
     expect(itemsOf(await app.call("GET", `${VAULT_ID}/deletedBackupInstances`))).toEqual([]);
@@ -169,7 +169,7 @@ describe("deletion", () => {
     });
   });
 
-  test("an instance at work is not deleted", async ({ expect }) => {
+  test("an instance with a running job is not deleted", async ({ expect }) => {
     const app = await protectedApp();
     const { id } = (await app.tables.instances.get(KEY, ROW))?.value ?? { id: "" };
     await app.call("POST", `${INSTANCE_ID}/backup`, { body: BACKUP_BODY });
@@ -178,7 +178,7 @@ describe("deletion", () => {
     expect(refusalOf(await app.call("DELETE", INSTANCE_ID))[2]).toBe("instance/busy");
   });
 
-  test("another instance may take the datasource of a deleted one, which then is not resumed", async ({ expect }) => {
+  test("another instance may claim the datasource of a deleted one, which then is not resumed", async ({ expect }) => {
     const app = await protectedApp();
     await app.call("DELETE", INSTANCE_ID);
     const other = INSTANCE_ID.replace(ROW, "other");
@@ -189,7 +189,7 @@ describe("deletion", () => {
     expect(await stateOf(app)).toBe("ProtectionStopped");
   });
 
-  test("of two instances that are put at once for one datasource, one is protected", async ({ expect }) => {
+  test("of two concurrent PUTs for one datasource, one succeeds", async ({ expect }) => {
     const app = await protectedApp();
     app.accounts.containers.set("otherlake", ["raw"]);
     const body = instanceBody({ account: "otherlake", containers: ["raw"] });
@@ -200,7 +200,7 @@ describe("deletion", () => {
 });
 
 describe("the vault", () => {
-  test("what a PATCH does not name stays as it was", async ({ expect }) => {
+  test("members that a PATCH does not have stay unchanged", async ({ expect }) => {
     const app = await protectedApp({ softDeleteSettings: { state: "On", retentionDurationInDays: 30 } });
     const patched = await app.call("PATCH", VAULT_ID, {
       body: { tags: { a: "b" }, properties: { securitySettings: { immutabilitySettings: { state: "Unlocked" } } } },
@@ -236,7 +236,7 @@ describe("the vault", () => {
     [{}, { softDeleteSettings: { retentionDurationInDays: 13 } }, "request/invalid"],
     [{}, { softDeleteSettings: { retentionDurationInDays: 181 } }, "request/invalid"],
     [{}, { softDeleteSettings: { state: "Perhaps" } }, "request/invalid"],
-  ] as [object, object, string][])("from %j it does not come to %j", async ([before, wanted, code], { expect }) => {
+  ] as [object, object, string][])("from %j it cannot change to %j", async ([before, wanted, code], { expect }) => {
     const app = await protectedApp(before);
     const effects = app.effects;
     for (const [method, body] of [
@@ -252,7 +252,7 @@ describe("the vault", () => {
     [LOCKED, ALWAYS],
     [ALWAYS, { softDeleteSettings: { retentionDurationInDays: 61 } }],
     [{ immutabilitySettings: { state: "Unlocked" } }, { immutabilitySettings: { state: "Disabled" } }],
-  ])("from %j it comes to %j", async ([before, wanted], { expect }) => {
+  ])("from %j it can change to %j", async ([before, wanted], { expect }) => {
     const app = await protectedApp(before);
     const body = { properties: { securitySettings: wanted } };
     expect((await app.call("PATCH", VAULT_ID, { body })).status).toBe(200);
@@ -279,7 +279,7 @@ describe("the vault", () => {
 });
 
 describe("when the tables are lost", () => {
-  test("a PUT does not free a vault of what it has promised", async ({ expect }) => {
+  test("a PUT does not reset the settings of a vault", async ({ expect }) => {
     const app = await protectedApp({ immutabilitySettings: { state: "Locked" } });
     for (const { row } of (await app.tables.vaults.list(SUBSCRIPTION)).records) {
       await app.tables.vaults.remove(SUBSCRIPTION, row);
@@ -294,7 +294,7 @@ describe("when the tables are lost", () => {
     });
   });
 
-  test("nor does one when its document cannot be read", async ({ expect }) => {
+  test("nor does one when its document is unreadable", async ({ expect }) => {
     const app = await protectedApp({ immutabilitySettings: { state: "Locked" } });
     for (const { row } of (await app.tables.vaults.list(SUBSCRIPTION)).records) {
       await app.tables.vaults.remove(SUBSCRIPTION, row);
@@ -316,7 +316,7 @@ describe("when the tables are lost", () => {
 describe("an immutable vault", () => {
   const IMMUTABLE = { immutabilitySettings: { state: "Unlocked" } };
 
-  test("does not delete an instance whose points are to be kept, and says until when", async ({ expect }) => {
+  test("does not delete an instance whose points must be kept, and says until when", async ({ expect }) => {
     const app = await protectedApp(IMMUTABLE);
     await addPoint(app, "p1");
     const refused = await app.call("DELETE", INSTANCE_ID);
@@ -327,14 +327,14 @@ describe("an immutable vault", () => {
     expect((await app.call("DELETE", INSTANCE_ID)).status).toBe(202);
   });
 
-  test("keeps forever what no rule names", async ({ expect }) => {
+  test("keeps forever points without a rule", async ({ expect }) => {
     const app = await protectedApp(IMMUTABLE);
     await addPoint(app, "p1", { tag: "Nobody's" });
     app.now = new Date("2036-04-01T00:00:00.000Z");
     expect(messageOf(await app.call("DELETE", INSTANCE_ID))).toContain("forever");
   });
 
-  test("takes longer rules, and none by which a point would go earlier", async ({ expect }) => {
+  test("accepts longer rules, and none by which a point would expire earlier", async ({ expect }) => {
     const app = await protectedApp();
     await app.call("PUT", POLICY_ID, { body: policyBody({ keep: "P1Y" }) });
     await addPoint(app, "p1");
@@ -345,7 +345,7 @@ describe("an immutable vault", () => {
     expect((await app.call("PUT", POLICY_ID, { body: policyBody({ keep: "P2Y" }) })).status).toBe(200);
   });
 
-  test("takes no other policy for an instance by which a point would go earlier", async ({ expect }) => {
+  test("refuses another policy for an instance by which a point would expire earlier", async ({ expect }) => {
     const app = await protectedApp();
     await app.call("PUT", POLICY_ID, { body: policyBody({ keep: "P1Y" }) });
     const shorter = POLICY_ID.replace("daily", "shorter");
@@ -378,7 +378,7 @@ describe("retention by hand", () => {
     return app;
   }
 
-  test("a dry run tells what would go and why the others stay, and changes nothing", async ({ expect }) => {
+  test("a dry run lists what would be purged and why the others are kept, and changes nothing", async ({ expect }) => {
     const app = await withPoints();
     app.now = new Date("2026-04-02T00:00:00.000Z");
     const effects = app.effects;

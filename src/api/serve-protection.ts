@@ -1,7 +1,7 @@
 /**
  * @module
- * The life of a backup instance after it was made: stop, pause, resume, delete, undelete. Each call is done when it is
- * answered; the operation that it names has succeeded.
+ * Changes to an existing backup instance: stop, suspend, resume, delete, undelete. Each call is done when it returns;
+ * the operation in the response has already succeeded.
  */
 import { VaultError } from "../foundation/errors.ts";
 import { writeAhead } from "../foundation/records.ts";
@@ -27,7 +27,7 @@ import { requireVault } from "./vault-resource.ts";
 
 type Served = (call: ApiCall<InstancePath>) => Promise<ApiResponse>;
 
-/** Safe to run twice: an instance that is in the state already stays in it. */
+/** Safe to run twice: an instance that is already in the state stays in it. */
 function serving(protectionCall: ProtectionCall): Served {
   return async (call) => {
     const { deps, params } = call;
@@ -35,7 +35,7 @@ function serving(protectionCall: ProtectionCall): Served {
     const instance = await requireInstance(deps, vault, params.instance);
     const now = deps.clock();
     const change = (row: BackupInstance): BackupInstance => changeProtection(row, protectionCall, now.toISOString());
-    // While it was stopped or deleted, another instance may have taken the datasource.
+    // While it was stopped or deleted, another instance may have claimed the datasource.
     if (change(instance).protectionState === "ProtectionConfigured") {
       await claimDatasource(deps.tables, vaultKey(vault.armId), instance, now);
     }
@@ -49,7 +49,7 @@ export const suspendBackups = serving("suspendBackups");
 export const resumeBackups = serving("resumeBackups");
 export const resumeProtection = serving("resumeProtection");
 
-/** Changes the instance's document and row, on its newest state. */
+/** Changes the instance's document and row, based on its latest state. */
 async function changeInstance(
   { deps, params }: ApiCall<InstancePath>,
   vault: VaultRecord,
@@ -68,7 +68,8 @@ async function changeInstance(
 }
 
 /**
- * Deletes an instance: softly, as the vault's settings say. Its data goes when its time is over.
+ * Soft-deletes an instance, as the vault's settings say. Its data is purged when the retention of deleted instances
+ * ends.
  *
  * Safe to run twice: the second finds nothing to delete.
  */
@@ -102,7 +103,7 @@ export async function getDeletedInstance(call: ApiCall<InstancePath>): Promise<A
   return ok(deletedResource(await requireDeleted(call, vault)));
 }
 
-/** Undeletes an instance, whose protection is stopped then. Safe to run twice: one that is there stays as it is. */
+/** Undeletes an instance, whose protection is then stopped. Safe to run twice: an existing one stays unchanged. */
 export async function undeleteInstance(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
@@ -119,7 +120,7 @@ async function requireDeleted({ deps, params }: ApiCall<InstancePath>, vault: Va
   if (stored !== undefined && canUndelete(stored.value, deps.clock())) return stored.value;
   throw new VaultError(
     "instance/not-found",
-    `there is no deleted backup instance '${params.instance}' in vault '${vault.name}'`,
+    `deleted backup instance '${params.instance}' was not found in vault '${vault.name}'`,
   );
 }
 

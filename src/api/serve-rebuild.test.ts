@@ -24,7 +24,7 @@ test("a vault that a client has made is rebuilt from its documents alone", async
   expect((await app.call("GET", VAULT_ID)).body).toEqual((await before.call("GET", VAULT_ID)).body);
 });
 
-test("a vault of which nothing is known is told as unreadable", async ({ expect }) => {
+test("an unknown vault is reported as unreadable", async ({ expect }) => {
   const { status, body } = await new MemoryApp().call("POST", REBUILD);
   expect(status).toBe(200);
   expect(body).toMatchObject({
@@ -33,7 +33,7 @@ test("a vault of which nothing is known is told as unreadable", async ({ expect 
   });
 });
 
-test("a continuation that no rebuild has answered is refused", async ({ expect }) => {
+test("an invalid continuation is refused", async ({ expect }) => {
   for (const continuation of ["", "x", "vaults:".padEnd(5_000, "0")]) {
     const refused = await new MemoryApp().call("POST", REBUILD, { query: { continuation } });
     expect(refusalOf(refused)[2], continuation.slice(0, 10)).toBe("request/invalid");

@@ -38,7 +38,7 @@ async function withPoints(...points: readonly RecoveryPoint[]): Promise<MemoryAp
   return app;
 }
 
-test("a recovery point tells its time, tag, policy and expiry", async ({ expect }) => {
+test("a recovery point has its time, tag, policy and expiry", async ({ expect }) => {
   const point = pointOf(0);
   const app = await withPoints(point);
   const { status, body } = await app.call("GET", `${LIST}/${point.id}`);
@@ -81,7 +81,7 @@ test("a point with warnings is partial, and one whose tag no rule has never expi
   );
   const properties = itemsOf<{ properties: object }>(await app.call("GET", LIST)).map((item) => item.properties);
   expect(properties).toMatchObject([
-    // The policy in force counts, whichever made it.
+    // The policy in force counts, whichever created it.
     { recoveryPointState: "Completed", expiryTime: "2026-02-02T02:00:01.000Z" },
     { recoveryPointState: "Completed" },
     { recoveryPointState: "Partial", expiryTime: "2026-01-31T02:00:01.000Z" },
@@ -99,7 +99,7 @@ test("a damaged point is partial, and says what a scrub has found", async ({ exp
   });
 });
 
-test("an immutable vault tells the later of rule and promise, and a stopped instance tells no end", async ({
+test("in an immutable vault the later of rule and promise counts, and a stopped instance has no expiry", async ({
   expect,
 }) => {
   const app = await withPoints(pointOf(0, { promisedUntil: "2029-01-01T00:00:00.000Z" }));
@@ -167,7 +167,7 @@ describe("a filter", () => {
     expect(() => readRange(filter)).toThrow(VaultError);
   });
 
-  test("that is not understood is told to the caller", async ({ expect }) => {
+  test("that is invalid is reported to the caller", async ({ expect }) => {
     const app = await withPoints(pointOf(0));
     expect(refusalOf(await app.call("GET", LIST, { query: { $filter: "nonsense" } }))).toEqual([
       400,

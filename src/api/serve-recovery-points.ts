@@ -19,7 +19,7 @@ export interface RecoveryPointPath extends InstancePath {
   readonly recoveryPoint: string;
 }
 
-/** Lists the newest first. Rows are by id, so all of an instance's are read for each page: some ten thousand at most. */
+/** Lists the newest first. Rows are by id, so each page reads all rows of an instance: at most about ten thousand. */
 export async function listRecoveryPoints(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
@@ -41,7 +41,7 @@ export async function listRecoveryPoints(call: ApiCall<InstancePath>): Promise<A
   return listPage(call, page.map(resource), next);
 }
 
-/** Ascends with time; recovery points of one moment are told apart by id. */
+/** Increases with time; the id distinguishes recovery points of the same time. */
 function sortKey(point: RecoveryPoint): string {
   return `${new Date(point.time).toISOString()}|${point.id}`;
 }
@@ -55,7 +55,7 @@ export async function getRecoveryPoint(call: ApiCall<RecoveryPointPath>): Promis
 }
 
 /**
- * Reads the filter that Azure's CLI sends: `startDate eq '<iso>' and endDate eq '<iso>'`, either alone, or nothing.
+ * Parses the filter that Azure's CLI sends: `startDate eq '<iso>' and endDate eq '<iso>'`, either alone, or nothing.
  *
  * @returns bounds in Unix milliseconds, both included
  * @throws VaultError `request/invalid`
@@ -67,9 +67,9 @@ export function readRange(filter: string): { readonly from: number; readonly unt
   for (const term of filter.split(/\s+and\s+/i)) {
     const [, name, value = ""] = /^\s*(startDate|endDate)\s+eq\s+'([^']*)'\s*$/i.exec(term) ?? [];
     const time = DateTime.fromISO(value, { zone: "utc" });
-    // A time without a date would be one of the day on which it is asked for.
+    // A time without a date would mean the day of the request.
     if (name === undefined || !time.isValid || !/^\d{4}/.test(value)) {
-      throw new VaultError("request/invalid", `the filter '${filter}' is not one that this list knows`, {
+      throw new VaultError("request/invalid", `the filter '${filter}' is not supported by this list`, {
         hint: "startDate eq '2026-01-01T00:00:00Z' and endDate eq '2026-02-01T00:00:00Z'",
       });
     }
@@ -79,7 +79,7 @@ export function readRange(filter: string): { readonly from: number; readonly unt
   return { from, until };
 }
 
-/** Tells recovery points as ARM's `AzureBackupRecoveryPointResource`, which live as the policy in force says. */
+/** Returns recovery points as ARM's `AzureBackupRecoveryPointResource`, with their expiry by the policy in force. */
 async function recoveryPointResource(
   deps: ApiDeps,
   vault: VaultRecord,
@@ -88,7 +88,7 @@ async function recoveryPointResource(
   const stored = await deps.tables.policies.get(vaultKey(vault.armId), instance.policyName.toLowerCase());
   const now = deps.clock();
   const expiryOf = (point: RecoveryPoint): string | undefined => {
-    // Nothing goes while protection is stopped.
+    // Nothing expires while protection is stopped.
     if (instance.protectionState === "ProtectionStopped") return undefined;
     const [end = Number.POSITIVE_INFINITY] = endsOf([point], stored?.value.retentionRules, isImmutable(vault), now);
     return Number.isFinite(end) ? new Date(end).toISOString() : undefined;

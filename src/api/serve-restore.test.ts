@@ -68,14 +68,14 @@ test("a restore of whole containers names them once each", async ({ expect }) =>
   expect(jobsOf(app)).toMatchObject([{ request: { containers: ["raw"] } }]);
 });
 
-test("a restore does not mind containers in the target that it does not touch", async ({ expect }) => {
+test("a restore ignores containers in the target that it does not touch", async ({ expect }) => {
   const app = await withPoint();
   app.accounts.containers.set("restored", ["curated", "other"]);
   const body = restoreBody({ recoveryPoint: POINT, containers: ["raw"] });
   expect((await app.call("POST", RESTORE, { body })).status).toBe(202);
 });
 
-test("a repeated restore is the same job, although the first has made its containers", async ({ expect }) => {
+test("a repeated restore is the same job, although the first has created its containers", async ({ expect }) => {
   const app = await withPoint();
   const headers = { "x-ms-client-request-id": "one" };
   const first = await app.call("POST", RESTORE, { body: whole, headers });
@@ -92,7 +92,7 @@ test("a repeated restore is the same job, although the first has made its contai
   expect(refusalOf(other)[2]).toBe("restore/target-container-exists");
 });
 
-test("validateRestore answers at once and leaves nothing behind", async ({ expect }) => {
+test("validateRestore returns at once and leaves nothing behind", async ({ expect }) => {
   const app = await withPoint();
   const before = app.effects;
   const response = await app.call("POST", VALIDATE, { body: { restoreRequestObject: whole } });
@@ -123,13 +123,13 @@ describe("is refused", () => {
   const ORIGINAL = [400, "UserErrorOriginalLocationRestoreNotSupported", "restore/target-is-source"] as const;
 
   test.for([
-    ["an unknown recovery point", restoreBody({ recoveryPoint: "b".repeat(32) }), NO_POINT, "no recovery point 'bbb"],
-    ["what is no recovery point", restoreBody({ recoveryPoint: "../x#" }), NO_POINT, "no recovery point '../x#'"],
+    ["an unknown recovery point", restoreBody({ recoveryPoint: "b".repeat(32) }), NO_POINT, "recovery point 'bbb"],
+    ["what is no recovery point", restoreBody({ recoveryPoint: "../x#" }), NO_POINT, "recovery point '../x#'"],
     [
       "an unknown target account",
       restoreBody({ recoveryPoint: POINT, account: "nolake" }),
       [400, "UserErrorAzureResourceNotFoundByPlugin", "restore/target-account-unknown"],
-      "no storage account 'nolake'",
+      "storage account 'nolake' was not found",
     ],
     ["the source account", restoreBody({ recoveryPoint: POINT, account: "prodlake" }), ORIGINAL, "'prodlake'"],
     ["the source account in other letters", datasource({ resourceID: accountId("PRODLAKE") }), ORIGINAL, "'prodlake'"],
@@ -145,7 +145,7 @@ describe("is refused", () => {
       "a container that the point does not hold",
       restoreBody({ recoveryPoint: POINT, containers: ["raw", "lost"] }),
       [400, "UserErrorIncorrectContainersSelectedForOperation", "restore/container-not-in-recovery-point"],
-      "does not hold 'lost'",
+      "does not contain 'lost'",
     ],
     ["prefixes in a container", criterion({ subItemPathPrefix: ["2026/"] }), UNSUPPORTED, "item path prefixes"],
     ["another name", criterion({ renameTo: "raw2" }), UNSUPPORTED, "another name"],
@@ -156,7 +156,7 @@ describe("is refused", () => {
       "no items",
       target({ objectType: "ItemLevelRestoreTargetInfo", restoreCriteria: [] }),
       INVALID,
-      "restoreCriteria name no item",
+      "restoreCriteria is empty",
     ],
     ["files as the target", target({ objectType: "RestoreFilesTargetInfo" }), UNSUPPORTED, "RestoreFilesTargetInfo"],
     ["overwriting", target({ recoveryOption: "Overwrite" }), UNSUPPORTED, "'Overwrite'"],

@@ -17,14 +17,15 @@ const ValidateRestore = z.looseObject({ restoreRequestObject: RestoreBody });
 /**
  * Starts a restore.
  *
- * Safe to run twice when the caller names its request (`x-ms-client-request-id`): the same job and operation answer.
+ * Safe to run twice when the caller names its request (`x-ms-client-request-id`): it returns the same job and
+ * operation.
  */
 export async function triggerRestore(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps } = call;
   const { vault, instance } = await findBoth(call);
   const request = readRestore(vault, instance, readWire(RestoreBody, await call.json()));
   const id = jobIdOnDemand(call, instance, ["restore", JSON.stringify(request)]);
-  // A restore that was requested before has perhaps made its containers: they are no reason to refuse its repetition.
+  // An earlier request may have created its containers: they are no reason to refuse its repetition.
   const isNew = (await deps.tables.jobs.get(vaultKey(vault.armId), id)) === undefined;
   if (isNew) await checkRestoreRequest({ ...deps.tables, accounts: deps.accounts }, instance, request);
   const wanted = jobOnDemand(instance, id, request, deps.clock().toISOString());
@@ -32,7 +33,7 @@ export async function triggerRestore(call: ApiCall<InstancePath>): Promise<ApiRe
   return await acceptJob(call, vault, job);
 }
 
-/** Checks all that a restore would check, at once; nothing is left to poll. */
+/** Runs all checks of a restore at once; nothing is left to poll. */
 export async function validateRestore(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { vault, instance } = await findBoth(call);
   const { restoreRequestObject } = readWire(ValidateRestore, await call.json());

@@ -23,7 +23,7 @@ const DRY_RUN_BUDGET_MS = 60_000;
  * Purges what has expired of one instance now, as the daily retention does; or, with `dryRun`, lists what would be purged,
  * with its objects, bytes and requests, and why each other point stays, and changes nothing.
  *
- * Safe to run twice, and at once: all get the same job while that goes on.
+ * Safe to run twice and concurrently: all calls get the same job while it runs.
  */
 export async function triggerRetention(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
@@ -41,13 +41,13 @@ export async function triggerRetention(call: ApiCall<InstancePath>): Promise<Api
       removesInstance: plan.removesInstance,
     });
   }
-  const atWork = await retentionAtWork(call, key, instance.id);
+  const running = await runningRetention(call, key, instance.id);
   const refuse = () => requireFree(call, instance);
-  return await acceptJob(call, vault, await requestJoined(call, instance, "retention", atWork, refuse));
+  return await acceptJob(call, vault, await requestJoined(call, instance, "retention", running, refuse));
 }
 
 /** The unfinished retention that holds the instance's lock, whoever started it. */
-async function retentionAtWork({ deps }: ApiCall, vault: string, instanceId: string): Promise<Job | undefined> {
+async function runningRetention({ deps }: ApiCall, vault: string, instanceId: string): Promise<Job | undefined> {
   const holder = await busyWith(deps.tables, vault, instanceId);
   const job = holder && (await deps.tables.jobs.get(vault, holder))?.value;
   return job && job.request.kind === "retention" ? job : undefined;

@@ -6,7 +6,7 @@ import { vaultKey } from "../instances/vault-record.ts";
 const PATH = `/api${INSTANCE_ID}/schedule`;
 const ROW = scheduleRow(vaultKey(VAULT_ID), "prodlake-prodlake-1");
 
-test("the next slots and those that were passed over are told", async ({ expect }) => {
+test("lists the next slots and those that were skipped", async ({ expect }) => {
   const app = new MemoryApp();
   await app.protect();
   const passedOver = { count: 1, newest: [{ slot: "2026-03-01T02:00:00.000Z", because: "a newer slot came" }] };

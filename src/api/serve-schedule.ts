@@ -7,13 +7,13 @@ import { type ApiCall, type ApiResponse, type InstancePath, ok } from "./api-cal
 import { requireInstance } from "./instance-resource.ts";
 import { requireVault } from "./vault-resource.ts";
 
-/** Slots that are told at most. */
+/** Max slots in the response. */
 const NEXT_SLOTS = 5;
 
-/** How far ahead the next slots are looked for, step by step: many lie in a day, and some in no month. */
+/** Time steps for the search of the next slots: a day may have many, a month none. */
 const HORIZONS_MS = [DAY_MS, 40 * DAY_MS, 400 * DAY_MS];
 
-/** Tells how far the slots of an instance have come: which are next, which was handled last, and which were passed over. */
+/** Returns the schedule state of an instance: the next slots, the last handled one, and those that were skipped. */
 export async function getSchedule(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);

@@ -9,7 +9,9 @@ import { NO_SCRUB_COUNTS, SCRUB_ROW } from "../scrub/scrub-state.ts";
 
 const KEY = vaultKey(VAULT_ID);
 
-test("a scrub by hand is a job, and who asks while one is at work, by hand or not, gets that", async ({ expect }) => {
+test("a requested scrub is a job, and further requests while one runs, by hand or not, get that job", async ({
+  expect,
+}) => {
   const app = new MemoryApp();
   await app.protect();
   const path = `/api${INSTANCE_ID}/scrub`;
@@ -32,7 +34,7 @@ test("a scrub by hand is a job, and who asks while one is at work, by hand or no
   const joined = await app.call("POST", path);
   expect(joined.status).toBe(202);
   expect(itemsOf(await app.call("GET", `${VAULT_ID}/backupJobs`))).toHaveLength(1);
-  // One that was started by the schedule has never asked for a turn.
+  // One that was started by the schedule has no turn.
   await app.tables.locks.remove(backupInstanceId(INSTANCE_ID), "scrub");
   const { headers } = await app.call("POST", path);
   expect(headers["azure-asyncoperation"]).toBe(joined.headers["azure-asyncoperation"]);
@@ -58,7 +60,7 @@ test("a scrub that is being cancelled is not joined, and one that has ended is f
 describe.for(["scrub", "retention"] as const)("of %ss", (kind) => {
   const path = `/api${INSTANCE_ID}/${kind}`;
 
-  test("twenty that are asked for at once are one job, and all get it", async ({ expect }) => {
+  test("twenty concurrent requests are one job, and all get it", async ({ expect }) => {
     const app = new MemoryApp();
     await app.protect();
     const answers = await Promise.all(Array.from({ length: 20 }, () => app.call("POST", path)));
@@ -68,7 +70,7 @@ describe.for(["scrub", "retention"] as const)("of %ss", (kind) => {
     expect(app.orchestrations.started).toHaveLength(1);
   });
 
-  test("two are one in whatever order their calls come", async ({ expect }) => {
+  test("two requests are one job in whatever order their calls arrive", async ({ expect }) => {
     let orders = 0;
     for (const turns of [...ordersOfTwo([12, 12])].filter((_, n) => n % 9 === 0)) {
       orders += 1;

@@ -8,16 +8,16 @@ import { listTablePage } from "./lists.ts";
 import { requireVault } from "./vault-resource.ts";
 
 /**
- * Starts a scrub of one instance now: a new round, or the rest of one that was begun. While one is at work, it is that.
+ * Starts a scrub of one instance now: a new round, or the rest of an unfinished one. If a scrub runs, returns that job.
  *
- * Safe to run twice, and at once: all get the same job and operation while that goes on.
+ * Safe to run twice and concurrently: all calls get the same job and operation while it runs.
  */
 export async function triggerScrub(call: ApiCall<InstancePath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const vault = await requireVault(deps, params);
   const instance = await requireInstance(deps, vault, params.instance);
-  const atWork = await scrubAtWork(deps.tables, vaultKey(vault.armId), instance.id);
-  return await acceptJob(call, vault, await requestJoined(call, instance, "scrub", atWork, async () => undefined));
+  const running = await scrubAtWork(deps.tables, vaultKey(vault.armId), instance.id);
+  return await acceptJob(call, vault, await requestJoined(call, instance, "scrub", running, async () => undefined));
 }
 
 /** Lists the alerts of a vault, open and resolved. */

@@ -5,7 +5,7 @@ import { GROUP_ID, MemoryApp, SUBSCRIPTION, VAULT_ID, vaultBody } from "../../te
 const LISTED_IN_GROUP = `${GROUP_ID}/providers/Microsoft.DataProtection/backupVaults`;
 const LISTED_IN_SUBSCRIPTION = `/subscriptions/${SUBSCRIPTION}/providers/Microsoft.DataProtection/backupVaults`;
 
-test("a PUT makes a vault, and the operation that it names has succeeded", async ({ expect }) => {
+test("a PUT creates a vault, and the operation in the response has succeeded", async ({ expect }) => {
   const app = new MemoryApp();
   const made = await app.call("PUT", VAULT_ID, { body: vaultBody() });
   expect(made.status).toBe(201);
@@ -33,7 +33,7 @@ test("a PUT makes a vault, and the operation that it names has succeeded", async
   expect((await app.call("GET", VAULT_ID)).body).toEqual(result.body);
 });
 
-test("a second PUT changes the vault at once, and keeps its place", async ({ expect }) => {
+test("a second PUT changes the vault at once, and keeps its location", async ({ expect }) => {
   const app = new MemoryApp();
   await app.call("PUT", VAULT_ID, { body: vaultBody() });
   const again = await app.call("PUT", VAULT_ID.replace("vault1", "VAULT1"), {
@@ -74,7 +74,7 @@ test.for([
   ["properties", { location: "westeurope", properties: null }],
   ["tags", { location: "westeurope", properties: {}, tags: { a: 1 } }],
   ["properties.storageSettings", { location: "westeurope", properties: { storageSettings: "x" } }],
-] as const)("a PUT without a proper '%s' is refused", async ([member, body], { expect }) => {
+] as const)("a PUT without a valid '%s' is refused", async ([member, body], { expect }) => {
   const app = new MemoryApp();
   const response = await app.call("PUT", VAULT_ID, { body });
   expect(refusalOf(response)).toEqual([400, "UserErrorInvalidParameterInRequest", "request/invalid"]);
@@ -82,9 +82,7 @@ test.for([
   expect(app.effects).toBe(0);
 });
 
-test("what a vault alone tells is not taken from a caller, and the rest is given back as it came", async ({
-  expect,
-}) => {
+test("read-only members are ignored in requests, and the rest is returned unchanged", async ({ expect }) => {
   const app = new MemoryApp();
   const properties = { ProvisioningState: "Failed", SecureScore: "Maximum", someDay: { x: null } };
   const { body } = await app.call("PUT", VAULT_ID, { body: { location: "westeurope", properties } });
@@ -122,7 +120,7 @@ test("vaults are listed by group and by subscription, page by page", async ({ ex
   expect(all.sort()).toEqual(["other", ...names].sort());
 });
 
-test("a skip token of another list, or of nobody, is refused", async ({ expect }) => {
+test("a skip token of another list, or an invalid one, is refused", async ({ expect }) => {
   const app = new MemoryApp();
   for (let n = 0; n < 101; n++) {
     await app.call("PUT", `${LISTED_IN_GROUP}/vault${n}`, { body: vaultBody() });

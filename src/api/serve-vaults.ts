@@ -39,7 +39,7 @@ const Vault = z.looseObject({
     securitySettings: SecuritySettings.optional(),
     featureSettings: z.looseObject({}).optional(),
     monitoringSettings: z.looseObject({}).optional(),
-    // Told by the vault, whatever a caller sends.
+    // Set by the vault, whatever a caller sends.
     provisioningState: z.unknown().optional(),
     secureScore: z.unknown().optional(),
     bcdrSecurityLevel: z.unknown().optional(),
@@ -47,7 +47,7 @@ const Vault = z.looseObject({
   }),
 });
 
-/** Safe to run twice: the second is an update that changes nothing. */
+/** Safe to run twice: the second is an update without changes. */
 export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const { location, tags, identity, properties } = readKept(Vault, await call.json());
@@ -68,7 +68,7 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
     if (regionName(before.location) !== regionName(location)) {
       throw new VaultError(
         "request/invalid",
-        `the vault is in '${before.location}', and a vault's location never changes`,
+        `the vault is in '${before.location}', and its location cannot be changed`,
       );
     }
     const changed: VaultRecord = {
@@ -92,24 +92,24 @@ export async function putVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
 }
 
 /**
- * Makes the row of a vault again when it has none: with its row its promises would be lost, such as to be locked.
+ * Rebuilds the row of a vault if it is missing: otherwise its settings would be lost, such as locked immutability.
  *
- * @throws VaultError `format/corrupt`, `format/newer-version` when the vault account tells of the vault in a way that cannot
- *   be read
+ * @throws VaultError `format/corrupt`, `format/newer-version` when the vault's document in the vault account is
+ *   unreadable
  */
 async function recoverLost({ deps, params }: ApiCall<VaultPath>): Promise<void> {
   const armId = vaultArmId(params);
   if ((await findVault(deps.tables.vaults, armId)) !== undefined) return;
   const { findings } = await deps.rebuild({ vaultArmId: armId, isVaultOnly: true });
   const lost = findings.find(({ kind, outcome }) => kind === "vault" && outcome === "unreadable");
-  // A vault that was never there has no document either.
+  // A vault that never existed has no document either.
   if (lost === undefined || lost.code === "format/missing") return;
-  throw new VaultError(lost.code ?? "format/corrupt", `what the vault account tells of the vault: ${lost.because}`, {
-    hint: "nothing is changed, because nobody can tell what the vault has promised",
+  throw new VaultError(lost.code ?? "format/corrupt", `the document of the vault is unreadable: ${lost.because}`, {
+    hint: "nothing was changed, because the vault's settings are unknown",
   });
 }
 
-/** What protects data stays as it was unless a caller says otherwise, also in a PUT. */
+/** Settings that protect data stay unchanged unless a caller sends them, also in a PUT. */
 function withSecurity(
   properties: object,
   before: unknown,
@@ -133,7 +133,7 @@ const VaultPatch = z.looseObject({
     .optional(),
 });
 
-/** Changes the members of a vault that are given. Safe to run twice: the second changes nothing. */
+/** Changes the given members of a vault. Safe to run twice: the second changes nothing. */
 export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
   const { tags, identity, properties = {} } = readKept(VaultPatch, await call.json());
@@ -152,7 +152,7 @@ export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse>
     checkVaultChange(settingsOf(before), settingsOf(changed));
     return changed;
   };
-  // What is refused is refused before anything is written.
+  // Checks that refuse come before any write.
   const stored = (await deps.tables.vaults.get(partition, row))?.value;
   const { armId, name } = change(stored);
   const keeping = { ...deps.tables, newId: deps.newId };
@@ -163,10 +163,10 @@ export async function patchVault(call: ApiCall<VaultPath>): Promise<ApiResponse>
 }
 
 /**
- * Deletes a vault that has no backup instance, also no deleted one, and its policies with it.
+ * Deletes a vault without backup instances, also without deleted ones, and its policies.
  *
- * Safe to run twice: the row goes last, and the second finds nothing to delete. Beside a PUT of an instance or a policy one of
- * the two is refused, and beside a change of the vault itself it stays; see `deletion-mark.ts`.
+ * Safe to run twice: the row is deleted last, and the second call finds nothing to delete. Of a concurrent PUT of an
+ * instance or a policy one of the two is refused; a concurrent change of the vault keeps it; see `deletion-mark.ts`.
  */
 export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse> {
   const { deps, params } = call;
@@ -178,8 +178,8 @@ export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse
   // Instances whose rows were lost count too.
   const { continuation } = await deps.rebuild({ vaultArmId: vault.armId });
   if (continuation !== undefined) {
-    throw new VaultError("vault/not-empty", `vault '${vault.name}' has more in the vault account than it has rows`, {
-      hint: "make its rows again, by rebuild",
+    throw new VaultError("vault/not-empty", `vault '${vault.name}' has instances in the vault account without rows`, {
+      hint: "rebuild its rows first",
     });
   }
   const removeAhead = async (): Promise<void> => {
@@ -197,13 +197,13 @@ export async function deleteVault(call: ApiCall<VaultPath>): Promise<ApiResponse
   throw new VaultError("storage/conflict", `vault '${vault.name}' was changed while it was being deleted`);
 }
 
-/** @throws VaultError `vault/not-empty`; `storage/conflict` (retryable) while something is being put into it */
+/** @throws VaultError `vault/not-empty`; `storage/conflict` (retryable) while something is being added to it */
 async function refuseNotEmpty({ deps }: ApiCall, vault: VaultRecord): Promise<void> {
   const instance = await findDependant(deps.tables, vaultKey(vault.armId), deps.clock());
   if (instance === undefined) return;
   const isDeleted = instance.protectionState === "SoftDeleted";
   throw new VaultError("vault/not-empty", `vault '${vault.name}' has the backup instance '${instance.name}'`, {
-    hint: isDeleted ? `it was deleted, and goes after ${instance.deletion?.purgeAt}` : "delete it first",
+    hint: isDeleted ? `it was deleted, and is purged after ${instance.deletion?.purgeAt}` : "delete it first",
   });
 }
 

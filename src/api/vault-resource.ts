@@ -13,7 +13,7 @@ export async function requireVault(deps: ApiDeps, path: VaultPath): Promise<Vaul
 }
 
 export function vaultNotFound({ vault, group }: VaultPath): VaultError {
-  return new VaultError("vault/not-found", `there is no vault '${vault}' in resource group '${group}'`);
+  return new VaultError("vault/not-found", `vault '${vault}' was not found in resource group '${group}'`);
 }
 
 /** A vault as ARM's `BackupVaultResource`. */
@@ -31,7 +31,7 @@ export function vaultResource(
   };
 }
 
-/** What counts, also where nobody has said it. */
+/** Settings in force, including defaults. */
 function shownSecurity(vault: VaultRecord): object {
   const { softDelete, immutability } = settingsOf(vault);
   const asPut = SecuritySettings.safeParse(vault.properties["securitySettings"]).data;

@@ -1,7 +1,7 @@
 /**
  * @module
- * Where everything is put together: settings in, capabilities with their adapters out. Nothing is made before it is
- * asked for, so that the app loads fast and a wrong setting is told by the first function that runs.
+ * Composition: takes settings, returns capabilities with their adapters. Everything is created on first use, so that
+ * the app loads fast and the first function that runs reports wrong settings.
  */
 import { randomUUID } from "node:crypto";
 import { Alert } from "../alerts/alert.ts";
@@ -56,17 +56,17 @@ import type { ScrubVault } from "../scrub/scrub-vault.ts";
 import { ManifestCache } from "../vault/manifest-cache.ts";
 import type { SweepableVault, VaultFiles } from "../vault/vault-files.ts";
 import { type AccountSetting, type Config, readConfig } from "./config.ts";
-import { type Look, problemFinder } from "./find-problems.ts";
+import { type HealthCheck, problemFinder } from "./find-problems.ts";
 import { isStopping } from "./stopping.ts";
 
-/** All that the capabilities need; each takes what its own `Deps` names. */
+/** All dependencies of the capabilities; each takes those in its own `Deps`. */
 export interface App extends ApiTables {
   readonly config: Config;
-  /** Undefined where nobody can tell where they are. */
+  /** Undefined when the address of the queues is unknown. */
   readonly queues: StateQueues | undefined;
   readonly findProblems: () => Promise<readonly HealthProblem[]>;
   readonly clock: Clock;
-  /** A new UUID at each call. */
+  /** Returns a new UUID per call. */
   readonly newId: () => string;
   readonly accounts: StorageAccounts;
   readonly files: ProtectionFiles;
@@ -81,7 +81,7 @@ export interface App extends ApiTables {
   readonly scrubSettings: ScrubSettings;
   readonly attempts: RecordTable<Attempt>;
   readonly manifests: ManifestCache;
-  /** Copies from or into one account, by everything in this process. */
+  /** Pool of copies from or to one account, shared by this process. */
   readonly pool: (account: string) => AdaptivePool;
   readonly planSettings: PlanSettings;
   readonly rangeSettings: RangeSettings;
@@ -94,7 +94,7 @@ let made: App | undefined;
 /**
  * The app of this process.
  *
- * @throws Error that names every wrong setting
+ * @throws Error that lists every wrong setting
  */
 export function app(): App {
   made ??= composeApp(readConfig(process.env), () => new Date());
@@ -123,7 +123,7 @@ export function composeApp(config: Config, clock: Clock): App {
     queues,
     findProblems: problemFinder(
       config.hostName === undefined ? [NO_HOST_NAME] : [],
-      looksAt(tables, queues, new BlobVaultAccount(vaultAccount)),
+      healthChecks(tables, queues, new BlobVaultAccount(vaultAccount)),
       clock,
     ),
     clock,
@@ -155,21 +155,27 @@ export function composeApp(config: Config, clock: Clock): App {
   };
 }
 
-/** The parts of the estate without which nothing works. */
-function looksAt({ vaults }: ApiTables, queues: StateQueues | undefined, vaultAccount: BlobVaultAccount): Look[] {
+/** Health checks of the services that the app requires. */
+function healthChecks(
+  { vaults }: ApiTables,
+  queues: StateQueues | undefined,
+  vaultAccount: BlobVaultAccount,
+): HealthCheck[] {
   return [
-    { part: "tables of the state account", look: () => vaults.get("health", "health") },
+    { part: "tables of the state account", check: () => vaults.get("health", "health") },
     ...(queues === undefined
       ? []
-      : [{ part: "queues of the state account", look: () => queues.check(CONTAINER_COPY_QUEUE) }]),
-    { part: "vault account", look: () => vaultAccount.containers("health-").next() },
+      : [{ part: "queues of the state account", check: () => queues.check(CONTAINER_COPY_QUEUE) }]),
+    { part: "vault account", check: () => vaultAccount.containers("health-").next() },
   ];
 }
 
-/** Azure sets it, and so does each host; without it the Durable extension has no web hooks, and so no client for the app. */
+/**
+ * Azure and every host set it; without it the Durable extension has no webhooks, and so the app has no durable client.
+ */
 const NO_HOST_NAME: HealthProblem = { part: "durable client", reason: "WEBSITE_HOSTNAME is not set" };
 
-/** How long one copy is tried again while an account is throttled: well within the time that a function may run. */
+/** Max time for retries of one copy while an account throttles: much less than the timeout of a function. */
 const POOL_RETRY_FOR_MS = 120_000;
 
 function poolsOf(widest: number, clock: Clock): App["pool"] {

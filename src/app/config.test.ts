@@ -89,7 +89,7 @@ test.for([
   },
 );
 
-test("a development container with a name of its own is not taken for Azure", ({ expect }) => {
+test("a dev container with a name of its own does not count as Azure", ({ expect }) => {
   const config = readConfig({ ...LOCAL, VaultAccess: "development", CONTAINER_NAME: "devcontainer" });
   expect(config.access).toEqual({ mode: "development", runsInAzure: false });
 });
@@ -120,7 +120,7 @@ test.for([
   expect(message).toContain(told);
 });
 
-test("all wrong settings are told at once, and no value of any", ({ expect }) => {
+test("all wrong settings are listed at once, without their values", ({ expect }) => {
   const message = problem({
     ...LOCAL,
     VaultStorage: `${KEY}-of-the-vault`,
@@ -133,7 +133,7 @@ test("all wrong settings are told at once, and no value of any", ({ expect }) =>
   expect(message).not.toContain(KEY);
 });
 
-test("the sample of settings is a right one once its keys are filled in", ({ expect }) => {
+test("the sample of settings is valid once its keys are filled in", ({ expect }) => {
   const sample = JSON.parse(readFileSync(new URL("../../local.settings.sample.json", import.meta.url), "utf8")) as {
     readonly Values: Record<string, string>;
   };
@@ -142,7 +142,7 @@ test("the sample of settings is a right one once its keys are filled in", ({ exp
   expect(config.access.mode).toBe("development");
 });
 
-test("a setting is read under the name that it had before, unless the new one is set", ({ expect }) => {
+test("a setting is read under its former name, unless the new one is set", ({ expect }) => {
   expect(readConfig({ ...LOCAL, VaultMostContainers: "7" }).maxContainers).toBe(7);
   expect(readConfig({ ...LOCAL, VaultMostContainers: "7", VaultMaxContainers: "8" }).maxContainers).toBe(8);
   expect(problem({ ...LOCAL, VaultMostContainers: "0" })).toContain("VaultMaxContainers is below 1");

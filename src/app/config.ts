@@ -1,6 +1,6 @@
 /**
  * @module
- * The app's settings. Their names and meanings are told to operators in `local.settings.sample.json` and `docs/`.
+ * The app's settings. `local.settings.sample.json` and `docs/` document names and meanings for operators.
  */
 
 import { z } from "zod";
@@ -13,7 +13,7 @@ import { present } from "../foundation/present.ts";
 import { SCRUB_SETTINGS, type ScrubSettings } from "../scrub/scrub-settings.ts";
 import { SEGMENT_ENTRIES } from "../vault/segment.ts";
 
-/** An account by its connection string, or by the address of a service that the app's identity may use. */
+/** An account by connection string, or by the address of a service that the app's identity has access to. */
 export type AccountSetting =
   | { readonly kind: "key"; readonly connectionString: string }
   | { readonly kind: "identity"; readonly serviceUri: string };
@@ -23,12 +23,12 @@ export interface Config {
   readonly vault: AccountSetting;
   /** The tables of the app's state. */
   readonly state: AccountSetting;
-  /** The queues of the same account; absent where nobody can tell its address. */
+  /** The queues of the same account; absent when their address is unknown. */
   readonly stateQueues?: AccountSetting;
-  /** Accounts outside Azure by name; none: all accounts of the cloud. */
+  /** Accounts outside Azure by name; absent: all accounts of the cloud. */
   readonly accounts: ReadonlyMap<string, string>;
   readonly endpointSuffix: string;
-  /** By which the host is reached from outside. */
+  /** Host name under which the app is reachable. */
   readonly hostName?: string;
   /** Client id of a user-assigned identity. */
   readonly clientId?: string;
@@ -37,17 +37,17 @@ export interface Config {
   readonly access: AccessSettings;
   readonly retryAfterSeconds: number;
   readonly maxContainers: number;
-  /** Copies in flight of one process, for each account that it copies from or into. */
+  /** Max concurrent copies of one process, per source or target account. */
   readonly copyWidth: number;
-  /** Names that a range is planned to have. */
+  /** Planned number of names in a range. */
   readonly rangeNames: number;
-  /** Entries of a new segment. */
+  /** Number of entries in a new segment. */
   readonly segmentEntries: number;
   readonly pieceBudgetMs: number;
   readonly scrub: ScrubSettings;
 }
 
-/** Each copy in flight takes some 100 KiB of the process; small ones end in some 20 ms. */
+/** Each concurrent copy takes about 100 KiB of memory; small ones take about 20 ms. */
 const DEFAULT_COPY_WIDTH = 64;
 
 const ACCOUNT_PREFIX = "VaultAccount__";
@@ -57,13 +57,13 @@ const ConnectionString = z
   .refine((text) => /AccountName=/i.test(text) && /AccountKey=/i.test(text), "is not a connection string with a key");
 const ServiceUri = z.url({ protocol: /^https$/, error: "is not an https URL" });
 
-const number = (least: number, most: number, usual: number) =>
+const number = (min: number, max: number, byDefault: number) =>
   z.coerce
     .number<string>({ error: "is not a number" })
     .int("is not a whole number")
-    .min(least, `is below ${least}`)
-    .max(most, `is above ${most}`)
-    .default(usual);
+    .min(min, `is below ${min}`)
+    .max(max, `is above ${max}`)
+    .default(byDefault);
 
 const Settings = z.object({
   VaultStorage: ConnectionString.optional(),
@@ -90,7 +90,7 @@ const Settings = z.object({
   VaultScrubSafeAgeDays: number(2, 3_650, SCRUB_SETTINGS.safeAgeMs / DAY_MS),
 });
 
-/** Names that settings had before; they are still read. */
+/** Former names of settings, still accepted. */
 const RENAMED_SETTINGS = [["VaultMostContainers", "VaultMaxContainers"]] as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -98,10 +98,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Reads the settings.
  *
- * @throws Error that names every wrong setting and none of their values, because some are secrets
+ * @throws Error that lists every wrong setting, without values, because some are secrets
  */
 export function readConfig(environment: Environment): Config {
-  // In Azure a setting that is emptied stays as an empty text.
+  // In Azure a cleared setting is an empty text.
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
   );
@@ -159,7 +159,7 @@ function accountSetting(
   return undefined;
 }
 
-/** The host itself is told where the queues are by `VaultState__queueServiceUri`, or not at all where it has a key of its own. */
+/** The host finds the queues by `VaultState__queueServiceUri`, or by its own connection string. */
 function queueSetting(state: AccountSetting, queueServiceUri: string | undefined): AccountSetting | undefined {
   if (state.kind === "key") return state;
   if (queueServiceUri !== undefined) return { kind: "identity", serviceUri: queueServiceUri };
@@ -179,7 +179,8 @@ function accountsOf(given: Environment, problems: string[]): Map<string, string>
 }
 
 /**
- * Every plan of Azure sets one of these. `CONTAINER_NAME`, which some set too, is no sign: development containers have it.
+ * Every plan of Azure sets one of these. `CONTAINER_NAME`, which some plans set, is not used: dev containers have it
+ * too.
  *
  * @see https://learn.microsoft.com/azure/app-service/reference-app-settings
  */

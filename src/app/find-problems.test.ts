@@ -4,14 +4,14 @@ import { problemFinder } from "./find-problems.ts";
 
 const clockAt = (at: { now: number }) => () => new Date(at.now);
 
-test("what answers is no problem, what fails is told by its code alone", async ({ expect }) => {
+test("a working service is no problem, a failing one is reported by its code only", async ({ expect }) => {
   const refused = new VaultError("storage/unavailable", "account 'secretname' at https://x?sig=abc does not answer");
   const find = problemFinder(
     [{ part: "durable client", reason: "WEBSITE_HOSTNAME is not set" }],
     [
-      { part: "tables", look: async () => undefined },
-      { part: "queues", look: () => Promise.reject(refused) },
-      { part: "vault", look: () => Promise.reject(new Error("AccountKey=abc")) },
+      { part: "tables", check: async () => undefined },
+      { part: "queues", check: () => Promise.reject(refused) },
+      { part: "vault", check: () => Promise.reject(new Error("AccountKey=abc")) },
     ],
     clockAt({ now: 0 }),
   );
@@ -22,20 +22,20 @@ test("what answers is no problem, what fails is told by its code alone", async (
   ]);
 });
 
-test("what does not answer in time is a problem", async ({ expect }) => {
+test("a service that does not answer in time is a problem", async ({ expect }) => {
   const find = problemFinder(
     [],
-    [{ part: "tables", look: () => new Promise(() => undefined) }],
+    [{ part: "tables", check: () => new Promise(() => undefined) }],
     clockAt({ now: 0 }),
     5,
   );
   expect(await find()).toEqual([{ part: "tables", reason: "no answer in 5 ms" }]);
 });
 
-test("however many ask, the estate is looked at once in five seconds", async ({ expect }) => {
+test("however many ask, services are checked once in five seconds", async ({ expect }) => {
   const at = { now: 0 };
   let looks = 0;
-  const find = problemFinder([], [{ part: "tables", look: async () => (looks += 1) }], clockAt(at));
+  const find = problemFinder([], [{ part: "tables", check: async () => (looks += 1) }], clockAt(at));
   await Promise.all([find(), find()]);
   at.now = 4_999;
   await find();

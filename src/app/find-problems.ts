@@ -2,26 +2,26 @@ import type { HealthProblem } from "../api/health-problem.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { toFailure } from "../foundation/errors.ts";
 
-/** How long a part of the estate may take to answer. */
+/** Timeout of each health check. */
 const TIMEOUT_MS = 10_000;
 
-/** Everybody may ask, so one look answers all who ask within this time. */
+/** Health is public, so the result of one check is cached for this time. */
 const KEPT_MS = 5_000;
 
-/** One look at a part of the estate; rejects when it does not work. */
-export interface Look {
+/** One health check; rejects when the service does not work. */
+export interface HealthCheck {
   readonly part: string;
-  readonly look: () => Promise<unknown>;
+  readonly check: () => Promise<unknown>;
 }
 
 /**
- * Makes the look at the whole estate that health is told from.
+ * Creates the health check of all services.
  *
- * @param known - what is wrong as long as the process lives
+ * @param known - permanent problems of this process
  */
 export function problemFinder(
   known: readonly HealthProblem[],
-  looks: readonly Look[],
+  checks: readonly HealthCheck[],
   clock: Clock,
   timeoutMs = TIMEOUT_MS,
 ): () => Promise<readonly HealthProblem[]> {
@@ -29,32 +29,32 @@ export function problemFinder(
   return () => {
     const now = clock().getTime();
     if (last === undefined || now - last.at >= KEPT_MS)
-      last = { at: now, problems: lookAtAll(known, looks, timeoutMs) };
+      last = { at: now, problems: checkAll(known, checks, timeoutMs) };
     return last.problems;
   };
 }
 
-async function lookAtAll(
+async function checkAll(
   known: readonly HealthProblem[],
-  looks: readonly Look[],
+  checks: readonly HealthCheck[],
   timeoutMs: number,
 ): Promise<readonly HealthProblem[]> {
-  const found = await Promise.all(looks.map((one) => problemOf(one, timeoutMs)));
+  const found = await Promise.all(checks.map((one) => problemOf(one, timeoutMs)));
   return [...known, ...found.flat()];
 }
 
-async function problemOf({ part, look }: Look, timeoutMs: number): Promise<readonly HealthProblem[]> {
+async function problemOf({ part, check }: HealthCheck, timeoutMs: number): Promise<readonly HealthProblem[]> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<HealthProblem[]>((resolve) => {
     timer = setTimeout(() => resolve([{ part, reason: `no answer in ${timeoutMs} ms` }]), timeoutMs);
   });
-  const seen = look().then(
+  const checked = check().then(
     () => [],
-    // The message may name accounts, which are nobody's business who may only ask for health.
+    // The message may contain account names, which must not be public.
     (error: unknown) => [{ part, reason: toFailure(error).code }],
   );
   try {
-    return await Promise.race([seen, late]);
+    return await Promise.race([checked, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,16 +1,16 @@
 import { type App, app } from "./app.ts";
 
-/** Loading the app waits no longer than this; on an ordinary day it takes one round trip. */
+/** Timeout while the app loads; usually it takes one round trip. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * Makes the app's queues before the host looks for messages: it asks for a queue that is not there again and again, and its
- * storage client logs each answer, nine lines every time. Most poison queues never came to be otherwise.
+ * Creates the app's queues before the host polls them: the host polls a missing queue again and again, and its storage
+ * client logs nine lines each time. Otherwise most poison queues would never exist.
  *
- * Safe to run twice, and by all instances at once. Never fails, because the host makes a queue with its first message
- * anyway, and `/api/health` tells what is wrong with the account.
+ * Safe to run twice, and by all instances concurrently. Never fails: the host creates a queue with its first message
+ * anyway, and `/api/health` reports problems of the account.
  *
- * @returns whether all are there
+ * @returns whether all queues exist
  */
 export async function makeQueues(
   names: readonly string[],
@@ -20,7 +20,7 @@ export async function makeQueues(
   try {
     return (await composed().queues?.make(names, timeoutMs)) ?? false;
   } catch {
-    // Wrong settings: the first function that runs tells them.
+    // Wrong settings: the first function that runs reports them.
     return false;
   }
 }

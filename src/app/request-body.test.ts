@@ -5,7 +5,7 @@ import { RequestBody } from "./request-body.ts";
 
 const DEFAULT_RETRIES = { readMs: 60_000, discardMs: 60_000 };
 
-/** A body that comes in parts, and then ends, breaks, or never ends. */
+/** A body that arrives in chunks, and then ends, breaks, or never ends. */
 function arriving(parts: readonly Uint8Array[], end: "closes" | "breaks" | "hangs" = "closes") {
   const seen = { taken: 0 };
   const left = [...parts];
@@ -25,7 +25,7 @@ function arriving(parts: readonly Uint8Array[], end: "closes" | "breaks" | "hang
   return { stream, seen };
 }
 
-test("a body is read whole, however it is cut, also inside of a character", async ({ expect }) => {
+test("a body is read completely, however it is chunked, also inside of a character", async ({ expect }) => {
   let runs = 0;
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: "binary" }), fc.array(fc.nat(20)), async (text, cuts) => {
@@ -51,7 +51,7 @@ test("a request without a body has an empty one", async ({ expect }) => {
   await body.discard();
 });
 
-test("a body that is too long is refused at once, and its rest is read and thrown away", async ({ expect }) => {
+test("a body that is too long is refused at once, and its rest is read and discarded", async ({ expect }) => {
   const { stream, seen } = arriving(Array.from({ length: 10 }, () => new Uint8Array(100)));
   const body = new RequestBody(stream, DEFAULT_RETRIES);
   await expect(body.read(250)).rejects.toMatchObject({ code: "request/too-large" });
@@ -60,18 +60,18 @@ test("a body that is too long is refused at once, and its rest is read and throw
   expect(seen.taken).toBe(10);
 });
 
-test("a body of just the longest length is taken", async ({ expect }) => {
+test("a body of exactly the maximum length is accepted", async ({ expect }) => {
   const { stream } = arriving([new Uint8Array(100), new Uint8Array(150)]);
   expect(await new RequestBody(stream, DEFAULT_RETRIES).read(250)).toHaveLength(250);
 });
 
-test("a body that nobody asked for is thrown away", async ({ expect }) => {
+test("an unused body is discarded", async ({ expect }) => {
   const { stream, seen } = arriving([new Uint8Array(1), new Uint8Array(1)]);
   await new RequestBody(stream, DEFAULT_RETRIES).discard();
   expect(seen.taken).toBe(2);
 });
 
-test("a body that never ends keeps nobody waiting forever", async ({ expect }) => {
+test("a body that never ends times out", async ({ expect }) => {
   const { stream } = arriving([new Uint8Array(1)], "hangs");
   const body = new RequestBody(stream, { readMs: 5, discardMs: 5 });
   await expect(body.read(10)).rejects.toMatchObject({ code: "request/incomplete" });
@@ -80,7 +80,7 @@ test("a body that never ends keeps nobody waiting forever", async ({ expect }) =
   await new RequestBody(unwanted, { readMs: 5, discardMs: 5 }).discard();
 });
 
-test("a caller that hangs up half way has sent no body", async ({ expect }) => {
+test("a caller that disconnects has sent no body", async ({ expect }) => {
   const { stream } = arriving([Buffer.from("{}")], "breaks");
   const body = new RequestBody(stream, DEFAULT_RETRIES);
   await expect(body.read(10)).rejects.toMatchObject({ code: "request/incomplete" });

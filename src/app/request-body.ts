@@ -3,12 +3,12 @@ import { bodyTooLarge } from "../api/arm-router.ts";
 import { VaultError } from "../foundation/errors.ts";
 
 /**
- * How long a body may take to arrive. It must be short beside `functionTimeout`, after which the host ends this process and
- * all backups in it: a caller that sends a byte now and then must not be able to do that.
+ * Timeout of a request body. It must be much shorter than `functionTimeout`, after which the host kills this process
+ * with all running backups: a slow client must not be able to cause that.
  */
 const READ_MS = 60_000;
 
-/** How long the rest of a body that nobody wants is read. */
+/** Timeout for reading the rest of an unused body. */
 const DISCARD_MS = 10_000;
 
 export interface BodyTimes {
@@ -16,7 +16,7 @@ export interface BodyTimes {
   readonly discardMs: number;
 }
 
-/** The body of a request that the host passes on as it comes. */
+/** Body of a request, which the host streams. */
 export class RequestBody {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #times: BodyTimes;
@@ -43,8 +43,8 @@ export class RequestBody {
     for (;;) {
       const part = await this.#next(until);
       if (part === "end") return new TextDecoder().decode(Buffer.concat(parts, bytes));
-      if (part === "late") throw incomplete(`did not end within ${this.#times.readMs / 1_000} s`);
-      if (part === "broken") throw incomplete("ended before its end");
+      if (part === "late") throw incomplete(`did not arrive within ${this.#times.readMs / 1_000} s`);
+      if (part === "broken") throw incomplete("was cut off");
       bytes += part.length;
       if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
       parts.push(part);
@@ -52,7 +52,7 @@ export class RequestBody {
   }
 
   /**
-   * Reads what is left: a host that is still sending when the answer comes makes an error of its own of it.
+   * Reads the rest: if the host is still sending when the response comes, it returns an error of its own.
    *
    * @see https://github.com/Azure/azure-functions-host/issues/10623
    */

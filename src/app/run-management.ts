@@ -9,7 +9,7 @@ import { startDueScrubs } from "../scrub/start-due-scrub.ts";
 import { app } from "./app.ts";
 import { orchestrationsOf } from "./serve-queue.ts";
 
-/** Starts the retention of every instance that has something to purge. Safe to run twice: a day's job is one. */
+/** Starts the retention of every instance that has something to purge. Safe to run twice: one job per day. */
 export async function runRetention(context: InvocationContext): Promise<void> {
   const { sweepableVault: vault, ...deps } = app();
   const orchestrations = orchestrationsOf(context);
@@ -24,7 +24,7 @@ export async function runRetention(context: InvocationContext): Promise<void> {
   tell(context, "retention", started);
 }
 
-/** Starts the scrub of every instance that is due. Safe to run twice: a day's job is one. */
+/** Starts the scrub of every instance that is due. Safe to run twice: one job per day. */
 export async function runScrub(context: InvocationContext): Promise<void> {
   const deps = app();
   const orchestrations = orchestrationsOf(context);

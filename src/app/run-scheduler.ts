@@ -12,9 +12,9 @@ import { type App, app } from "./app.ts";
 import { orchestrationsOf } from "./serve-queue.ts";
 
 /**
- * Looks after the jobs under way and starts the backups that are due; neither waits for the other.
+ * Runs the housekeeping of open jobs and starts due backups, in parallel.
  *
- * Safe to run twice: both find what the other has done.
+ * Safe to run twice: both detect what is already done.
  */
 export async function runScheduler(context: InvocationContext): Promise<void> {
   const deps = { ...app(), orchestrations: orchestrationsOf(context) };
@@ -36,7 +36,7 @@ async function keepGoing(deps: Deps, context: InvocationContext): Promise<void> 
   });
   for (const { job, because, reason } of kept) {
     if (because === "runs" || because === "ended before") continue;
-    context.warn(`job '${job}' was left open: ${because}${reason === undefined ? "" : ` (${reason})`}`);
+    context.warn(`job '${job}' was open: it ${because}${reason === undefined ? "" : ` (${reason})`}`);
   }
 }
 
@@ -51,10 +51,10 @@ async function startDue(deps: Deps, context: InvocationContext): Promise<void> {
     const [oldest] = passedOver;
     if (oldest !== undefined) {
       const span = `${oldest.slot} to ${passedOver.at(-1)?.slot}`;
-      const told = `slots of '${instanceName}' passed over (${passedOver.length}, ${span}): ${oldest.because}`;
-      // Of an instance that is not protected none was to run.
-      if (outcome.start) context.warn(told);
-      else context.info(told);
+      const text = `slots of '${instanceName}' skipped (${passedOver.length}, ${span}): ${oldest.because}`;
+      // An instance without protection has no backups to miss.
+      if (outcome.start) context.warn(text);
+      else context.info(text);
     }
     if (outcome.start) context.info(`backup of '${instanceName}' for ${outcome.slot} started`);
     else if ("error" in outcome) context.error(`backup of '${instanceName}' not started`, cleanError(outcome.error));

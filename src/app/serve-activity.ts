@@ -7,10 +7,10 @@ import { JobRef } from "../jobs/job-ref.ts";
 import { withHeartbeat } from "./with-heartbeat.ts";
 
 /**
- * Turns an activity's body into a handler for the host.
+ * Wraps the body of an activity in a handler for the host.
  *
- * Lasting failures come back as values and only retryable ones are thrown, because the Durable retry policy tries every
- * thrown error again, and passes on little but its message: hence the message begins with the code.
+ * Permanent failures are returned as values and only retryable ones are thrown, because the retry policy of Durable
+ * Functions retries every thrown error, and passes on little but its message: hence the message starts with the code.
  */
 export function serveActivity<In, Out>(
   activity: Activity<In, Out>,
@@ -23,8 +23,8 @@ export function serveActivity<In, Out>(
       const value = await withinTime(FUNCTION_TIME_MS, () => atWork(job, () => body(activity.parse(input), context)));
       return { ok: true, value };
     } catch (error) {
-      const told = toFailure(error);
-      const failure = { ...told, message: withoutSecrets(told.message) };
+      const raw = toFailure(error);
+      const failure = { ...raw, message: withoutSecrets(raw.message) };
       if (error instanceof VaultError && !error.retryable) return { ok: false, failure };
       context.error(`activity '${activity.name}'`, cleanError(error));
       throw new Error(`${failure.code}: ${failure.message}`);

@@ -3,7 +3,7 @@ import { test } from "vitest";
 import { MemoryApp, vaultBody } from "../../test/support/memory-app.ts";
 import { apiServer, healthServer } from "./serve-http.ts";
 
-/** A context as the host gives it to a function without the durable client among its inputs. */
+/** A context as the host passes it to a function without the durable client among its inputs. */
 function context(): { readonly logged: unknown[]; readonly context: InvocationContext } {
   const logged: unknown[] = [];
   const made = new InvocationContext({
@@ -23,7 +23,7 @@ const wrong = (): never => {
   throw new Error("the app's settings are wrong: VaultAccess is none of development");
 };
 
-test("health needs no durable client, and tells what is wrong", async ({ expect }) => {
+test("health needs no durable client, and reports problems", async ({ expect }) => {
   const app = new MemoryApp();
   const ask = () => new HttpRequest({ method: "GET", url: "http://localhost:7071/api/health" });
   const serve = healthServer(composedOf(app));
@@ -38,7 +38,7 @@ test("health needs no durable client, and tells what is wrong", async ({ expect 
   });
 });
 
-test("health is told with wrong settings too, by their names", async ({ expect }) => {
+test("health reports wrong settings too, by their names", async ({ expect }) => {
   const { logged, context: of } = context();
   const request = new HttpRequest({ method: "GET", url: "http://localhost:7071/api/health" });
   expect(await healthServer(wrong)(request, of)).toMatchObject({
@@ -50,9 +50,7 @@ test("health is told with wrong settings too, by their names", async ({ expect }
   expect(logged).toHaveLength(1);
 });
 
-test("a request that nobody can answer is answered, because a host that streams would wait forever", async ({
-  expect,
-}) => {
+test("a request that fails is answered, because a streaming host would wait forever", async ({ expect }) => {
   for (const composed of [wrong, composedOf(new MemoryApp())]) {
     const { logged, context: of } = context();
     const request = new HttpRequest({
@@ -60,7 +58,7 @@ test("a request that nobody can answer is answered, because a host that streams 
       url: "http://localhost:7071/subscriptions/s?api-version=2026-06-01",
       body: { string: JSON.stringify(vaultBody()) },
     });
-    // The second has no durable client, and so cannot be answered either.
+    // The second has no durable client, and so fails too.
     const answer = await apiServer(composed)(request, of);
     expect(answer).toMatchObject({ status: 500, jsonBody: { error: { code: "InternalServerError" } } });
     expect(JSON.stringify(answer.jsonBody)).not.toContain("VaultAccess");

@@ -15,9 +15,9 @@ import { orchestrationsOf } from "./serve-queue.ts";
 type Serve = (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>;
 
 /**
- * Hands a request of the host to the API, and the API's answer to the host.
+ * Passes a request of the host to the API, and the API's response to the host.
  *
- * Whatever happens there is an answer: one that throws is never answered by a host that streams.
+ * Always returns a response: a streaming host never answers when the handler throws.
  *
  * @see https://github.com/Azure/azure-functions-nodejs-library/issues/324
  */
@@ -25,7 +25,7 @@ export function apiServer(composed: Compose = app): Serve {
   return (request, context) => serve(composed, request, context, orchestrationsOf, unexpected);
 }
 
-/** Answers `/api/health`, also where the host has no durable client for the app, or the settings are wrong. */
+/** Serves `/api/health`, even when the host has no durable client for the app, or the settings are wrong. */
 export function healthServer(composed: Compose = app): Serve {
   return (request, context) => serve(composed, request, context, noOrchestrations, wrongSettings);
 }
@@ -82,16 +82,16 @@ function wrongSettings(error: unknown): ApiResponse {
 function unexpected(_error: unknown, requestId: string): ApiResponse {
   const failure = {
     code: "internal/unexpected",
-    message: "the app cannot answer",
+    message: "the app cannot handle requests",
     hint: `see /api/health, and the app's log for request '${requestId}'`,
   } as const;
   return { status: 500, headers: { "x-ms-request-id": requestId }, body: { error: errorDetail(failure) } };
 }
 
-/** Health asks for none. */
+/** Health needs no durable client. */
 function noOrchestrations(): Orchestrations {
   const refuse = async (): Promise<never> => {
-    throw new Error("the function that answers health has no durable client");
+    throw new Error("the health function has no durable client");
   };
   return { startOnce: refuse, raise: refuse, state: refuse, terminate: refuse };
 }

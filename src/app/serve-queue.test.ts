@@ -63,7 +63,7 @@ test("a message whose work is done is done", async ({ expect }) => {
   expect(await deliver(undefined)).toEqual({ thrown: undefined, raised: [], logged: [], worked: [MESSAGE] });
 });
 
-test("a lasting failure ends the job at once and is not delivered again", async ({ expect }) => {
+test("a permanent failure ends the job at once and is not delivered again", async ({ expect }) => {
   const { thrown, raised } = await deliver(new VaultError("datasource/forbidden", "no"));
   expect(thrown).toBeUndefined();
   expect(raised).toEqual([{ id: "backup-j", event: "failed", value: { code: "datasource/forbidden", message: "no" } }]);
@@ -87,7 +87,7 @@ test("a retryable failure is delivered again, and ends the job only the last tim
   ]);
 });
 
-test("what a message is not is never worked on", async ({ expect }) => {
+test("an invalid message is never processed", async ({ expect }) => {
   const { context } = contexts();
   const handler = serveQueue(
     Message,
@@ -97,7 +97,7 @@ test("what a message is not is never worked on", async ({ expect }) => {
   await expect(handler({ job: 7 }, context)).rejects.toThrow();
 });
 
-test("a poisoned message fails its job, and one that names none is only logged", async ({ expect }) => {
+test("a poison message fails its job, and one without a job is only logged", async ({ expect }) => {
   const orchestrations = new MemoryOrchestrations();
   const jobs = await jobsWith({ kind: "restore", recoveryPoint: "p", target: { resourceId: "/t", account: "t" } });
   const poison = servePoison("container-restore", () => ({ orchestrations, jobs }));
@@ -110,12 +110,12 @@ test("a poisoned message fails its job, and one that names none is only logged",
       event: "failed",
       value: {
         code: "message/poisoned",
-        message: "a message of queue 'container-restore' failed 5 times and was given up",
+        message: "a message of queue 'container-restore' failed 5 times",
       },
     },
   ]);
   expect(fake.logged.map(([told]) => told)).toEqual([
-    "a message of job 'j' was given up",
-    "a poisoned message names no job",
+    "a message of job 'j' is in the poison queue",
+    "a poison message has no job",
   ]);
 });

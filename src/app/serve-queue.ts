@@ -1,7 +1,8 @@
 /**
  * @module
- * How queue functions fail. A lasting failure ends the message's job at once; a retryable one is thrown, so that the host
- * delivers the message again. What is given up in the end lies in the poison queue, whose function fails the job too.
+ * Failures of queue functions. A permanent failure ends the message's job at once; a retryable one is thrown, so that
+ * the host delivers the message again. After the last attempt it is in the poison queue, whose function fails the job
+ * too.
  */
 import type { InvocationContext } from "@azure/functions";
 import { getClient } from "durable-functions";
@@ -17,20 +18,20 @@ import { type RaiseEventDeps, raiseEvent } from "../jobs/raise-event.ts";
 import { app } from "./app.ts";
 import { withHeartbeat } from "./with-heartbeat.ts";
 
-/** Deliveries after which the host gives a message up; the same as `maxDequeueCount` in `host.json`. */
+/** Max deliveries of a message; the same as `maxDequeueCount` in `host.json`. */
 export const MAX_DEQUEUE_COUNT = 5;
 
-/** @param context - of a function that has the durable client among its inputs */
+/** @param context - of a function with the durable client among its inputs */
 export function orchestrationsOf(context: InvocationContext): Orchestrations {
   return new DurableOrchestrations(getClient(context));
 }
 
-/** What raising an event to a job's orchestration needs. */
+/** Dependencies for raising an event to a job's orchestration. */
 export function raisingOf(context: InvocationContext): RaiseEventDeps {
   return { jobs: app().jobs, orchestrations: orchestrationsOf(context) };
 }
 
-/** Turns the body of a queue function into a handler for the host. */
+/** Wraps the body of a queue function in a handler for the host. */
 export function serveQueue<Message extends JobRef>(
   schema: z.ZodType<Message>,
   body: (message: Message, context: InvocationContext) => Promise<void>,
@@ -54,7 +55,7 @@ function isLastDelivery({ triggerMetadata }: InvocationContext): boolean {
   return Number(triggerMetadata?.["dequeueCount"] ?? 0) >= MAX_DEQUEUE_COUNT;
 }
 
-/** Turns a message that was given up into the failure of its job. Safe to run twice: a job fails once. */
+/** Fails the job of a poison message. Safe to run twice: a job fails once. */
 export function servePoison(
   queueName: string,
   raising: (context: InvocationContext) => RaiseEventDeps = raisingOf,
@@ -62,14 +63,14 @@ export function servePoison(
   return async (entry, context) => {
     const message = JobRef.safeParse(entry);
     if (!message.success) {
-      context.error("a poisoned message names no job", cleanError(message.error));
+      context.error("a poison message has no job", cleanError(message.error));
       return;
     }
-    context.error(`a message of job '${message.data.job}' was given up`);
+    context.error(`a message of job '${message.data.job}' is in the poison queue`);
     await failJob(raising(context), message.data, {
       code: "message/poisoned",
-      message: `a message of queue '${queueName}' failed ${MAX_DEQUEUE_COUNT} times and was given up`,
-      hint: "see the app's log for its failures, then start the job again",
+      message: `a message of queue '${queueName}' failed ${MAX_DEQUEUE_COUNT} times`,
+      hint: "check the app's log for its failures, then start the job again",
     });
   };
 }

@@ -4,11 +4,11 @@ import { BEAT_EVERY_MS } from "../jobs/watchdog.ts";
 import { app } from "./app.ts";
 
 /**
- * Lets the watchdog know, while a function works on a job, that it does. One that is done in a moment says nothing: what it
- * has done is seen.
+ * Sends heartbeats to the watchdog while a function works on a job. A short function sends none: its results count as
+ * signs of life.
  *
- * @param jobId - undefined: the function is not about a job
- * @param noteBeat - tests have their own
+ * @param jobId - undefined: the function has no job
+ * @param noteBeat - replaced in tests
  */
 export async function withHeartbeat<T>(
   jobId: string | undefined,
@@ -23,7 +23,7 @@ export async function withHeartbeat<T>(
   }, everyMs);
   const end = async (): Promise<void> => {
     clearInterval(timer);
-    // The last beat must not arrive after the word that the work is done.
+    // The last heartbeat must not arrive after the message that the work is done.
     await last;
   };
   try {
@@ -33,7 +33,7 @@ export async function withHeartbeat<T>(
     return result;
   } catch (error) {
     await end();
-    // It is tried again after a while that the watchdog must bear with.
+    // It is retried after a delay, during which the watchdog must not restart the job.
     await noteBeat(jobId, false);
     throw error;
   }

@@ -24,17 +24,17 @@ async function kindBy(answer: (response: ServerResponse) => void): Promise<unkno
   return kind;
 }
 
-test("an account says whether it has a hierarchical namespace", async ({ expect }) => {
+test("an account reports whether it has a hierarchical namespace", async ({ expect }) => {
   const saying = (value: string) => kindBy((response) => response.setHeader("x-ms-is-hns-enabled", value));
   expect(await saying("true")).toBe("adlsBlobServices");
   expect(await saying("false")).toBe("blobServices");
 });
 
-test("an account that does not say it has no kind", async ({ expect }) => {
+test("the kind of an account without that header is unknown", async ({ expect }) => {
   expect(await kindBy((response) => response.setHeader("x-ms-account-kind", "StorageV2"))).toBeUndefined();
 });
 
-test("what an emulator says of its accounts means nothing", async ({ expect }) => {
+test("the answer of an emulator is ignored", async ({ expect }) => {
   const emulated = (response: ServerResponse): void => {
     response.setHeader("server", "Azurite-Blob/3.37.0");
     response.setHeader("x-ms-is-hns-enabled", "false");
@@ -49,7 +49,7 @@ test.for([
   [404, "ResourceNotFound", undefined],
   [503, "ServerBusy", "storage/throttled"],
   [500, "InternalError", "storage/unavailable"],
-] as const)("an answer %s %s leaves the kind open, or is tried again", async ([status, code, outcome], { expect }) => {
+] as const)("an answer %s %s means an unknown kind, or is retried", async ([status, code, outcome], { expect }) => {
   const refusing = (response: ServerResponse): void => {
     response.statusCode = status;
     response.setHeader("x-ms-error-code", code);

@@ -4,11 +4,12 @@ import type { BlobAccount } from "./blob-account.ts";
 import { mapError, statusOf } from "./map-error.ts";
 
 /**
- * Asks an account whether it has a hierarchical namespace. It is asked anew each time, once a backup: a flat account may be
- * upgraded while the app runs.
+ * Reads whether an account has a hierarchical namespace. Not cached, once per backup: a flat account may be upgraded
+ * while the app runs.
  *
- * @returns undefined when the account does not say: the app may lack the right
- *   (`Microsoft.Storage/storageAccounts/blobServices/getInfo/action`), and an emulator has one answer for all its accounts
+ * @returns undefined when unknown: the app may lack the permission
+ *   (`Microsoft.Storage/storageAccounts/blobServices/getInfo/action`), and an emulator has one answer for all its
+ *   accounts
  * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/account-unknown`
  * @see https://learn.microsoft.com/rest/api/storageservices/get-account-information
  * @see https://learn.microsoft.com/azure/storage/blobs/upgrade-to-data-lake-storage-gen2-how-to

@@ -18,7 +18,7 @@ test("listed accounts are the only ones", ({ expect }) => {
   expect(accounts.find("prodlake").name).toBe("prodlake");
   expect(accounts.find("prodlake")).toBe(accounts.find("prodlake"));
   expect(() => accounts.find("other")).toThrow(
-    expect.objectContaining({ code: "datasource/account-unknown", message: "there is no storage account 'other'" }),
+    expect.objectContaining({ code: "datasource/account-unknown", message: "storage account 'other' was not found" }),
   );
 });
 
@@ -40,7 +40,7 @@ test.for(["", "ab", "UPPER", "evil.example/x", "a-b-c", "x".repeat(25), "prodlak
   },
 );
 
-test("one signature serves a container for an hour, begins before now and may only read", async ({ expect }) => {
+test("one SAS serves a container for an hour, starts before now and is read-only", async ({ expect }) => {
   let now = new Date("2026-01-01T12:00:00Z");
   const account = new BlobAccount({ kind: "key", connectionString: connectionString("prodlake") }, () => now);
   const blob = account.container("in").getBlobClient("a b/c");
@@ -61,7 +61,7 @@ test("one signature serves a container for an hour, begins before now and may on
   expect(new URL((await account.copySource(blob)).url).searchParams.get("se")).toBe("2026-01-01T15:00:00Z");
 });
 
-test("an identity shows a token and puts nothing in the URL", async ({ expect }) => {
+test("an identity sends a token and puts nothing in the URL", async ({ expect }) => {
   const blobServiceUri = "https://prodlake.blob.core.windows.net";
   const account = new BlobAccount({ kind: "identity", blobServiceUri, credential: CREDENTIAL }, () => new Date());
   expect(await account.copySource(account.container("in").getBlobClient("x"))).toEqual({
@@ -70,7 +70,7 @@ test("an identity shows a token and puts nothing in the URL", async ({ expect })
   });
 });
 
-test("a signature for one snapshot is for that snapshot alone", async ({ expect }) => {
+test("a SAS for one snapshot is for that snapshot only", async ({ expect }) => {
   const account = new BlobAccount({ kind: "key", connectionString: connectionString("prodlake") }, () => new Date());
   const blob = account.container("in").getBlobClient("log");
   const query = new URL(await account.signedUrl(blob, 5, "2026-01-01T00:00:00.0000000Z")).searchParams;
@@ -82,7 +82,7 @@ test("a signature for one snapshot is for that snapshot alone", async ({ expect 
   expect(new URL(await account.signedUrl(blob, 5)).searchParams.get("sr")).toBe("b");
 });
 
-describe("a signature for an asynchronous copy", () => {
+describe("a SAS for an asynchronous copy", () => {
   const HOUR_MS = 3_600_000;
   const MIB = 2 ** 20;
   const now = new Date("2026-01-01T12:00:00Z");

@@ -3,17 +3,17 @@ import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { BlobAccount } from "./blob-account.ts";
 
-/** Which storage accounts there are for the app. */
+/** Storage accounts that the app may use. */
 export type AccountsAccess =
-  /** These and no others; by name in lower case. */
+  /** Only these; by name in lower case. */
   | { readonly kind: "listed"; readonly connectionStrings: ReadonlyMap<string, string> }
-  /** All accounts of the cloud that the app's identity may read. */
+  /** All accounts of the cloud that the app's identity has access to. */
   | { readonly kind: "identity"; readonly credential: TokenCredential; readonly endpointSuffix: string };
 
 /** @see https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name */
 const ACCOUNT_NAME = /^[a-z0-9]{3,24}$/;
 
-/** Finds storage accounts by name, each made once. */
+/** Finds storage accounts by name; each object is created once. */
 export class Accounts {
   readonly #access: AccountsAccess;
   readonly #clock: Clock;
@@ -25,17 +25,17 @@ export class Accounts {
   }
 
   /**
-   * @throws VaultError `datasource/account-unknown` when the name is none, or is not among the listed. In Azure, whether
-   *   an account exists shows only when it is asked
+   * @throws VaultError `datasource/account-unknown` when the name is invalid, or not listed. In Azure, only a request
+   *   shows whether an account exists
    */
   find(name: string): BlobAccount {
-    // Names come from callers and become part of a host name, so nothing else may pass.
+    // Names come from callers and become part of a host name, so only valid names are allowed.
     const account = ACCOUNT_NAME.test(name) ? (this.#found.get(name) ?? this.#open(name)) : undefined;
     if (account === undefined) {
-      throw new VaultError("datasource/account-unknown", `there is no storage account '${name}'`, {
+      throw new VaultError("datasource/account-unknown", `storage account '${name}' was not found`, {
         hint:
           this.#access.kind === "listed"
-            ? "accounts outside Azure are listed in settings, VaultAccount__<name> each"
+            ? "list accounts outside Azure in settings VaultAccount__<name>"
             : "check the name in the resource id",
       });
     }

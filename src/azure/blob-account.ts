@@ -26,59 +26,59 @@ import { present } from "../foundation/present.ts";
 import { outsideTime } from "./function-time.ts";
 import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
 
-/** How an account is reached: with its key (Azurite, tests), or with the app's identity (Azure). */
+/** Authentication of an account: by its key (Azurite, tests), or by the app's identity (Azure). */
 export type AccountAccess =
   | { readonly kind: "key"; readonly connectionString: string }
   | { readonly kind: "identity"; readonly blobServiceUri: string; readonly credential: TokenCredential };
 
-/** Where a server-side copy reads, and with what right. Lives only as long as the request. */
+/** Source URL of a server-side copy, with its authorization. Valid only as long as the request. */
 export interface CopySource {
   readonly url: string;
   readonly authorization?: HttpAuthorization;
 }
 
 /**
- * How often a request is tried.
+ * Retries of a request.
  *
- * - `retrying`: again after what passes in a moment, as `request-retries.ts` says.
- * - `once`: for requests under an {@link AdaptivePool}, which must see that a service is busy: a throttled account is not
- *   helped by a hundred requests that each wait on their own.
+ * - `retrying`: retries transient errors, see `request-retries.ts`.
+ * - `once`: for requests under an {@link AdaptivePool}, which must see throttling: a hundred requests that each back
+ *   off on their own do not help a throttled account.
  */
 export type RetryMode = "retrying" | "once";
 
-/** The SDK's own policy is no use: see `request-retries.ts`. */
+/** Disables the SDK's own retries: see `request-retries.ts`. */
 const NO_RETRIES: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
 
 export interface BlobAccountOptions {
-  /** How long an answer may take, ms; a request that moves content has half a second more for each MiB. */
+  /** Timeout of an answer, ms; a request that moves content has half a second more per MiB. */
   readonly answerMs?: number;
-  /** How long a request is retried, ms. */
+  /** Time for retries of a request, ms. */
   readonly retryForMs?: number;
-  /** How long one block is tried again, ms. */
+  /** Time for retries of one block, ms. */
   readonly blockRetryForMs?: number;
-  /** Carries requests in place of HTTP; for tests. */
+  /** Sends requests instead of HTTP; for tests. */
   readonly transport?: IHttpClient;
 }
 
-/** The longest blob that one request copies, 256 MiB, so has 158 s: see `function-time.ts`. */
+/** The largest blob that one request copies, 256 MiB, thus has 158 s: see `function-time.ts`. */
 const SLOWEST_BYTES_PER_MS = 2 ** 21 / 1_000;
 
-/** Blocks that are copied into one account at once, by all copies of large blobs in this process together. */
+/** Max concurrent block copies into one account, by all copies of large blobs in this process. */
 const MAX_CONCURRENT_BLOCKS = 32;
 const BLOCK_RETRY_FOR_MS = 60_000;
 
 const STORAGE_SCOPE = "https://storage.azure.com/.default";
 
-/** Clocks of two machines differ; a signature that begins a little before now is taken by both. */
+/** Clocks of two machines differ; both accept a SAS that starts a little before now. */
 const SIGNATURE_SKEW_MS = 5 * MINUTE_MS;
 const SIGNATURE_LIFE_MS = 120 * MINUTE_MS;
-/** Asynchronous copies are best effort; a slow one moves a MiB a second. */
+/** Asynchronous copies are best effort; a slow one copies one MiB per second. */
 const BACKGROUND_BYTES_PER_MS = 2 ** 20 / 1_000;
-/** The longest life of a signature: the key that makes it lives a little longer, and at most seven days. */
+/** Max lifetime of a SAS: its key lives a little longer, and at most seven days. */
 const MAX_SIGNATURE_MS = 6 * 24 * 60 * MINUTE_MS;
 /** @see https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key */
 const DELEGATION_LIFE_MS = 7 * 24 * 60 * MINUTE_MS - 2 * SIGNATURE_SKEW_MS;
-/** A signature that is handed out is good for at least this long. */
+/** Min remaining lifetime of a cached SAS. */
 const SIGNATURE_REST_MS = 60 * MINUTE_MS;
 
 interface Kept<T> {
@@ -86,13 +86,13 @@ interface Kept<T> {
   readonly until: number;
 }
 
-/** One storage account: its blobs, and the right to copy from it. */
+/** One storage account: clients for its blobs, and authorization to copy from it. */
 export class BlobAccount {
   readonly name: string;
   readonly service: BlobServiceClient;
-  /** Limits the blocks that are copied into this account. */
+  /** Limits concurrent block copies into this account. */
   readonly blocks: AdaptivePool;
-  /** The same, tried once. */
+  /** The same, without retries. */
   readonly serviceOnce: BlobServiceClient;
   readonly #credential: StorageSharedKeyCredential | TokenCredential;
   readonly #clock: Clock;
@@ -102,7 +102,7 @@ export class BlobAccount {
   /** `until`: when it expires. */
   #delegation: Kept<UserDelegationKey> | undefined;
 
-  /** @throws Error when the connection string is none; it does not quote it */
+  /** @throws Error when the connection string is invalid; the message does not quote it */
   constructor(access: AccountAccess, clock: Clock, options: BlobAccountOptions = {}) {
     this.#clock = clock;
     const { answerMs = DEFAULT_RETRIES.answerMs, retryForMs = DEFAULT_RETRIES.retryForMs } = options;
@@ -125,8 +125,8 @@ export class BlobAccount {
   }
 
   /**
-   * A client, tried once, whose `stageBlockFromURL` copies only while the source has this etag; the SDK has no option for
-   * it. It costs a pipeline, a fraction of a millisecond, which is little for a blob of many blocks.
+   * A client without retries, whose `stageBlockFromURL` copies only while the source has this ETag; the SDK has no
+   * option for it. Creating its pipeline takes a fraction of a millisecond, which is little for a blob of many blocks.
    */
   pinnedTo(sourceEtag: string, blob: BlobClient): BlockBlobClient {
     const pipeline = this.#changing(({ headers }) => {
@@ -136,8 +136,8 @@ export class BlobAccount {
   }
 
   /**
-   * A client, tried once, that writes all of these metadata: the SDK collects them in an object, which takes `__proto__` for
-   * something of its own.
+   * A client without retries that writes all of these metadata: the SDK collects them in an object, which loses
+   * `__proto__`.
    */
   writing<Client extends BlockBlobClient | ContainerClient>(
     metadata: Readonly<Record<string, string>>,
@@ -165,7 +165,7 @@ export class BlobAccount {
     return pipeline;
   }
 
-  /** Ends a request that moves this many bytes within the service, when it takes so long that it must have hung. */
+  /** Timeout of a request that moves this many bytes within the service, after which it must have hung. */
   whileMoving(bytes: number): AbortSignal {
     return AbortSignal.timeout(Math.ceil(this.#retries.answerMs + bytes / SLOWEST_BYTES_PER_MS));
   }
@@ -176,12 +176,12 @@ export class BlobAccount {
     return pipeline;
   }
 
-  /** How a request is tried. */
+  /** Retries of a request. */
   retrySettings(retries: RetryMode): RetrySettings {
     return retries === "retrying" ? this.#retries : { ...this.#retries, retryForMs: 0 };
   }
 
-  /** For the synchronous copies, which take a bearer token. */
+  /** For synchronous copies, which accept a bearer token. */
   async copySource(blob: BlobClient): Promise<CopySource> {
     if (this.#credential instanceof StorageSharedKeyCredential) {
       return { url: `${blob.url}?${await this.#containerSignature(blob.containerName)}` };
@@ -196,8 +196,8 @@ export class BlobAccount {
   }
 
   /**
-   * For the asynchronous copy, which takes only a signature: read-only, for this blob or snapshot, for two hours and as long
-   * again as a slow copy of so many bytes takes, because the service reads the source with it up to the end of the copy.
+   * For the asynchronous copy, which accepts only a SAS: read-only, for this blob or snapshot, for two hours plus the
+   * duration of a slow copy of so many bytes, because the service reads the source with it until the end of the copy.
    */
   async signedUrl(blob: BlobClient, bytes: number, snapshot?: string): Promise<string> {
     const lifeMs = Math.min(SIGNATURE_LIFE_MS + Math.ceil(bytes / BACKGROUND_BYTES_PER_MS), MAX_SIGNATURE_MS);
@@ -211,7 +211,7 @@ export class BlobAccount {
     return `${blob.url}?${snapshot === undefined ? "" : `snapshot=${encodeURIComponent(snapshot)}&`}${signature}`;
   }
 
-  /** One signature serves all copies from a container. */
+  /** One SAS is shared by all copies from a container. */
   #containerSignature(containerName: string): Promise<string> {
     const now = this.#clock().getTime();
     const kept = this.#signatures.get(containerName);
@@ -238,7 +238,7 @@ export class BlobAccount {
     return signed.toString();
   }
 
-  /** One key signs for all containers, as long as what it signs ends before it does. */
+  /** One key signs for all containers, if the SAS ends before the key does. */
   #delegationKey(now: number, lifeMs: number): Promise<UserDelegationKey> {
     if (this.#delegation !== undefined && this.#delegation.until >= now + lifeMs) return this.#delegation.value;
     const until = now + DELEGATION_LIFE_MS;
@@ -253,7 +253,7 @@ export class BlobAccount {
   }
 }
 
-/** @throws Error when the connection string is none */
+/** @throws Error when the connection string is invalid */
 function endpointOf(access: AccountAccess): {
   readonly url: string;
   readonly credential: StorageSharedKeyCredential | TokenCredential;
@@ -265,7 +265,7 @@ function endpointOf(access: AccountAccess): {
 }
 
 /**
- * RetryMode requests as `request-retries.ts` says. The SDK runs factories of this class name after its own policy of retries, and
+ * Adds the retries of `request-retries.ts`. The SDK runs factories of this class name after its own retry policy, and
  * signs what they send; others run around them.
  *
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-blob/src/Pipeline.ts `isInjectorPolicyFactory`

@@ -51,7 +51,7 @@ export class BlobDatasource implements Datasource {
     const { from, pageSize = MAX_PAGE_SIZE } = options;
     try {
       for await (const page of this.#pages(container, { startFrom: from.name, pageSize })) {
-        // Only the one kind has directories. Restored from what was taken for a blob, one would be a file.
+        // Only accounts with a hierarchical namespace have directories. Restored as a blob, one would become a file.
         if (page.some(isDirectory)) checkKind({ account: this.#account.name, kind: this.kind }, "adlsBlobServices");
         const blobs = page.map((item) => listedBlob(item, this.kind));
         yield from.after && blobs[0]?.name === from.name ? blobs.slice(1) : blobs;
@@ -62,8 +62,8 @@ export class BlobDatasource implements Datasource {
   }
 
   /**
-   * Accounts with a hierarchical namespace have no tags, and only metadata tells their directories from blobs. Where there
-   * are tags all the same, because the account is no such one and did not say so, they are asked for too.
+   * Accounts with a hierarchical namespace have no tags, and only metadata distinguish their directories from blobs. If
+   * there are tags after all, because the kind of the account was unknown, they are requested too.
    */
   async *#pages(container: string, options: ListPagesOptions): AsyncGenerator<readonly ListedItem[], void, undefined> {
     const include = this.kind === "blobServices" ? ["tags" as const] : ["metadata" as const];
@@ -93,7 +93,7 @@ export class BlobDatasource implements Datasource {
     });
   }
 
-  /** From a listing, which is read letter by letter. */
+  /** From a listing, whose XML is parsed exactly. */
   async #tagsOf(container: string, name: string): Promise<ListedItem["tags"]> {
     const options = { prefix: name, include: ["tags"] as const, pageSize: 1 };
     for await (const [first] of listBlobPages(this.#account, container, options)) {
@@ -113,7 +113,7 @@ export class BlobDatasource implements Datasource {
         });
         return unquoted(etag ?? "");
       } catch (error) {
-        // BlobAlreadyExists; or, where the blob may not be changed, that it may not.
+        // BlobAlreadyExists; or that a policy forbids changes of the blob.
         const { status, code } = answerOrNone(error);
         const isThere = status === 412 || /^Blob(AlreadyExists|ImmutableDueTo)/.test(code);
         if (!isThere) throw error;
@@ -145,16 +145,16 @@ export class BlobDatasource implements Datasource {
       } catch (error) {
         const { status, code } = answerOrNone(error);
         if (status === 404) return "removed";
-        // Also said of a marker that is gone.
+        // Also the answer for a marker that is not found.
         if (status === 412) return (await marker.exists()) ? "kept" : "removed";
-        // A policy or a legal hold: none of them lets go because it is asked again.
+        // A policy or a legal hold: retries do not help.
         if (status === 409 && code !== "ContainerBeingDeleted") return "kept";
         throw error;
       }
     });
   }
 
-  /** The service removes no directory that is not empty (409 `DirectoryIsNotEmpty`). */
+  /** The service does not delete a directory that is not empty (409 `DirectoryIsNotEmpty`). */
   async removeMarkerDirectory(container: string): Promise<void> {
     if (this.kind !== "adlsBlobServices") return;
     await mapping({ ...this.#place, container, blob: SOURCE_MARKER_DIRECTORY }, async () => {
@@ -175,7 +175,7 @@ function hasTags({ properties }: ListedItem): boolean {
   return (properties.tagCount ?? 0) > 0;
 }
 
-/** Only accounts with a hierarchical namespace say so in `ResourceType`. */
+/** Only accounts with a hierarchical namespace return `ResourceType`. */
 function isDirectory({ properties }: ListedItem): boolean {
   return properties.resourceType === "directory";
 }

@@ -15,7 +15,7 @@ import type { ListedItem } from "./parse-listing.ts";
 
 const VAULT: Place = { kind: "vault" };
 
-/** Tells the vault account of vaults, policies and instances, and makes their containers. */
+/** Writes documents of vaults, policies and instances to the vault account, and creates their containers. */
 export class BlobProtectionFiles implements ProtectionFiles {
   readonly #account: BlobAccount;
 
@@ -52,7 +52,7 @@ export class BlobProtectionFiles implements ProtectionFiles {
     });
   }
 
-  /** Over what was seen there, and nothing else: a request that comes late must not undo what was written since. */
+  /** Overwrites only the version that was read: a late request must not undo later writes. */
   async #write(containerName: string, path: string, document: object): Promise<void> {
     const container = this.#account.container(containerName);
     const content = encodeDocument(document);
@@ -70,13 +70,13 @@ export class BlobProtectionFiles implements ProtectionFiles {
           if (!isChanged(error)) throw error;
         }
       }
-      throw new VaultError("storage/conflict", `'${path}' is written by others all the time`);
+      throw new VaultError("storage/conflict", `'${path}' keeps changing`);
     });
   }
 
   /**
-   * Removes a container that holds nothing but one file. No condition of the service says that it still is empty, so it
-   * goes under a lease: a request that comes late, when the container was made anew, names a lease that nobody has.
+   * Deletes a container that has only one file. The service has no condition for "still empty", so this uses a lease: a
+   * late request, after the container was recreated, has a lease id that is not valid there.
    *
    * @see https://learn.microsoft.com/rest/api/storageservices/delete-container
    */
@@ -90,22 +90,22 @@ export class BlobProtectionFiles implements ProtectionFiles {
       } catch (error) {
         if (statusOf(error) === 404) return;
         if (serviceCodeOf(error) !== "LeaseAlreadyPresent") throw error;
-        throw new VaultError("storage/conflict", `container '${containerName}' is just being removed by another`);
+        throw new VaultError("storage/conflict", `container '${containerName}' is being deleted by another request`);
       }
       try {
         const other = await anythingBut(this.#account, containerName, file);
         if (other !== undefined) {
           throw new VaultError(
             "storage/conflict",
-            `container '${containerName}' of the vault account holds '${other}'`,
-            { hint: "it is removed when it is empty" },
+            `container '${containerName}' of the vault account still has '${other}'`,
+            { hint: "it is deleted when it is empty" },
           );
         }
         if (etag !== undefined) await deleteAsSeen(container, file, etag);
         else if ((await etagOf(container, file)) !== undefined) throw changed(file);
         await container.delete({ conditions: { leaseId: lease.leaseId } });
       } catch (error) {
-        // It ends by itself, too.
+        // The lease also expires by itself.
         await lease.releaseLease().catch(() => undefined);
         throw error;
       }
@@ -113,13 +113,13 @@ export class BlobProtectionFiles implements ProtectionFiles {
   }
 }
 
-/** How often a document is looked at and written, when others write it at the same time. */
+/** Max attempts to read and write a document while others write it. */
 const WRITE_TRIES = 5;
 
-/** The longest lease that ends by itself. */
+/** Max duration of a lease that expires. */
 const LEASE_SECONDS = 60;
 
-/** @returns with quotes; undefined when there is no such file */
+/** @returns with quotes; undefined when the file is not found */
 function etagOf(container: ContainerClient, path: string): Promise<string | undefined> {
   return ifFound(async () => (await container.getBlobClient(path).getProperties()).etag);
 }
@@ -130,10 +130,10 @@ function isChanged(error: unknown): boolean {
 }
 
 function changed(path: string): VaultError {
-  return new VaultError("storage/conflict", `'${path}' was written anew while it was to be removed`);
+  return new VaultError("storage/conflict", `'${path}' was changed before it could be deleted`);
 }
 
-/** @throws VaultError `storage/conflict` when it was written anew meanwhile; one that is gone is fine */
+/** @throws VaultError `storage/conflict` when it was changed meanwhile; skips one that is not found */
 async function deleteAsSeen(container: ContainerClient, path: string, etag: string): Promise<void> {
   try {
     await container.deleteBlob(path, { conditions: { ifMatch: etag } });
@@ -148,7 +148,7 @@ function containerOf(vaultArmId: string): string {
   return vaultFilesContainer(vaultKey(vaultArmId));
 }
 
-/** Lists page by page: with a hierarchical namespace there may be empty directories, which hold nothing. */
+/** Lists page by page: with a hierarchical namespace there may be empty directories, which do not count. */
 async function anythingBut(account: BlobAccount, container: string, file: string): Promise<string | undefined> {
   try {
     for await (const page of listBlobPages(account, container, { include: ["metadata"] })) {

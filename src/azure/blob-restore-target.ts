@@ -20,10 +20,10 @@ import { answerOrNone, ifFound, mapError, mapping, type Place, serviceCodeOf, st
 import { readPart } from "./read-content.ts";
 import { copyUntilWhole } from "./settle-copy.ts";
 
-/** Metadata of a container that a restore made: the job's id. Metadata names are lower case on the wire. */
+/** Metadata of a container that a restore created: the job's id. Metadata names are lower case on the wire. */
 const JOB_METADATA = "lakevaultjob";
 
-/** How long a lease on a container lasts that nobody gives back; the shortest that the service takes. */
+/** Duration of a container lease that is not released; the minimum of the service. */
 const LEASE_SECONDS = 15;
 
 /** A storage account that a restore writes to, from the vault container of one instance. */
@@ -57,8 +57,8 @@ export class BlobRestoreTarget implements RestoreTarget {
   }
 
   /**
-   * The service takes no ETag here, so the mark is looked at, and taken away, under a lease: a request that comes late, when
-   * the container was made anew, names a lease that nobody has.
+   * The service accepts no ETag here, so the mark is read and removed under a lease: a late request, after the
+   * container was recreated, has a lease id that is not valid there.
    *
    * @see https://learn.microsoft.com/rest/api/storageservices/set-container-metadata
    */
@@ -70,17 +70,17 @@ export class BlobRestoreTarget implements RestoreTarget {
         await lease.acquireLease(LEASE_SECONDS);
       } catch (error) {
         if (serviceCodeOf(error) !== "LeaseAlreadyPresent") throw error;
-        throw new VaultError("storage/conflict", `container '${container}' is just being finished by another`);
+        throw new VaultError("storage/conflict", `container '${container}' is being completed by another execution`);
       }
       try {
         if ((await this.look(container, jobId)) !== "ours") return [];
         return await this.#finishLeased(container, properties, lease.leaseId);
       } catch (error) {
-        // The lease ended before its work was done.
+        // The lease expired before its work was done.
         if (statusOf(error) !== 412) throw error;
-        throw new VaultError("storage/conflict", `container '${container}' took too long to finish`, { cause: error });
+        throw new VaultError("storage/conflict", `the lease of container '${container}' expired`, { cause: error });
       } finally {
-        // It ends by itself, too.
+        // The lease also expires by itself.
         await lease.releaseLease().catch(() => undefined);
       }
     });
@@ -101,18 +101,18 @@ export class BlobRestoreTarget implements RestoreTarget {
         // "Public access is not permitted on this storage account."
         const code = serviceCodeOf(error);
         if (code !== "PublicAccessNotPermitted") throw error;
-        const message = `the target account allows no public access, so the container is private; it was '${publicAccess}' (${code})`;
+        const message = `the target account does not allow public access, so the container is private; it was '${publicAccess}' (${code})`;
         refused.push({ code: "public-access-not-permitted", message });
       }
     }
-    // Last, because it takes the mark away.
+    // Last, because it removes the mark.
     try {
       await this.#account.writing(metadata, client).setMetadata({ ...metadata }, { conditions });
     } catch (error) {
       const { status, code } = answerOrNone(error);
       if (status !== 400) throw error;
       await client.setMetadata({}, { conditions });
-      const message = `the target account does not take the container's metadata, so it has none (${code})`;
+      const message = `the target account refuses the container's metadata, so it has none (${code})`;
       refused.push({ code: "metadata-refused", message });
     }
     return refused;
@@ -132,7 +132,7 @@ export class BlobRestoreTarget implements RestoreTarget {
       shouldContinue,
       ...present({ type: entry.type, tier: entry.tier, tags: entry.tags }),
     };
-    // A blob of another length is not ours to remove: the listing afterwards tells that the target was changed.
+    // A blob of another length is not deleted: the next listing reports that the target was changed.
     const result = await copyUntilWhole(request, this.#limits, copyBlob, ({ status }) => status === "success");
     switch (result.kind) {
       case "copied":
@@ -149,7 +149,10 @@ export class BlobRestoreTarget implements RestoreTarget {
     }
   }
 
-  /** With a hierarchical namespace the blob so marked is a directory; a flat account keeps it as other tools do. */
+  /**
+   * With a hierarchical namespace a blob with this mark is a directory; in a flat account it stays a blob, as other
+   * tools do.
+   */
   async #createDirectory(container: string, { name, metadata = {} }: Entry): Promise<RestoreOutcome> {
     return mapping(this.#place, async () => {
       try {

@@ -13,12 +13,12 @@ import { ANSWER_CUT } from "./request-retries.ts";
 const VAULT: Place = { kind: "vault" };
 
 /**
- * Bytes read in one request. A request that moves content is given up when it takes far longer than that should, so a large
- * object is read in many.
+ * Max bytes per request. A request that moves content times out when it takes far too long, so a large object is read
+ * in several requests.
  */
 const RANGE_BYTES = 32 * 2 ** 20;
 
-/** The files of one backup instance, as a scrub looks at them. */
+/** The files of one backup instance, for a scrub. */
 export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
   async look(path: string): Promise<StoredFile | undefined> {
     return mapping(VAULT, async () => {
@@ -45,14 +45,14 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
       const properties = await ifFound(() => this.container.getBlobClient(path).getProperties());
       if (properties === undefined) return undefined;
       const { etag = "*", contentLength } = properties;
-      // Taken for an empty one, an object that is whole would count as altered.
+      // If it counted as empty, an undamaged object would count as altered.
       if (contentLength === undefined) throw new RestError(`'${path}' came without its length`, { code: ANSWER_CUT });
       return { etag, size: contentLength };
     });
     return file && this.#ranges(path, file);
   }
 
-  /** All ranges are of one version: an object that is written over meanwhile is read again by the next attempt. */
+  /** All ranges are of one version: an object that is overwritten meanwhile is read again by the next attempt. */
   async *#ranges(
     path: string,
     { etag, size }: { readonly etag: string; readonly size: number },
@@ -66,14 +66,14 @@ export class BlobScrubVault extends BlobVaultFiles implements ScrubVault {
     } catch (error) {
       // "The condition specified using HTTP conditional header(s) is not met."
       if (statusOf(error) !== 412) throw mapError(error, VAULT);
-      throw new VaultError("storage/conflict", `'${path}' was written over while it was read`, {
+      throw new VaultError("storage/conflict", `'${path}' was overwritten while it was read`, {
         cause: cleanError(error),
       });
     }
   }
 }
 
-/** What a listing and a look have in common. */
+/** Properties that a listing and a single request share. */
 interface Properties {
   readonly contentLength?: number | undefined;
   readonly contentMD5?: Uint8Array | undefined;
@@ -89,7 +89,7 @@ function storedFile(path: string, p: Properties): StoredFile {
     path,
     size: p.contentLength ?? 0,
     ...md5Of(p.contentMD5),
-    // Someone may have moved it to the archive tier, from which nothing can be restored at once.
+    // It may have been moved to the archive tier, from which a restore cannot read.
     isWhole: (p.copyStatus === undefined || p.copyStatus === "success") && p.accessTier !== "Archive",
     writtenAt: new Date(Math.max(p.createdOn?.getTime() ?? 0, p.lastModified?.getTime() ?? 0)),
     etag: unquoted(p.etag ?? ""),

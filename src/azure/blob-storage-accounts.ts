@@ -5,7 +5,7 @@ import type { Accounts } from "./accounts.ts";
 import { userContainers } from "./containers.ts";
 import { mapping } from "./map-error.ts";
 
-/** Looks into storage accounts for the checks that come before a request is taken. */
+/** Checks storage accounts before a request is accepted. */
 export class BlobStorageAccounts implements StorageAccounts {
   readonly #accounts: Accounts;
 

@@ -4,7 +4,7 @@ import type { BlobAccount } from "./blob-account.ts";
 import { BlobFiles } from "./blob-vault.ts";
 import { mapError } from "./map-error.ts";
 
-/** All that lies in the vault account, container by container. */
+/** All files of the vault account, by container. */
 export class BlobVaultAccount implements VaultAccount {
   readonly #account: BlobAccount;
 

@@ -1,6 +1,6 @@
 /**
  * @module
- * The real adapters, raced: see `test/support/blob-service/lake-races.ts`. Far more of it is `npm run soak:races`.
+ * Races of the real adapters: see `test/support/blob-service/lake-races.ts`. `npm run soak:races` runs many more.
  */
 import { isMainThread } from "node:worker_threads";
 import { describe, test } from "vitest";
@@ -16,7 +16,7 @@ import { COPY_LIMITS } from "./copy-request.ts";
 const RACES = (isMainThread ? 12 : 8) * SOAK_FACTOR;
 
 // Half a minute of processor time, on a machine that may be busy with other tests.
-test("however two executions meet, fail and come late, a sealed point and a completed restore are whole", {
+test("however two executions interleave, fail and are late, a sealed point and a completed restore are complete", {
   timeout: 240_000,
 }, async ({ expect }) => {
   let sum = noOutcome();
@@ -61,7 +61,7 @@ describe("where there are no snapshots, as with a hierarchical namespace,", () =
     expect([...objects.values()].map(({ content }) => content.toString())).toEqual(["first"]);
   });
 
-  test("what was copied while somebody wrote does not count, and does not stay", async ({ expect }) => {
+  test("a copy during a write does not count, and is deleted", async ({ expect }) => {
     const { outcome, objects } = await copyDisk((blobs) => {
       blobs.put("prodlake", "raw", "disk", { type: "PageBlob", content: Buffer.from("other") });
     });

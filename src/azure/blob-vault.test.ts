@@ -51,7 +51,7 @@ describe("a file is created", () => {
       failure: { code: "storage/unavailable", serviceCode: "AuthorizationFailure" },
     },
     { said: broken(), failure: { code: "storage/unavailable" } },
-  ])("or the failure is told: %o", async ({ said, failure }, { expect }) => {
+  ])("or the failure is thrown: %o", async ({ said, failure }, { expect }) => {
     const { service, vault } = open();
     service.script = () => said;
     await expect(vault.create(PATH, bytes("x"), { contentType: "text/plain" })).rejects.toMatchObject(failure);
@@ -85,7 +85,7 @@ describe("files are listed", () => {
     expect(await listed(vault, "")).toEqual([]);
   });
 
-  test("and never fewer than there are, when the service fails", async ({ expect }) => {
+  test("and never too few, when the service fails", async ({ expect }) => {
     const { service, vault } = open();
     for (const said of [refusal(403, "AuthorizationFailure"), refusal(404, "ResourceNotFound"), broken()]) {
       service.script = () => said;
@@ -120,13 +120,13 @@ describe("files are removed", () => {
     expect(service.asked).toEqual(["DELETE vault/bi-1/a", "DELETE vault/bi-1/b"]);
   });
 
-  test("and none is asked for when there are none", async ({ expect }) => {
+  test("and sends no request when there are none", async ({ expect }) => {
     const { service, vault } = open();
     expect(await vault.remove([])).toEqual([]);
     expect(service.asked).toEqual([]);
   });
 
-  test("and one that is gone is removed", async ({ expect }) => {
+  test("and one that is not found counts as deleted", async ({ expect }) => {
     const { service, vault } = open();
     expect(await vault.remove([{ path: "gone", etag: "0x1" }])).toEqual([]);
     expect(service.asked).toEqual(["DELETE vault/bi-1/gone"]);
@@ -138,14 +138,14 @@ describe("files are removed", () => {
     expect(await vault.remove([{ path: "gone", etag: "0x1" }])).toEqual([]);
   });
 
-  test("and one that was written anew stays, and is told", async ({ expect }) => {
+  test("and one that was rewritten is kept and reported", async ({ expect }) => {
     const estate = open();
     seen(estate, "a");
     expect(await estate.vault.remove([{ path: "a", etag: "0xOLD" }])).toEqual(["a"]);
   });
 
   test.for([refusal(403, "AuthorizationFailure"), refusal(500, "InternalError"), broken()])(
-    "or the failure is told",
+    "or the failure is thrown",
     async (said, { expect }) => {
       const { service, vault } = open();
       service.script = ({ method }) => (method === "DELETE" ? said : undefined);
@@ -186,7 +186,7 @@ describe("files are removed", () => {
     [404, "ContainerNotFound"],
     [300, "Moved"],
     [199, "Odd"],
-  ] as const)("and a part that fails with %s is told", async (failed, { expect }) => {
+  ] as const)("and a part that fails with %s is reported", async (failed, { expect }) => {
     const estate = open();
     const removals = seen(estate, "a", "b");
     estate.service.script = ({ method }) => (method === "POST" ? batchOf([200], failed) : undefined);
@@ -205,7 +205,7 @@ describe("files are removed", () => {
 });
 
 describe("an object is copied", () => {
-  test("into the vault's tier, and found there the next time", async ({ expect }) => {
+  test("into the vault's tier, and reused the next time", async ({ expect }) => {
     const { service, vault } = open({ tier: "Cool" });
     const { etag } = service.blobs.put("prodlake", "raw", "a", { content: Buffer.from("content") });
     const version = { container: "raw", name: "a", etag, size: 7 };
@@ -214,14 +214,14 @@ describe("an object is copied", () => {
     expect(await vault.copyObject(version, "data/raw/a/1", always)).toMatchObject({ kind: "copied", movedBytes: 0 });
   });
 
-  test("and without a tier none is asked for", async ({ expect }) => {
+  test("and without a tier none is requested", async ({ expect }) => {
     const { service, vault } = open();
     const { etag } = service.blobs.put("prodlake", "raw", "a", { content: Buffer.from("content") });
     await vault.copyObject({ container: "raw", name: "a", etag, size: 7 }, "data/raw/a/1", always);
     expect(service.requestsTo(/^PUT/)[0]?.header("x-ms-access-tier")).toBeUndefined();
   });
 
-  test("anew when what lies there has another length or was never finished", async ({ expect }) => {
+  test("again when the existing one has another length or is incomplete", async ({ expect }) => {
     const { service, vault } = open();
     const { etag } = service.blobs.put("prodlake", "raw", "a", { content: Buffer.from("content") });
     service.blobs.put("vault", "bi-1", "data/raw/a/1", { content: Buffer.from("cont") });
@@ -256,7 +256,7 @@ describe("a marker is copied", () => {
   const NAME = ".lakevault/job";
   const copyTo = ({ vault }: Estate, etag?: string) => vault.copyMarker("raw", NAME, "markers/job/raw", etag);
 
-  test("only over what was looked at, and only the version that is asked for", async ({ expect }) => {
+  test("overwriting only the version that was checked, and only from the requested version", async ({ expect }) => {
     const estate = open();
     const { service } = estate;
     const { etag } = service.blobs.put("prodlake", "raw", NAME, { content: Buffer.from("new") });

@@ -43,7 +43,7 @@ export class BlobFiles implements SweepableVault {
       } catch (error) {
         // BlobAlreadyExists (409): "The specified blob already exists."
         // ConditionNotMet (412): "The condition specified using HTTP conditional header(s) is not met."
-        // Any other 409, such as ContainerBeingDeleted, is no sign that the file is there.
+        // Any other 409, such as ContainerBeingDeleted, does not mean that the file exists.
         const { status, code } = answerOrNone(error);
         if (code === "BlobAlreadyExists" || status === 412) return false;
         throw error;
@@ -61,7 +61,7 @@ export class BlobFiles implements SweepableVault {
         }
       }
     } catch (error) {
-      // A container that is not there has no files yet.
+      // A container that is not found has no files yet.
       if (serviceCodeOf(error) === "ContainerNotFound") return;
       throw mapError(error, VAULT);
     }
@@ -70,11 +70,11 @@ export class BlobFiles implements SweepableVault {
   async remove(files: readonly Removal[]): Promise<readonly string[]> {
     const [first] = files;
     if (first === undefined) return [];
-    // A batch of one costs more than the one.
+    // A batch of one costs more than a single request.
     const refused = await mapping(VAULT, () => (files.length === 1 ? this.#removeOne(first) : this.#removeAll(files)));
     const changed: string[] = [];
     for (const path of refused) {
-      // A condition may fail for want of the file, too.
+      // A condition also fails when the file is not found.
       if (await mapping(VAULT, () => this.container.getBlobClient(path).exists())) changed.push(path);
     }
     return changed;
@@ -94,9 +94,9 @@ export class BlobFiles implements SweepableVault {
   }
 
   /**
-   * Each request within a batch has conditions of its own.
+   * Each request within a batch has its own conditions.
    *
-   * @returns paths of which the condition does not hold
+   * @returns paths whose condition does not hold
    * @see https://learn.microsoft.com/rest/api/storageservices/blob-batch
    */
   async #removeAll(files: readonly Removal[]): Promise<string[]> {
@@ -112,7 +112,7 @@ export class BlobFiles implements SweepableVault {
       if (status >= 200 && status < 300) continue;
       if (status === 412) refused.push(file.path);
       else if (errorCode !== "BlobNotFound") {
-        throw new VaultError("storage/unavailable", `a file cannot be removed (${errorCode ?? status})`);
+        throw new VaultError("storage/unavailable", `a file cannot be deleted (${errorCode ?? status})`);
       }
     }
     return refused;
@@ -130,7 +130,7 @@ export class BlobVaultFiles extends BlobFiles {
   }
 }
 
-/** How often a marker is looked at and copied, when others copy it at the same time. */
+/** Max attempts to read and copy a marker while others copy it. */
 const MARKER_TRIES = 5;
 
 export interface BlobBackupVaultOptions {
@@ -139,7 +139,7 @@ export interface BlobBackupVaultOptions {
   readonly limits?: CopyLimits;
 }
 
-/** The same, and the objects copied into it from the account that the instance protects. */
+/** The same, with copies of objects from the account that the instance protects. */
 export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
   readonly #source: BlobAccount;
   readonly #sourcePlace: Place;
@@ -167,7 +167,7 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
         : { orLater: { since: new Date(version.orLater.since), nameOf: version.orLater.pathOf } }),
       ...present({ tier: this.#tier }),
     };
-    // The object's name says its version, so length and copy status are all that can differ.
+    // The object's name contains its version, so only length and copy status can differ.
     const isWhole = ({ status, size }: CopyEnd): boolean => status === "success" && size === request.size;
     const result = await copyUntilWhole(request, this.#limits, copyBlob, isWhole);
     if (result.kind !== "copied") return result;
@@ -186,12 +186,12 @@ export class BlobBackupVault extends BlobVaultFiles implements BackupVault {
       });
       if (result.kind === "copied") return { kind: "copied", movedBytes: 0 };
       if (result.kind !== "exists" && result.kind !== "begun") return result;
-      // Another execution has copied it since it was looked at, or written it anew.
+      // Another execution has copied it since it was read, or it was rewritten.
     }
-    throw new VaultError("storage/conflict", `marker '${path}' cannot be written over`);
+    throw new VaultError("storage/conflict", `marker '${path}' cannot be overwritten`);
   }
 
-  /** @returns with quotes; undefined when there is no such file */
+  /** @returns with quotes; undefined when the file is not found */
   async #etagAt(path: string): Promise<string | undefined> {
     return mapping(VAULT, () => ifFound(async () => (await this.container.getBlobClient(path).getProperties()).etag));
   }

@@ -1,9 +1,9 @@
 /**
  * @module
- * Keeps secrets out of messages: a URL that a service or a library quotes may carry a signature in its query.
+ * Removes secrets from messages: a URL that a service or a library quotes may have a SAS in its query.
  */
 
-/** Takes the queries off all URLs of a text, and the values off whatever else looks like part of a signature. */
+/** Removes the queries of all URLs in a text, and the values of everything else that looks like part of a SAS. */
 export function withoutSecrets(text: string): string {
   return text
     .replace(/(https?:\/\/[^\s"'<>?]+)\?[^\s"'<>]*/gi, "$1")
@@ -12,8 +12,8 @@ export function withoutSecrets(text: string): string {
 }
 
 /**
- * Makes an error that says the same and is fit for logs: name, message and stack without secrets, and none of the
- * request and response that the SDKs' errors carry along.
+ * Returns an equivalent error for logs: name, message and stack without secrets, and without the request and response
+ * that SDK errors contain.
  */
 export function cleanError(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(withoutSecrets(String(error)));

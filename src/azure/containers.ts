@@ -18,7 +18,7 @@ export async function userContainers(account: BlobAccount): Promise<string[]> {
   return names.sort();
 }
 
-/** What containers have beside their blobs; those that have nothing of it are left out. */
+/** Metadata and access level of containers; those with neither are omitted. */
 export async function containersWithProperties(account: BlobAccount): Promise<ContainerProperties[]> {
   const found: ContainerProperties[] = [];
   for await (const page of listContainerPages(account)) {

@@ -76,7 +76,7 @@ describe("a blob that one request copies", () => {
     expect(await copy()).toEqual({ kind: "exists" });
   });
 
-  test("is copied only as the version that is asked for", async ({ expect }) => {
+  test("is copied only in the requested version", async ({ expect }) => {
     const { service, copy } = open(WHOLE);
     service.blobs.put("prodlake", "raw", "a", { content: Buffer.from("another") });
     expect(await copy()).toEqual({ kind: "changed" });
@@ -120,7 +120,7 @@ describe("a larger blob", () => {
     }
   });
 
-  test("keeps the MD5 that the source says, because nobody works out another", async ({ expect }) => {
+  test("keeps the MD5 of the source, because the service computes none", async ({ expect }) => {
     const md5 = Buffer.alloc(16, 3).toString("base64");
     const { service, copy } = open(LARGE, { md5 });
     await copy();
@@ -128,7 +128,7 @@ describe("a larger blob", () => {
     expect(commit?.header("x-ms-blob-content-md5")).toBe(md5);
   });
 
-  test("is not copied where it is there, gone, or another", async ({ expect }) => {
+  test("is not copied if it exists, is gone, or has changed", async ({ expect }) => {
     const { service, copy } = open(LARGE);
     service.blobs.put("vault", "bi-1", "copy", { content: Buffer.from("whatever") });
     expect(await copy()).toEqual({ kind: "exists" });
@@ -138,7 +138,7 @@ describe("a larger blob", () => {
     expect(service.requestsTo(/^PUT/)).toEqual([]);
   });
 
-  test("goes on where an attempt before was cut off, and copies no block twice", async ({ expect }) => {
+  test("continues where an earlier attempt was cut off, and copies no block twice", async ({ expect }) => {
     const { service, copy, into, staged } = open(LARGE);
     let asked = 0;
     const once = (): boolean => asked++ > 1_000;
@@ -152,7 +152,7 @@ describe("a larger blob", () => {
     expect(into().content.toString()).toBe(LARGE);
   });
 
-  test("takes no block for its own that is of another version, or of another length", async ({ expect }) => {
+  test("reuses no block of another version, or of another length", async ({ expect }) => {
     const { service, copy, into } = open(LARGE);
     expect(await copy({ shouldContinue: () => false })).toEqual({ kind: "unfinished" });
     const other = "ABCDEFGHIJKLMNOPQRSTUVWXY";
@@ -161,7 +161,7 @@ describe("a larger blob", () => {
     expect(into().content.toString()).toBe(other);
   });
 
-  test("copies a block again that lies there with another length", async ({ expect }) => {
+  test("copies an existing block again if it has another length", async ({ expect }) => {
     const { service, copy, into, staged } = open(LARGE);
     await copy({ shouldContinue: () => false });
     const [id = ""] = staged();
@@ -170,7 +170,9 @@ describe("a larger blob", () => {
     expect(into().content.toString()).toBe(LARGE);
   });
 
-  test("whose time is over while blocks wait for a busy service is left to the next attempt", async ({ expect }) => {
+  test("whose time is over while blocks wait for a throttling service is left to the next attempt", async ({
+    expect,
+  }) => {
     const { service, copy } = open(LARGE);
     let shouldContinue = true;
     service.script = (_, asked) => {
@@ -193,7 +195,7 @@ describe("a larger blob", () => {
     expect(await copy()).toEqual({ kind: "changed" });
   });
 
-  test("whose blocks nobody tells of is not taken for one without any", async ({ expect }) => {
+  test("without a block list in the answer does not count as one without blocks", async ({ expect }) => {
     const { service, copy } = open(LARGE);
     for (const said of [refusal(503, "ServerBusy"), broken()]) {
       service.script = (_, asked) => (asked.startsWith("GET vault") && asked.endsWith("?blocklist") ? said : undefined);
@@ -202,7 +204,7 @@ describe("a larger blob", () => {
     expect(service.requestsTo(/^PUT/)).toEqual([]);
   });
 
-  test("an error of our own is not taken for an answer of the service", async ({ expect }) => {
+  test("an error of our own does not count as an answer of the service", async ({ expect }) => {
     const { service, copy } = open(LARGE);
     service.script = (_, asked) => (asked.endsWith("?blocklist") ? new TypeError("a defect") : undefined);
     expect(await copy()).toMatchObject({ kind: "refused", message: expect.stringContaining("a defect") });
@@ -212,13 +214,18 @@ describe("a larger blob", () => {
     { metadata: { Owner: "Zoë" } },
     { metadata: { Owner: "a\u007fb" } },
     { metadata: { fine: "a", Owner: "ü" } },
-  ])("whose metadata no header can carry is named, and not copied without them", async (fields, { expect }) => {
-    const { service, copy } = open(LARGE, fields);
-    expect(await copy()).toMatchObject({ kind: "unreadable", code: "metadata-not-sendable" });
-    expect(service.requestsTo(/^PUT/)).toEqual([]);
-  });
+  ])(
+    "whose metadata do not fit into headers becomes a warning, and is not copied without them",
+    async (fields, { expect }) => {
+      const { service, copy } = open(LARGE, fields);
+      expect(await copy()).toMatchObject({ kind: "unreadable", code: "metadata-not-sendable" });
+      expect(service.requestsTo(/^PUT/)).toEqual([]);
+    },
+  );
 
-  test("with metadata that no listing can say is named, and not copied without them", async ({ expect }) => {
+  test("with metadata that no listing can contain becomes a warning, and is not copied without them", async ({
+    expect,
+  }) => {
     const { service, copy } = open(LARGE);
     service.script = listedAs(service, "<Metadata><x-ms-invalid-name>b c</x-ms-invalid-name></Metadata>");
     expect(await copy()).toMatchObject({ kind: "unreadable", code: "metadata-not-listed" });

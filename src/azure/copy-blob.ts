@@ -1,14 +1,14 @@
 /**
  * @module
- * The copy ladder: how one blob gets from one account to another without passing through the app.
+ * Server-side copies: copies one blob from one account to another without moving it through the app.
  *
  * - block blobs up to 256 MiB: Copy Blob From URL, one synchronous request
  * - larger block blobs: Put Block From URL in parallel, then Put Block List; blocks that an earlier attempt copied are
  *   not copied again
- * - append and page blobs, and large ones whose headers no request can carry: Copy Blob, asynchronous, from a snapshot
- *   where the source may change
+ * - append and page blobs, and large ones whose metadata do not fit into request headers: Copy Blob, asynchronous, from
+ *   a snapshot if the source may change
  *
- * Requests are tried once: the caller runs copies under a pool, which backs off for all of them together.
+ * Requests are not retried: the caller runs copies under a pool, which backs off for all of them together.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
  * @see https://learn.microsoft.com/rest/api/storageservices/put-block-from-url
@@ -39,7 +39,7 @@ import { ifFound, mapError } from "./map-error.ts";
 import type { ListedProperties } from "./parse-listing.ts";
 
 /**
- * Copies a blob with its content, properties and metadata, to a name that is free unless the request says otherwise.
+ * Copies a blob with its content, properties and metadata, to a free name unless the request says otherwise.
  *
  * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
  */
@@ -73,16 +73,16 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
   if (unlisted !== undefined) return unlisted;
   if (!canBeSent(Object.values(metadataOf(listed)))) {
     const message =
-      "its metadata has characters that no request header can carry, and it is too large to be copied by one";
+      "its metadata has characters that no request header can carry, and it is too large for a copy in one request";
     return { kind: "unreadable", code: "metadata-not-sendable", message };
   }
-  // The service itself takes over what we cannot say.
+  // The service itself copies what we cannot send.
   if (!canBeSent(Object.values(headersOf(properties)))) return copyInBackground(request, limits);
   const staged = await blocksOf(newBlobOf(request));
   if (staged === "committed") return { kind: "exists" };
 
   const source = sourceOf(request);
-  // Without the condition on each block, a blob that is replaced meanwhile would be put together from two versions.
+  // Without the condition on each block, a blob that is replaced meanwhile would be mixed from two versions.
   const blob = request.to.account.pinnedTo(quoted(unquoted(properties.etag)), newBlobOf(request));
   const blockBytes = Math.max(limits.blockBytes, Math.ceil(request.size / MAX_BLOCKS));
   const version = versionMark(request, properties.etag, blockBytes);
@@ -94,7 +94,7 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
     const offset = n * blockBytes;
     const length = Math.min(blockBytes, request.size - offset);
     const id = Buffer.from(`${version}-${String(offset).padStart(15, "0")}`).toString("base64");
-    // One block at least, so that any number of short attempts comes to an end.
+    // At least one block, so that any number of short attempts completes.
     isCutOff ||= copied > 0 && !shouldContinue();
     if (isCutOff || staged.get(id) === length) return id;
     const isCopied = await underPressure(request, shouldContinue, async () => {
@@ -120,7 +120,7 @@ async function copyInBlocks(request: CopyRequest, limits: CopyLimits): Promise<C
 }
 
 /**
- * Copies a block under the account's limit; any answer but that of a busy service is for {@link explain}.
+ * Copies a block within the account's limit; {@link explain} handles all errors except throttling.
  *
  * @returns whether there was time for it
  */
@@ -143,15 +143,15 @@ async function underPressure(
 }
 
 /**
- * Part of a block's id: a block that has it holds bytes of this version of this source, whoever copied it and when. Its
- * length counts too, so that nobody who cuts the blob otherwise replaces a block that another is about to commit.
+ * Part of a block's id: a block with it has bytes of this version of this source, whoever copied it and when. It
+ * includes the length, so that a copy with other block sizes does not replace a block that another is about to commit.
  */
 function versionMark({ from }: CopyRequest, etag: string, blockBytes: number): string {
   const source = JSON.stringify([from.account.name, from.container, from.name, unquoted(etag), blockBytes]);
   return createHash("sha256").update(source).digest("hex").slice(0, 32);
 }
 
-/** @returns lengths of the blocks that wait to be committed, by id */
+/** @returns lengths of the uncommitted blocks, by id */
 async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, number> | "committed"> {
   const { committedBlocks = [], uncommittedBlocks = [] } = (await ifFound(() => blob.getBlockList("all"))) ?? {};
   if (committedBlocks.length > 0) return "committed";
@@ -159,8 +159,8 @@ async function blocksOf(blob: BlockBlobClient): Promise<ReadonlyMap<string, numb
 }
 
 /**
- * Tells whether request headers can carry some texts. Node sends a character up to U+00FF as one byte and refuses all above,
- * and a service that reads UTF-8, or checks a signature over it, then sees another text.
+ * Whether request headers can carry some texts. Node sends a character up to U+00FF as one byte and refuses all above;
+ * a service that reads UTF-8, or checks a signature over it, then sees another text.
  */
 function canBeSent(values: readonly (string | Uint8Array)[]): boolean {
   return values.every((value) => typeof value !== "string" || /^[\x20-\x7e]*$/.test(value));

@@ -87,21 +87,21 @@ describe("an append blob is copied", () => {
     expect(Object.keys(estate.objects())).toHaveLength(2);
   });
 
-  test("and the MD5 of what is there is told", async ({ expect }) => {
+  test("and the MD5 of an existing one is returned", async ({ expect }) => {
     const estate = open();
     const md5 = Buffer.alloc(16, 1).toString("base64");
     estate.blobs.put("vault", "bi-1", nameOf(estate.etag), { content: Buffer.from("line"), md5 });
     expect(await estate.copy()).toEqual({ kind: "copied", md5, wasThere: true });
   });
 
-  test("once: what is there was there", async ({ expect }) => {
+  test("once: an existing one counts as existing", async ({ expect }) => {
     const estate = open();
     await estate.copy();
     expect(await estate.copy()).toEqual({ kind: "copied", wasThere: true });
     expect(copyRequests(estate)).toHaveLength(1);
   });
 
-  test("anew when what is there has another length, or is a copy that was broken off", async ({ expect }) => {
+  test("again when the existing one has another length, or is an aborted copy", async ({ expect }) => {
     const estate = open();
     const name = nameOf(estate.etag);
     estate.blobs.put("vault", "bi-1", name, { content: Buffer.from("l") });
@@ -114,7 +114,7 @@ describe("an append blob is copied", () => {
     expect(estate.blobs.find("vault", "bi-1", name).copy?.status).toBe("success");
   });
 
-  test("while there is time; the next attempt waits on", async ({ expect }) => {
+  test("while there is time; the next attempt continues to wait", async ({ expect }) => {
     const estate = open();
     expect(await estate.copy({ shouldContinue: () => false })).toEqual({ kind: "unfinished" });
     expect(estate.snapshots()).toBe(1);
@@ -142,7 +142,7 @@ describe("an append blob is copied", () => {
     expect(copyRequests(estate)[0]?.header("x-ms-access-tier")).toBe("Cool");
   });
 
-  test("from a source that never changes it is only begun, without a snapshot", async ({ expect }) => {
+  test("from a source that never changes the copy is only started, without a snapshot", async ({ expect }) => {
     const estate = open();
     const { etag: _, ...request } = estate.request;
     const tagged = { ...request, tags: { project: "lake" } };
@@ -179,7 +179,7 @@ describe("beside other executions", () => {
     expect(unsure.snapshots()).toBe(1);
   });
 
-  test("a snapshot of a living one is not taken away when its copy is refused to us", async ({ expect }) => {
+  test("a snapshot of a running execution is kept when its copy is refused to us", async ({ expect }) => {
     const estate = open();
     const metadata = { lakevaultcopy: "bi-1", lakevaultetag: estate.etag };
     estate.blobs.snapshot("prodlake", "raw", "log", metadata, {});
@@ -189,7 +189,7 @@ describe("beside other executions", () => {
   });
 
   test.for(["BlobAlreadyExists", "PendingCopyOperation"])(
-    "when another was faster (%s), its copy is waited for, and our own snapshot goes",
+    "when another was faster (%s), its copy is awaited, and our own snapshot is deleted",
     async (code, { expect }) => {
       const estate = open();
       estate.service.script = once(/^PUT vault/, () => {
@@ -201,7 +201,7 @@ describe("beside other executions", () => {
     },
   );
 
-  test("when the snapshot is gone as it is to be copied, the source is looked at again", async ({ expect }) => {
+  test("when the snapshot is gone before its copy, the source is read again", async ({ expect }) => {
     const estate = open();
     estate.service.script = once(/^PUT vault/, () => refusal(404, "CannotVerifyCopySource"));
     expect(await estate.copy()).toEqual({ kind: "copied" });
@@ -209,7 +209,7 @@ describe("beside other executions", () => {
   });
 
   test.for([refusal(404, "BlobNotFound"), refusal(412, "ConditionNotMet")])(
-    "when the source is another as the snapshot is taken, it is looked at again",
+    "when the source has changed before the snapshot, it is read again",
     async (said, { expect }) => {
       const estate = open();
       estate.service.script = once(/\?snapshot$/, () => said);
@@ -218,16 +218,16 @@ describe("beside other executions", () => {
     },
   );
 
-  test("a snapshot that is refused is told, and one without a name is no snapshot", async ({ expect }) => {
+  test("a refused snapshot is reported, and one without an id is an error", async ({ expect }) => {
     const refused = open();
     refused.service.script = once(/\?snapshot$/, () => refusal(403, "AuthorizationFailure"));
     await expect(refused.copy()).rejects.toMatchObject({ statusCode: 403 });
     const unnamed = open();
     unnamed.service.script = once(/\?snapshot$/, () => ({ status: 201, headers: { etag: '"0x1"' } }));
-    await expect(unnamed.copy()).rejects.toThrow("did not name it");
+    await expect(unnamed.copy()).rejects.toThrow("returned no id for the snapshot");
   });
 
-  test("a copy that never comes to an end is told, and not tried forever", async ({ expect }) => {
+  test("a copy that never completes fails, and is not retried forever", async ({ expect }) => {
     const estate = open();
     estate.service.script = (_, asked) => (asked.endsWith("?snapshot") ? refusal(412, "ConditionNotMet") : undefined);
     await expect(estate.copy()).rejects.toMatchObject({ code: "storage/unavailable" });
@@ -237,7 +237,7 @@ describe("beside other executions", () => {
     );
   });
 
-  test("a snapshot from which a copy is still under way stays, however old it is", async ({ expect }) => {
+  test("a snapshot with a running copy is kept, however old it is", async ({ expect }) => {
     const estate = open();
     const soon = { shouldContinue: () => false };
     expect(await estate.copy(soon)).toEqual({ kind: "unfinished" });
@@ -246,7 +246,9 @@ describe("beside other executions", () => {
     expect([estate.snapshots(), copyRequests(estate).length]).toEqual([1, 1]);
   });
 
-  test("snapshots that dead ones left go once no execution can be alive; others' stay", async ({ expect }) => {
+  test("snapshots of dead executions are deleted once none can be alive; those of others are kept", async ({
+    expect,
+  }) => {
     const estate = open();
     for (const owner of ["bi-1", "bi-2"]) {
       estate.blobs.snapshot("prodlake", "raw", "log", { lakevaultcopy: owner, lakevaultetag: "0xOLD" }, {});
@@ -260,7 +262,7 @@ describe("beside other executions", () => {
   });
 });
 
-describe("a blob that is written all the time", () => {
+describe("a blob that is written to all the time", () => {
   /**
    * Somebody writes before each snapshot on a condition.
    *
@@ -279,7 +281,7 @@ describe("a blob that is written all the time", () => {
     };
   };
 
-  test("is in the end copied as it is at some moment, which its name and entry say", async ({ expect }) => {
+  test("is finally copied in its state of some moment, with this version in name and entry", async ({ expect }) => {
     const estate = open({ metadata: { Owner: "finance" } });
     writtenAlways(estate);
     const result = await estate.copy(later(estate));
@@ -300,14 +302,16 @@ describe("a blob that is written all the time", () => {
     expect(again).toMatchObject({ kind: "copied", wasThere: true, version: { etag, size: 11 } });
   });
 
-  test("is not, where only the listed version will do", async ({ expect }) => {
+  test("is not, if only the listed version is acceptable", async ({ expect }) => {
     const estate = open();
     writtenAlways(estate);
     expect(await estate.copy()).toEqual({ kind: "changed" });
     expect(estate.snapshots()).toBe(0);
   });
 
-  test("whose metadata changed around the snapshot is looked at again, so that none is made up", async ({ expect }) => {
+  test("whose metadata changed around the snapshot is read again, so that versions are not mixed", async ({
+    expect,
+  }) => {
     const estate = open({ metadata: { Owner: "finance" } });
     let unconditional = 0;
     estate.service.script = (request, asked) => {
@@ -346,7 +350,7 @@ describe("a blob that is written all the time", () => {
     expect(estate.objects()).toEqual({ [nameOf(frozen)]: "longer line" });
   });
 
-  test("whose snapshot somebody takes away before it is looked at is looked at again", async ({ expect }) => {
+  test("whose snapshot is deleted before it is read is read again", async ({ expect }) => {
     const estate = open();
     let taken = 0;
     writtenAlways(estate, () => {
@@ -361,9 +365,7 @@ describe("a blob that is written all the time", () => {
 });
 
 describe("where there are no snapshots", () => {
-  test("the copy holds to the version at its beginning, and counts when nobody has written since", async ({
-    expect,
-  }) => {
+  test("the copy requires the version at its start, and counts if nobody has written since", async ({ expect }) => {
     const estate = open();
     estate.blobs.hasSnapshots = false;
     expect(await estate.copy()).toEqual({ kind: "copied" });
@@ -393,14 +395,14 @@ describe("where there are no snapshots", () => {
     expect(estate.objects()).toEqual({});
   });
 
-  test("a copy that finds no source is told, because nothing is looked at again", async ({ expect }) => {
+  test("a copy without a source is reported, because nothing is read again", async ({ expect }) => {
     const estate = open();
     estate.blobs.hasSnapshots = false;
     estate.service.script = once(/^PUT vault/, () => refusal(404, "CannotVerifyCopySource"));
     await expect(estate.copy()).rejects.toMatchObject({ statusCode: 404 });
   });
 
-  test("a source that does not say how it is now leaves the copy undecided", async ({ expect }) => {
+  test("a source that does not answer leaves the copy undecided", async ({ expect }) => {
     const estate = open();
     estate.blobs.hasSnapshots = false;
     estate.service.script = ({ method, account }) =>
@@ -410,7 +412,9 @@ describe("where there are no snapshots", () => {
   });
 });
 
-test("a blob with metadata that no listing can say is named, and not copied without them", async ({ expect }) => {
+test("a blob with metadata that no listing can contain becomes a warning, and is not copied without them", async ({
+  expect,
+}) => {
   const estate = open();
   estate.service.script = (_, asked) => {
     if (!asked.startsWith("GET prodlake/raw/?list")) return undefined;

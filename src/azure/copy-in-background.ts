@@ -1,11 +1,11 @@
 /**
  * @module
- * Append and page blobs, which only the asynchronous Copy Blob copies, and block blobs whose headers no request can carry. From the vault, where nothing changes, it is begun
- * and waited for. From a source it is taken from a snapshot; see `decide-frozen-copy.ts`.
+ * Asynchronous Copy Blob: for append and page blobs, which no other request copies, and for block blobs whose metadata
+ * do not fit into request headers. From the vault, where nothing changes, it is started and awaited. From a source it
+ * copies a snapshot; see `decide-frozen-copy.ts`.
  *
- * With a hierarchical namespace there are no snapshots. There the copy holds to the version at its beginning, and counts
- * only when the source is still the same after its end.
- *
+ * With a hierarchical namespace there are no snapshots. There the copy requires the version at its start, and counts
+ * only if the source is still the same after its end.
  * @see https://learn.microsoft.com/rest/api/storageservices/copy-blob
  * @see https://learn.microsoft.com/rest/api/storageservices/snapshot-blob
  */
@@ -29,13 +29,13 @@ import { answerOrNone, ifFound } from "./map-error.ts";
 import type { ListedItem } from "./parse-listing.ts";
 import { removeSnapshot, SNAPSHOT_MARK, settle, snapshotOf, VERSION_MARK } from "./settle-copy.ts";
 
-/** Steps of one call; each that fails leaves something for the next to go on from. */
+/** Max steps of one call; each failed step leaves something for the next to continue from. */
 const MAX_STEPS = 10;
 
-/** Snapshots that are tried on the condition that nobody writes meanwhile; then one is taken without. */
+/** Max snapshots tried on the condition that nobody writes meanwhile; then one is taken without condition. */
 const CONDITIONAL_TRIES = 2;
 
-/** Begins an asynchronous copy, and, where the source may change, waits for it. */
+/** Starts an asynchronous copy and, if the source may change, waits for it. */
 export async function copyInBackground(request: CopyRequest, limits: CopyLimits): Promise<CopyResult> {
   const { etag } = request;
   if (etag !== undefined) return new FrozenCopy({ ...request, etag }, limits).run();
@@ -54,7 +54,7 @@ function labelsOf(request: CopyRequest): { readonly tier?: string; readonly tags
   return request.type === undefined ? tierAndTags(request) : tags;
 }
 
-/** A version that is copied, and its metadata. */
+/** A version that is copied, with its metadata. */
 interface Version extends Pick<Entry, "etag" | "size" | "modified"> {
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -63,7 +63,7 @@ interface Sight extends FrozenCopySight {
   readonly item: ListedItem | undefined;
 }
 
-/** One execution's copy of a blob that may be written at any time. */
+/** One execution's copy of a blob that may be written to at any time. */
 class FrozenCopy {
   readonly #request: CopyRequest & { readonly etag: string };
   readonly #limits: CopyLimits;
@@ -89,7 +89,7 @@ class FrozenCopy {
       if (result !== "look again") return result;
     }
     const name = this.#request.from.name;
-    throw new VaultError("storage/unavailable", `the copy of '${name}' does not come to an end`);
+    throw new VaultError("storage/unavailable", `the copy of '${name}' does not complete`);
   }
 
   async #look(): Promise<Sight> {
@@ -119,7 +119,7 @@ class FrozenCopy {
     };
   }
 
-  /** Objects of all versions that will do. */
+  /** Objects of all acceptable versions. */
   async #objects(): Promise<FoundObject[]> {
     const { to, etag, orLater } = this.#request;
     const found: FoundObject[] = [];
@@ -151,7 +151,7 @@ class FrozenCopy {
     const request = this.#into(etag);
     const found = await settle(request, this.#limits, async ({ status, size, snapshot }) => {
       if (status !== "success" || (etag === wanted && size !== wantedSize)) return false;
-      // Not from a snapshot: whole only if nobody has written to the source since.
+      // Not from a snapshot: complete only if nobody has written to the source since.
       return snapshot !== "" || (await this.#isStill(etag));
     });
     if (found.kind === "pending") return { kind: "unfinished" };
@@ -159,7 +159,7 @@ class FrozenCopy {
     const { md5, size, snapshot } = found.end;
     for (const id of this.#own) if (id !== snapshot) await removeSnapshot(request, id);
     const copied = this.#copied.get(etag);
-    // Of what an execution before has begun only the moment of its snapshot is known.
+    // Of a copy by an earlier execution only the time of its snapshot is known.
     const modified = copied?.modified ?? (snapshot ? new Date(snapshot) : request.from.account.now).toISOString();
     return {
       kind: "copied",
@@ -174,7 +174,7 @@ class FrozenCopy {
     return now !== undefined && unquoted(now.etag ?? "") === etag;
   }
 
-  /** Takes a snapshot, unless there is one, and begins to copy it. */
+  /** Takes a snapshot, unless there is one, and starts a copy of it. */
   async #copy(item: ListedItem | undefined, taken: string | undefined): Promise<CopyResult | "look again"> {
     if (item === undefined) return { kind: "gone" };
     const unlisted = unlistedMetadata(item);
@@ -192,7 +192,7 @@ class FrozenCopy {
     return "look again";
   }
 
-  /** @param etag - absent: whatever the blob is. @returns undefined when it is another version, or gone */
+  /** @param etag - absent: any version. @returns undefined when it is another version, or not found */
   async #freeze(etag: string | undefined): Promise<string | "no snapshots" | undefined> {
     const { from, to } = this.#request;
     this.#conditional += 1;
@@ -201,7 +201,7 @@ class FrozenCopy {
         ...(etag === undefined ? {} : { conditions: { ifMatch: quoted(etag) } }),
         metadata: { [SNAPSHOT_MARK]: to.container, ...(etag === undefined ? {} : { [VERSION_MARK]: etag }) },
       });
-      if (snapshot === undefined) throw new Error(`the service took a snapshot of '${from.name}' and did not name it`);
+      if (snapshot === undefined) throw new Error(`the service returned no id for the snapshot of '${from.name}'`);
       this.#own.add(snapshot);
       return snapshot;
     } catch (error) {
@@ -213,8 +213,9 @@ class FrozenCopy {
   }
 
   /**
-   * What a snapshot holds that was taken without a condition. Its metadata are ours, so those of the blob must have been the
-   * same before and after. Its own ETag names it: no later version of the blob has that, so the next backup copies it again.
+   * Content of a snapshot that was taken without a condition. Its metadata are ours, so those of the blob must have
+   * been the same before and after. Its own ETag names it: no later version of the blob has it, so the next backup
+   * copies it again.
    */
   async #frozenVersion(id: string, before: Version): Promise<Version | undefined> {
     let after: Version | undefined;
@@ -227,7 +228,7 @@ class FrozenCopy {
     return isSame && frozen !== undefined ? { ...frozen, metadata: before.metadata } : undefined;
   }
 
-  /** @param snapshot - absent: the blob itself, where there are no snapshots */
+  /** @param snapshot - absent: the blob itself, in accounts without snapshots */
   async #begin(version: Version, snapshot: string | undefined): Promise<CopyResult | "look again"> {
     const source = sourceOf(this.#request);
     const { metadata } = version;
@@ -242,11 +243,11 @@ class FrozenCopy {
       });
     } catch (error) {
       const { status, code } = answerOrNone(error);
-      // Another execution was faster; what it copies, and from which snapshot, is seen as it is settled.
+      // Another execution was faster; waiting for its copy shows from which snapshot it is.
       if (code === "BlobAlreadyExists" || code === "PendingCopyOperation") return this.#settle(version.etag);
-      // Only an answer that refuses the copy says that none was begun, so that nothing reads the snapshot.
+      // Only a refusal proves that no copy was started, so that nothing reads the snapshot.
       if (snapshot !== undefined && status >= 400 && status < 500) await this.#drop(snapshot);
-      // The execution that had taken the snapshot has removed it; or the source is gone, as the next look will tell.
+      // The execution that took the snapshot has deleted it; or the source is gone, which the next step finds out.
       if (snapshot !== undefined && status === 404) return "look again";
       throw error;
     }
@@ -261,14 +262,14 @@ class FrozenCopy {
 
 interface Names {
   readonly prefix: string;
-  /** The version that a name says; undefined when it is no name of an object of the blob. */
+  /** The version in a name; undefined when it is not the name of an object of the blob. */
   readonly versionIn: (name: string) => string | undefined;
 }
 
 /**
- * Which names the objects of a blob have; they differ in the ETag alone. ETags of one service begin alike, so the prefix
- * leaves out most of what lies in a folder of the blob's own name. No ETag has a slash, so a name that has one in its place is
- * that of another blob's object, such as of `log/0x8D/b` beside `log`.
+ * Name pattern of the objects of a blob; they differ in the ETag alone. ETags of one service have a common beginning,
+ * so the prefix excludes most names in a folder with the blob's own name. No ETag has a slash, so a name with one in
+ * its place belongs to another blob, such as `log/0x8D/b` beside `log`.
  */
 function namesOf(wanted: string, etag: string, orLater: CopyRequest["orLater"]): Names {
   const at = wanted.lastIndexOf(etag);

@@ -9,7 +9,7 @@ export interface BlobPlace {
   readonly account: BlobAccount;
   readonly container: string;
   readonly name: string;
-  /** How errors name the account. */
+  /** Name of the account in errors. */
   readonly place: Place;
 }
 
@@ -18,62 +18,62 @@ export interface CopyRequest {
   readonly to: BlobPlace;
   /** Length of the source's content, bytes. */
   readonly size: number;
-  /** Absent: a block blob. */
+  /** Absent: block blob. */
   readonly type?: Entry["type"];
   /** The source's version, unquoted. Absent: the source never changes. */
   readonly etag?: string;
   /** Access tier of the new blob, for block blobs only; absent: the account's default. */
   readonly tier?: string;
   readonly tags?: Readonly<Record<string, string>>;
-  /** A blob of this ETag, as getting its properties gave it, is written over; for blobs of one request only. */
+  /** Overwrites a blob of this ETag, in the form of its properties; for blobs of one request only. */
   readonly over?: string;
-  /** For append and page blobs, which may be written all the time: a later version will do. */
+  /** For append and page blobs, which may be written to all the time: accepts a later version. */
   readonly orLater?: OrLater;
   /** Absent: `once`. */
   readonly retries?: RetryMode;
-  /** Asked between blocks, and while an asynchronous copy is waited for; absent: always. */
+  /** Checked between blocks, and while an asynchronous copy is awaited; absent: always. */
   readonly shouldContinue?: () => boolean;
 }
 
-/** Which versions will do beside the one that is asked for, and where they go. */
+/** Versions that are acceptable beside the requested one, and their names. */
 export interface OrLater {
-  /** What was current at this moment or later will do. */
+  /** Versions that were current at this time or later are acceptable. */
   readonly since: Date;
-  /** Names the new blob by the version that it holds. The names of one blob differ in nothing else. */
+  /** Name of the new blob for a version. The names of one blob differ only in the version. */
   readonly nameOf: (etag: string) => string;
 }
 
 export type CopyResult =
-  /** `md5`: of the content, base64, where the service worked it out. `version`: where it is another than was asked for. */
+  /** `md5`: of the content, base64, if the service computed it. `version`: if it differs from the requested one. */
   | {
       readonly kind: "copied";
       readonly md5?: string;
       readonly version?: Pick<Entry, "etag" | "size" | "modified">;
-      /** Nothing was copied: an attempt before has done so. */
+      /** Nothing was copied: an earlier attempt has done so. */
       readonly wasThere?: true;
     }
-  /** A blob has the name already; nothing was written. */
+  /** A blob with the name already exists; nothing was written. */
   | { readonly kind: "exists" }
-  /** An asynchronous copy into the name was begun. */
+  /** An asynchronous copy to the name was started. */
   | { readonly kind: "begun" }
-  /** `shouldContinue` said no; another attempt goes on from here. */
+  /** `shouldContinue` returned false; another attempt continues from here. */
   | { readonly kind: "unfinished" }
-  /** The source is not the wanted version any more. */
+  /** The source is no longer the requested version. */
   | { readonly kind: "changed" }
   | { readonly kind: "gone" }
   | { readonly kind: "unreadable"; readonly code: string; readonly message: string }
-  /** A service does not do it, and why is not known; `code` is the service's. */
+  /** A service refuses it for an unknown reason; `code` is the service's. */
   | { readonly kind: "refused"; readonly code: string; readonly message: string };
 
-/** Sizes and widths of the ladder; tests take small ones. */
+/** Sizes and concurrency of copies; tests use small ones. */
 export interface CopyLimits {
-  /** Longest blob that one synchronous request copies, bytes. */
+  /** Max size of a blob that one synchronous request copies, bytes. */
   readonly wholeBytes: number;
-  /** Usual length of a block, bytes; longer where a blob would have more than {@link MAX_BLOCKS}. */
+  /** Default length of a block, bytes; more if a blob would have more than {@link MAX_BLOCKS}. */
   readonly blockBytes: number;
-  /** Blocks of one blob copied at once; those of all blobs together are limited by the account. */
+  /** Concurrent block copies of one blob; the account limits those of all blobs together. */
   readonly blockWidth: number;
-  /** Time between two looks at an asynchronous copy. */
+  /** Polling interval of an asynchronous copy. */
   readonly pollMs: number;
   readonly pause: (ms: number) => Promise<void>;
 }

@@ -1,10 +1,10 @@
 import type { TokenCredential } from "@azure/identity";
 
 /**
- * The app's identity: the user-assigned one with this client id, or whatever Azure finds.
+ * The app's identity: the user-assigned one with this client id, or the default Azure credential.
  *
- * The library behind it is loaded with the first token, because it takes longer to load than all else together and
- * nobody needs it outside Azure.
+ * Its library is loaded with the first token, because loading it takes longer than everything else together, and it is
+ * not needed outside Azure.
  */
 export function appCredential(clientId: string | undefined): TokenCredential {
   let made: Promise<TokenCredential> | undefined;

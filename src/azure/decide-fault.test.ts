@@ -13,7 +13,7 @@ function codesOfSdk(): string[] {
   return [...body.matchAll(/= "(\w+)"/g)].map(([, code = ""]) => code);
 }
 
-test("every code that the SDK knows is in the table, once", ({ expect }) => {
+test("every code of the SDK is in the table, once", ({ expect }) => {
   const codes = codesOfSdk();
   expect(codes.length).toBeGreaterThan(100);
   expect(codes.filter((code) => !FAULT_CODES.has(code))).toEqual([]);
@@ -79,15 +79,13 @@ test.for<readonly [number, string, Readonly<Partial<Record<(typeof FAULT_STEPS)[
   }
 });
 
-test("a refusal by the vault is never said to be the source's", ({ expect }) => {
+test("a refusal by the vault is never attributed to the source", ({ expect }) => {
   expect(decideFault({ status: 403, code: "AuthorizationFailure" }, "copy", "vault").verdict).toBe("retry");
   expect(decideFault({ status: 404, code: "ContainerNotFound" }, "copy", "vault").verdict).toBe("job-failed");
   expect(decideFault({ status: 400, code: "InvalidMetadata" }, "copy", "vault").verdict).toBe("warning");
 });
 
-test("what patience does not help is a warning about one blob, and ends the job where it is about all", ({
-  expect,
-}) => {
+test("after all retries one blob becomes a warning, and other errors fail the job", ({ expect }) => {
   expect(FAULT_STEPS.map((step) => [step, afterRetries(step).verdict])).toEqual([
     ["listing", "job-failed"],
     ["look", "warning"],
@@ -98,7 +96,7 @@ test("what patience does not help is a warning about one blob, and ends the job 
   ]);
 });
 
-test("an unknown code is judged by its status", ({ expect }) => {
+test("for an unknown code the status decides", ({ expect }) => {
   const about = (status: number) => aboutOf({ status, code: "SomethingNew" });
   expect([0, 408, 429, 500, 599].map(about)).toEqual(["moment", "moment", "moment", "moment", "moment"]);
   expect([401, 403, 404, 412, 400, 409].map(about)).toEqual(["account", "right", "race", "race", "blob", "blob"]);

@@ -1,18 +1,18 @@
 import { type About, aboutOf } from "./fault-table.ts";
 
-/** Where in a backup an answer came. */
+/** The step of a backup that got the answer. */
 export const FAULT_STEPS = ["listing", "look", "snapshot", "copy", "marker", "seal"] as const;
 export type FaultStep = (typeof FAULT_STEPS)[number];
 
-/** Which account gave the answer; of a copy, the one that is at fault. */
+/** The account that gave the answer; for a copy, the one that is at fault. */
 export type FaultSide = "source" | "vault";
 
 /**
- * What becomes of it.
+ * The consequence.
  *
- * - `retry`: the request is retried; what then still fails is decided by {@link afterRetries}
- * - `warning`: the blob is left out of the recovery point and named in its seal
- * - `container-skipped`: the container is left out as a whole and named in the seal
+ * - `retry`: the request is retried; {@link afterRetries} decides what to do if it still fails
+ * - `warning`: the recovery point lacks the blob, and its seal has a warning
+ * - `container-skipped`: the recovery point lacks the container, and its seal has a warning
  * - `job-failed`: there is no recovery point
  */
 export type FaultVerdict = "retry" | "warning" | "container-skipped" | "job-failed";
@@ -27,8 +27,8 @@ const isOfBlob = (step: FaultStep): boolean => step === "look" || step === "snap
 /**
  * Decides what an answer of a storage service means for a backup.
  *
- * A warning or a skipped container stands for one among many. So before the first is believed, the job's own marker is
- * copied the same way, and before the second, other containers are asked: when they are refused too, it is the account.
+ * A warning or a skipped container must be an exception. So before the first warning the job's own marker is copied the
+ * same way, and before the second skipped container other containers are read: if those fail too, it is the account.
  */
 export function decideFault(
   answer: { readonly status: number; readonly code: string },
@@ -41,17 +41,17 @@ export function decideFault(
 function ofSource(about: About, step: FaultStep): FaultDecision {
   switch (about) {
     case "moment":
-      return { verdict: "retry", reason: "the service says that it passes" };
+      return { verdict: "retry", reason: "the error is transient" };
     case "race":
-      return { verdict: "retry", reason: "the blob is looked at again, and is taken as it is then, or is gone" };
+      return { verdict: "retry", reason: "the blob is read again, and copied in its current version, or is gone" };
     case "container":
-      return { verdict: "container-skipped", reason: "nothing in the container can be read, and all others can" };
+      return { verdict: "container-skipped", reason: "nothing in the container can be read, but all others can" };
     case "account":
-      return { verdict: "job-failed", reason: "every request to the account is answered so" };
+      return { verdict: "job-failed", reason: "all requests to the account fail" };
     case "right":
     case "blob":
-      if (isOfBlob(step)) return { verdict: "warning", reason: "the answer is about this blob; all others are taken" };
-      return { verdict: "container-skipped", reason: "without its marker and its listing a container cannot be whole" };
+      if (isOfBlob(step)) return { verdict: "warning", reason: "only this blob fails; all others are copied" };
+      return { verdict: "container-skipped", reason: "without its marker and its listing a container is incomplete" };
   }
 }
 
@@ -59,21 +59,20 @@ function ofVault(about: About, step: FaultStep): FaultDecision {
   switch (about) {
     case "moment":
     case "race":
-      return { verdict: "retry", reason: "the service says that it passes, or another execution was faster" };
+      return { verdict: "retry", reason: "the error is transient, or another execution was faster" };
     case "right":
     case "account":
-      return { verdict: "retry", reason: "the operator can mend the vault account while the job waits" };
+      return { verdict: "retry", reason: "the operator can fix the vault account while the job waits" };
     case "container":
-      return { verdict: "job-failed", reason: "there is nowhere to write to" };
+      return { verdict: "job-failed", reason: "the vault account cannot be written to" };
     case "blob":
-      if (isOfBlob(step))
-        return { verdict: "warning", reason: "the vault does not take this blob; it takes all others" };
+      if (isOfBlob(step)) return { verdict: "warning", reason: "the vault refuses this blob, but accepts all others" };
       return { verdict: "job-failed", reason: "without this file there is no recovery point" };
   }
 }
 
-/** Decides what becomes of a request that retries did not help. */
+/** Decides what to do when retries did not help. */
 export function afterRetries(step: FaultStep): FaultDecision {
-  if (isOfBlob(step)) return { verdict: "warning", reason: "all other blobs are answered, so it is this one's fault" };
-  return { verdict: "job-failed", reason: "the account does not answer; the next job goes on with what is there" };
+  if (isOfBlob(step)) return { verdict: "warning", reason: "all other blobs succeed, so the cause is this one" };
+  return { verdict: "job-failed", reason: "the account does not answer; the next job reuses what is done" };
 }

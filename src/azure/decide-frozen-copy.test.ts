@@ -20,32 +20,32 @@ describe("the copy of an append or page blob", () => {
     ["is of a later version where that will do", { base: BASE, since: at(-1) }, { kind: "freeze", etag: "e2" }],
     ["is of no blob of another type", { base: { ...BASE, isSameType: false }, since: at(-1) }, { kind: "changed" }],
     [
-      "takes a snapshot that a dead execution left of this very version",
+      "uses a snapshot of exactly this version from a dead execution",
       { base: BASE, since: at(-1), snapshots: [{ id: snapshot(-1), takenAt: at(-1), etag: "e2" }] },
       { kind: "copy", etag: "e2", snapshot: snapshot(-1) },
     ],
     [
-      "takes no snapshot of which nobody knows what it holds",
+      "uses no snapshot of unknown content",
       { base: BASE, since: at(-1), snapshots: [{ id: snapshot(0), takenAt: at(0) }] },
       { kind: "freeze", etag: "e2" },
     ],
     [
-      "is waited for when it is there, though the source has moved on",
+      "is awaited when it exists, although the source has changed",
       { base: BASE, objects: [{ etag: "e1", copyStatus: "pending", snapshot: snapshot(-9) }] },
       { kind: "settle", etag: "e1" },
     ],
     [
-      "goes on with a later version that is being copied",
+      "continues with a later version that is being copied",
       { base: BASE, since: at(-2), objects: [{ etag: "e9", copyStatus: "pending", snapshot: snapshot(-1) }] },
       { kind: "settle", etag: "e9" },
     ],
     [
-      "takes nothing that was copied for an earlier point",
+      "reuses nothing that was copied for an earlier point",
       { base: BASE, since: at(-2), objects: [{ etag: "e9", copyStatus: "success", snapshot: snapshot(-3) }] },
       { kind: "freeze", etag: "e2" },
     ],
     [
-      "takes what is whole before what is being copied, and that before what is broken",
+      "prefers complete to pending, and pending to broken objects",
       {
         since: at(-2),
         objects: [
@@ -100,9 +100,7 @@ test("an execution lives for two hours at most", ({ expect }) => {
   expect(FULL_SAFETY.staleSnapshotMs).toBe(7_200_000);
 });
 
-test("only a snapshot that is older than any execution, and from which nothing is being copied, is removed", ({
-  expect,
-}) => {
+test("only a snapshot that is older than any execution, and has no running copy, is deleted", ({ expect }) => {
   const hours = fc.integer({ min: -6, max: 0 });
   const status = fc.constantFrom("pending", "success", "failed", "aborted");
   const objects = fc.array(fc.record({ hours, copyStatus: status }), { maxLength: 4 });

@@ -1,53 +1,52 @@
 /**
  * @module
- * An append or page blob may be written all the time, and Copy Blob takes no condition that holds while it runs. So it is
- * copied from a snapshot, which is the true state of one moment. Executions come twice and die anywhere; what they leave is
- * found in two listings, that of the source with its snapshots and that of the objects that the vault has of the blob, and
- * from these alone each execution decides what it does next.
+ * Copies of append and page blobs, which may be written to all the time. Copy Blob has no condition that holds while it
+ * runs, so it copies a snapshot, a consistent state. Executions may run twice and crash anywhere, so each execution
+ * decides its next step from two listings alone: the source with its snapshots, and the vault's objects of the blob.
  */
 import { FULL_SAFETY } from "../foundation/safety.ts";
 
-/** A snapshot that a copy into this vault has taken. */
+/** A snapshot taken by a copy into this vault. */
 export interface OurSnapshot {
   readonly id: string;
   readonly takenAt: Date;
-  /** Version of the blob that it holds; absent when it was taken without a condition. */
+  /** Version of the blob in it; absent when it was taken without a condition. */
   readonly etag?: string;
 }
 
-/** An object that the vault has of the blob. */
+/** An object of the blob in the vault. */
 export interface FoundObject {
   /** The version in its name. */
   readonly etag: string;
-  /** Of the copy into it; `success` also where there was none. */
+  /** Status of the copy into it; `success` also if there was none. */
   readonly copyStatus: string;
-  /** The snapshot that it is a copy of; absent: it is none of a snapshot. */
+  /** The snapshot that it is a copy of; absent: it is not the copy of a snapshot. */
   readonly snapshot?: string;
 }
 
 export interface FrozenCopySight {
-  /** The version that is asked for. */
+  /** The requested version. */
   readonly wanted: string;
-  /** What was current at this moment or later will do too; absent: nothing else. */
+  /** Versions that were current at this time or later are acceptable; absent: only the requested one. */
   readonly since?: Date;
   readonly now: Date;
-  /** The source as it is now; absent: it is gone. */
+  /** The current source; absent: it is gone. */
   readonly base?: { readonly etag: string; readonly isSameType: boolean };
   readonly snapshots: readonly OurSnapshot[];
   readonly objects: readonly FoundObject[];
 }
 
 export type FrozenCopyStep =
-  /** The object of this version is there, or is being copied: it is waited for. */
+  /** The object of this version exists, or is being copied: wait for it. */
   | { readonly kind: "settle"; readonly etag: string }
-  /** A snapshot of exactly this version was taken by an execution that may be dead: it is copied. */
+  /** An execution that may be dead took a snapshot of exactly this version: copy it. */
   | { readonly kind: "copy"; readonly etag: string; readonly snapshot: string }
-  /** A snapshot of this version is to be taken. */
+  /** Take a snapshot of this version. */
   | { readonly kind: "freeze"; readonly etag: string }
   | { readonly kind: "gone" }
   | { readonly kind: "changed" };
 
-/** Decides how a copy of an append or page blob goes on. */
+/** Decides the next step of a copy of an append or page blob. */
 export function decideFrozenCopy({ wanted, since, base, snapshots, objects }: FrozenCopySight): FrozenCopyStep {
   const fits = objects.filter(({ etag, snapshot }) => etag === wanted || isSince(snapshot, since));
   const rank = ({ etag, copyStatus }: FoundObject): number =>
@@ -67,8 +66,8 @@ function isSince(snapshot: string | undefined, since: Date | undefined): boolean
 }
 
 /**
- * Decides which snapshots of dead executions go: those that are older than any execution lives, unless an object is still
- * being copied from one, which may take days.
+ * Decides which snapshots of dead executions to delete: those that are older than the max lifetime of an execution,
+ * unless an object is still being copied from one, which may take days.
  */
 export function staleSnapshots(
   { now, snapshots, objects }: FrozenCopySight,

@@ -11,8 +11,8 @@ import { scrubOrchestration } from "../scrub/scrub-orchestration.ts";
 import { durableFlow } from "./durable-flow.ts";
 
 /**
- * What durable-functions 3.5 does not bear: a task that is awaited twice, a combination of tasks of an earlier turn, and two
- * open waits for one event, which get each other's events. Some of them never end, without a sign.
+ * Patterns that durable-functions 3.5 does not support: a task that is awaited twice, a combination of tasks of an
+ * earlier turn, and two open waits for one event, which get each other's events. Some of them hang silently.
  */
 interface Audited {
   readonly kind: "activity" | "event" | "all" | "any";
@@ -130,7 +130,7 @@ describe.for(Object.keys(ORCHESTRATIONS) as Name[])("%s", (name) => {
     expect(audit.activities.length).toBeGreaterThan(1);
   });
 
-  test("does so also when it is told to stop", ({ expect }) => {
+  test("does so also when it is cancelled", ({ expect }) => {
     const audit = new Audit(ANSWERS(), (event) => event === FAILED_EVENT);
     play(name, audit);
     expect(audit.faults).toEqual([]);

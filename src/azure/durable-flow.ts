@@ -10,14 +10,14 @@ import {
   openOutcome,
 } from "../foundation/flow.ts";
 
-/** RetriedRequest again after 5, 10, 20 and 40 seconds. */
+/** Retries after 5, 10, 20 and 40 seconds. */
 function retries(): RetryOptions {
   const options = new RetryOptions(5_000, 5);
   options.backoffCoefficient = 2;
   return options;
 }
 
-/** The flow of an orchestration that Durable Functions runs; the only code that knows `context.df`. */
+/** The flow of an orchestration in Durable Functions; the only code that uses `context.df`. */
 export function durableFlow({ df }: OrchestrationContext): Flow {
   return {
     now: () => df.currentUtcDateTime,
@@ -36,7 +36,7 @@ export function durableFlow({ df }: OrchestrationContext): Flow {
       if (events.length === 0) return;
       const failed: Task = df.waitForExternalEvent(FAILED_EVENT);
       const all = df.Task.all(events.map((event) => df.waitForExternalEvent(event)));
-      // An event that was raised before this moment is kept by the library, so none is missed.
+      // The library keeps earlier events, so none is missed.
       const first = yield df.Task.any([failed, all]);
       if (first === failed) throw failureOfEvent(failed.result);
     },
@@ -44,8 +44,8 @@ export function durableFlow({ df }: OrchestrationContext): Flow {
 }
 
 /**
- * Reads the failure out of an error that an activity kept throwing. Durable passes on little but its message:
- * `Activity function 'x' failed:  <code>: <message> \n <details>`, the code as `serve-activity` wrote it.
+ * Extracts the failure from an error that an activity kept throwing. Durable Functions passes on little but its
+ * message: `Activity function 'x' failed:  <code>: <message> \n <details>`, with the code from `serve-activity`.
  */
 function retryableFailure(activity: string, error: unknown): VaultError {
   const text = error instanceof Error ? error.message : String(error);

@@ -73,7 +73,7 @@ test("calls activities and waits for events that come in any order, also before 
   });
 });
 
-test("takes a failure that an activity answers at once, without trying again", async ({ expect }) => {
+test("does not retry a failure that an activity returns", async ({ expect }) => {
   const failure = { code: "instance/busy", message: "job 'x' is at work", hint: "wait" };
   const { host, app } = await started({ double: () => ({ ok: false, failure }) });
   await host.start("main", "a", 5);
@@ -81,10 +81,10 @@ test("takes a failure that an activity answers at once, without trying again", a
   expect(app.count("double")).toBe(1);
 });
 
-test("tries a thrown failure five times within two minutes, then tells which it was", async ({ expect }) => {
+test("retries a thrown failure, five attempts within two minutes, then reports it", async ({ expect }) => {
   const { host, app, clock } = await started({
     double: () => {
-      throw new Error("storage/throttled: the vault account is asked for more than it can do");
+      throw new Error("storage/throttled: the vault account throttles requests");
     },
   });
   await host.start("main", "a", 5);
@@ -93,12 +93,12 @@ test("tries a thrown failure five times within two minutes, then tells which it 
   await clock.advance(120_000);
   expect((await host.finished("a")).output).toEqual({
     code: "storage/throttled",
-    message: "the vault account is asked for more than it can do",
+    message: "the vault account throttles requests",
   });
   expect(app.count("double")).toBe(5);
 });
 
-test("goes on when a thrown failure passes", async ({ expect }) => {
+test("continues after a transient failure", async ({ expect }) => {
   let calls = 0;
   const { host, app, clock } = await started({
     double: (input) => {
@@ -116,7 +116,7 @@ test("goes on when a thrown failure passes", async ({ expect }) => {
   expect((await host.finished("a")).output).toEqual({ twice: 4, passed: true });
 });
 
-test("takes any other thrown error as unexpected, without its words", async ({ expect }) => {
+test("treats any other thrown error as unexpected, without its message", async ({ expect }) => {
   const { host, app, clock } = await started({
     double: () => {
       throw new Error("https://host/?sig=secret");
@@ -133,7 +133,7 @@ test("takes any other thrown error as unexpected, without its words", async ({ e
   });
 });
 
-test("ends a wait when the job is failed, whatever else has come", async ({ expect }) => {
+test("ends a wait when the job is failed, whatever other events were raised", async ({ expect }) => {
   const { host, app } = await started({ double: (input) => ok(input) });
   await host.start("main", "a", 5);
   await host.raise("a", "one");
@@ -160,7 +160,7 @@ test("the flow of tests takes the same steps to the same end as the real library
   });
 });
 
-test("the flow of tests finds an orchestration out that is not deterministic", async ({ expect }) => {
+test("the flow of tests detects a non-deterministic orchestration", async ({ expect }) => {
   let runs = 0;
   function* fickle(flow: Flow): Durable<number> {
     runs += 1;
@@ -210,7 +210,7 @@ test("starts an id once, raises events to it, and knows how it is", async ({ exp
   expect(await orchestrations.state("backup-1")).toBe("ended");
 });
 
-test("leaves an ended orchestration as it is, and no longer speaks to it", async ({ expect }) => {
+test("does not change an ended orchestration, nor raise events to it", async ({ expect }) => {
   const orchestrations = new DurableOrchestrations(client);
   await orchestrations.startOnce("main", "a", 1);
   await orchestrations.raise("a", "failed", { code: "job/cancelled", message: "cancelled" });
@@ -221,13 +221,13 @@ test("leaves an ended orchestration as it is, and no longer speaks to it", async
   expect(await orchestrations.state("a")).toBe("ended");
 });
 
-test("raises into nothing without harm", async ({ expect }) => {
+test("raises an event to an unknown id without effect", async ({ expect }) => {
   const orchestrations = new DurableOrchestrations(client);
   await orchestrations.raise("never-started", "one", null);
   expect(await orchestrations.state("never-started")).toBeUndefined();
 });
 
-test("takes a start that another was faster with for done, and tells of any other refusal", async ({ expect }) => {
+test("treats a start that another won as done, and throws any other refusal", async ({ expect }) => {
   const orchestrations = new DurableOrchestrations({
     getStatus: client.getStatus.bind(client),
     raiseEvent: client.raiseEvent.bind(client),

@@ -13,7 +13,7 @@ export class DurableOrchestrations implements Orchestrations {
   }
 
   async startOnce(name: string, id: string, input: unknown): Promise<void> {
-    // The extension refuses an id that runs, but would run one anew that has ended.
+    // The extension refuses an id that is running, but would restart one that has ended.
     if ((await this.#status(id)) !== undefined) return;
     try {
       await this.#client.startNew(name, { instanceId: id, input });
@@ -27,7 +27,7 @@ export class DurableOrchestrations implements Orchestrations {
     try {
       await this.#client.raiseEvent(id, event, value ?? null);
     } catch (error) {
-      // "No instance with ID '...' found." The client itself takes 410, an instance that has ended, for success.
+      // "No instance with ID '...' found." The client itself treats 410, an instance that has ended, as success.
       if (!/^No instance with ID/.test(messageOf(error))) throw cleanError(error);
     }
   }

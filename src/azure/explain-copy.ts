@@ -7,9 +7,9 @@ import { unquoted } from "./listed-blobs.ts";
 import { answerOf, mapError, type Place } from "./map-error.ts";
 
 /**
- * Finds out what a copy that failed means. What passes, and what is about the container or the account, is thrown. A 409 or
- * 412 may be about either side and the services word it in many ways, so both sides are asked how they are now. All else
- * is this blob's fault as far as anyone can tell here.
+ * Finds the cause of a failed copy. Throws transient errors, and those of the container or the account. A 409 or 412
+ * may concern either side and has many codes, so the current state of both sides is read. All other errors count as
+ * caused by this blob.
  *
  * @see ./decide-fault.ts
  */
@@ -19,21 +19,21 @@ export async function explain(error: unknown, request: CopyRequest): Promise<Cop
   const place = refusingPlace(error, request);
   const failure = mapError(error, place);
   if (error instanceof VaultError || isTransient(failure)) throw failure;
-  // Thrown before anything was sent, such as for a header that cannot be sent.
+  // Thrown before anything was sent, for example for an invalid header.
   if (answer === undefined) return refusedBy(failure, codeOf(error));
 
   const { verdict } = decideFault(answer.source ?? answer, "copy", place === request.to.place ? "vault" : "source");
   if (verdict === "container-skipped" || verdict === "job-failed") throw failure;
   const source = await stateOfSource(request);
   if (source !== "as wanted") return source;
-  // Of two workers that stage blocks for one name, the first commit takes the other's blocks away (InvalidBlockList).
+  // Of two workers that stage blocks for one name, the first commit discards the other's blocks (InvalidBlockList).
   if (await exists(request)) return { kind: "exists" };
   return refusedBy(failure);
 }
 
 function refusedBy(failure: Error, code = failure.name): CopyResult {
-  const said = failure instanceof VaultError ? failure.serviceCode : undefined;
-  return { kind: "refused", code: said ?? code, message: failure.message };
+  const serviceCode = failure instanceof VaultError ? failure.serviceCode : undefined;
+  return { kind: "refused", code: serviceCode ?? code, message: failure.message };
 }
 
 function codeOf(error: unknown): string {
@@ -41,11 +41,11 @@ function codeOf(error: unknown): string {
   return typeof code === "string" ? code : String(name ?? typeof error);
 }
 
-/** The account that answered: the one whose host was asked, or that the service asked in our name. */
+/** The account that answered: the one that got the request, or the source that the service read for us. */
 export function refusingPlace(error: unknown, { from, to }: CopyRequest): Place {
   const at = ({ place, container, name }: BlobPlace): Place => ({ ...place, container, blob: name });
   const answer = answerOf(error);
-  // CannotVerifyCopySource: the service could not read the source in our name.
+  // CannotVerifyCopySource: the service could not read the source for us.
   if (answer?.source !== undefined || answer?.code === "CannotVerifyCopySource") return at(from);
   const url = isRestError(error) ? (error.request?.url ?? "") : "";
   const isAsked = ({ account }: BlobPlace): boolean => url.startsWith(`${account.service.url.replace(/\/$/, "")}/`);
@@ -73,7 +73,7 @@ async function stateOfSource(request: CopyRequest): Promise<CopyResult | "as wan
     if (answer === undefined || isTransient(failure)) throw failure;
     // "The blob is encrypted with customer specified encryption, but it was not provided in the request."
     if (answer.code === "BlobUsesCustomerSpecifiedEncryption") {
-      const message = "the blob is encrypted with a key that only its writer has";
+      const message = "the blob is encrypted with a customer-provided key";
       return { kind: "unreadable", code: "customer-key", message };
     }
     const { verdict } = decideFault(answer, "look");

@@ -1,20 +1,20 @@
 /**
  * @module
- * What each code of the storage services is about. A code that is not here is judged by its status.
+ * Scope of each error code of the storage services. For unknown codes the status decides.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
  * @see https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
  */
 
 /**
- * What an answer is about.
+ * Scope of an error.
  *
- * - `moment`: it passes; the same request may succeed in a moment
- * - `race`: somebody else was faster; how things are now decides
- * - `blob`: this one blob, or what our request says about it
- * - `container`: the container, whatever is asked of it
- * - `right`: the app's identity lacks a right; for this blob, this container or all of the account
- * - `account`: the account, whatever is asked of it
+ * - `moment`: transient; the same request may succeed on retry
+ * - `race`: another request was faster; the current state decides
+ * - `blob`: this blob, or its part of the request
+ * - `container`: the container, for any request
+ * - `right`: the app's identity lacks a permission; for this blob, this container or the whole account
+ * - `account`: the account, for any request
  */
 export type About = "moment" | "race" | "blob" | "container" | "right" | "account";
 
@@ -63,7 +63,7 @@ const CODES: Readonly<Record<About, string>> = {
     KeyVaultVaultNotFound KeyVaultAccessTokenCannotBeAcquired ENOTFOUND`,
 };
 
-/** Every code that is known, with what it is about. */
+/** All known codes, with their scope. */
 export const FAULT_CODES: ReadonlyMap<string, About> = new Map(
   (Object.entries(CODES) as [About, string][]).flatMap(([about, codes]) =>
     codes
@@ -76,7 +76,7 @@ export const FAULT_CODES: ReadonlyMap<string, About> = new Map(
 /** @param status - 0: there was no answer */
 export function aboutOf({ status, code }: { readonly status: number; readonly code: string }): About {
   const known = FAULT_CODES.get(code);
-  // Said of whatever the source answered; the status is that of the source.
+  // Returned for any error of the source; the status is that of the source.
   if (known !== undefined && code !== "CannotVerifyCopySource") return known;
   switch (status) {
     case 0:

@@ -1,11 +1,11 @@
 /**
  * @module
- * List Blobs, letter by letter. Every listing of blobs goes through here.
+ * List Blobs with exact names. Every listing of blobs uses this module.
  *
- * The requests are those of the SDK: its pipeline signs and sends them. The answers are read here, because the SDK's reader
- * loses what a backup must keep: it leaves numeric character references as they are (a carriage return in a name comes as
- * the text `&#xD;`, which may also be a name), it renames metadata such as `toString`, and it fails at a whole page where
- * one blob has metadata named `_` or `constructor`. This one also takes a tenth of its time.
+ * The SDK's pipeline signs and sends the requests. The answers are parsed here, because the SDK's parser loses data
+ * that a backup must keep: it does not decode numeric character references (a carriage return in a name becomes the
+ * text `&#xD;`, which may also be a name), it renames metadata such as `toString`, and it fails for a whole page when
+ * one blob has metadata named `_` or `constructor`. This parser also takes a tenth of the time.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/list-blobs
  */
@@ -25,10 +25,10 @@ import { ANSWER_CUT, sendWithRetries } from "./request-retries.ts";
 export interface ListPagesOptions {
   /** Absent: all names. */
   readonly prefix?: string;
-  /** The first name, included, in listing order; absent or empty: from the beginning. */
+  /** The first name, included, in listing order; absent or empty: from the start. */
   readonly startFrom?: string;
   readonly include?: readonly ("metadata" | "tags" | "snapshots" | "copy")[];
-  /** Names asked for in one call; absent: {@link MAX_PAGE_SIZE}. */
+  /** Max names per request; absent: {@link MAX_PAGE_SIZE}. */
   readonly pageSize?: number;
   /** Absent: `retrying`. */
   readonly retries?: RetryMode;
@@ -37,8 +37,8 @@ export interface ListPagesOptions {
 /**
  * Lists the blobs of a container, page by page, in the service's order. A page may be empty.
  *
- * @throws RestError as the service refuses; with code `ANSWER_CUT` when a page does not come whole however often it is asked
- *   for, or is not what a listing is
+ * @throws RestError for an error of the service; with code `ANSWER_CUT` when a page is still cut off after all retries,
+ *   or is not a listing
  */
 export async function* listBlobPages(
   account: BlobAccount,
@@ -51,9 +51,9 @@ export async function* listBlobPages(
 }
 
 /**
- * Lists the containers of an account with their metadata and access levels, the service's own left out.
+ * Lists the containers of an account with their metadata and access levels, except the service's own.
  *
- * @throws RestError as {@link listBlobPages} does
+ * @throws RestError like {@link listBlobPages}
  * @see https://learn.microsoft.com/rest/api/storageservices/list-containers2
  */
 export function listContainerPages(account: BlobAccount): AsyncGenerator<ListedPage["blobs"], void, undefined> {
@@ -73,9 +73,9 @@ async function* pagesOf(
   do {
     const page = await readPage(account, client, { ...query, comp: "list", marker }, retries);
     yield page.blobs;
-    // Asked again it would go round forever.
+    // A repeated marker would make an endless loop.
     if (page.nextMarker !== "" && page.nextMarker === marker) {
-      throw new RestError(`a listing of storage account '${account.name}' does not get on`, { code: ANSWER_CUT });
+      throw new RestError(`the listing of storage account '${account.name}' repeats a page`, { code: ANSWER_CUT });
     }
     marker = page.nextMarker;
   } while (marker !== "");
@@ -87,7 +87,7 @@ async function readPage(
   query: Query,
   retries: RetryMode,
 ): Promise<ListedPage> {
-  // The SDK has no public way to send a request of one's own through a client's pipeline.
+  // The SDK has no public way to send a custom request through a client's pipeline.
   const { storageClientContext: context } = client as unknown as {
     readonly storageClientContext: {
       readonly version: string;
@@ -100,7 +100,7 @@ async function readPage(
     method: "GET",
     headers: createHttpHeaders({ Accept: "application/xml", "x-ms-version": context.version }),
     allowInsecureConnection: url.startsWith("http:"),
-    // As a stream, so that the SDK's reader leaves it alone.
+    // As a stream, so that the SDK does not parse it.
     streamResponseStatusCodes: new Set([200]),
   });
   let response: PipelineResponse | undefined;
@@ -123,13 +123,13 @@ async function readPage(
   });
 }
 
-/** Spaces as `%20`: in what is signed, a plus sign is a plus sign. */
+/** Spaces as `%20`: in the signature, a plus sign is a plus sign. */
 function textOfQuery(query: Query): string {
   const given = Object.entries(query).filter(([, value]) => (value ?? "") !== "");
   return given.map(([name, value]) => `${name}=${encodeURIComponent(value ?? "")}`).join("&");
 }
 
-/** @throws RestError `ANSWER_CUT` when the connection breaks, or what comes is not UTF-8 */
+/** @throws RestError `ANSWER_CUT` when the connection breaks, or the answer is not UTF-8 */
 async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
@@ -141,11 +141,11 @@ async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   }
 }
 
-/** A page that cannot be read is never a short page: the names that it lacks would count as removed. */
+/** An unreadable page must not count as a short page: the missing names would count as deleted. */
 function parsePage(text: string): ListedPage {
   try {
     return parseListing(text);
   } catch (cause) {
-    throw new RestError("the service answered with a listing that cannot be read", { code: ANSWER_CUT, ...{ cause } });
+    throw new RestError("the service answered with an invalid listing", { code: ANSWER_CUT, ...{ cause } });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * @module
- * How a blob's properties, from a listing or from the blob itself, are told in the vault's words.
+ * Converts a blob's properties, from a listing or from the blob itself, to entries.
  */
 import type { BlobGetPropertiesResponse, BlobType } from "@azure/storage-blob";
 import type { ListedBlob } from "../backup/datasource.ts";
@@ -8,10 +8,10 @@ import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
-/** Names in one answer; the service gives no more. */
+/** Max names per answer of the service. */
 export const MAX_PAGE_SIZE = 5_000;
 
-/** Listings give ETags without quotes, headers with them. */
+/** Listings have ETags without quotes, headers with them. */
 export function unquoted(etag: string): string {
   return etag.replace(/^"(.*)"$/, "$1");
 }
@@ -35,7 +35,7 @@ export function listedBlob(item: ListedItem, kind: DatasourceKind): ListedBlob {
   };
 }
 
-/** @param tags - asked for apart, because properties tell only how many there are */
+/** @param tags - requested separately, because properties have only their number */
 export function lookedAtBlob(
   name: string,
   p: BlobGetPropertiesResponse,
@@ -69,14 +69,14 @@ function typeOf(
 ): Pick<Entry, "type"> {
   if (p.blobType === "AppendBlob") return { type: "append" };
   if (p.blobType === "PageBlob") return { type: "page" };
-  // A flat account may have blobs that some tool marked so; they are blobs all the same.
+  // A flat account may have blobs with this metadata; they are blobs.
   if (kind !== "adlsBlobServices" || (p.contentLength ?? 0) > 0) return {};
   const isDirectory =
     p.resourceType === undefined ? metadata?.["hdi_isfolder"] === "true" : p.resourceType === "directory";
   return isDirectory ? { type: "directory" } : {};
 }
 
-/** A directory has no object that carries its metadata. */
+/** A directory has no object for its metadata. */
 function directoryMetadataOf(
   { type }: Pick<Entry, "type">,
   metadata: Readonly<Record<string, string>> = {},

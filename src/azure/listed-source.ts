@@ -3,8 +3,8 @@ import { listBlobPages } from "./list-blobs.ts";
 import type { ListedItem } from "./parse-listing.ts";
 
 /**
- * The source, and its snapshots if they are wanted, as listings tell them: the headers of a single blob do not keep the
- * case of metadata names. Of all names that begin with the blob's, its own comes first.
+ * The source, and optionally its snapshots, from listings: the headers of a single blob do not keep the case of
+ * metadata names. Of all names that start with the blob's, its own comes first.
  */
 export async function* listSource(
   request: CopyRequest,
@@ -27,19 +27,19 @@ export async function* listSource(
 }
 
 /**
- * Whether a request that says the metadata anew would lose some.
+ * Whether a request that sends the metadata again would lose some.
  *
- * @returns why, when it would
+ * @returns the reason, if so
  */
 export function unlistedMetadata({
   untoldMetadata,
 }: ListedItem): Extract<CopyResult, { kind: "unreadable" }> | undefined {
   if (untoldMetadata === undefined) return undefined;
-  const message = `listings do not say its metadata '${untoldMetadata.join("', '")}', which would be lost`;
+  const message = `listings do not contain its metadata '${untoldMetadata.join("', '")}', which would be lost`;
   return { kind: "unreadable", code: "metadata-not-listed", message };
 }
 
-/** As requests want it. */
+/** In the form for requests. */
 export function metadataOf({ metadata = {} }: ListedItem): Record<string, string> {
   return { ...metadata };
 }

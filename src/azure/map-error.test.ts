@@ -17,16 +17,16 @@ function rest(statusCode: number | undefined, code: string | undefined, message 
 }
 
 test.for([
-  [undefined, "ENOTFOUND", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' does not exist"],
-  [undefined, "ENOTFOUND", TARGET, "restore/target-account-unknown", "storage account 'restored' does not exist"],
+  [undefined, "ENOTFOUND", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' was not found"],
+  [undefined, "ENOTFOUND", TARGET, "restore/target-account-unknown", "storage account 'restored' was not found"],
   [undefined, "ENOTFOUND", VAULT, "storage/unavailable", "the vault account cannot be reached (ENOTFOUND)"],
-  [404, "ResourceNotFound", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' does not exist"],
+  [404, "ResourceNotFound", DATASOURCE, "datasource/account-unknown", "storage account 'prodlake' was not found"],
   [
     404,
     "ContainerNotFound",
     DATASOURCE,
     "datasource/container-not-found",
-    "a container of storage account 'prodlake' does not exist",
+    "a container of storage account 'prodlake' was not found",
   ],
   [
     409,
@@ -50,17 +50,17 @@ test.for([
     "the vault account refuses the app's identity (AuthorizationFailure)",
   ],
   [401, undefined, STATE, "storage/unavailable", "the state account refuses the app's identity (status 401)"],
-  [200, "PARSE_ERROR", STATE, "storage/unavailable", "an answer of the state account cannot be read"],
+  [200, "PARSE_ERROR", STATE, "storage/unavailable", "an answer of the state account cannot be parsed"],
   [undefined, "ANSWER_CUT", VAULT, "storage/unavailable", "the vault account cannot be reached (ANSWER_CUT)"],
-  [503, "ServerBusy", VAULT, "storage/throttled", "the vault account is asked for more than it can do (ServerBusy)"],
+  [503, "ServerBusy", VAULT, "storage/throttled", "the vault account throttles requests (ServerBusy)"],
   [
     500,
     "OperationTimedOut",
     DATASOURCE,
     "storage/throttled",
-    "storage account 'prodlake' is asked for more than it can do (OperationTimedOut)",
+    "storage account 'prodlake' throttles requests (OperationTimedOut)",
   ],
-  [429, undefined, STATE, "storage/throttled", "the state account is asked for more than it can do (status 429)"],
+  [429, undefined, STATE, "storage/throttled", "the state account throttles requests (status 429)"],
   [500, "InternalError", STATE, "storage/unavailable", "the state account cannot be reached (InternalError)"],
   [undefined, "ECONNREFUSED", VAULT, "storage/unavailable", "the vault account cannot be reached (ECONNREFUSED)"],
 ] as const)("status %s, code %s: %o is %s", ([status, code, place, expected, message], { expect }) => {
@@ -93,7 +93,7 @@ test.for([
   [{ "retry-after": "0" }, undefined],
   [{ "retry-after": "soon" }, undefined],
   [{}, undefined],
-] as const)("a throttled answer with the headers %o asks to wait for %s ms", ([headers, ms], { expect }) => {
+] as const)("a throttled answer with the headers %o has a Retry-After of %s ms", ([headers, ms], { expect }) => {
   for (const status of [503, 500, 429]) {
     const mapped = mapError(answered(status, "ServerBusy", headers), VAULT);
     expect(mapped).toMatchObject({ code: "storage/throttled", retryAfterMs: ms });
@@ -102,7 +102,7 @@ test.for([
   expect(mapError(answered(500, "InternalError", headers), VAULT)).toMatchObject({ retryAfterMs: ms });
 });
 
-test("a moment without the service's own time is compared with ours", ({ expect }) => {
+test("a Retry-After date without a Date header is compared with our clock", ({ expect }) => {
   const inAMinute = new Date(Date.now() + 60_000).toUTCString();
   const { retryAfterMs } = mapError(answered(503, "ServerBusy", { "retry-after": inAMinute }), VAULT) as VaultError;
   expect(retryAfterMs).toBeGreaterThan(50_000);
@@ -125,9 +125,7 @@ test.for([
   },
 );
 
-test("an answer that nobody knows is told by its code, the request's id and what was asked for, without secrets", ({
-  expect,
-}) => {
+test("an unknown answer is reported with its code, the request id and the operation, without secrets", ({ expect }) => {
   const headers = { "x-ms-request-id": "5f1c-77" };
   const error = answered(400, "InvalidUri", headers, "no such https://a.blob/c/n?sv=1&sig=abc%2F");
   const mapped = mapError(error, { ...DATASOURCE, container: "raw", blob: "a b" });
@@ -142,7 +140,7 @@ test("an answer that nobody knows is told by its code, the request's id and what
   expect(mapError(answered(418, "", {}), VAULT)).toMatchObject({ serviceCode: "status-418" });
 });
 
-test("a copy that is refused for its source is told by what the source answered", ({ expect }) => {
+test("a copy that failed because of its source is reported with the source's answer", ({ expect }) => {
   const headers = { "x-ms-copy-source-status-code": "409", "x-ms-copy-source-error-code": "BlobArchived" };
   expect(mapError(answered(409, "CannotVerifyCopySource", headers), DATASOURCE)).toMatchObject({
     code: "datasource/refused",
@@ -150,21 +148,21 @@ test("a copy that is refused for its source is told by what the source answered"
   });
 });
 
-test("what is no answer stays what it was, without its secrets", ({ expect }) => {
+test("an error without an answer stays unchanged, without secrets", ({ expect }) => {
   const mapped = mapError(new TypeError("no such https://a.blob/c/n?sv=1&sig=abc%2F"), VAULT);
   expect(mapped).not.toBeInstanceOf(VaultError);
   expect(mapped).toMatchObject({ name: "TypeError", message: "no such https://a.blob/c/n" });
 });
 
-test("a request that was broken off for taking too long may be tried again", ({ expect }) => {
+test("a request that timed out is retryable", ({ expect }) => {
   const error = Object.assign(new Error("The operation was aborted."), { name: "AbortError" });
   expect(mapError(error, DATASOURCE)).toMatchObject({ code: "storage/unavailable" });
 });
 
-test("a container that is gone or going is named", ({ expect }) => {
+test("a container that is missing or being deleted is named", ({ expect }) => {
   const place: Place = { ...DATASOURCE, container: "raw" };
   for (const [status, code, said] of [
-    [404, "ContainerNotFound", "does not exist"],
+    [404, "ContainerNotFound", "was not found"],
     [409, "ContainerBeingDeleted", "is being deleted"],
   ] as const) {
     expect(mapError(rest(status, code), place)).toMatchObject({
@@ -174,12 +172,12 @@ test("a container that is gone or going is named", ({ expect }) => {
   }
 });
 
-test("a failure of ours passes as it is", ({ expect }) => {
+test("a failure of ours stays unchanged", ({ expect }) => {
   const ours = new VaultError("format/corrupt", "x");
   expect(mapError(ours, VAULT)).toBe(ours);
 });
 
-test("an identity without a token is for the operator to mend", ({ expect }) => {
+test("an identity without a token is for the operator to fix", ({ expect }) => {
   const error = Object.assign(new Error("no managed identity endpoint found"), { name: "CredentialUnavailableError" });
   expect(mapError(error, VAULT)).toMatchObject({
     code: "storage/unavailable",

@@ -1,6 +1,6 @@
 /**
  * @module
- * What the storage services say, as failures of ours. Adapters translate here and nowhere else.
+ * Converts errors of the storage services to failures. Adapters use only this module for that.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
  * @see https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
@@ -10,7 +10,7 @@ import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
 import { cleanError } from "./clean-error.ts";
 
-/** Where a request went, so that the failure can name it. */
+/** Target of a request, for the message of its failure. */
 export type Place = (
   | { readonly kind: "datasource"; readonly account: string }
   | { readonly kind: "target"; readonly account: string }
@@ -21,24 +21,24 @@ export type Place = (
   readonly blob?: string;
 };
 
-/** What a service answered, as far as decisions depend on it. */
+/** The parts of a service's answer that decisions use. */
 export interface ServiceAnswer {
   /** 0: there was no answer. */
   readonly status: number;
-  /** The service's code, or that of the network; empty when there is none. */
+  /** Error code of the service, or of the network; empty when there is none. */
   readonly code: string;
-  /** By which the service's support finds the request. */
+  /** Request id, for Azure support. */
   readonly requestId?: string;
-  /** How long the service asks to be left alone, ms; at most {@link MAX_RETRY_AFTER_MS}. */
+  /** Retry-After of the service, ms; at most {@link MAX_RETRY_AFTER_MS}. */
   readonly retryAfterMs?: number;
-  /** What the service itself got as answer when it read the source of a copy. */
+  /** Status of the source, when the service read it for a copy. */
   readonly source?: { readonly status: number; readonly code: string };
 }
 
-/** Whoever asks for more is tried again all the same: a day in a header must not stop the work for a day. */
+/** Limit for Retry-After: a header must not stop the work for a day. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
-/** @returns undefined when the error did not come from a request to a service */
+/** @returns undefined when the error is not from a request to a service */
 export function answerOf(error: unknown): ServiceAnswer | undefined {
   if (!isRestError(error)) return undefined;
   const details = error.details as { readonly odataError?: { readonly code?: string } } | undefined;
@@ -48,7 +48,7 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
   const requestId = header("x-ms-request-id");
   return {
     status: error.statusCode ?? 0,
-    // Table Storage tells its code in the body, the other services in a header that the SDK reads, but for a HEAD.
+    // Table Storage returns its code in the body, the other services in a header that the SDK reads, except for a HEAD.
     code: details?.odataError?.code ?? error.code ?? header("x-ms-error-code") ?? "",
     ...present({ requestId, retryAfterMs }),
     ...(sourceStatus === undefined
@@ -57,25 +57,25 @@ export function answerOf(error: unknown): ServiceAnswer | undefined {
   };
 }
 
-/** What an error says that did not come from a request to a service. */
+/** Answer of an error that is not from a request to a service. */
 const NO_ANSWER: ServiceAnswer = { status: 0, code: "" };
 
-/** The same, where it makes no difference whether there was a request. */
+/** Like {@link answerOf}, for both kinds of errors. */
 export function answerOrNone(error: unknown): ServiceAnswer {
   return answerOf(error) ?? NO_ANSWER;
 }
 
-/** @returns 0 when there was no answer, or the error did not come from a request to a service */
+/** @returns 0 when there was no answer, or the error is not from a request to a service */
 export function statusOf(error: unknown): number {
   return answerOrNone(error).status;
 }
 
-/** @returns the service's own code; empty where there is none */
+/** @returns the service's own code; empty if there is none */
 export function serviceCodeOf(error: unknown): string {
   return answerOrNone(error).code;
 }
 
-/** @returns what is asked for; undefined when the service says that there is no such thing */
+/** @returns the result; undefined when the service answers not found */
 export async function ifFound<T>(request: () => Promise<T>): Promise<T | undefined> {
   try {
     return await request();
@@ -89,7 +89,7 @@ export async function ifFound<T>(request: () => Promise<T>): Promise<T | undefin
 export function retryAfterOf(header: (name: string) => string | undefined): number | undefined {
   const text = header("retry-after");
   const ms = Number(header("retry-after-ms") ?? header("x-ms-retry-after-ms") ?? Number(text) * 1_000);
-  // A moment is told by the service's clock, so it is compared with what that clock says.
+  // A time is by the service's clock, so it is compared with the Date header.
   const waitMs = Number.isNaN(ms)
     ? Date.parse(text ?? "") - Date.parse(header("date") ?? new Date().toUTCString())
     : ms;
@@ -97,9 +97,9 @@ export function retryAfterOf(header: (name: string) => string | undefined): numb
 }
 
 /**
- * Translates an error of a storage SDK. An answer that means nothing in particular is `datasource/refused`, or
- * `storage/refused` for the accounts that are ours or written to. What is no answer at all stays what it was, without its
- * secrets, and counts as `internal/unexpected`.
+ * Converts an error of a storage SDK. An answer without a specific meaning is `datasource/refused`, or
+ * `storage/refused` for the vault, state and target accounts. Other errors stay unchanged, without secrets, and count
+ * as `internal/unexpected`.
  */
 export function mapError(error: unknown, place: Place): Error {
   if (error instanceof VaultError) return error;
@@ -121,7 +121,7 @@ export function mapError(error: unknown, place: Place): Error {
   return failureOf(answer, place, cause) ?? refused(answer, place, cause);
 }
 
-/** Runs a request and translates what it throws. */
+/** Runs a request and converts its error. */
 export async function mapping<T>(place: Place, request: () => Promise<T>): Promise<T> {
   try {
     return await request();
@@ -130,8 +130,8 @@ export async function mapping<T>(place: Place, request: () => Promise<T>): Promi
   }
 }
 
-/** The code, or the status, by which request it was said, and what was asked for: no secrets are among them. */
-function saidBy({ status, code, requestId }: ServiceAnswer, { container, blob }: Place): string {
+/** Code or status, request id, and operation: no secrets. */
+function detailOf({ status, code, requestId }: ServiceAnswer, { container, blob }: Place): string {
   return [
     code === "" ? `status ${status}` : code,
     ...(requestId === undefined ? [] : [`request ${requestId}`]),
@@ -143,7 +143,7 @@ function saidBy({ status, code, requestId }: ServiceAnswer, { container, blob }:
 function refused({ source, ...answer }: ServiceAnswer, place: Place, cause: Error): VaultError {
   if (source !== undefined) return refused({ ...answer, ...source }, place, cause);
   const code = place.kind === "datasource" ? "datasource/refused" : "storage/refused";
-  return new VaultError(code, `${nameOf(place)} refuses a request (${saidBy(answer, place)})`, {
+  return new VaultError(code, `${nameOf(place)} refuses a request (${detailOf(answer, place)})`, {
     cause,
     serviceCode: codeOf(answer),
   });
@@ -158,7 +158,7 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
   const whole = { ...present({ retryAfterMs }), ...(requestId && { requestId }) };
   const fromSource = source && failureOf({ ...source, ...whole }, place, cause);
   if (fromSource !== undefined) return fromSource;
-  const said = saidBy(answer, place);
+  const detail = detailOf(answer, place);
   const options = {
     cause,
     serviceCode: codeOf(answer),
@@ -169,15 +169,15 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
     case "ENOTFOUND":
     // "The specified account does not exist" (while its name is still known to DNS)
     case "ResourceNotFound":
-      // Of a blob it says that the blob is not there.
+      // For a blob it means that the blob is not found.
       if (place.blob !== undefined && status === 404) break;
       if (place.kind === "datasource" || place.kind === "target") return accountUnknown(place, cause);
       break;
     // "The specified container does not exist."
     case "ContainerNotFound":
       if (place.kind === "vault") break;
-      return new VaultError("datasource/container-not-found", `${containerOf(place)} does not exist`, options);
-    // "The specified container is being deleted. Try operation later." Nobody reads from it any more.
+      return new VaultError("datasource/container-not-found", `${containerOf(place)} was not found`, options);
+    // "The specified container is being deleted. Try operation later." It can no longer be read.
     case "ContainerBeingDeleted":
       if (place.kind === "datasource") {
         return new VaultError("datasource/container-not-found", `${containerOf(place)} is being deleted`, options);
@@ -187,29 +187,29 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
         ...options,
       });
     // "The server is currently unable to receive requests." / "The operation could not be completed within the
-    // permitted time.": both are how an account says that it is asked for too much.
+    // permitted time.": both mean that the account throttles.
     case "ServerBusy":
     case "OperationTimedOut":
-      return throttled(place, said, options);
+      return throttled(place, detail, options);
     // 'Error "..." occurred while parsing the response body': the SDK could not read the answer, whatever its status.
     case "PARSE_ERROR":
-      return new VaultError("storage/unavailable", `an answer of ${nameOf(place)} cannot be read`, options);
+      return new VaultError("storage/unavailable", `an answer of ${nameOf(place)} cannot be parsed`, options);
   }
   switch (status) {
     // "This request is not authorized to perform this operation (using this permission)." and its relatives
     case 401:
     case 403:
-      return forbidden(place, said, options);
+      return forbidden(place, detail, options);
     case 429:
     case 503:
-      return throttled(place, said, options);
+      return throttled(place, detail, options);
     case 408:
     case 500:
     case 502:
     case 504:
     // No answer: ECONNREFUSED, ECONNRESET, ETIMEDOUT, EAI_AGAIN, REQUEST_SEND_ERROR.
     case 0:
-      return new VaultError("storage/unavailable", `${nameOf(place)} cannot be reached (${said})`, options);
+      return new VaultError("storage/unavailable", `${nameOf(place)} cannot be reached (${detail})`, options);
     default:
       return undefined;
   }
@@ -217,23 +217,23 @@ function failureOf(answer: ServiceAnswer, place: Place, cause: Error): VaultErro
 
 function throttled(
   place: Place,
-  said: string,
+  detail: string,
   options: { cause: Error; retryAfterMs?: number; serviceCode: string },
 ): VaultError {
-  return new VaultError("storage/throttled", `${nameOf(place)} is asked for more than it can do (${said})`, options);
+  return new VaultError("storage/throttled", `${nameOf(place)} throttles requests (${detail})`, options);
 }
 
 function accountUnknown(place: Extract<Place, { account: string }>, cause: Error): VaultError {
   const code = place.kind === "target" ? "restore/target-account-unknown" : "datasource/account-unknown";
-  return new VaultError(code, `storage account '${place.account}' does not exist`, { cause });
+  return new VaultError(code, `storage account '${place.account}' was not found`, { cause });
 }
 
-/** A vault that refuses us is for the operator to mend while jobs wait, so it counts as unavailable. */
-function forbidden(place: Place, said: string, options: { cause: Error; serviceCode: string }): VaultError {
+/** If the vault refuses access, the operator can fix it while jobs wait, so it counts as unavailable. */
+function forbidden(place: Place, detail: string, options: { cause: Error; serviceCode: string }): VaultError {
   const isOurs = place.kind === "vault" || place.kind === "state";
   return new VaultError(
     isOurs ? "storage/unavailable" : "datasource/forbidden",
-    `${nameOf(place)} refuses the app's identity (${said})`,
+    `${nameOf(place)} refuses the app's identity (${detail})`,
     {
       hint: "check the role assignments of the app's identity on this account, and the account's network rules",
       ...options,

@@ -40,7 +40,7 @@ const key = fc.oneof(
   fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/),
 );
 
-test("names, metadata, tags and marker come back letter by letter", ({ expect }) => {
+test("names, metadata, tags and marker are parsed exactly", ({ expect }) => {
   const pairs = fc.uniqueArray(fc.tuple(key, text), { selector: ([name]) => name, maxLength: 4 });
   const tagged = fc.uniqueArray(fc.tuple(text, text), { selector: ([name]) => name, maxLength: 4 });
   let odd = 0;
@@ -72,7 +72,7 @@ test("names, metadata, tags and marker come back letter by letter", ({ expect })
   expect(odd).toBeGreaterThan(20);
 });
 
-test("a carriage return and the text that writes it are two names", ({ expect }) => {
+test("a carriage return and its escaped text are two names", ({ expect }) => {
   const xml = pageOf(
     ["<Blob><Name>Icon&#xD;</Name>", "<Blob><Name>Icon&#13;</Name>", "<Blob><Name>Icon&amp;#xD;</Name>"].map(
       (start) => `${start}<Properties>${PROPERTIES}</Properties></Blob>`,
@@ -87,7 +87,7 @@ test("what is written raw is read raw, whatever XML makes of line ends", ({ expe
   expect(parseListing(xml).blobs[0]?.name).toBe(raw);
 });
 
-test("properties are told as the SDK tells them, and empty ones are none", ({ expect }) => {
+test("properties are as in the SDK, and empty ones are absent", ({ expect }) => {
   const properties = `${PROPERTIES.replace("0x8D1", '"0x8D1"')}<Creation-Time>Thu, 26 Nov 2026 00:00:00 GMT</Creation-Time>
     <Content-Type>text/plain</Content-Type><Content-Encoding /><Content-Language>de</Content-Language>
     <Content-MD5>sQqNsWTgdUEFt6mb5y4/5Q==</Content-MD5><Content-CRC64 /><Cache-Control></Cache-Control>
@@ -120,7 +120,7 @@ test("properties are told as the SDK tells them, and empty ones are none", ({ ex
   ]);
 });
 
-test("metadata whose name XML cannot say is named, so that it is not lost in silence", ({ expect }) => {
+test("metadata whose name XML cannot encode is reported, so that it is not lost silently", ({ expect }) => {
   const metadata = "<Metadata><a>1</a><x-ms-invalid-name>b c</x-ms-invalid-name></Metadata>";
   expect(parseListing(pageOf([blobOf("a", metadata)])).blobs[0]).toMatchObject({
     metadata: { a: "1" },
@@ -133,7 +133,7 @@ test("elements within elements of other kinds are not taken for a blob's own", (
   expect(parseListing(pageOf([blobOf("a", rest)])).blobs).toMatchObject([{ name: "a", metadata: { Name: "m" } }]);
 });
 
-describe("is never taken for a shorter page", () => {
+describe("never counts as a shorter page", () => {
   const whole = pageOf([blobOf("a"), blobOf("b", "<Metadata><k>v</k></Metadata>")], "more");
 
   test("a page that is cut, wherever it is", ({ expect }) => {

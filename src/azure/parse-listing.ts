@@ -1,6 +1,6 @@
 /**
  * @module
- * The XML of List Blobs, and of List Containers, which is built alike.
+ * Parses the XML of List Blobs, and of List Containers, which is similar.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/list-blobs#response-body
  */
@@ -9,7 +9,7 @@ import type { BlobType } from "@azure/storage-blob";
 import { SaxesParser } from "saxes";
 import { present } from "../foundation/present.ts";
 
-/** Properties by the names that the SDK gives them; what the service does not say is left out. */
+/** Properties, by the SDK's names; missing ones are omitted. */
 export interface ListedProperties {
   /** Without quotes. */
   readonly etag: string;
@@ -28,11 +28,11 @@ export interface ListedProperties {
   readonly copyStatus?: string;
   readonly copyId?: string;
   readonly copySource?: string;
-  /** Of a container that anybody may read: `blob` or `container`. */
+  /** Public access level of a container: `blob` or `container`. */
   readonly publicAccess?: string;
   /** `file` or `directory`; accounts with a hierarchical namespace only. */
   readonly resourceType?: string;
-  /** How many index tags there are; flat accounts only. */
+  /** Number of index tags; flat accounts only. */
   readonly tagCount?: number;
 }
 
@@ -41,29 +41,29 @@ export interface ListedItem {
   /** Time of a snapshot; absent: the blob itself. */
   readonly snapshot?: string;
   readonly properties: ListedProperties;
-  /** Names in the case in which they were written. Absent where none was asked for, or there is none. */
+  /** Names in their original case. Absent if not requested, or if there are none. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Names of metadata that XML cannot say, and whose values the service therefore does not tell. */
+  /** Metadata names that XML cannot encode; the service omits their values. */
   readonly untoldMetadata?: readonly string[];
   readonly tags?: Readonly<Record<string, string>>;
 }
 
 export interface ListedPage {
   readonly blobs: readonly ListedItem[];
-  /** Where the next page begins; empty: this is the last one. */
+  /** Start of the next page; empty: this is the last one. */
   readonly nextMarker: string;
 }
 
 /**
- * Reads one page of a listing.
+ * Parses one page of a listing.
  *
- * @throws Error when it is not the whole and well-formed answer that the service documents
+ * @throws Error when it is not a complete and well-formed answer, as the service documents it
  */
 export function parseListing(xml: string): ListedPage {
   const parser = new SaxesParser();
   const page = new PageReader();
-  // XML forbids most control characters, also as references; a blob's name may have them all the same, and the service
-  // writes them. So they come in by names of our own, and as themselves they are let pass.
+  // XML forbids most control characters, also as references; a blob's name may have them nevertheless, and the service
+  // writes them. So references to them become entities of our own, and raw ones are allowed.
   for (let code = 0; code < 0x20; code++) parser.ENTITIES[controlEntity(code)] = String.fromCharCode(code);
   for (const code of [0xfffe, 0xffff]) parser.ENTITIES[controlEntity(code)] = String.fromCharCode(code);
   parser.on("error", (error) => {
@@ -80,7 +80,7 @@ const controlEntity = (code: number): string => `control${code}`;
 
 const REFERENCE = /&#(?:x([0-9a-fA-F]+)|([0-9]+));/g;
 
-/** A raw carriage return would be read as a line feed. */
+/** A raw carriage return would be parsed as a line feed. */
 function withNamedControls(xml: string): string {
   if (!xml.includes("&#") && !xml.includes("\r")) return xml;
   const start = Math.max(0, xml.indexOf("<EnumerationResults"));
@@ -91,12 +91,12 @@ function withNamedControls(xml: string): string {
       return code < 0x20 || code === 0xfffe || code === 0xffff ? `&${controlEntity(code)};` : reference;
     })
     .replaceAll("\r", `&${controlEntity(0x0d)};`);
-  // What comes after the document is no part of it, and references are not allowed there.
+  // Text after the document is no part of it, and references are not allowed there.
   const end = body.lastIndexOf(">") + 1;
   return xml.slice(0, start) + body.slice(0, end);
 }
 
-/** What a blob's element has said up to now. */
+/** Data of the current blob's element. */
 interface Draft {
   name?: string;
   snapshot?: string;
@@ -162,7 +162,7 @@ class PageReader {
 
   end(): ListedPage {
     if (!this.#isRootClosed) throw new Error("the answer is not a listing");
-    if (this.#nextMarker === undefined) throw new Error("the listing does not say whether it goes on");
+    if (this.#nextMarker === undefined) throw new Error("the listing has no NextMarker");
     return { blobs: this.#blobs, nextMarker: this.#nextMarker };
   }
 }
@@ -197,7 +197,7 @@ const TEXTS = {
 function propertiesOf(name: string, told: ReadonlyMap<string, string>): ListedProperties {
   const etag = told.get("Etag");
   const lastModified = dateOf(told.get("Last-Modified"));
-  if (!etag || lastModified === undefined) throw new Error(`the listing does not tell the version of '${name}'`);
+  if (!etag || lastModified === undefined) throw new Error(`the listing has no version of '${name}'`);
   const properties: Record<string, unknown> = { etag: etag.replace(/^"(.*)"$/, "$1"), lastModified };
   for (const [element, property] of Object.entries(TEXTS)) {
     const text = told.get(element);
@@ -222,5 +222,5 @@ function dateOf(text: string | undefined): Date | undefined {
 function lengthOf(name: string, text: string): number {
   const length = Number(text);
   if (Number.isSafeInteger(length) && length >= 0) return length;
-  throw new Error(`the listing does not tell the length of '${name}'`);
+  throw new Error(`the listing has no length of '${name}'`);
 }

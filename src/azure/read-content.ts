@@ -1,9 +1,8 @@
 /**
  * @module
- * Reads the content of blobs. A body that is cut is gone on with at the byte where it stopped, and only while the blob is
- * still the same: the SDK's own stream takes a broken connection for a wish of the caller and gives up, whatever its
- * `maxRetryRequests` says.
- *
+ * Reads the content of blobs. After a cut body, reading continues at the same byte, as long as the blob is still the
+ * same: the SDK's own stream treats a broken connection as an abort by the caller and does not retry, whatever
+ * `maxRetryRequests` is.
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-blob/src/utils/RetriableReadableStream.ts `sourceAbortedHandler`
  */
 import { type BlobClient, isRestError, RestError } from "@azure/storage-blob";
@@ -13,32 +12,32 @@ import { outOfTime, timeLeftMs } from "./function-time.ts";
 import { statusOf } from "./map-error.ts";
 import { ANSWER_CUT } from "./request-retries.ts";
 
-/** Bodies that break off one after the other without one more byte, after which the account counts as unavailable. */
+/** Max consecutive cut bodies without a single byte, after which the account counts as unavailable. */
 const MAX_CONSECUTIVE_CUTS = 5;
 const FIRST_BACKOFF_MS = 50;
 
-/** How often a blob that is replaced while it is read is read from its beginning. */
+/** Max restarts of reading when a blob is replaced meanwhile. */
 const MAX_VERSIONS = 3;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A part of one version of a blob. */
 export interface Part {
-  /** Of the version; absent: whichever is there when the reading begins. */
+  /** ETag of the version; absent: the current one when reading starts. */
   readonly etag?: string;
   /** First byte. */
   readonly from: number;
   /** Bytes; absent: to the end. */
   readonly length?: number;
-  /** Ends a request that takes too long for this many bytes; absent: each has the time of an answer. */
+  /** Timeout by number of bytes; absent: the timeout of an answer. */
   readonly signal?: (bytes: number) => AbortSignal;
 }
 
 /**
- * Reads a part of a blob, piece by piece.
+ * Reads a part of a blob in chunks.
  *
- * @throws RestError as the service refuses, 412 (ConditionNotMet) when the blob is another version by now; without a status
- *   when it breaks off again and again
+ * @throws RestError for an error of the service, 412 (ConditionNotMet) when the blob was changed; without a status when
+ *   the body is cut again and again
  */
 export async function* readPart(blob: BlobClient, part: Part): AsyncGenerator<Uint8Array, void, undefined> {
   let { etag, length } = part;
@@ -61,12 +60,12 @@ export async function* readPart(blob: BlobClient, part: Part): AsyncGenerator<Ui
       }
       if (length === undefined || read < length) throw new Error("the body is shorter than its length");
     } catch (error) {
-      // A request that had no answer was tried again already; what is left is about bodies.
+      // Requests without an answer were already retried; this is about cut bodies.
       if (isRestError(error) || error instanceof VaultError) throw error;
       if (timeLeftMs() <= 0) throw outOfTime();
       cuts = read > before ? 0 : cuts + 1;
       if (cuts > MAX_CONSECUTIVE_CUTS) {
-        throw new RestError("the connection broke again and again before the end of the content", { code: ANSWER_CUT });
+        throw new RestError("the connection broke repeatedly before the end of the content", { code: ANSWER_CUT });
       }
       await pause(Math.random() * FIRST_BACKOFF_MS * 2 ** cuts);
     }
@@ -76,7 +75,7 @@ export async function* readPart(blob: BlobClient, part: Part): AsyncGenerator<Ui
 /**
  * Reads the whole content of a blob, all of one version.
  *
- * @returns undefined when there is no such blob
+ * @returns undefined when the blob is not found
  */
 export async function readWhole(blob: BlobClient): Promise<Uint8Array | undefined> {
   for (let version = 1; ; version++) {

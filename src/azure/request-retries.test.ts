@@ -17,7 +17,9 @@ interface Reply {
   readonly body?: string;
 }
 
-/** Plays a service: each try meets the next of these, and the last forever. Sleeping makes time pass, nothing else does. */
+/**
+ * Plays a service: each try meets the next of these, and the last forever. Sleeping makes time pass, nothing else does.
+ */
 function play(...turns: readonly (Reply | Error)[]) {
   const sleeps: number[] = [];
   let now = 0;
@@ -81,7 +83,7 @@ test.for([
   expect(attempts()).toBe(1);
 });
 
-test("what is not about the way to the service is thrown at once", async ({ expect }) => {
+test("errors that are not from the network are thrown at once", async ({ expect }) => {
   for (const error of [new TypeError("Invalid character in header"), new VaultError("storage/conflict", "ours")]) {
     const { run, attempts } = play(error);
     await expect(run()).rejects.toBe(error);
@@ -90,7 +92,7 @@ test("what is not about the way to the service is thrown at once", async ({ expe
   expect.assertions(4);
 });
 
-test("a request that is tried once tells a cut answer as one that nobody has", async ({ expect }) => {
+test("a request without retries reports a cut answer as no answer", async ({ expect }) => {
   const { run, attempts } = play(cutText);
   await expect(run({ retryForMs: 0 })).rejects.toMatchObject({ name: "RestError", code: "ANSWER_CUT" });
   const busy = play({ status: 503 });
@@ -98,7 +100,7 @@ test("a request that is tried once tells a cut answer as one that nobody has", a
   expect([attempts(), busy.attempts()]).toEqual([1, 1]);
 });
 
-test("back-offs double up to the longest until patience is over, and the last failure is thrown", async ({
+test("back-offs double up to the maximum until the time for retries is over, and the last failure is thrown", async ({
   expect,
 }) => {
   const { run, sleeps, attempts } = play(reset);
@@ -107,7 +109,7 @@ test("back-offs double up to the longest until patience is over, and the last fa
   expect(attempts()).toBe(9);
 });
 
-test("waits as long as the service asks, unless that is longer than patience", async ({ expect }) => {
+test("waits for the Retry-After, unless that exceeds the time for retries", async ({ expect }) => {
   const asked = play({ status: 503, headers: { "retry-after": "7" } }, { status: 200 });
   expect((await asked.run()).status).toBe(200);
   expect(asked.sleeps).toEqual([7_000]);
@@ -116,15 +118,13 @@ test("waits as long as the service asks, unless that is longer than patience", a
   expect(tooLong.attempts()).toBe(1);
 });
 
-test("a name that DNS does not know is asked for three times only: most likely there is no such account", async ({
-  expect,
-}) => {
+test("a name unknown to DNS is tried three times only: most likely the account does not exist", async ({ expect }) => {
   const { run, attempts } = play(new RestError("getaddrinfo ENOTFOUND", { code: "ENOTFOUND" }));
   await expect(run()).rejects.toMatchObject({ code: "ENOTFOUND" });
   expect(attempts()).toBe(3);
 });
 
-test("a try that hangs is ended, and the next has a time of its own", async ({ expect }) => {
+test("a try that hangs times out, and the next has its own timeout", async ({ expect }) => {
   const request: RetriedRequest = {};
   const signals: unknown[] = [];
   const answer = { status: 200, headers: { get: () => undefined } };
@@ -192,7 +192,7 @@ const xml = fc
   .map(([root, inner, end]) => `<?xml version="1.0"?><R${root}>${inner.join("")}</R${root}>${end}`);
 const json = fc.dictionary(fc.string(), fc.jsonValue()).map((value) => JSON.stringify({ value }));
 
-test("every document is whole, and no beginning of one is", ({ expect }) => {
+test("every document is complete, and no part of one is", ({ expect }) => {
   let cuts = 0;
   const whole = (type: Readonly<Record<string, string>>, body: string): boolean =>
     isWhole({ status: 200, headers: { get: (name) => type[name] }, bodyAsText: body });

@@ -1,9 +1,8 @@
 /**
  * @module
- * How a request to a storage service is tried: how long it may take, whether its answer is whole, and when it is tried
- * again. The SDKs' own retries are off, because they miss what happens in practice: a body that is cut is a `PARSE_ERROR`
- * that none of them tries again, those of blobs read no Retry-After, and none of them ends a connection that is dead
- * without a sign.
+ * Retries of requests to storage services: timeout, completeness of the answer, back-off. The SDKs' own retries are
+ * off, because they do not handle what happens in practice: they do not retry a cut body (`PARSE_ERROR`), those of
+ * blobs ignore Retry-After, and none of them times out a connection that hangs silently.
  *
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/storage/storage-common/src/policies/StorageRetryPolicyV2.ts
  * @see https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/core/core-rest-pipeline/src/policies/retryPolicy.ts
@@ -12,20 +11,20 @@ import { isRestError, RestError } from "@azure/storage-blob";
 import { NOTING_MS, outOfTime, timeLeftMs } from "./function-time.ts";
 import { retryAfterOf } from "./map-error.ts";
 
-/** How long and how often a request is tried. */
+/** Timeout and retries of a request. */
 export interface RetrySettings {
-  /** How long the answer of one try may take, ms. */
+  /** Timeout of each try, ms. */
   readonly answerMs: number;
-  /** No try begins later than this after the first, ms; 0: it is tried once. */
+  /** No retry starts later than this after the first try, ms; 0: no retries. */
   readonly retryForMs: number;
-  /** Longest back-off after a first failure, ms; it doubles with each further one. */
+  /** Maximum back-off after a first failure, ms; it doubles with each further one. */
   readonly firstBackoffMs: number;
-  /** Longest back-off of all, ms. */
+  /** Upper limit of every back-off, ms. */
   readonly maxBackoffMs: number;
 }
 
 /**
- * The services themselves give up after 30 s what does not move content, so an answer that takes longer will not come.
+ * The services time out requests that do not move content after 30 s, so a later answer will not come.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations
  * @see https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-table-service-operations
@@ -37,9 +36,9 @@ export const DEFAULT_RETRIES: RetrySettings = {
   maxBackoffMs: 4_000,
 };
 
-/** What retries need of their environment; tests have their own. */
+/** Clock, timers and randomness of retries; replaced in tests. */
 export interface RetryEnvironment {
-  /** Ms since some moment. */
+  /** Monotonic clock, ms. */
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
   /** At least 0, less than 1. */
@@ -52,34 +51,34 @@ const REAL: RetryEnvironment = {
   random: Math.random,
 };
 
-/** What the SDKs' two kinds of requests have in common. The body of a try that fails is sent again, so it is no stream. */
+/** Common members of the SDKs' two types of requests. The body is sent again on retry, so it is no stream. */
 export interface RetriedRequest {
   abortSignal?: unknown;
 }
 
-/** What the SDKs' two kinds of answers have in common. */
+/** Common members of the SDKs' two types of answers. */
 interface Answer {
   readonly status: number;
   readonly headers: { get(name: string): string | undefined };
   readonly bodyAsText?: string | null;
 }
 
-/** Statuses that pass: request timeout, too many requests, internal error, bad gateway, busy, gateway timeout. */
+/** Transient statuses: request timeout, too many requests, internal error, bad gateway, busy, gateway timeout. */
 const TRANSIENT_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 
-/** A name that DNS does not know: it may be a failing server, but most likely there is no such account. */
+/** Unknown to DNS: possibly a failing server, but most likely the account does not exist. */
 const UNKNOWN_HOST = "ENOTFOUND";
 const UNKNOWN_HOST_ATTEMPTS = 3;
 
 /**
- * Sends a request until there is a whole answer that is worth handing on, or the time for retries is over. The answer to a write may be
- * lost after the service has carried it out, so a write that is tried again may find its own work: whoever writes under a
- * condition must be ready for that.
+ * Sends a request until there is a complete and final answer, or the time for retries is over. The answer to a write
+ * may be lost after the service has carried it out, so the retry of a conditional write may find its own result:
+ * callers must handle that.
  *
- * @param send - makes one try, with the request's `abortSignal` as it is then
+ * @param send - makes one try, with the current `abortSignal` of the request
  * @returns the last answer, whatever its status
- * @throws RestError without a status when the last try had no whole answer: `ETIMEDOUT`, {@link ANSWER_CUT}, or the
- *   network's code; VaultError `internal/out-of-time` (retryable) when the function under way has no time for it
+ * @throws RestError without a status when the last try had no complete answer: `ETIMEDOUT`, {@link ANSWER_CUT}, or the
+ *   network's code; VaultError `internal/out-of-time` (retryable) when the current function has no time left
  */
 export async function sendWithRetries<Response extends Answer>(
   request: RetriedRequest,
@@ -87,10 +86,10 @@ export async function sendWithRetries<Response extends Answer>(
   settings: RetrySettings,
   { now, sleep, random }: RetryEnvironment = REAL,
 ): Promise<Response> {
-  const begunAt = now();
+  const startedAt = now();
   for (let failures = 1; ; failures++) {
     const { answer, error } = await tryOnce(request, send, settings.answerMs);
-    const leftMs = Math.min(begunAt + settings.retryForMs - now(), timeFor(request));
+    const leftMs = Math.min(startedAt + settings.retryForMs - now(), timeFor(request));
     const maxMs = Math.min(settings.maxBackoffMs, settings.firstBackoffMs * 2 ** (failures - 1));
     const waitMs = Math.max(retryAfterMsOf(answer) ?? 0, Math.ceil(random() * maxMs));
     const isRetried = waitMs < leftMs && (answer === undefined ? passes(error, failures) : isTransient(answer));
@@ -100,7 +99,7 @@ export async function sendWithRetries<Response extends Answer>(
   }
 }
 
-/** A request with a time of its own moves content; what it has moved is still to be noted. */
+/** A request with its own timeout moves content; its result still has to be saved. */
 function timeFor({ abortSignal }: RetriedRequest): number {
   return timeLeftMs() - (abortSignal === undefined ? 0 : NOTING_MS);
 }
@@ -120,24 +119,24 @@ async function tryOnce<Response extends Answer>(
   request.abortSignal = signal;
   try {
     const answer = await send();
-    return isWhole(answer) ? { answer } : { error: cut("the answer ends before its end") };
+    return isWhole(answer) ? { answer } : { error: cut("the answer is incomplete") };
   } catch (error) {
     if (signal?.aborted) return { error: new RestError("the service did not answer in time", { code: "ETIMEDOUT" }) };
     return { error: isCutText(error) ? cut("the connection broke before the end of the answer") : error };
   } finally {
-    // The next try of the same request has a time of its own.
+    // The next try of the same request has its own timeout.
     request.abortSignal = given;
   }
 }
 
-/** Code of an answer that broke off. Whether the service has done what it was asked for, nobody can tell. */
+/** Code of an answer that was cut off. It is unknown whether the service has carried out the request. */
 export const ANSWER_CUT = "ANSWER_CUT";
 
 function cut(message: string): RestError {
   return new RestError(message, { code: ANSWER_CUT });
 }
 
-/** "Error reading response as text: aborted": the transport had the beginning of an answer. */
+/** "Error reading response as text: aborted": the transport had the start of an answer. */
 function isCutText(error: unknown): boolean {
   return isRestError(error) && error.code === RestError.PARSE_ERROR && error.statusCode === undefined;
 }
@@ -147,7 +146,7 @@ function passes(error: unknown, failures: number): boolean {
   return error.code !== UNKNOWN_HOST || failures < UNKNOWN_HOST_ATTEMPTS;
 }
 
-/** The second is what the service itself was answered when it read the source of a copy. */
+/** The second is the status of the source, when the service read it for a copy. */
 function isTransient({ status, headers }: Answer): boolean {
   const sourceStatus = Number(headers.get("x-ms-copy-source-status-code"));
   return TRANSIENT_STATUSES.has(status) || (status >= 400 && TRANSIENT_STATUSES.has(sourceStatus));
@@ -158,11 +157,11 @@ function retryAfterMsOf(answer: Answer | undefined): number | undefined {
 }
 
 /**
- * Whether the text of an answer goes to its end. Without a length a proxy can end a cut body as if it were whole, and no
- * beginning of a document is a document: an XML file ends with the end of its first element, and JSON can be parsed.
+ * Whether the text of an answer is complete. Without a length a proxy can end a cut body as if it were complete, but
+ * the start of a document is not a document: XML must end with its root element, and JSON must parse.
  */
 export function isWhole({ status, headers, bodyAsText: text }: Answer): boolean {
-  // What a failing gateway writes is nobody's business.
+  // The body of a gateway error is ignored.
   if (!text || status >= 500) return true;
   const type = headers.get("content-type") ?? "";
   if (/\bxml\b/i.test(type)) return isWholeXml(text.trimEnd());

@@ -173,7 +173,7 @@ describe("a blob of the wanted name", () => {
     expect(there()).toBeDefined();
   });
 
-  test("is removed as it was looked at when it is not, and its name is free", async ({ expect }) => {
+  test("is deleted in the checked version when it is broken, and its name is free", async ({ expect }) => {
     const { service, request, limits, put, there } = open();
     const { etag } = put({ content: Buffer.from("cont") });
     expect(await settle(request, limits, isSeven)).toEqual({ kind: "free" });
@@ -194,7 +194,7 @@ describe("a blob of the wanted name", () => {
     { said: refusal(412, "ConditionNotMet"), looked: 2 },
     { said: refusal(409, "PendingCopyOperation"), looked: 2 },
     { said: refusal(404, "BlobNotFound"), looked: 1 },
-  ])("that is another when it is to be removed is looked at again", async ({ said, looked }, { expect }) => {
+  ])("that has changed before the delete is checked again", async ({ said, looked }, { expect }) => {
     const estate = open();
     const { service, request, limits, put } = estate;
     put({ content: Buffer.from("cont") });
@@ -204,7 +204,7 @@ describe("a blob of the wanted name", () => {
     expect(looks(estate)).toBe(looked);
   });
 
-  test("that is another at each look is told, and not looked at forever", async ({ expect }) => {
+  test("that changes at each check fails, and is not checked forever", async ({ expect }) => {
     const estate = open();
     const { service, request, limits, put } = estate;
     put({ content: Buffer.from("cont") });
@@ -213,7 +213,7 @@ describe("a blob of the wanted name", () => {
     expect(looks(estate)).toBe(10);
   });
 
-  test("that cannot be removed is told", async ({ expect }) => {
+  test("that cannot be deleted is reported", async ({ expect }) => {
     const { service, request, limits, put, there } = open();
     put({ content: Buffer.from("cont") });
     service.script = ({ method }) => (method === "DELETE" ? refusal(409, "BlobImmutableDueToPolicy") : undefined);

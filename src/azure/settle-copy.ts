@@ -1,7 +1,7 @@
 /**
  * @module
- * What is done about a blob that has the wanted name already. It is looked at, and only what was seen is removed: another
- * execution may meanwhile have removed a broken blob, made it anew, and counted it.
+ * Handles a blob that already has the requested name. Deletes only the version that was checked: another execution may
+ * meanwhile have deleted a broken blob, copied it again, and counted it.
  */
 import type { BlobClient, BlockBlobClient } from "@azure/storage-blob";
 import { VaultError } from "../foundation/errors.ts";
@@ -19,28 +19,28 @@ import { md5Of } from "./listed-blobs.ts";
 import { answerOrNone, ifFound, mapping } from "./map-error.ts";
 
 /**
- * Metadata of the snapshots that copies take, by which a later attempt finds one that was left behind. It names the
- * container that is copied to, because more than one vault may protect an account.
+ * Metadata of the snapshots that copies take, by which a later attempt finds abandoned ones. It contains the target
+ * container, because several vaults may protect an account.
  */
 export const SNAPSHOT_MARK = "lakevaultcopy";
 
-/** The version that a snapshot holds, unquoted; our metadata gives the snapshot an ETag of its own. */
+/** The version in a snapshot, unquoted; our metadata gives the snapshot an ETag of its own. */
 export const VERSION_MARK = "lakevaultetag";
 
-/** How a blob is once nothing copies into it any more. */
+/** State of a blob when no copy into it is running. */
 export interface CopyEnd extends Pick<Entry, "size" | "md5"> {
-  /** As headers have it, with quotes. */
+  /** As in headers, with quotes. */
   readonly etag: string;
   /** `success` also for a blob that was not written by an asynchronous copy. */
   readonly status: string;
-  /** Of the asynchronous copy that wrote it; empty where the source was no snapshot. */
+  /** Of the asynchronous copy that wrote it; empty if the source was no snapshot. */
   readonly snapshot?: string;
 }
 
 /**
- * Waits until the asynchronous copy into a blob has ended, and tidies up after it.
+ * Waits until the asynchronous copy into a blob has ended, and cleans up after it.
  *
- * @returns `pending` when the request's time ran out before; `gone` when there is no blob of the name any more
+ * @returns `pending` when the request's time was over before; `gone` when the blob no longer exists
  */
 export async function waitForCopy(
   request: CopyRequest,
@@ -48,13 +48,13 @@ export async function waitForCopy(
 ): Promise<CopyEnd | "pending" | "gone"> {
   const blob = newBlobOf(request);
   for (;;) {
-    const look = await lookAt(blob);
-    if (look === undefined) return "gone";
-    const { copyStatus, copySource, contentLength = 0, contentMD5 } = look;
+    const blobState = await readProperties(blob);
+    if (blobState === undefined) return "gone";
+    const { copyStatus, copySource, contentLength = 0, contentMD5 } = blobState;
     if (copyStatus !== "pending") {
       const snapshot = copySource === undefined ? undefined : snapshotOf(copySource);
       if (request.etag !== undefined && snapshot) await removeSnapshot(request, snapshot);
-      const etag = isMarked(look.metadata, request) ? await removeMarks(blob, look.etag) : look.etag;
+      const etag = isMarked(blobState.metadata, request) ? await removeMarks(blob, blobState.etag) : blobState.etag;
       if (etag === undefined) continue;
       const status = copyStatus ?? "success";
       return {
@@ -70,13 +70,13 @@ export async function waitForCopy(
   }
 }
 
-type Look = Awaited<ReturnType<BlobClient["getProperties"]>> & { readonly etag: string };
+type BlobState = Awaited<ReturnType<BlobClient["getProperties"]>> & { readonly etag: string };
 
-async function lookAt(blob: BlobClient): Promise<Look | undefined> {
-  const look = await ifFound(() => blob.getProperties());
-  if (look === undefined) return undefined;
-  if (look.etag === undefined) throw new Error("the service gave a blob no ETag");
-  return { ...look, etag: look.etag };
+async function readProperties(blob: BlobClient): Promise<BlobState | undefined> {
+  const blobState = await ifFound(() => blob.getProperties());
+  if (blobState === undefined) return undefined;
+  if (blobState.etag === undefined) throw new Error("the service returned no ETag of a blob");
+  return { ...blobState, etag: blobState.etag };
 }
 
 /** @returns empty when the source of a copy was no snapshot */
@@ -84,26 +84,27 @@ export function snapshotOf(copySource: string): string {
   return URL.parse(copySource)?.searchParams.get("snapshot") ?? "";
 }
 
-/** For a snapshot from which nothing is copied any more, or that was taken and not used. */
+/** For a snapshot from which nothing is copied any more, or that was not used. */
 export async function removeSnapshot(request: CopyRequest, snapshot: string): Promise<void> {
   await sourceOf(request).withSnapshot(snapshot).deleteIfExists();
 }
 
-/** Whether a blob has our own metadata, which a copy takes over from a snapshot where the blob itself has none. */
+/** Whether a blob has our own metadata, which a copy inherits from a snapshot if the blob itself has none. */
 function isMarked(metadata: Readonly<Record<string, string>> = {}, { from, to, etag }: CopyRequest): boolean {
   const vaultContainer = etag === undefined ? from.container : to.container;
   const isOurs = metadata[SNAPSHOT_MARK] === vaultContainer;
   return isOurs && Object.keys(metadata).every((name) => name === SNAPSHOT_MARK || name === VERSION_MARK);
 }
 
-/** @returns the ETag after that; undefined when the blob is not the one any more that was looked at */
+/** @returns the new ETag; undefined when the blob was changed since it was read */
 async function removeMarks(blob: BlockBlobClient, etag: string): Promise<string | undefined> {
   try {
     const { etag: after } = await blob.setMetadata({}, { conditions: { ifMatch: etag } });
     return after;
   } catch (error) {
     const { status, code } = answerOrNone(error);
-    // "This operation is not permitted as the blob is immutable due to a policy.": it stays, and a restore removes it.
+    // "This operation is not permitted as the blob is immutable due to a policy.": they stay, and a restore removes
+    // them.
     if (code === "BlobImmutableDueToPolicy") return etag;
     if (status === 404 || status === 412) return undefined;
     throw error;
@@ -111,10 +112,10 @@ async function removeMarks(blob: BlockBlobClient, etag: string): Promise<string 
 }
 
 /**
- * Removes a blob that was found broken, if it still is the one that was looked at. One into which a copy is under way cannot
- * be removed: the service refuses it, and its ETag is another when the copy has ended.
+ * Deletes a broken blob, if it is still the version that was checked. The service refuses to delete a blob with a
+ * running copy, and its ETag changes when the copy ends.
  *
- * @returns false when it is another one by now
+ * @returns false when it has changed
  */
 async function removeAsSeen(blob: BlobClient, etag: string): Promise<boolean> {
   try {
@@ -128,19 +129,19 @@ async function removeAsSeen(blob: BlobClient, etag: string): Promise<boolean> {
   }
 }
 
-/** What came of a blob that has the wanted name already. */
+/** Result for a blob that already has the requested name. */
 export type Settled =
   | { readonly kind: "whole"; readonly end: CopyEnd }
-  /** The time ran out before the copy into it had ended. */
+  /** The time was over before the copy into it had ended. */
   | { readonly kind: "pending" }
-  /** It was broken, or is there no more: the name is free, unless another execution was faster. */
+  /** It was broken, or no longer exists: the name is free, unless another execution was faster. */
   | { readonly kind: "free" };
 
-/** Looks at one blob of which each was broken and another by the time it was to be removed. */
+/** Max checks of a blob that was broken each time and changed before it could be deleted. */
 const MAX_CHECKS = 10;
 
 /**
- * Waits for a blob that is there, and removes it when it is not what it should be.
+ * Waits for an existing blob, and deletes it when it is wrong.
  *
  * @throws VaultError `storage/unavailable` (retryable)
  */
@@ -157,18 +158,18 @@ export async function settle(
       if (await isWhole(end)) return { kind: "whole", end };
       if (await removeAsSeen(newBlobOf(request), end.etag)) return { kind: "free" };
     }
-    throw new VaultError("storage/unavailable", `'${request.to.name}' is another at each look`);
+    throw new VaultError("storage/unavailable", `'${request.to.name}' keeps changing`);
   });
 }
 
-/** How often a blob that is not whole is removed and copied anew in one call. */
+/** Max copies of one blob in one call, when each is deleted as incomplete. */
 const RENEWALS = 5;
 
 /**
- * Copies until there is a whole blob of the name, whoever has copied it.
+ * Copies until there is a complete blob with the name, whoever copied it.
  *
- * @param isWhole - about a blob that is there, and into which nothing is being copied
- * @throws VaultError `storage/unavailable` (retryable) when it does not become whole, and what `copy` throws
+ * @param isWhole - checks an existing blob without a running copy
+ * @throws VaultError `storage/unavailable` (retryable) when it stays incomplete, and what `copy` throws
  */
 export async function copyUntilWhole(
   request: CopyRequest,
@@ -188,5 +189,5 @@ export async function copyUntilWhole(
     const { md5 } = found.end;
     return { kind: "copied", ...present({ md5 }), ...(hasBegun ? {} : { wasThere: true }) };
   }
-  throw new VaultError("storage/unavailable", `'${request.to.name}' does not become whole`);
+  throw new VaultError("storage/unavailable", `'${request.to.name}' stays incomplete`);
 }

@@ -2,15 +2,15 @@ import type { TokenCredential } from "@azure/identity";
 import { type QueueClient, QueueServiceClient, type StoragePipelineOptions } from "@azure/storage-queue";
 import { mapping } from "./map-error.ts";
 
-/** How the account is reached in which the host keeps the app's queues. */
+/** How to access the account where the host keeps the app's queues. */
 export type QueueAccess =
   | { readonly kind: "key"; readonly connectionString: string }
   | { readonly kind: "identity"; readonly queueServiceUri: string; readonly credential: TokenCredential };
 
-/** Short: nobody is to wait long for what is only made early. */
+/** Short: queues are created early only as an optimization. */
 const PIPELINE: StoragePipelineOptions = { retryOptions: { maxTries: 2, retryDelayInMs: 200 } };
 
-/** The queues that the host asks for messages; the app sends by output bindings, and so needs no more than this. */
+/** The queues that the host polls; the app sends messages by output bindings only. */
 export class StateQueues {
   readonly #service: QueueServiceClient;
 
@@ -22,9 +22,9 @@ export class StateQueues {
   }
 
   /**
-   * Makes the queues that are missing, all at once. Safe to run twice, also at the same time: a queue that is there stays.
+   * Creates the missing queues, all at once. Safe to run twice, also concurrently: existing queues stay.
    *
-   * @returns whether all are there
+   * @returns whether all exist
    */
   async make(names: readonly string[], timeoutMs: number): Promise<boolean> {
     const abortSignal = AbortSignal.timeout(timeoutMs);
@@ -33,9 +33,9 @@ export class StateQueues {
   }
 
   /**
-   * Asks whether the account answers, and lets the app in.
+   * Checks whether the account answers, and accepts the app's identity.
    *
-   * @throws VaultError as for the tables; a queue that is not there is no error
+   * @throws VaultError like the tables; a queue that is not found is no error
    */
   async check(name: string): Promise<void> {
     await mapping({ kind: "state" }, () => this.#queue(name).exists());

@@ -4,12 +4,12 @@ import type { z } from "zod";
 import { DEFAULT_RETRIES, type RetriedRequest, type RetrySettings, sendWithRetries } from "./request-retries.ts";
 import { TableRecords } from "./table-records.ts";
 
-/** Where the app keeps its state. */
+/** Location of the app's state. */
 export type StateAccess =
   | { readonly kind: "key"; readonly connectionString: string }
   | { readonly kind: "identity"; readonly tableServiceUri: string; readonly credential: TokenCredential };
 
-/** Opens the app's tables; each is made when it is first used. */
+/** Opens the app's tables; each is created on first use. */
 export class StateTables {
   readonly #access: StateAccess;
   readonly #options: TableServiceClientOptions;
@@ -22,7 +22,7 @@ export class StateTables {
     };
   }
 
-  /** @param name - letters and digits; the tables of the app begin alike, so that they stand together in an account */
+  /** @param name - letters and digits; the tables of the app have a common prefix, so that they sort together */
   open<T>(name: string, schema: z.ZodType<T>): TableRecords<T> {
     const table = `Lakevault${name}`;
     return new TableRecords(this.#client(table), schema);
@@ -33,7 +33,7 @@ export class StateTables {
       return new TableClient(this.#access.tableServiceUri, table, this.#access.credential, this.#options);
     }
     const { connectionString } = this.#access;
-    // Only an emulator is reached without TLS, and its connection string says so.
+    // Only an emulator is accessed without TLS, and its connection string says so.
     const allowInsecureConnection = /(^|;)DefaultEndpointsProtocol=http(;|$)/i.test(connectionString);
     return TableClient.fromConnectionString(connectionString, table, { ...this.#options, allowInsecureConnection });
   }
@@ -41,7 +41,7 @@ export class StateTables {
 
 type Policy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
 
-/** RetryMode requests as `request-retries.ts` says, after the SDK has signed them. */
+/** Adds the retries of `request-retries.ts`, after the SDK has signed the request. */
 function retryPolicy(settings: RetrySettings): Policy {
   return {
     name: "lakevaultTries",

@@ -6,12 +6,12 @@ import { present } from "../foundation/present.ts";
 import type { ListRecordsOptions, RecordPage, RecordTable, Stored } from "../foundation/records.ts";
 import { ifFound, mapping, type Place, serviceCodeOf, statusOf } from "./map-error.ts";
 
-/** Characters in one property; Table Storage takes 32,768. */
+/** Max characters in one property; Table Storage allows 32,768. */
 const CHUNK_LENGTH = 30_000;
 
 /**
- * Characters of JSON in one row. An entity may have 1 MiB, at two bytes a character; keys, names of properties and the
- * service's own accounting need the rest.
+ * Max characters of JSON in one row. An entity may have 1 MiB, at two bytes per character; keys, names of properties
+ * and the service's overhead need the rest.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
  */
@@ -20,7 +20,7 @@ const MAX_JSON_LENGTH = 500_000;
 /** @see https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#characters-disallowed-in-key-fields */
 const KEY = /^[^/\\#?\p{Cc}]{1,512}$/u;
 
-/** Rows that Table Storage gives at once. */
+/** Max rows per answer of Table Storage. */
 const MAX_PAGE_SIZE = 1_000;
 
 /** @see https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions */
@@ -29,26 +29,26 @@ const MAX_TRANSACTION_ROWS = 100;
 const STATE: Place = { kind: "state" };
 
 /**
- * An entity as it is stored: the value's JSON in the properties `d0`, `d1` and so on, and in `writer` an id that is new at
- * each write.
+ * A stored entity: the value's JSON in the properties `d0`, `d1` and so on, and in `writer` an id that is new with each
+ * write.
  */
 type Properties = Record<string, string>;
 
 interface Entity extends Record<string, unknown> {
   readonly etag: string;
   readonly rowKey?: string;
-  /** Rows of earlier versions have none. */
+  /** Absent in rows of earlier versions. */
   readonly writer?: string;
 }
 
 type NewEntity = Properties & { partitionKey: string; rowKey: string; writer: string };
 
 /**
- * Records in one table of Azure Table Storage. The table is made when it is first used, and again when it was removed.
+ * Records in one table of Azure Table Storage. The table is created on first use, and again when it was deleted.
  *
- * The answer to a write may be lost after the service has carried it out; the request is then tried again, and meets its
- * own row. So before a row counts as another's, its writer is looked at: `insert` says no, and `replace` that somebody was
- * faster, only when it was somebody else.
+ * The answer to a write may be lost after the service has carried it out; the retry then finds its own row. So on a
+ * conflict the row's writer is checked: `insert` returns false, and `replace` reports a conflict, only when another
+ * writer wrote it.
  */
 export class TableRecords<T> implements RecordTable<T> {
   readonly #table: TableClient;
@@ -75,7 +75,7 @@ export class TableRecords<T> implements RecordTable<T> {
         return true;
       } catch (error) {
         // EntityAlreadyExists: "The specified entity already exists."
-        // Another 409, such as TableBeingDeleted, is no sign that the row is there.
+        // Another 409, such as TableBeingDeleted, does not mean that the row exists.
         if (serviceCodeOf(error) === "EntityAlreadyExists") return this.#wasWrittenAs(entity);
         throw error;
       }
@@ -159,7 +159,7 @@ export class TableRecords<T> implements RecordTable<T> {
     });
   }
 
-  /** Whether the row that is there was written by this very write. */
+  /** Whether the existing row was written by this very write. */
   async #wasWrittenAs({ partitionKey, rowKey, writer }: NewEntity): Promise<boolean> {
     return (await ifFound(() => this.#table.getEntity<Entity>(partitionKey, rowKey)))?.writer === writer;
   }
@@ -170,7 +170,7 @@ export class TableRecords<T> implements RecordTable<T> {
       try {
         return await request();
       } catch (error) {
-        // "The table specified does not exist.": somebody has removed it, and a rebuild is to fill it again.
+        // "The table specified does not exist.": it was deleted, and a rebuild will fill it again.
         if (serviceCodeOf(error) !== "TableNotFound") throw error;
         this.#ready = undefined;
         await this.#makeTable();
@@ -194,12 +194,12 @@ export class TableRecords<T> implements RecordTable<T> {
     if (json.length > MAX_JSON_LENGTH) {
       throw new VaultError(
         "request/too-large",
-        `row '${row}' of table '${this.#table.tableName}' would have ${json.length} characters; ${MAX_JSON_LENGTH} fit`,
+        `row '${row}' of table '${this.#table.tableName}' would have ${json.length} characters; the limit is ${MAX_JSON_LENGTH}`,
         { hint: "send a smaller document" },
       );
     }
     for (const key of [partition, row]) {
-      // Azurite takes keys that Table Storage refuses.
+      // Azurite accepts keys that Table Storage refuses.
       if (!KEY.test(key)) throw new Error(`'${key}' cannot be a key of table '${this.#table.tableName}'`);
     }
     return {
@@ -227,20 +227,20 @@ export class TableRecords<T> implements RecordTable<T> {
     }
     const parsed = this.#schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    throw new VaultError("format/corrupt", `${where} is not as it should be: ${z.prettifyError(parsed.error)}`);
+    throw new VaultError("format/corrupt", `${where} is invalid: ${z.prettifyError(parsed.error)}`);
   }
 
   #conflict(row: string): VaultError {
     return new VaultError(
       "storage/conflict",
-      `row '${row}' of table '${this.#table.tableName}' was changed by another`,
+      `row '${row}' of table '${this.#table.tableName}' was changed by another request`,
     );
   }
 }
 
 /**
- * Writes JSON in ASCII alone, so that it may be cut anywhere. Azurite 3.37 moreover breaks a character whose bytes come
- * in two reads of its socket (measured 2026-11).
+ * Encodes JSON in ASCII only, so that it may be split anywhere. Besides, Azurite 3.37 breaks a character whose bytes
+ * arrive in two reads of its socket (measured 2026-11).
  */
 function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(
@@ -254,7 +254,7 @@ function chunksOf(json: string): string[] {
   return Array.from({ length: count }, (_, n) => json.slice(n * CHUNK_LENGTH, (n + 1) * CHUNK_LENGTH));
 }
 
-/** The first key that comes after all keys with a prefix. */
+/** The first key after all keys with a prefix. */
 function afterAll(prefix: string): string {
   const last = prefix.length - 1;
   return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1);

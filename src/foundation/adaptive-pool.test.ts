@@ -6,7 +6,7 @@ import { AdaptivePool, type PoolSettings } from "./adaptive-pool.ts";
 import { VaultError } from "./errors.ts";
 import { type Answered, PoolWidth } from "./pool-width.ts";
 
-/** Time that passes only when nothing else can happen: then the earliest sleeper wakes, one at a time. */
+/** Virtual time: when nothing else can happen, the earliest sleeper wakes, one at a time. */
 class VirtualTime {
   now = Date.UTC(2026, 0, 1);
   #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
@@ -16,7 +16,7 @@ class VirtualTime {
       this.#sleepers.push({ at: this.now + ms, wake });
     });
 
-  /** Lets everything happen, until nobody sleeps any more; `step` is called when all is still. */
+  /** Runs everything until nobody sleeps; `step` is called whenever all is idle. */
   async pass(step: () => void = () => undefined): Promise<number> {
     for (let steps = 0; ; steps++) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -40,12 +40,12 @@ function open(settings: Partial<PoolSettings> = {}, random = () => 0.5): { time:
 
 function busy(retryAfterMs?: number): VaultError {
   const options = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return new VaultError("storage/throttled", "the vault account is asked for more than it can do", options);
+  return new VaultError("storage/throttled", "the vault account throttles requests", options);
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** Keeps what a promise comes to, so that nothing is unhandled while time passes. */
+/** Observes a promise, so that its rejection is never unhandled while time advances. */
 function outcome<T>(promise: Promise<T>): Promise<{ value?: T; error?: unknown }> {
   return promise.then(
     (value) => ({ value }),
@@ -53,7 +53,7 @@ function outcome<T>(promise: Promise<T>): Promise<{ value?: T; error?: unknown }
   );
 }
 
-test("gives results in the order of the inputs, never running more than the width", async ({ expect }) => {
+test("returns results in input order and never runs more tasks than the width", async ({ expect }) => {
   const { time, pool } = open({ widest: 3 });
   let running = 0;
   let most = 0;
@@ -72,7 +72,7 @@ test("gives results in the order of the inputs, never running more than the widt
   expect(await pool.map([1, 2], () => Promise.resolve(undefined))).toEqual([undefined, undefined]);
 });
 
-test("begins nothing after an error that lasts, and ends only when nothing runs any more", async ({ expect }) => {
+test("starts nothing after a permanent error, and ends only when nothing runs any more", async ({ expect }) => {
   const { time, pool } = open({ widest: 3 });
   const begun: number[] = [];
   let ended = 0;
@@ -94,7 +94,7 @@ test("begins nothing after an error that lasts, and ends only when nothing runs 
   expect(await pool.run(() => Promise.resolve("still at work"))).toBe("still at work");
 });
 
-test("what a task throws at once is an error like any other", async ({ expect }) => {
+test("an error that the task throws synchronously counts like any other", async ({ expect }) => {
   const { pool } = open();
   await expect(
     pool.run(() => {
@@ -106,7 +106,7 @@ test("what a task throws at once is an error like any other", async ({ expect })
 
 const failed = () => new VaultError("storage/unavailable", "the vault account cannot be reached");
 
-test("refusals of many tries that were under way together narrow the pool once, by their share", async ({ expect }) => {
+test("throttling of many concurrent tries narrows the pool once, by its share", async ({ expect }) => {
   const { time, pool } = open({ widest: 16 });
   const refused = new Set<number>();
   const widths = new Set<number>();
@@ -119,7 +119,7 @@ test("refusals of many tries that were under way together narrow the pool once, 
   await time.pass(() => widths.add(pool.pressure.width));
   expect(await mapped).toEqual(numbers(16));
   expect(refused.size).toBe(8);
-  // Half of the answers are refusals, so half of the half goes.
+  // Half of the answers are throttled, so the width shrinks by a quarter.
   expect([...widths]).toEqual([16, 12]);
   expect(pool.pressure).toMatchObject({ halvings: 1, last: { code: "storage/throttled" } });
 });
@@ -127,7 +127,7 @@ test("refusals of many tries that were under way together narrow the pool once, 
 test.for([
   ["faults", failed, 0.3],
   ["refusals", busy, 0.07],
-] as const)("single %s cost a try each, and nothing of the width", async ([, error, share], { expect }) => {
+] as const)("single %s cost one try each and do not narrow the pool", async ([, error, share], { expect }) => {
   const chance = seededRandom(3);
   const { time, pool } = open({ widest: 32 }, seededRandom(4));
   let tries = 0;
@@ -144,7 +144,9 @@ test.for([
   expect(Math.min(...widths)).toBeGreaterThan(28);
 });
 
-test("a service that is away is asked one try at a time, and all go on soon after it is back", async ({ expect }) => {
+test("an unavailable service is probed by one try at a time; all continue soon after it is back", async ({
+  expect,
+}) => {
   const { time, pool } = open({ widest: 64, retryForMs: 600_000 }, seededRandom(5));
   const start = time.now;
   const backAt = start + 120_000;
@@ -167,12 +169,12 @@ test("a service that is away is asked one try at a time, and all go on soon afte
   // One try at most every few seconds, on average.
   expect(lateAsked).toBeLessThan(90);
   expect(pool.pressure.last).toMatchObject({ code: "storage/unavailable" });
-  // Calm, 1,000 tasks of 10 ms take 64 at once less than a second.
+  // Without faults, 1,000 tasks of 10 ms at width 64 take less than a second.
   expect(time.now - backAt).toBeLessThan(15_000);
   expect(pool.pressure.width).toBeGreaterThan(32);
 });
 
-test("nothing begins before the moment that a service under pressure asks for", async ({ expect }) => {
+test("nothing starts before the Retry-After of a service under pressure", async ({ expect }) => {
   const { time, pool } = open({ widest: 10 }, () => 0);
   const begunAt: number[] = [];
   const start = time.now;
@@ -194,7 +196,7 @@ test("nothing begins before the moment that a service under pressure asks for", 
   expect(Math.min(...begunAt.slice(10))).toBe(5_010);
 });
 
-test("a service that is well and asks now and then to be left alone holds back only that input", async ({ expect }) => {
+test("an occasional Retry-After of a healthy service delays only that input", async ({ expect }) => {
   const { time, pool } = open({ widest: 10 }, () => 0);
   const start = time.now;
   const done: number[] = [];
@@ -208,14 +210,12 @@ test("a service that is well and asks now and then to be left alone holds back o
   });
   await time.pass();
   await mapped;
-  // The places of those that wait are kept, so a few are done late; but not one in five seconds.
+  // Waiting inputs keep their slots, so a few finish late; but not one in five seconds.
   expect(done.filter((at) => at < 5_000).length).toBeGreaterThan(100);
   expect(Math.max(...done)).toBeGreaterThan(5_000);
 });
 
-test("the failing task itself waits for as long as the service asks, though its own back-off is over", async ({
-  expect,
-}) => {
+test("a failed task waits for the Retry-After, even when its own back-off is over", async ({ expect }) => {
   const { time, pool } = open({}, () => 0);
   const begunAt: number[] = [];
   const start = time.now;
@@ -229,7 +229,7 @@ test("the failing task itself waits for as long as the service asks, though its 
   expect(begunAt).toEqual([0, 1_001, 3_002]);
 });
 
-test("back-offs double up to the longest, and jitter takes its part of them", async ({ expect }) => {
+test("back-offs double up to the limit, with jitter", async ({ expect }) => {
   const { time, pool } = open({ retryForMs: 1_000_000, firstBackoffMs: 200, maxBackoffMs: 3_000 }, () => 0.75);
   const waits: number[] = [];
   let before = time.now;
@@ -244,7 +244,7 @@ test("back-offs double up to the longest, and jitter takes its part of them", as
   expect(waits).toEqual([0, 150, 300, 600, 1_200, 2_250, 2_250, 2_250]);
 });
 
-test("tries as long as patience lasts, a last time at its end, and throws then", async ({ expect }) => {
+test("retries until the time for retries is over, once more at its end, and then throws", async ({ expect }) => {
   const { time, pool } = open({ retryForMs: 10_000 }, () => 0.999);
   const start = time.now;
   const triedAt: number[] = [];
@@ -261,9 +261,7 @@ test("tries as long as patience lasts, a last time at its end, and throws then",
   expect(triedAt.length).toBeGreaterThan(5);
 });
 
-test("throws at once when the service asks for more patience than there is, and the others wait all the same", async ({
-  expect,
-}) => {
+test("throws at once when Retry-After exceeds the time for retries, and the others still wait", async ({ expect }) => {
   const { time, pool } = open({ retryForMs: 10_000, widest: 1 });
   const start = time.now;
   const refused = numbers(10).map(() => outcome(pool.run(() => Promise.reject(busy(60_000)))));
@@ -273,9 +271,7 @@ test("throws at once when the service asks for more patience than there is, and 
   expect(await other).toBe(60_000);
 });
 
-test("a batch that fails does not wait for the back-offs of its other inputs, nor keep their places", async ({
-  expect,
-}) => {
+test("a failed batch does not wait for the back-offs of its other inputs, nor keep their slots", async ({ expect }) => {
   const { time, pool } = open({ widest: 4, start: 4, firstBackoffMs: 20_000, maxBackoffMs: 20_000 });
   const start = time.now;
   const tries = new Map<number, number>();
@@ -296,7 +292,7 @@ test("a batch that fails does not wait for the back-offs of its other inputs, no
   expect([...tries.values()]).toEqual([1, 1, 1, 1]);
 });
 
-test("batches take turns, and one that comes late is not kept waiting by a long one", async ({ expect }) => {
+test("batches take turns, and a late one does not wait for a long one", async ({ expect }) => {
   const { time, pool } = open({ widest: 2 });
   const order: string[] = [];
   const task = (name: string) => async (n: number) => {
@@ -314,16 +310,14 @@ test("batches take turns, and one that comes late is not kept waiting by a long 
   expect(order.length).toBe(1_004);
 });
 
-/** What one try does: takes its time, then succeeds or fails. */
+/** One try: takes its time, then succeeds or fails. */
 const aTry = fc.record({
   ms: fc.integer({ min: 1, max: 500 }),
   answered: fc.constantFrom<Answered>("done", "throttled", "failed", "throttled"),
   retryAfterMs: fc.option(fc.integer({ min: 1, max: 2_000 }), { nil: undefined, freq: 10 }),
 });
 
-test("the width is that of its answers, whatever the service does, and every input gets its result", async ({
-  expect,
-}) => {
+test("the width matches the counted answers for any service, and every input gets its result", async ({ expect }) => {
   let steps = 0;
   let narrowings = 0;
   await fc.assert(
@@ -372,7 +366,7 @@ test("the width is that of its answers, whatever the service does, and every inp
   expect(narrowings).toBeGreaterThan(50);
 });
 
-test("settles about where the service bears it, and is never far above", async ({ expect }) => {
+test("settles near the limit of the service, and is never far above", async ({ expect }) => {
   const { time, pool } = open({ widest: 64, retryForMs: 600_000 });
   const bears = 20;
   let running = 0;
@@ -396,7 +390,7 @@ test("settles about where the service bears it, and is never far above", async (
   expect(refused).toBeLessThan(6_000 * 0.15);
 });
 
-test("costs little for each task, with long inputs as with many callers", async ({ expect }) => {
+test("has low cost per task, with many inputs and with many callers", async ({ expect }) => {
   const { pool } = open({ widest: 64 });
   const many = 20_000;
   let done = 0;
@@ -407,11 +401,11 @@ test("costs little for each task, with long inputs as with many callers", async 
   await pool.map(numbers(many), task);
   await Promise.all(numbers(many).map(() => pool.run(task)));
   expect(done).toBe(2 * many);
-  // Ten times what it takes on a slow machine: a queue of quadratic cost would need minutes.
+  // Ten times the duration on a slow machine: a queue of quadratic cost would need minutes.
   expect(performance.now() - start).toBeLessThan(10_000);
 });
 
-test("while there is time all is done, and what was not done when it is over is said", async ({ expect }) => {
+test("processes all inputs while there is time, and reports what was not done after it", async ({ expect }) => {
   const { time, pool } = open({ widest: 4 });
   const start = time.now;
   const task = async (n: number) => {
@@ -429,7 +423,7 @@ test("while there is time all is done, and what was not done when it is over is 
   expect(time.now - start).toBeLessThan(3_000);
 });
 
-test("the first input is begun though the time is over, and no other", async ({ expect }) => {
+test("the first input starts even when the time is over, and no other", async ({ expect }) => {
   const { time, pool } = open({ widest: 4 });
   const done = pool.mapWhile(
     numbers(5),
@@ -441,18 +435,18 @@ test("the first input is begun though the time is over, and no other", async ({ 
 });
 
 test.for([
-  ["wait for their next try", { retryAfterMs: undefined, fillers: 0 }],
-  ["are held back because the service asks for it", { retryAfterMs: 300_000, fillers: 0 }],
+  ["wait for their next retry", { retryAfterMs: undefined, fillers: 0 }],
+  ["wait for a Retry-After", { retryAfterMs: 300_000, fillers: 0 }],
   ["have not had their turn", { retryAfterMs: undefined, fillers: 4 }],
 ] as const)(
-  "inputs that %s when the time is over are left, and nobody waits for them",
+  "inputs that %s when the time is over are dropped, and nobody waits for them",
   async ([, { retryAfterMs, fillers }], { expect }) => {
     const { time, pool } = open(
       { widest: 4, retryForMs: 10_000_000, firstBackoffMs: 400_000, maxBackoffMs: 400_000 },
       () => 0.9,
     );
     const start = time.now;
-    // Tasks of others take all places for long.
+    // Tasks of others occupy all slots for long.
     const others = pool.map(numbers(fillers), () => time.sleep(1_000_000));
     let tries = 0;
     const timed = pool
@@ -478,7 +472,7 @@ test.for([
   },
 );
 
-test("time is asked before every try, however many there are", async ({ expect }) => {
+test("checks the time before every try, however many there are", async ({ expect }) => {
   const chance = seededRandom(9);
   const { time, pool } = open({ widest: 8, retryForMs: 10_000_000 }, seededRandom(10));
   const over = time.now + 30_000;
@@ -505,9 +499,7 @@ test("time is asked before every try, however many there are", async ({ expect }
   expect(time.now - over).toBeLessThan(10_000);
 });
 
-test("when the time for retries of an input is over, what was done is given back with the reason", async ({
-  expect,
-}) => {
+test("when the time for retries of an input is over, returns the results so far and the reason", async ({ expect }) => {
   const { time, pool } = open({ widest: 2, retryForMs: 1_000 });
   const timed = pool.mapWhile(
     numbers(10),
@@ -535,7 +527,7 @@ test("when the time for retries of an input is over, what was done is given back
   expect((await lasting).error).toMatchObject({ code: "format/corrupt" });
 });
 
-test("a task runs in the asynchronous context of its caller, whoever makes room for it", async ({ expect }) => {
+test("a task runs in the async context of its caller, whichever call freed the slot", async ({ expect }) => {
   const { time, pool } = open({ widest: 1 });
   const who = new AsyncLocalStorage<string>();
   const seen: [string, string | undefined][] = [];

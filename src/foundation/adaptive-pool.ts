@@ -6,19 +6,19 @@ import { PoolWidth } from "./pool-width.ts";
 import { present } from "./present.ts";
 
 export interface PoolSettings {
-  /** Most tasks at once. */
+  /** Maximum number of concurrent tasks. */
   readonly widest: number;
-  /** Tasks at once before anything is known; absent: `widest`. */
+  /** Initial concurrency; absent: `widest`. */
   readonly start?: number;
-  /** How long, from its first failure on, one task is tried again before its error is thrown, ms. */
+  /** How long one task is retried after its first failure before its error is thrown, ms. */
   readonly retryForMs: number;
-  /** Longest back-off after a first failure, ms; it doubles with each further one. */
+  /** Maximum back-off after a first failure, ms; it doubles with each further one. */
   readonly firstBackoffMs?: number;
-  /** Longest back-off of all, ms. */
+  /** Upper limit of every back-off, ms. */
   readonly maxBackoffMs?: number;
 }
 
-/** What a pool knows of the world. */
+/** Clock, timers and randomness of a pool. */
 export interface PoolEnvironment {
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
@@ -26,98 +26,96 @@ export interface PoolEnvironment {
   readonly random: () => number;
 }
 
-/** How hard a pool is pressed. */
+/** Current state of a pool. */
 export interface PoolPressure {
-  /** Tasks at once, now. */
+  /** Current concurrency limit. */
   readonly width: number;
   readonly widest: number;
-  /** Times that the width was narrowed. */
+  /** How often the width was reduced. */
   readonly halvings: number;
-  /** The newest failure that passes; `at` in ISO 8601. */
+  /** The latest transient failure; `at` in ISO 8601. */
   readonly last?: { readonly code: FailureCode; readonly message: string; readonly at: string };
 }
 
-/** What came of inputs that were worked on while there was time. */
+/** Results of inputs that were processed until a deadline. */
 export interface MappedWhile<Out> {
-  /** In input order; undefined where an input was not done. */
+  /** In input order; undefined for an input that was not done. */
   readonly results: readonly (Out | undefined)[];
-  /** Of the input whose time for retries was over. No input was begun after that. */
+  /** Error of the input whose time for retries is over. No input was started after that. */
   readonly gaveUp?: VaultError;
 }
 
-/** Failures that pass: the service says that it is asked for too much, or there was no use in what it said. */
+/** Transient failures: the service throttles requests, or it did not give a usable answer. */
 const TRANSIENT_CODES: ReadonlySet<FailureCode> = new Set(["storage/throttled", "storage/unavailable"]);
 
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
 
-/** Time between two looks whether batches still go on, while nothing else happens to them. */
-const LOOK_EVERY_MS = 1_000;
+/** Interval at which idle batches check whether they may continue. */
+const DEADLINE_CHECK_MS = 1_000;
 
-/** One call of `map`; the pool takes turns between them. */
+/** One call of `map`; the pool takes turns between calls. */
 interface Batch {
   readonly inputs: readonly unknown[];
-  /** Within the caller's own asynchronous context, whoever makes room for it. */
+  /** Runs in the caller's async context, whichever call freed the slot. */
   readonly task: (input: unknown) => Promise<unknown>;
   readonly giveUp: ((input: unknown, error: VaultError) => Promise<unknown>) | undefined;
   readonly shouldContinue: (() => boolean) | undefined;
   readonly results: unknown[];
-  /** Index of the next input to begin. */
+  /** Index of the next input to start. */
   next: number;
   /** Inputs without a result. */
   open: number;
   running: number;
-  /** Inputs that failed and wait for their next try. */
+  /** Inputs that failed and wait for their next retry. */
   waiting: number;
-  /** No input is begun any more, and none is tried again. */
+  /** No further input is started or retried. */
   isStopped: boolean;
   failure: { readonly error: unknown } | undefined;
   gaveUp: VaultError | undefined;
   readonly end: (batch: Batch) => void;
 }
 
-/** One input of a batch that is begun. */
-interface Begun {
+/** One started input of a batch. */
+interface Started {
   readonly batch: Batch;
   readonly index: number;
-  /** Failures up to now. */
+  /** Failures so far. */
   failures: number;
   firstFailureAt: number;
 }
 
 /**
- * Runs tasks at a width that follows what the service bears. One pool is shared by everything in a process that works
- * against one account.
+ * Runs tasks with a concurrency that adapts to the service. One process shares one pool per storage account.
  *
- * - A task that fails for a reason that passes is tried again after a back-off with full jitter. That alone costs nobody
- *   else anything.
- * - Refusals (`storage/throttled`) narrow the pool by their share; single faults (`storage/unavailable`) do not, unless
- *   nearly all answers are faults (`pool-width.ts`).
- * - While a service that is pressed asks to be left alone (`retryAfterMs`), nothing begins. One that is well and says so
- *   now and then holds back that input only.
- * - While a service is away, one try at a time asks whether it is back, at most every {@link MAX_BACKOFF_MS}.
- * - Begun tasks that wait for their next try keep their places: no input is begun in their stead.
+ * - A task that fails with a transient error is retried after a back-off with full jitter. This does not slow down
+ *   other tasks.
+ * - Throttling (`storage/throttled`) reduces the width by its share of the answers; single faults
+ *   (`storage/unavailable`) do not, unless nearly all answers are faults (`pool-width.ts`).
+ * - When a service under pressure sends Retry-After (`retryAfterMs`), no task starts before that time. When a healthy
+ *   service sends it, only that input waits.
+ * - While a service is unavailable, one request at a time probes it, at intervals of up to {@link MAX_BACKOFF_MS}.
  *
  * @see https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
  */
 export class AdaptivePool {
   readonly #settings: Required<PoolSettings>;
   readonly #environment: PoolEnvironment;
-  /** Batches with inputs to begin. */
+  /** Batches with inputs to start. */
   readonly #batches = new Fifo<Batch>();
-  /** Begun inputs whose back-off is over. */
-  readonly #ready = new Fifo<Begun>();
-  /** Batches that may be stopped by their time. */
+  /** Started inputs whose back-off is over. */
+  readonly #ready = new Fifo<Started>();
+  /** Batches with a deadline. */
   readonly #timed = new Set<Batch>();
-  #isLooking = false;
+  #isWatching = false;
   readonly #width: PoolWidth;
   #running = 0;
-  /** Begun inputs that are not running: in their back-off, or ready. */
+  /** Started inputs that are not running: in back-off, or ready. */
   #waiting = 0;
-  /** Periods in which nothing begins that have not ended. */
+  /** Active periods in which no task may start. */
   #pauses = 0;
-  /** Failures in a row of a service that is away. */
-  #askedInVain = 0;
+  /** Consecutive failures of an unavailable service. */
+  #failedProbes = 0;
   #last: PoolPressure["last"];
 
   constructor(settings: PoolSettings, environment: PoolEnvironment) {
@@ -141,13 +139,13 @@ export class AdaptivePool {
   }
 
   /**
-   * Runs one task over many inputs. Several calls at once take turns, input by input.
+   * Runs one task over many inputs. Concurrent calls take turns, input by input.
    *
-   * After the first error that lasts no further input is begun and none is tried again; those under way are waited for,
-   * so that nothing still writes when the error is seen.
+   * After the first permanent error no input is started or retried; running ones are awaited, so that nothing still
+   * writes when the caller sees the error.
    *
    * @returns results in input order
-   * @throws whatever the task throws; what passes only when the time for retries is over
+   * @throws whatever the task throws; a transient error only when the time for retries is over
    */
   async map<In, Out>(inputs: readonly In[], task: (input: In) => Promise<Out>): Promise<Out[]> {
     const { results, gaveUp } = await this.#map(inputs, task);
@@ -156,12 +154,12 @@ export class AdaptivePool {
   }
 
   /**
-   * The same while there is time: it is asked for before each try, also before each further try of an input, and while
-   * inputs wait. When it is over no further input is begun and none is tried again; those under way are waited for. The
-   * first input is begun in any case, when there is room for it. When the time for retries of an input is over it ends in the same way.
+   * Like `map`, until a deadline. It is checked before each try and retry, and while inputs wait. After it no input is
+   * started or retried; running ones are awaited. The first input always starts once there is a free slot. It also
+   * stops when the time for retries of an input is over.
    *
-   * @param giveUp - asked for a result first when the time for retries of an input is over; what it throws counts like the task's
-   * @throws what lasts
+   * @param giveUp - may supply a result when the time for retries of an input is over; its errors count like the task's
+   * @throws permanent errors
    */
   mapWhile<In, Out>(
     inputs: readonly In[],
@@ -172,7 +170,7 @@ export class AdaptivePool {
     return this.#map(inputs, task, shouldContinue, giveUp);
   }
 
-  /** Runs one task under the limit, with the same retries. */
+  /** Runs one task within the limit, with the same retries. */
   async run<Out>(task: () => Promise<Out>): Promise<Out> {
     const [result] = await this.map([task], (only) => only());
     return result as Out;
@@ -209,35 +207,35 @@ export class AdaptivePool {
       this.#batches.push(batch);
       if (shouldContinue !== undefined) {
         this.#timed.add(batch);
-        if (!this.#isLooking) void this.#look();
+        if (!this.#isWatching) void this.#watchDeadlines();
       }
       this.#fill();
     });
   }
 
-  /** Begins as much as there is room for. */
+  /** Starts as many tasks as the limit allows. */
   #fill(): void {
     while (this.#pauses === 0 && this.#running < this.#width.now) {
-      const begun = this.#nextReady() ?? this.#nextInput();
-      if (begun === undefined) return;
-      // It never rejects: whatever the task throws is kept for the batch.
-      void this.#try(begun);
+      const started = this.#nextReady() ?? this.#nextInput();
+      if (started === undefined) return;
+      // Never rejects: what the task throws is stored in the batch.
+      void this.#try(started);
     }
   }
 
-  #nextReady(): Begun | undefined {
+  #nextReady(): Started | undefined {
     for (;;) {
-      const begun = this.#ready.shift();
-      if (begun === undefined) return undefined;
-      // A batch that is stopped gave up its waiting inputs then.
-      if (begun.batch.isStopped || this.#stopWhenOver(begun.batch)) continue;
-      begun.batch.waiting -= 1;
+      const started = this.#ready.shift();
+      if (started === undefined) return undefined;
+      // A stopped batch has already dropped its waiting inputs.
+      if (started.batch.isStopped || this.#stopWhenOver(started.batch)) continue;
+      started.batch.waiting -= 1;
       this.#waiting -= 1;
-      return begun;
+      return started;
     }
   }
 
-  #nextInput(): Begun | undefined {
+  #nextInput(): Started | undefined {
     if (this.#running + this.#waiting >= this.#width.now) return undefined;
     for (;;) {
       const batch = this.#batches.shift();
@@ -249,8 +247,8 @@ export class AdaptivePool {
     }
   }
 
-  async #try(begun: Begun): Promise<void> {
-    const { batch, index } = begun;
+  async #try(started: Started): Promise<void> {
+    const { batch, index } = started;
     const { round } = this.#width;
     this.#running += 1;
     batch.running += 1;
@@ -261,9 +259,9 @@ export class AdaptivePool {
     } catch (error) {
       if (!isTransient(error)) this.#stop(batch, { error });
       else {
-        const backoffMs = this.#failed(error, round, begun);
-        if (backoffMs === undefined) await this.#giveUp(begun, error);
-        else if (!batch.isStopped) this.#tryAgain(begun, backoffMs);
+        const backoffMs = this.#failed(error, round, started);
+        if (backoffMs === undefined) await this.#giveUp(started, error);
+        else if (!batch.isStopped) this.#retryLater(started, backoffMs);
       }
     }
     this.#running -= 1;
@@ -273,25 +271,25 @@ export class AdaptivePool {
   }
 
   /**
-   * Counts a failure that passes.
+   * Counts a transient failure.
    *
-   * @param round - when the try began
-   * @returns how long the input waits for its next try, ms; undefined when the time for its retries is over
+   * @param round - when the try started
+   * @returns how long the input waits for its next retry, ms; undefined when the time for its retries is over
    */
-  #failed(error: VaultError, round: number, begun: Begun): number | undefined {
+  #failed(error: VaultError, round: number, started: Started): number | undefined {
     const now = this.#environment.clock();
     const { retryForMs } = this.#settings;
     const { code, message, retryAfterMs = 0 } = error;
     this.#last = { code, message, at: now.toISOString() };
     this.#width.count(round, code === "storage/throttled" ? "throttled" : "failed");
-    this.#askedInVain = this.#width.isAway ? this.#askedInVain + 1 : 0;
+    this.#failedProbes = this.#width.isAway ? this.#failedProbes + 1 : 0;
     if (retryAfterMs > 0 && this.#width.isPressed) this.#pause(retryAfterMs);
-    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backoffMs(this.#askedInVain));
+    else if (this.#width.isAway && this.#width.now === 1) this.#pause(this.#backoffMs(this.#failedProbes));
 
-    if (begun.failures === 0) begun.firstFailureAt = now.getTime();
-    const leftMs = begun.firstFailureAt + retryForMs - now.getTime();
+    if (started.failures === 0) started.firstFailureAt = now.getTime();
+    const leftMs = started.firstFailureAt + retryForMs - now.getTime();
     if (leftMs <= 0 || retryAfterMs > leftMs) return undefined;
-    return Math.max(retryAfterMs, Math.min(leftMs, this.#backoffMs(begun.failures++)));
+    return Math.max(retryAfterMs, Math.min(leftMs, this.#backoffMs(started.failures++)));
   }
 
   /** @param failures - before this one */
@@ -308,25 +306,25 @@ export class AdaptivePool {
     });
   }
 
-  #tryAgain(begun: Begun, backoffMs: number): void {
-    begun.batch.waiting += 1;
+  #retryLater(started: Started, backoffMs: number): void {
+    started.batch.waiting += 1;
     this.#waiting += 1;
     void this.#environment.sleep(backoffMs).then(() => {
-      this.#ready.push(begun);
+      this.#ready.push(started);
       this.#fill();
     });
   }
 
-  /** Looks from time to time after batches whose inputs all wait, or have not had their turn. */
-  async #look(): Promise<void> {
-    this.#isLooking = true;
+  /** Checks periodically the deadlines of batches whose inputs all wait, or have not had their turn. */
+  async #watchDeadlines(): Promise<void> {
+    this.#isWatching = true;
     while (this.#timed.size > 0) {
-      await this.#environment.sleep(LOOK_EVERY_MS);
+      await this.#environment.sleep(DEADLINE_CHECK_MS);
       for (const batch of this.#timed) {
         if (this.#stopWhenOver(batch)) this.#fill();
       }
     }
-    this.#isLooking = false;
+    this.#isWatching = false;
   }
 
   #stopWhenOver(batch: Batch): boolean {
@@ -336,7 +334,7 @@ export class AdaptivePool {
     return true;
   }
 
-  async #giveUp({ batch, index }: Begun, error: VaultError): Promise<void> {
+  async #giveUp({ batch, index }: Started, error: VaultError): Promise<void> {
     if (batch.isStopped) return;
     try {
       if (batch.giveUp === undefined) throw error;
@@ -364,7 +362,7 @@ export class AdaptivePool {
   }
 }
 
-/** Tells whether a failure is one that a pool retries. */
+/** Whether a pool retries this failure. */
 export function isTransient(error: unknown): error is VaultError {
   return error instanceof VaultError && TRANSIENT_CODES.has(error.code);
 }

@@ -1,8 +1,8 @@
 /**
  * Runs one task over many inputs, at most `width` at a time.
  *
- * After the first error no further input is begun; those under way are waited for, so that nothing still writes
- * when the error is seen.
+ * After the first error no further input is started; running ones are awaited, so that nothing still writes when the
+ * caller sees the error.
  *
  * @returns results in input order
  */

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { deadline } from "./deadline.ts";
 
-test("there is time until so many milliseconds have gone by, from now or from a given moment", ({ expect }) => {
+test("there is time until the given number of milliseconds has passed, from now or from a moment", ({ expect }) => {
   let now = 1_000;
   const clock = (): Date => new Date(now);
   const fromNow = deadline(clock, 500);

@@ -1,10 +1,10 @@
 import type { Clock } from "./clock.ts";
 
 /**
- * Tells whether there is still time.
+ * Returns whether there is time left.
  *
- * @param ms - how long there is
- * @param from - when the time began; absent: now
+ * @param ms - length of the period
+ * @param from - when it started; absent: now
  */
 export function deadline(clock: Clock, ms: number, from: Date = clock()): () => boolean {
   const endsAt = from.getTime() + ms;

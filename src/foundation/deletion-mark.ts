@@ -1,12 +1,12 @@
 /**
  * @module
- * How a row is deleted that others may be about to depend on, such as a policy beside an instance that is put under it.
+ * Deletes a row that others may start to depend on, such as a policy while an instance is assigned to it.
  *
- * Who deletes marks the row, and then looks for dependants. Who depends writes down that it does, and then looks at the row.
- * So at least one of two sees the other: the deletion takes its mark back, or the other is refused. The row goes only as it
- * was marked, so whoever changed it since has kept it.
+ * The deleter marks the row, then looks for dependents. A dependent records its claim, then reads the row. So at least
+ * one of them sees the other: the deleter removes its mark, or the dependent is refused. The row is deleted only in the
+ * state in which it was marked, so any change since then keeps it.
  *
- * A mark that a deletion left as it died ends by itself, and is taken off by whoever needs the row next.
+ * The mark of a deletion that crashed expires, and the next caller that needs the row removes it.
  */
 
 import { z } from "zod";
@@ -14,7 +14,7 @@ import { VaultError } from "./errors.ts";
 import type { RecordTable, Stored } from "./records.ts";
 import { FULL_SAFETY } from "./safety.ts";
 
-/** When a deletion began to look whether the row can go, ISO 8601 UTC. Absent: none does. */
+/** When a deletion of the row started, ISO 8601 UTC. Absent: no deletion runs. */
 export const DeletingSince = z.string().optional();
 
 export interface Deletable {
@@ -35,14 +35,14 @@ export function unmarked<T extends Deletable>(value: T): T {
 }
 
 /**
- * Deletes a row, and what must be gone before it, unless something depends on it.
+ * Deletes a row, and what must be deleted before it, unless something depends on it.
  *
- * When it fails its mark is taken back, so that it may be asked for again at once.
+ * When it fails the mark is removed, so that the caller can retry at once.
  *
  * @param refuse - throws when something depends on the row
- * @param removeAhead - removes what goes before the row
- * @returns false when the row was changed meanwhile, and stays
- * @throws VaultError `storage/conflict` (retryable) when the row has changed since it was read, or is just being deleted
+ * @param removeAhead - deletes what must go before the row
+ * @returns false when the row was changed meanwhile and was kept
+ * @throws VaultError `storage/conflict` (retryable) when the row has changed since it was read, or is being deleted
  */
 export async function deleteMarked<T extends Deletable>(
   { table, partition, row }: RowPlace<T>,
@@ -52,7 +52,7 @@ export async function deleteMarked<T extends Deletable>(
   removeAhead: () => Promise<void>,
 ): Promise<boolean> {
   const place = { table, partition, row };
-  // Before the mark too, so that what is in use is never marked for nothing.
+  // Before the mark too, so that a row in use is never marked.
   await refuse();
   if (isFresh(stored.value, now)) throw beingDeleted(row);
   await table.replace(partition, row, { ...stored.value, deletingSince: now.toISOString() }, stored.etag);
@@ -73,10 +73,10 @@ function isFresh({ deletingSince }: Deletable, now: Date): boolean {
 }
 
 function beingDeleted(row: string): VaultError {
-  return new VaultError("storage/conflict", `'${row}' is just being deleted`, { hint: "try again in a moment" });
+  return new VaultError("storage/conflict", `'${row}' is being deleted`, { hint: "try again in a moment" });
 }
 
-/** Takes a mark back; a row that was changed since is left as it is. */
+/** Removes a mark; skips a row that has changed since. */
 async function takeMarkBack<T extends Deletable>(place: RowPlace<T>, marked: Stored<T>): Promise<void> {
   try {
     await place.table.replace(place.partition, place.row, unmarked(marked.value), marked.etag);
@@ -96,7 +96,7 @@ async function removeMarked<T>({ table, partition, row }: RowPlace<T>, { etag }:
 }
 
 /**
- * Looks at a row after the caller has written down that it depends on it, and keeps it from a deletion that died.
+ * Checks a row after the caller has recorded that it depends on it; removes the mark of a crashed deletion.
  *
  * @returns undefined when there is no such row
  * @throws VaultError `storage/conflict` (retryable) while it is being deleted

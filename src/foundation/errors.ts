@@ -1,15 +1,15 @@
 import { present } from "./present.ts";
-/** Who can mend a failure: the one who asked, the one who runs the vault, or we. */
+/** Who can fix a failure: the caller, the operator of the vault, or the developers of Lakevault. */
 export type FixedBy = "caller" | "operator" | "developer";
 
 interface FailureKind {
-  /** The same step may succeed when it is tried again, with nothing changed. */
+  /** The same step may succeed when it is retried unchanged. */
   readonly retryable: boolean;
   readonly fixedBy: FixedBy;
 }
 
 /**
- * Every failure that the vault names. The codes are a public contract: add freely, never rename, never reuse.
+ * All failure codes. They are a public contract: add freely, never rename, never reuse.
  * HTTP status, ARM code, job status and log level are derived from this table, in `src/api` and `src/app`.
  */
 export const FAILURES = {
@@ -75,7 +75,7 @@ export const FAILURES = {
 
 export type FailureCode = keyof typeof FAILURES;
 
-/** A failure as plain JSON, fit for tables, history and queues: no stack, no secrets, no contents of entries. */
+/** A failure as plain JSON for tables, history and queues: no stack, no secrets, no contents of entries. */
 export interface Failure {
   readonly code: FailureCode;
   readonly message: string;
@@ -83,13 +83,13 @@ export interface Failure {
   readonly hint?: string;
 }
 
-/** An error that the vault names; everything else that is thrown counts as `internal/unexpected`. */
+/** An error with a code; everything else that is thrown counts as `internal/unexpected`. */
 export class VaultError extends Error {
   readonly code: FailureCode;
   readonly hint: string | undefined;
-  /** How long the service asked to be left alone, ms; not part of the failure, because it means nothing later. */
+  /** Retry-After of the service, ms; not part of the failure, because it is meaningless later. */
   readonly retryAfterMs: number | undefined;
-  /** The code of the service that refused a request, such as `BlobImmutableDueToPolicy`; the message says it too. */
+  /** Error code of the service, such as `BlobImmutableDueToPolicy`; the message contains it too. */
   readonly serviceCode: string | undefined;
 
   constructor(
@@ -124,8 +124,8 @@ export class VaultError extends Error {
 }
 
 /**
- * Tells any thrown thing as a failure. The message of an unnamed error is not repeated, because it may quote a URL
- * with a signature; its kind is, so that the log line next to it can be found.
+ * Converts anything thrown to a failure. The message of an error without a code is left out, because it may quote a URL
+ * with a signature; its kind is kept, so that the matching log line can be found.
  */
 export function toFailure(error: unknown): Failure {
   if (error instanceof VaultError) return error.toFailure();

@@ -1,4 +1,4 @@
-/** A queue whose two ends cost the same however long it is. */
+/** A queue with constant-time push and shift. */
 export class Fifo<T> {
   #items: T[] = [];
   #head = 0;
@@ -11,7 +11,7 @@ export class Fifo<T> {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
     this.#head += 1;
-    // What is taken is let go when it is half of the list, so that each item is moved about once.
+    // Taken items are freed when they are half of the list, so that each item is moved about once.
     if (this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

@@ -1,10 +1,10 @@
 import { v5 as uuidV5 } from "uuid";
 
-/** The namespace of every id that Lakevault derives; fixed forever, because ids in vaults depend on it. */
+/** Namespace of every id that Lakevault derives; never change it, because ids in vaults depend on it. */
 const NAMESPACE = "6f1d2a4e-6a2b-5c0a-9d53-0d0c5c1a4b7e";
 
 /**
- * Derives an id from what it stands for, so that a repeated start names the same thing.
+ * Derives an id from its parts, so that a repeated start gets the same id.
  *
  * @param parts - joined by line feeds, which none of them may contain
  * @returns a UUID v5 in its usual form of 36 characters

@@ -1,48 +1,52 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import { type Answered, judge, PoolWidth } from "./pool-width.ts";
+import { type Answered, decideWidth, PoolWidth } from "./pool-width.ts";
 
 const counts = fc.record({ done: fc.nat(100), throttled: fc.nat(100), failed: fc.nat(100) });
 
 test.for([
   ["all is well", { done: 64, throttled: 0, failed: 0 }, { kind: "widen" }],
-  ["one in ten is refused", { done: 90, throttled: 10, failed: 0 }, { kind: "widen" }],
-  ["one in seven is refused", { done: 60, throttled: 10, failed: 0 }, { kind: "stay" }],
-  ["one in four is refused", { done: 75, throttled: 25, failed: 0 }, { kind: "narrow", pressed: 0.25, isAway: false }],
-  ["half fail, none is refused", { done: 50, throttled: 0, failed: 50 }, { kind: "widen" }],
+  ["one in ten is throttled", { done: 90, throttled: 10, failed: 0 }, { kind: "widen" }],
+  ["one in seven is throttled", { done: 60, throttled: 10, failed: 0 }, { kind: "stay" }],
   [
-    "one in four is refused, and half fail",
+    "one in four is throttled",
+    { done: 75, throttled: 25, failed: 0 },
+    { kind: "narrow", pressed: 0.25, isAway: false },
+  ],
+  ["half fail, none is throttled", { done: 50, throttled: 0, failed: 50 }, { kind: "widen" }],
+  [
+    "one in four is throttled, and half fail",
     { done: 25, throttled: 25, failed: 50 },
     { kind: "narrow", pressed: 0.25, isAway: false },
   ],
   ["nearly all fail", { done: 10, throttled: 0, failed: 90 }, { kind: "narrow", pressed: 0.9, isAway: true }],
   ["all are refused", { done: 0, throttled: 10, failed: 0 }, { kind: "narrow", pressed: 1, isAway: true }],
-] as const)("a window in which %s is judged so", async ([, counted, verdict], { expect }) => {
-  expect(judge(counted)).toEqual(verdict);
+] as const)("decides for a window in which %s", async ([, counted, verdict], { expect }) => {
+  expect(decideWidth(counted)).toEqual(verdict);
 });
 
-test("more refusals never speak for more width", ({ expect }) => {
+test("more throttling never widens more", ({ expect }) => {
   const rank = { widen: 0, stay: 1, narrow: 2 } as const;
   fc.assert(
     fc.property(counts, fc.integer({ min: 1, max: 50 }), (counted, more) => {
       fc.pre(counted.done + counted.throttled + counted.failed > 0);
-      const before = judge(counted);
-      const after = judge({ ...counted, throttled: counted.throttled + more });
-      // A service that is away may be found to be only busy, which narrows less, and no more than that.
+      const before = decideWidth(counted);
+      const after = decideWidth({ ...counted, throttled: counted.throttled + more });
+      // An unavailable service may be found to be only busy, which narrows less, and no more than that.
       if (before.kind === "narrow" && before.isAway) expect(after.kind).toBe("narrow");
       else expect(rank[after.kind]).toBeGreaterThanOrEqual(rank[before.kind]);
     }),
   );
 });
 
-/** Counts answers, each to a try that began in the round that was on. */
+/** Counts answers, each to a try that started in the current round. */
 function feed(width: PoolWidth, answers: readonly Answered[]): void {
   for (const answered of answers) width.count(width.round, answered);
 }
 
 const times = (count: number, answered: Answered): Answered[] => Array<Answered>(count).fill(answered);
 
-test("the width stays between one and the widest, and changes only by full windows", ({ expect }) => {
+test("the width stays between one and the maximum, and changes only by full windows", ({ expect }) => {
   let changes = 0;
   fc.assert(
     fc.property(
@@ -73,7 +77,7 @@ test("the width stays between one and the widest, and changes only by full windo
   expect(changes).toBeGreaterThan(100);
 });
 
-test("after a service was away the width doubles up to half of what it was, and then grows by one", ({ expect }) => {
+test("after an outage the width doubles up to half of what it was, and then grows by one", ({ expect }) => {
   const width = new PoolWidth(64, 64);
   while (width.now > 1) feed(width, times(Math.max(10, width.now), "failed"));
   expect(width.isAway).toBe(true);
@@ -95,7 +99,7 @@ test("after a service was busy the width grows by one", ({ expect }) => {
   expect(width.isPressed).toBe(false);
 });
 
-test("a window that is open tells of pressure once it has ten answers", ({ expect }) => {
+test("an open window reports pressure once it has ten answers", ({ expect }) => {
   const width = new PoolWidth(64, 64);
   feed(width, [...times(6, "done"), ...times(3, "throttled")]);
   expect(width.isPressed).toBe(false);

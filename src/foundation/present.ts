@@ -3,7 +3,7 @@ type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
 };
 
 /**
- * Leaves out the members that are undefined, so that an optional member is either there with a value or not there:
+ * Omits undefined members, so that an optional member either has a value or is absent:
  * `{ id, ...present({ until }) }`.
  */
 export function present<T extends object>(members: T): Present<T> {

@@ -15,7 +15,7 @@ test("an update decides anew when another writer was faster", async ({ expect })
   expect(await updateRecord(table, "p", "none", (value) => value)).toBeUndefined();
 });
 
-test("an update that never wins gives up with a retryable conflict", async ({ expect }) => {
+test("an update that never wins fails with a retryable conflict", async ({ expect }) => {
   const table = new MemoryRecords<number>();
   await table.put("p", "r", 1);
   const update = updateRecord(table, "p", "r", (value) => {
@@ -25,7 +25,7 @@ test("an update that never wins gives up with a retryable conflict", async ({ ex
   await expect(update).rejects.toMatchObject({ code: "storage/conflict", retryable: true });
 });
 
-describe("what is written ahead of a row", () => {
+describe("what is written before a row", () => {
   const table = async (value?: number) => {
     const records = new MemoryRecords<number>();
     if (value !== undefined) await records.put("p", "r", value);
@@ -33,7 +33,7 @@ describe("what is written ahead of a row", () => {
   };
   const plusOne = (before: number | undefined) => (before ?? 0) + 1;
 
-  test("is there before the row is", async ({ expect }) => {
+  test("exists before the row does", async ({ expect }) => {
     const records = await table();
     for (const [created, value] of [
       [true, 1],
@@ -60,7 +60,7 @@ describe("what is written ahead of a row", () => {
     }
   });
 
-  test("is about the row that stays when that makes the change impossible", async ({ expect }) => {
+  test("describes the stored row when that makes the change impossible", async ({ expect }) => {
     const records = await table(1);
     const written: number[] = [];
     const decide = (before: number | undefined) => {
@@ -74,9 +74,7 @@ describe("what is written ahead of a row", () => {
     expect(written).toEqual([2, 10]);
   });
 
-  test("is not written for a change that is refused at once, and the row stays when it cannot be", async ({
-    expect,
-  }) => {
+  test("is not written for a refused change, and the row is unchanged when writing it fails", async ({ expect }) => {
     const records = await table(1);
     const fail = (message: string) => () => {
       throw new Error(message);
@@ -90,7 +88,7 @@ describe("what is written ahead of a row", () => {
   });
 });
 
-test("a list is read to its end over all pages", async ({ expect }) => {
+test("lists all pages to the end", async ({ expect }) => {
   const table = new MemoryRecords<number>();
   for (let i = 0; i < 2_345; i++) await table.put("p", `r${String(i).padStart(5, "0")}`, i);
   const values: number[] = [];

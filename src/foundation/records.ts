@@ -1,7 +1,7 @@
 /**
  * @module
- * Small documents under a partition and a row key, each changed only by who has read its newest state.
- * `src/azure` keeps them in Table Storage; tests in memory. One contract suite holds both to the same behaviour.
+ * Small documents by partition and row key, with optimistic concurrency by ETag.
+ * `src/azure` keeps them in Table Storage, tests in memory. One contract suite checks both.
  */
 import { VaultError } from "./errors.ts";
 import { present } from "./present.ts";
@@ -16,28 +16,28 @@ export interface Stored<T> {
 export interface RecordPage<T> {
   /** Ascending by row key, UTF-16 order. */
   readonly records: readonly Stored<T>[];
-  /** Given back to read on; absent at the end. */
+  /** Continuation token for the next page; absent at the end. */
   readonly continuation?: string;
 }
 
 export interface ListRecordsOptions {
-  /** Only rows that start with it. */
+  /** Only row keys with this prefix. */
   readonly prefix?: string;
   readonly continuation?: string;
-  /** At most this many; 1,000 when absent, which is also the most. */
+  /** Max rows; default and upper limit 1,000. */
   readonly limit?: number;
 }
 
 /** Keys are 1 to 512 characters, none of them `/ \ # ?` or a control character (Table Storage's own rule). */
 export interface RecordTable<T> {
   get(partition: string, row: string): Promise<Stored<T> | undefined>;
-  /** Writes a row that must not be there yet. @returns whether it was written */
+  /** Inserts a row. @returns false when it already exists */
   insert(partition: string, row: string, value: T): Promise<boolean>;
-  /** Writes whatever is there. */
+  /** Inserts or replaces a row. */
   put(partition: string, row: string, value: T): Promise<void>;
   /** @throws VaultError `storage/conflict` (retryable) when the row is gone or no longer has this etag */
   replace(partition: string, row: string, value: T, etag: string): Promise<void>;
-  /** Removes a row; one that is not there is fine. With an etag: `storage/conflict` when the row has another. */
+  /** Deletes a row; skips one that is not found. With an etag: `storage/conflict` when the row has another. */
   remove(partition: string, row: string, etag?: string): Promise<void>;
   /** Removes rows, as few requests as there can be; those that are not there are fine. */
   removeAll(partition: string, rows: readonly string[]): Promise<void>;
@@ -61,7 +61,7 @@ export async function* listRecords<T>(
 const UPDATE_ATTEMPTS = 20;
 
 /**
- * Reads a row, decides its new value and writes it; decides anew on the fresh value when another writer was faster.
+ * Reads a row, decides its new value and writes it; decides again on the new state when another writer was faster.
  *
  * @param decide - pure; gives the new value, or the very value it was given to leave the row alone
  * @param known - the row as the caller has just read it, which spares one read while nobody else has written
@@ -91,13 +91,13 @@ export async function updateRecord<T>(
 }
 
 /**
- * Makes or updates a row, and writes what must be there before the row is.
+ * Creates or updates a row; first writes what must exist before the row.
  *
- * @param decide - pure; gives the row as it is to be, from the newest one or from none
- * @param ahead - is told of the row as it is to be, before that is written; safe to run twice. It runs again when another
- *   writer was faster, and for the row as it is when that leaves nothing to write: the last word is about the row that stays
- * @returns the value that is now stored
- * @throws VaultError `storage/conflict` (retryable) when others keep winning
+ * @param decide - pure; returns the new row from the current one, or from undefined
+ * @param ahead - gets the new row before it is written; safe to run twice. It runs again when another writer was
+ *   faster, and with the current row when nothing is left to write: its last call gets the row that stays
+ * @returns the stored value
+ * @throws VaultError `storage/conflict` (retryable) when other writers keep winning
  */
 export async function writeAhead<T>(
   table: RecordTable<T>,
@@ -119,7 +119,7 @@ export async function writeAhead<T>(
     if (value === stored?.value) return { value, created: false };
     if (stored === undefined) {
       if (await table.insert(partition, row, value)) return { value, created: true };
-      if (attempt === UPDATE_ATTEMPTS) throw new VaultError("storage/conflict", `row '${row}' comes and goes`);
+      if (attempt === UPDATE_ATTEMPTS) throw new VaultError("storage/conflict", `row '${row}' keeps changing`);
       continue;
     }
     try {

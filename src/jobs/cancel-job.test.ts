@@ -22,19 +22,19 @@ const RESTORE: Job["request"] = {
   target: { resourceId: "/restored", account: "restored" },
 };
 
-/** When the cancel comes, in the order of a job's life; `never` is the control. */
+/** When the cancel arrives, in the order of a job's life; `never` is the control. */
 const MOMENTS = [
   "before it is started",
   "while it begins",
   "while it plans",
   "while it waits",
-  "while its last step looks at the job",
+  "while its last step reads the job",
   "when its last step is done",
   "never",
 ] as const;
 type Moment = (typeof MOMENTS)[number];
 
-/** Runs a job's orchestration over activities that do no more than the job's row tells, and cancels the job meanwhile. */
+/** Runs a job's orchestration over minimal activities, and cancels the job meanwhile. */
 async function runJob(world: MemoryJobs, request: Job["request"], moment: Moment): Promise<JobStatus> {
   const events: RaisedEvent[] = [];
   const at = async (here: Moment): Promise<void> => {
@@ -67,7 +67,7 @@ async function runJob(world: MemoryJobs, request: Job["request"], moment: Moment
     return CONTAINERS;
   };
   const finish = async (): Promise<object> => {
-    await at("while its last step looks at the job");
+    await at("while its last step reads the job");
     if (await isWanted()) await change({ totals: { ...NO_TOTALS, copied: 1 } });
     await at("when its last step is done");
     return NO_TOTALS;
@@ -113,11 +113,11 @@ describe("a job that is cancelled", () => {
     }
   }
 
-  test("was tried at every moment", ({ expect }) => {
+  test("was tested at every moment", ({ expect }) => {
     expect(tried).toBe(2 * MOMENTS.length);
   });
 
-  test("is cancelled once, however often it is asked for, and its orchestration told each time", async ({ expect }) => {
+  test("is cancelled once however often it is requested, and its orchestration gets each event", async ({ expect }) => {
     const world = new MemoryJobs();
     await world.begin(CONTAINERS);
     expect(await cancelJob(world.deps, ONE)).toMatchObject({ id: "one", status: "Cancelling" });
@@ -133,7 +133,7 @@ describe("a job that is cancelled", () => {
   });
 
   for (const status of ["Completed", "CompletedWithWarnings", "Failed", "Cancelled"] as const) {
-    test(`and is ${status} already stays so, and the caller is told`, async ({ expect }) => {
+    test(`and has already ended as ${status} stays so, and the caller gets an error`, async ({ expect }) => {
       const world = new MemoryJobs();
       await world.request({ status });
       const job = await world.job();
@@ -156,7 +156,7 @@ describe("wherever a cancel dies", () => {
     return world;
   }
 
-  test("the job runs on, or housekeeping tells its orchestration", async ({ expect }) => {
+  test("the job continues, or housekeeping sends the event again", async ({ expect }) => {
     let toldAgain = 0;
     const died = await crashPoints(
       running,
@@ -165,7 +165,7 @@ describe("wherever a cancel dies", () => {
         const before = world.orchestrations.raised.length;
         const [kept] = await world.housekeeping();
         const isCancelled = (await world.job()).status === "Cancelling";
-        expect(kept?.because, where).toBe(isCancelled ? "was told again to stop" : "runs");
+        expect(kept?.because, where).toBe(isCancelled ? "was sent the cancel event again" : "runs");
         expect(world.orchestrations.raised.length - before, where).toBe(isCancelled ? 1 : 0);
         if (isCancelled) toldAgain += 1;
       },
@@ -174,7 +174,7 @@ describe("wherever a cancel dies", () => {
     expect(toldAgain).toBe(3);
   });
 
-  test("a second cancel goes through", async ({ expect }) => {
+  test("a second cancel succeeds", async ({ expect }) => {
     const died = await crashPoints(
       running,
       (world) => cancelJob(world.deps, ONE),
@@ -186,11 +186,11 @@ describe("wherever a cancel dies", () => {
     expect(died).toHaveLength(6);
   });
 
-  test("a job that was never started ends as cancelled, and a late start of it does nothing", async ({ expect }) => {
+  test("a job that was never started ends as cancelled, and a late start has no effect", async ({ expect }) => {
     const world = new MemoryJobs();
     await world.request();
     await cancelJob(world.deps, ONE);
-    expect(await world.housekeeping()).toEqual([{ job: "one", because: "was cancelled before it began" }]);
+    expect(await world.housekeeping()).toEqual([{ job: "one", because: "was cancelled before it started" }]);
     expect(await world.job()).toMatchObject({ status: "Cancelled", failure: { code: "job/cancelled" } });
     expect(await runJob(world, { kind: "backup", slot: "", rule: "daily" }, "never")).toBe("Cancelled");
   });
@@ -199,7 +199,7 @@ describe("wherever a cancel dies", () => {
     const world = await running();
     await cancelJob(world.deps, ONE);
     world.orchestrations.ended.set("backup-one", "failed");
-    expect(await world.housekeeping()).toEqual([{ job: "one", because: "its orchestration ended without it" }]);
+    expect(await world.housekeeping()).toEqual([{ job: "one", because: "its orchestration had already ended" }]);
     expect((await world.job()).status).toBe("Cancelled");
     expect(world.locks.size).toBe(0);
   });

@@ -11,11 +11,11 @@ export interface CancelJobDeps {
 }
 
 /**
- * Cancels a job: notes it on the job's row, where its workers see it before their next page, then tells its
- * orchestration, which ends the job. What has been copied stays, and the next backup uses it.
+ * Cancels a job: updates its row, which its workers check before each page, then sends an event to its orchestration,
+ * which ends the job. Copied objects are kept, and the next backup reuses them.
  *
- * Safe to run twice: a job that is being cancelled is told again. A process that dies between the two leaves the second
- * to {@link tellCancelled}'s other caller, the housekeeping of open jobs.
+ * Safe to run twice: a repeated cancel sends the event again. After a crash between the two writes, the housekeeping of
+ * open jobs calls {@link tellCancelled}.
  *
  * @returns the job, which ends as `Cancelled` unless all of its work was done before
  * @throws VaultError `job/not-found`, `job/not-cancellable` when it has ended
@@ -24,33 +24,33 @@ export async function cancelJob(deps: CancelJobDeps, ref: JobRef): Promise<Job> 
   const job = await updateRecord(deps.jobs, ref.vault, ref.job, (row) =>
     row.status === "InProgress" ? { ...row, status: "Cancelling" as const } : row,
   );
-  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job === undefined) throw new VaultError("job/not-found", `job '${ref.job}' was not found`);
   if (!isOpen(job)) {
-    throw new VaultError("job/not-cancellable", `job '${job.id}' has ended: it is '${job.status}'`);
+    throw new VaultError("job/not-cancellable", `job '${job.id}' has already ended with status '${job.status}'`);
   }
   await tellCancelled(deps.orchestrations, job);
   return job;
 }
 
-/** Ends the wait of a job's orchestration. One that was never started hears nothing, and finds the row when it is. */
+/** Ends the wait of a job's orchestration. If it has not started yet, it finds the status in the row when it starts. */
 export async function tellCancelled(orchestrations: Orchestrations, job: Job): Promise<void> {
   await orchestrations.raise(orchestrationId(job), FAILED_EVENT, CANCELLED);
 }
 
 const CANCELLED: Failure = { code: "job/cancelled", message: "the job was cancelled" };
 
-/** Why a cancelled job ended, and what is left of it. */
+/** Failure of a cancelled job, with a hint about what remains. */
 export function cancelledFailure({ request }: Job): Failure {
   switch (request.kind) {
     case "backup":
-      return { ...CANCELLED, hint: "start the backup again when it is wanted; what was copied already is used" };
+      return { ...CANCELLED, hint: "start the backup again when needed; it reuses what was already copied" };
     case "restore":
       return {
         ...CANCELLED,
-        hint: `what was restored stays in account '${request.target.account}'; remove it before the same containers are restored there again`,
+        hint: `restored blobs stay in account '${request.target.account}'; delete them before you restore the same containers there again`,
       };
     case "retention":
     case "scrub":
-      return { ...CANCELLED, hint: "the next one goes on where it stopped" };
+      return { ...CANCELLED, hint: "the next one continues where it stopped" };
   }
 }

@@ -39,7 +39,7 @@ const KEPT = {
   [workRows.container("raw")]: { kind: "container", container: "raw", totals: RAW },
 };
 
-describe("wherever the end of a job dies, a second attempt leaves the instance free and what each container got", () => {
+describe("wherever the end of a job crashes, a retry frees the instance and keeps the totals of each container", () => {
   for (const [status, job, failure] of [
     ["Completed", { totals: BOTH }, undefined],
     ["Failed", {}, { code: "datasource/forbidden", message: "no" }],
@@ -50,7 +50,7 @@ describe("wherever the end of a job dies, a second attempt leaves the instance f
         () => working(job),
         (world) => endJobActivity(world.deps, { ...ONE, ...(failure === undefined ? {} : { failure }) }),
         async (world, where) => {
-          // As Durable would, or the housekeeping: with another reason.
+          // As Durable Functions or housekeeping would: with another reason.
           const other: Failure = { code: "internal/unexpected", message: "ended without it" };
           const again = failure === undefined ? {} : { failure: status === "Cancelled" ? other : failure };
           expect(await endJobActivity(world.deps, { ...ONE, ...again }), where).toBe(status);
@@ -66,7 +66,7 @@ describe("wherever the end of a job dies, a second attempt leaves the instance f
 });
 
 describe("the end of a job", () => {
-  test("stays what it was first", async ({ expect }) => {
+  test("keeps its first status", async ({ expect }) => {
     const world = await working();
     const failure: Failure = { code: "datasource/forbidden", message: "no", hint: "grant it" };
     expect(await endJobActivity(world.deps, { ...ONE, failure })).toBe("Failed");
@@ -74,7 +74,7 @@ describe("the end of a job", () => {
     expect(await world.job()).toMatchObject({ status: "Failed", failure, endedAt: world.now.toISOString() });
   });
 
-  test("removes thousands of rows of work", async ({ expect }) => {
+  test("deletes thousands of work rows", async ({ expect }) => {
     const world = await working({ totals: BOTH });
     for (let i = 1; i < 2_500; i++) {
       const row = workRows.tally("raw", 0, plannedRangeId(i), 0);
@@ -84,7 +84,7 @@ describe("the end of a job", () => {
     expect(world.workRows()).toEqual(KEPT);
   });
 
-  test("leaves rows that it has no time for to the housekeeping, which finds the job among the open ones", async ({
+  test("leaves rows that it has no time for to housekeeping, which finds the job among the open ones", async ({
     expect,
   }) => {
     const world = await working({ totals: BOTH });
@@ -109,21 +109,21 @@ describe("the end of a job", () => {
     expect(world.workRows()).toEqual(KEPT);
   });
 
-  test("with warnings is told by the warnings of the job", async ({ expect }) => {
+  test("with warnings is reported by the warnings of the job", async ({ expect }) => {
     const first = [{ container: "raw", name: "a", code: "archived", message: "it is archived" }];
     const world = await working({ totals: BOTH, warnings: { count: 1, first } });
     expect(await endJobActivity(world.deps, ONE)).toBe("CompletedWithWarnings");
     expect((await world.job()).warnings).toEqual({ count: 1, first });
   });
 
-  test("before everything was done counts the warnings whose names are lost", async ({ expect }) => {
+  test("of an unfinished job counts the warnings whose names are lost", async ({ expect }) => {
     const missing = { container: "gone", name: "", code: "container-missing", message: "it does not exist" };
     const world = await working({ warnings: { count: 1, first: [missing] } });
     await endJobActivity(world.deps, { ...ONE, failure: { code: "storage/unavailable", message: "no" } });
     expect((await world.job()).warnings).toEqual({ count: 2, first: [missing] });
   });
 
-  test("of a restore that was cancelled tells that its target is not empty", async ({ expect }) => {
+  test("of a cancelled restore says that its target is not empty", async ({ expect }) => {
     const target = { resourceId: "/restored", account: "restored" };
     const world = new MemoryJobs();
     const request = { kind: "restore", recoveryPoint: "p", target } as const;
@@ -131,7 +131,7 @@ describe("the end of a job", () => {
     expect(await endJobActivity(world.deps, ONE)).toBe("Cancelled");
     const { failure } = await world.job();
     expect(failure).toMatchObject({ code: "job/cancelled", message: "the job was cancelled" });
-    expect(failure?.hint).toContain("stays in account 'restored'");
+    expect(failure?.hint).toContain("stay in account 'restored'");
   });
 });
 
@@ -148,13 +148,13 @@ describe("housekeeping", () => {
     test(`fails a job whose orchestration has ${state} without it, and frees its instance`, async ({ expect }) => {
       const world = await working();
       world.orchestrations.ended.set("backup-one", state);
-      expect(await world.housekeeping()).toEqual([{ job: "one", because: "its orchestration ended without it" }]);
+      expect(await world.housekeeping()).toEqual([{ job: "one", because: "its orchestration had already ended" }]);
       expect((await world.job()).status).toBe("Failed");
       expect(world.locks.size).toBe(0);
     });
   }
 
-  test("removes what a worker wrote after its job had failed, until no worker can be left", async ({ expect }) => {
+  test("deletes what a worker wrote after its job failed, until no worker can be left", async ({ expect }) => {
     const world = await working({ status: "Cancelling" });
     await endJobActivity(world.deps, ONE);
     world.orchestrations.ended.set("backup-one", "ended");
@@ -171,7 +171,7 @@ describe("housekeeping", () => {
     expect(await world.job()).toMatchObject({ status: "Cancelled", totals: BOTH });
   });
 
-  test("only tidies up after an ended job, and leaves one without a row to its writer", async ({ expect }) => {
+  test("only cleans up after an ended job, and skips one without a row", async ({ expect }) => {
     const world = await working({ totals: BOTH });
     await endJobActivity(world.deps, ONE);
     await world.openJobs.put(OPEN_JOBS, "one", ONE);

@@ -32,19 +32,19 @@ export interface EndJobDeps {
   readonly clock: Clock;
 }
 
-/** Work rows written or removed at once when a job ends. */
+/** Max work rows written or deleted concurrently when a job ends. */
 const ROWS_WIDTH = 16;
 
-/** How long the rows of an ended job are removed at once; the housekeeping goes on. */
+/** Time limit for deleting the rows of an ended job; housekeeping deletes the rest. */
 const FORGETTING_MS = 4 * 60_000;
 
 /**
- * Ends a job: what it did in each container, then its status, then lock and pin, then the rows that only its work needed.
+ * Ends a job: writes the totals of each container, then the status, then releases lock and pin, then deletes work rows.
  *
- * Safe to run twice: the first end stays, and what follows it is repeated without effect. Of a job with more rows than there
- * is time for, the rest stays, and so does its row among the open jobs, by which the housekeeping finds it.
+ * Safe to run twice: the first status stays, and the other steps are repeated without effect. If time does not allow
+ * deleting all rows, the job stays among the open jobs, and housekeeping deletes the rest.
  *
- * @returns the status that the job ended with
+ * @returns the final status of the job
  */
 export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Promise<JobStatus> {
   const stored = await deps.jobs.get(input.vault, input.job);
@@ -59,8 +59,8 @@ export async function endJobActivity(deps: EndJobDeps, input: EndJobInput): Prom
 }
 
 /**
- * Tells whether a worker may still write rows of a job that ended before its work was done. While it may, the job counts
- * as open for the housekeeping, which ends it once more and so removes them.
+ * Whether a worker may still write rows of a job that ended early. Until then the job stays open for housekeeping,
+ * which ends it again and so deletes these rows.
  */
 function mayHaveLateWork({ status, endedAt }: Job, now: Date): boolean {
   if (status === "Completed" || status === "CompletedWithWarnings" || endedAt === undefined) return false;
@@ -82,7 +82,7 @@ async function end(deps: EndJobDeps, stored: Stored<Job>, failure: Job["failure"
   return ended ?? open;
 }
 
-/** Decides how a job ends. A cancel that came after all was done has stopped nothing, and is not said to have. */
+/** Decides the final status. A cancel after all work was done has no effect on it. */
 function endOf(job: Job, failure: Job["failure"]): Pick<Job, "status" | "failure"> {
   const done = (job.warnings?.count ?? 0) > 0 ? "CompletedWithWarnings" : "Completed";
   if (job.status === "Cancelling") {
@@ -92,12 +92,12 @@ function endOf(job: Job, failure: Job["failure"]): Pick<Job, "status" | "failure
   return { status: failure.code === "job/cancelled" ? "Cancelled" : "Failed", failure };
 }
 
-/** Whoever seals the recovery point, or finds the restore right, notes the totals on the job's row; nobody else does. */
+/** Only the step that seals the recovery point or verifies the restore writes the totals to the job's row. */
 function isDone(job: Job): boolean {
   return job.totals !== undefined;
 }
 
-/** What a job that did not get to its end has done; its warnings have gone with its rows, but for their number. */
+/** Totals of a job that ended early; of its warnings only the number is left, because their rows are deleted. */
 function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> {
   if (isDone(job)) return {};
   const { count, first } = job.warnings ?? NO_WARNINGS;
@@ -105,7 +105,7 @@ function counted(job: Job, totals: JobTotals): Pick<Job, "totals" | "warnings"> 
 }
 
 /**
- * Removes the rows page by page, so that each attempt leaves fewer. Who finds the job ended misses none of them.
+ * Deletes the rows page by page, so that each attempt leaves fewer. Readers that see the job ended do not need them.
  *
  * @returns whether there was time for all
  */

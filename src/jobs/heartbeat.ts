@@ -1,6 +1,6 @@
 /**
  * @module
- * Workers that take long say so, in a row that the watchdog has made for their job.
+ * Heartbeats of long-running workers, in a row that the watchdog creates for their job.
  */
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
@@ -12,10 +12,10 @@ export interface HeartbeatDeps {
 }
 
 /**
- * Notes that a worker of a job is at work, or has ended its work. It is tried once: of many workers that write at the same
- * moment one is enough, and a job whose row is gone has ended.
+ * Writes a heartbeat, or clears it when the worker is done. No retries: of many concurrent workers one write is enough,
+ * and a job without this row has ended.
  *
- * @returns whether it was noted
+ * @returns whether it was written
  */
 export async function beat({ work, clock }: HeartbeatDeps, jobId: string, isAtWork: boolean): Promise<boolean> {
   try {
@@ -27,7 +27,7 @@ export async function beat({ work, clock }: HeartbeatDeps, jobId: string, isAtWo
     await work.replace(jobId, workRows.watch, noted, stored.etag);
     return true;
   } catch {
-    // A heartbeat that cannot be written must never end the work that it tells of.
+    // A failed heartbeat must not fail the work.
     return false;
   }
 }

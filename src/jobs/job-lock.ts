@@ -9,7 +9,7 @@ export const InstanceLock = z.object({
   job: z.string(),
   /** ISO 8601 UTC. */
   since: z.string(),
-  /** The execution of the job that may write; an older one that still goes on finds another here, and stops. */
+  /** The execution of the job that may write; an older one that still runs sees a different id here and stops. */
   execution: z.string().optional(),
 });
 export type InstanceLock = Readonly<z.infer<typeof InstanceLock>>;
@@ -17,11 +17,11 @@ export type InstanceLock = Readonly<z.infer<typeof InstanceLock>>;
 export const LOCK_ROW = "write";
 
 /**
- * Takes the lock of a backup instance for a job, also from a job that has ended and died before it let go.
+ * Acquires the lock of a backup instance for a job; also from a job that ended without releasing it.
  *
- * Safe to run twice: a job that holds it takes it again.
+ * Safe to run twice: its holder acquires it again.
  *
- * @returns the id of the job that holds it now; another's means that it was not taken
+ * @returns id of the job that holds the lock now; another id means that it was not acquired
  */
 export async function takeLock(
   deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
@@ -39,9 +39,9 @@ export async function takeLock(
 }
 
 /**
- * Takes the lock of a backup instance for a job, or says who has it. Safe to run twice, as {@link takeLock} is.
+ * Acquires the lock of a backup instance for a job, or throws. Safe to run twice, like {@link takeLock}.
  *
- * @throws VaultError `instance/busy`; `storage/conflict` (retryable) while a scrub holds it, which it does for a moment only
+ * @throws VaultError `instance/busy`; `storage/conflict` (retryable) while a scrub holds it, which is only for a moment
  */
 export async function holdLock(
   deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
@@ -51,22 +51,19 @@ export async function holdLock(
   const holder = await takeLock(deps, job, now);
   if (holder === job.id) return;
   if ((await deps.jobs.get(job.vault, holder))?.value.request.kind === "scrub") {
-    throw new VaultError(
-      "storage/conflict",
-      `scrub '${holder}' is just removing what '${job.instanceName}' does not need`,
-    );
+    throw new VaultError("storage/conflict", `scrub '${holder}' is deleting unused files of '${job.instanceName}'`);
   }
-  throw new VaultError("instance/busy", `job '${holder}' is working on backup instance '${job.instanceName}'`, {
+  throw new VaultError("instance/busy", `job '${holder}' holds the lock of backup instance '${job.instanceName}'`, {
     hint: "wait until that job has ended, then start this one again",
   });
 }
 
 /**
- * Makes an execution the one that may write for the job that holds the lock: deliveries come at least once, so an earlier
- * execution of the same step may not have ended.
+ * Makes an execution the only one that may write for the job that holds the lock: messages are delivered at least once,
+ * so an earlier execution of the same step may still run.
  *
  * @param execution - a new id
- * @returns tells whether it is still the one; asked before each thing that cannot be undone
+ * @returns checks whether it is still the one; call it before each irreversible operation
  * @throws VaultError `storage/conflict` (retryable) when the job does not hold the lock
  */
 export async function fenceLock(
@@ -85,8 +82,8 @@ export async function fenceLock(
 }
 
 /**
- * Tells which unfinished job keeps others from working on a backup instance. A scrub does not: it holds the lock for a moment
- * now and then, and whoever begins meanwhile tries again.
+ * Returns the unfinished job that blocks other work on a backup instance. A scrub does not: it holds the lock only for
+ * moments, and other jobs retry.
  *
  * @returns undefined when the instance is free
  */
@@ -99,7 +96,7 @@ export async function busyWith(
   return holder?.request.kind === "scrub" ? undefined : holder?.id;
 }
 
-/** The unfinished job that holds the lock of a backup instance. A lock that an ended job left behind is no one's. */
+/** The unfinished job that holds the lock of a backup instance. The lock of an ended job is ignored. */
 async function holderOf(
   deps: { readonly jobs: RecordTable<Job>; readonly locks: RecordTable<InstanceLock> },
   vault: string,
@@ -111,7 +108,7 @@ async function holderOf(
   return holder !== undefined && isOpen(holder) ? holder : undefined;
 }
 
-/** Gives the lock back. Safe to run twice: another job's lock is left alone. */
+/** Releases the lock. Safe to run twice: skips a lock that another job holds. */
 export async function releaseLock(locks: RecordTable<InstanceLock>, instanceId: string, jobId: string): Promise<void> {
   const held = await locks.get(instanceId, LOCK_ROW);
   if (held?.value.job === jobId) await locks.remove(instanceId, LOCK_ROW, held.etag);

@@ -1,21 +1,21 @@
 import { z } from "zod";
 
-/** What a job did, or has done so far. All counts are of blobs, all sizes are bytes. */
+/** Totals of a job, so far or final. All counts are of blobs, all sizes are bytes. */
 export const JobTotals = z.object({
   /** Entries of the source listing, or of the manifest for a restore. */
   listed: z.int().nonnegative(),
-  /** Objects that were copied, and their bytes. */
+  /** Copied objects, and their bytes. */
   copied: z.int().nonnegative(),
   copiedBytes: z.int().nonnegative(),
-  /** Already in the vault (or the target) as they should be. */
+  /** Already up to date in the vault (or the target). */
   unchanged: z.int().nonnegative(),
-  /** In the previous recovery point, not at the source any more. */
+  /** In the previous recovery point, but deleted at the source. */
   removed: z.int().nonnegative(),
-  /** Changed or removed at the source between its listing and its copy. */
+  /** Changed or deleted at the source between listing and copy. */
   changedDuringCopy: z.int().nonnegative(),
-  /** Could not be taken, or given back: see the warnings. */
+  /** Not backed up or restored: see the warnings. */
   warned: z.int().nonnegative(),
-  /** What the recovery point holds, or the restore has written. */
+  /** Content of the recovery point, or of what the restore has written. */
   entries: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
 });

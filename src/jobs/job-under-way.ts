@@ -4,22 +4,22 @@ import type { RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "./job.ts";
 import type { JobRef } from "./job-ref.ts";
 
-/** A job that has begun and not ended. */
+/** A job that has started and not ended. */
 export type JobUnderWay = Job & {
   readonly recoveryPoint: NonNullable<Job["recoveryPoint"]>;
   readonly containers: readonly string[];
 };
 
-/** The rows of jobs, and those of the instances that they are about, whatever these hold. */
+/** Rows of jobs and of their instances, whatever type these have. */
 export interface JobAndInstanceRows<Instance> {
   readonly jobs: RecordTable<Job>;
   readonly instances: RecordTable<Instance>;
 }
 
 /**
- * Reads the job that a message or an activity is about.
+ * Reads the job of a message or an activity.
  *
- * @returns undefined when the job has ended or is being cancelled: what is asked for is no longer wanted
+ * @returns undefined when the job has ended or is being cancelled, so that its work is no longer needed
  * @throws VaultError `job/not-found`, `instance/not-found`
  */
 export async function jobUnderWay<Instance>(
@@ -31,8 +31,8 @@ export async function jobUnderWay<Instance>(
 }
 
 /**
- * Tells whether a job still wants what a worker does for it. While its row cannot be read the work goes on: it is wanted
- * until somebody says that it is not, and the worker's own time ends it soon enough.
+ * Whether a job still needs the work of a worker. If its row cannot be read, the work continues: the worker's own
+ * timeout ends it soon.
  */
 export async function isStillWanted(jobs: RecordTable<Job>, ref: JobRef): Promise<boolean> {
   try {
@@ -44,7 +44,7 @@ export async function isStillWanted(jobs: RecordTable<Job>, ref: JobRef): Promis
 }
 
 /**
- * The same as {@link jobUnderWay}, also while the job is being cancelled.
+ * Like {@link jobUnderWay}, but includes a job that is being cancelled.
  *
  * @returns undefined when the job has ended
  * @throws VaultError `job/not-found`, `instance/not-found`
@@ -54,17 +54,17 @@ export async function begunJob<Instance>(
   ref: JobRef,
 ): Promise<{ readonly job: JobUnderWay; readonly instance: Instance } | undefined> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job === undefined) throw new VaultError("job/not-found", `job '${ref.job}' was not found`);
   if (!isOpen(job)) return undefined;
   const { recoveryPoint, containers } = job;
   if (recoveryPoint === undefined || containers === undefined) {
-    // A job that is cancelled before it has begun has nothing to work on.
+    // A job that is cancelled before it starts has no work.
     if (job.status === "Cancelling") return undefined;
-    throw new VaultError("internal/unexpected", `job '${job.id}' is worked on before it has begun`);
+    throw new VaultError("internal/unexpected", `work of job '${job.id}' started before the job`);
   }
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
   if (instance === undefined) {
-    throw new VaultError("instance/not-found", `there is no backup instance '${job.instanceName}'`);
+    throw new VaultError("instance/not-found", `backup instance '${job.instanceName}' was not found`);
   }
   return { job: { ...job, recoveryPoint, containers }, instance };
 }

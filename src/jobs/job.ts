@@ -1,7 +1,7 @@
 /**
  * @module
- * A job's row. It is written when the job is requested, so that it can be looked up at once; the job's orchestration does the
- * work and ends it.
+ * A job's row. It is written when the job is requested, so that it can be queried at once; the job's orchestration does
+ * the work and ends it.
  */
 import { z } from "zod";
 import { FAILURES, type FailureCode } from "../foundation/errors.ts";
@@ -25,25 +25,25 @@ export const JOB_STATUSES = [
 
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** Whether a job has not ended; one that is being cancelled has not. */
+/** Whether a job has not ended; one that is being cancelled has not ended. */
 export function isOpen({ status }: { readonly status: JobStatus }): boolean {
   return status === "InProgress" || status === "Cancelling";
 }
 
-/** What a backup is asked for. */
+/** Parameters of a backup. */
 export const BackupRequest = z.object({
   kind: z.literal("backup"),
-  /** The scheduled moment, or the moment of the request; ISO 8601 UTC. */
+  /** The slot, or the time of the request; ISO 8601 UTC. */
   slot: z.string(),
-  /** The rule of the policy that runs. */
+  /** The backup rule of the policy. */
   rule: z.string(),
-  /** Overrides what the policy's tagging says. */
+  /** Overrides the tag of the policy. */
   tag: z.string().optional(),
 });
 
 export type BackupRequest = Readonly<z.infer<typeof BackupRequest>>;
 
-/** What a restore is asked for. */
+/** Parameters of a restore. */
 export const RestoreRequest = z.object({
   kind: z.literal("restore"),
   recoveryPoint: z.string(),
@@ -59,10 +59,10 @@ export const RestoreRequest = z.object({
 
 export type RestoreRequest = Readonly<z.infer<typeof RestoreRequest>>;
 
-/** Purges what has expired of an instance. */
+/** Purges expired recovery points of an instance. */
 export const RetentionRequest = z.object({ kind: z.literal("retention") });
 
-/** Compares what the vault account holds of an instance with what its manifests name. */
+/** Compares the files of an instance in the vault account with its manifests. */
 export const ScrubRequest = z.object({ kind: z.literal("scrub") });
 
 /** A job's row; partition: the vault's key, row: the job's id. */
@@ -83,29 +83,29 @@ export const Job = z.object({
   endedAt: z.string().optional(),
   /** Name of the policy in force when the job was requested. */
   policyName: z.string(),
-  /** The recovery point that is being made or read, once the job has begun. */
+  /** The recovery point that is created or read, once the job has started. */
   recoveryPoint: z
     .object({
       id: z.string(),
       sequence: z.int().positive(),
-      /** Up to when the point is complete; set when the markers are about to be written. ISO 8601 UTC. */
+      /** The point contains all changes up to this time; set just before the markers are written. ISO 8601 UTC. */
       time: z.string().optional(),
     })
     .optional(),
-  /** The containers that the job works on, once it has begun. */
+  /** Containers of the job, once it has started. */
   containers: z.array(z.string()).optional(),
-  /** The newest sealed point when a backup began; what its listing is compared with. */
+  /** The latest sealed point when the backup started; its listing is compared with it. */
   previous: z.string().optional(),
   tag: z.string().optional(),
-  /** Of the recovery point that is being made, for its seal. ISO 8601 UTC. */
+  /** Times for the seal of the new recovery point. ISO 8601 UTC. */
   promisedUntil: z.string().optional(),
   scheduledSlot: z.string().optional(),
   totals: JobTotals.optional(),
   warnings: Warnings.optional(),
-  /** Counts of a retention or a scrub, by name, for the eye. */
+  /** Counts of a retention or a scrub, by name, for display. */
   counts: z.record(z.string(), z.number()).optional(),
   failure: JobFailure.optional(),
-  /** How often the watchdog has begun its orchestration anew; absent: never. */
+  /** How often the watchdog has restarted its orchestration; absent: never. */
   restarts: z.int().positive().optional(),
 });
 

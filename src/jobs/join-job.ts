@@ -1,7 +1,7 @@
 /**
  * @module
- * Of some kinds of jobs one is enough for an instance at a time, such as a scrub. Whoever asks for one while another is at
- * work joins that: it gets the same job.
+ * Some kinds of jobs, such as a scrub, run at most once at a time per instance. A second request joins the running job:
+ * it gets the same job.
  */
 
 import { VaultError } from "../foundation/errors.ts";
@@ -10,7 +10,7 @@ import { FULL_SAFETY } from "../foundation/safety.ts";
 import { isOpen, type Job } from "./job.ts";
 import type { InstanceLock } from "./job-lock.ts";
 
-/** Kinds of jobs that are joined. Row of the turn beside the instance's lock: the kind. */
+/** Kinds of jobs that can be joined. Row of the turn beside the instance's lock: the kind. */
 export type JoinedKind = "scrub" | "retention";
 
 export interface JoinJobDeps {
@@ -19,10 +19,10 @@ export interface JoinJobDeps {
 }
 
 /**
- * Takes the turn of an instance for a job of a kind, or tells which job has it. Call it before the job is requested, and then
- * request the job that it answers with: the one that has the turn may not be written yet, and is written once.
+ * Takes the turn of an instance for a job of a kind, or returns the job that has it. Call it before you request the
+ * job, then request the returned job: its row may not exist yet, and is created only once.
  *
- * Safe to run twice: a job that has the turn keeps it. A turn that an ended job had is free.
+ * Safe to run twice: a job that has the turn keeps it. The turn of an ended job is free.
  *
  * @returns id of the job that has the turn now
  */

@@ -17,7 +17,7 @@ async function running(): Promise<MemoryJobs> {
   return world;
 }
 
-/** Lets minutes pass, with the housekeeping after each. @returns what it did each time */
+/** Advances minutes, with housekeeping after each. @returns its actions */
 async function pass(
   world: MemoryJobs,
   minutes: number,
@@ -32,7 +32,7 @@ async function pass(
   return done;
 }
 
-test("a job whose worker says that it is at work is left alone for as long as it likes", async ({ expect }) => {
+test("a job with heartbeats is left alone for any time", async ({ expect }) => {
   const world = await running();
   await world.housekeeping();
   const done = await pass(world, 600, () => beat({ work: world.work, clock: () => world.now }, "one", true));
@@ -40,7 +40,7 @@ test("a job whose worker says that it is at work is left alone for as long as it
   expect((await world.job()).restarts).toBeUndefined();
 });
 
-test("a job that gets on without a word is left alone", async ({ expect }) => {
+test("a job that makes progress without heartbeats is left alone", async ({ expect }) => {
   const world = await running();
   const done = await pass(world, 60, (minute) =>
     world.work.put("one", workRows.marker(`c${minute}`), { kind: "marker", container: `c${minute}`, replicatedAt: "" }),
@@ -48,11 +48,11 @@ test("a job that gets on without a word is left alone", async ({ expect }) => {
   expect(new Set(done)).toEqual(new Set(["runs"]));
 });
 
-test("a job whose worker went silent is begun anew within two minutes of its last word", async ({ expect }) => {
+test("a job whose heartbeats stop is restarted within two minutes of the last one", async ({ expect }) => {
   const world = await running();
   await pass(world, 3, () => beat({ work: world.work, clock: () => world.now }, "one", true));
-  // The process dies just after its word, in the middle between two looks.
-  expect(await pass(world, 1)).toEqual(["was begun anew"]);
+  // The process dies just after a heartbeat, in the middle between two checks.
+  expect(await pass(world, 1)).toEqual(["was restarted"]);
   expect(world.orchestrations.started.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
   expect(world.orchestrations.ended.get("backup-one")).toBe("failed");
   expect((await world.job()).status).toBe("InProgress");
@@ -63,24 +63,21 @@ test.for([
   { kind: "restore", recoveryPoint: "p", target: { resourceId: "/t", account: "t" } },
   { kind: "retention" },
   { kind: "scrub" },
-] as const)(
-  "a job of kind '$kind' whose orchestration hangs without a sign is begun anew",
-  async (request, { expect }) => {
-    const world = new MemoryJobs();
-    await world.begin(["raw"], { request });
-    await world.housekeeping();
-    const done = await pass(world, 3);
-    expect(done.filter((because) => because === "was begun anew")).toHaveLength(1);
-    const { kind } = request;
-    const input = ONE;
-    expect(world.orchestrations.started).toEqual([
-      { name: kind, id: `${kind}-one`, input },
-      { name: kind, id: `${kind}-one-1`, input },
-    ]);
-  },
-);
+] as const)("a job of kind '$kind' whose orchestration hangs is restarted", async (request, { expect }) => {
+  const world = new MemoryJobs();
+  await world.begin(["raw"], { request });
+  await world.housekeeping();
+  const done = await pass(world, 3);
+  expect(done.filter((because) => because === "was restarted")).toHaveLength(1);
+  const { kind } = request;
+  const input = ONE;
+  expect(world.orchestrations.started).toEqual([
+    { name: kind, id: `${kind}-one`, input },
+    { name: kind, id: `${kind}-one-1`, input },
+  ]);
+});
 
-test("events go to the orchestration that works on the job now", async ({ expect }) => {
+test("events go to the current orchestration of the job", async ({ expect }) => {
   const world = await running();
   await raiseEvent(world.deps, ONE, "replicated.raw", null);
   await pass(world, 3);
@@ -88,13 +85,13 @@ test("events go to the orchestration that works on the job now", async ({ expect
   expect(world.orchestrations.raised.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
 });
 
-test("a job that stands still for good fails, with an alert, and its instance is free", async ({ expect }) => {
+test("a permanently stalled job fails, with an alert, and its instance is free", async ({ expect }) => {
   const world = await running();
   const done = await pass(world, 240);
-  expect(done.filter((because) => because === "was begun anew")).toHaveLength(MAX_RESTARTS);
-  expect(done.filter((because) => because === "stands still for good")).toHaveLength(1);
-  // Nobody listens to the event here, so that it is ended from outside.
-  expect(done.filter((because) => because === "did not end by itself")).toHaveLength(1);
+  expect(done.filter((because) => because === "was restarted")).toHaveLength(MAX_RESTARTS);
+  expect(done.filter((because) => because === "stalled permanently")).toHaveLength(1);
+  // Nothing handles the event here, so that the watchdog ends the job.
+  expect(done.filter((because) => because === "was ended by the watchdog")).toHaveLength(1);
   expect(world.orchestrations.raised.at(-1)).toMatchObject({
     id: `backup-one-${MAX_RESTARTS}`,
     event: FAILED_EVENT,
@@ -110,13 +107,11 @@ test("a cancelled job that does not end is ended as cancelled", async ({ expect 
   const world = await running();
   await world.jobs.put(ONE.vault, ONE.job, { ...(await world.job()), status: "Cancelling" });
   const done = await pass(world, 15);
-  expect(done.filter((because) => because === "did not end by itself")).toHaveLength(1);
+  expect(done.filter((because) => because === "was ended by the watchdog")).toHaveLength(1);
   expect(await world.job()).toMatchObject({ status: "Cancelled", failure: { code: "job/cancelled" } });
 });
 
-test("while other jobs are worked on, a job that waits for its turn is left alone for a quarter of an hour", async ({
-  expect,
-}) => {
+test("while other jobs run, a queued job is left alone for a quarter of an hour", async ({ expect }) => {
   const world = await running();
   const other = { vault: ONE.vault, job: "two" };
   await world.openJobs.put("open", "two", other);
@@ -131,7 +126,7 @@ test("while other jobs are worked on, a job that waits for its turn is left alon
   expect(await waits(17)).toBe(1);
 });
 
-test("two timers at once begin a job anew once", async ({ expect }) => {
+test("two concurrent timers restart a job once", async ({ expect }) => {
   const world = await running();
   await pass(world, 2);
   world.now = new Date(world.now.getTime() + MINUTE_MS);
@@ -140,7 +135,7 @@ test("two timers at once begin a job anew once", async ({ expect }) => {
   expect(world.orchestrations.started).toHaveLength(2);
 });
 
-test("a restart that dies between its two writes is ended by the next look", async ({ expect }) => {
+test("a restart that crashes between its two writes is completed by the next check", async ({ expect }) => {
   const world = await running();
   await pass(world, 2);
   world.orchestrations.startOnce = async () => {
@@ -153,7 +148,7 @@ test("a restart that dies between its two writes is ended by the next look", asy
   expect(world.orchestrations.started.map(({ id }) => id)).toEqual(["backup-one", "backup-one-1"]);
 });
 
-test("a restart that dies before the old orchestration is ended leaves none behind", async ({ expect }) => {
+test("a restart that crashes before the old orchestration is ended leaves none behind", async ({ expect }) => {
   const world = await running();
   await pass(world, 2);
   world.orchestrations.terminate = async () => {
@@ -165,12 +160,12 @@ test("a restart that dies before the old orchestration is ended leaves none behi
   expect(world.orchestrations.ended.get("backup-one")).toBe("failed");
 });
 
-test("a worker that speaks up while its job is looked at keeps it from being begun anew", async ({ expect }) => {
+test("a heartbeat during a check prevents the restart", async ({ expect }) => {
   const world = await running();
   await pass(world, 2);
   const get = world.jobs.get.bind(world.jobs);
   let looks = 0;
-  // The second reading of the job's row is that of the look.
+  // The check reads the job's row second.
   world.jobs.get = async (vault, job) => {
     looks += 1;
     if (looks === 2) await beat({ work: world.work, clock: () => world.now }, "one", true);
@@ -181,16 +176,16 @@ test("a worker that speaks up while its job is looked at keeps it from being beg
   expect((await world.job()).restarts).toBeUndefined();
 });
 
-test("an alert that cannot be raised is raised at the next look", async ({ expect }) => {
+test("an alert that cannot be raised is raised at the next check", async ({ expect }) => {
   const world = await running();
   const insert = world.alerts.insert.bind(world.alerts);
   let refused = 0;
   world.alerts.insert = async (...row) => {
     refused += 1;
-    if (refused === 1) throw new VaultError("storage/unavailable", "the state account is away");
+    if (refused === 1) throw new VaultError("storage/unavailable", "the state account is unavailable");
     return insert(...row);
   };
-  await expect(pass(world, 240)).rejects.toThrow("the state account is away");
+  await expect(pass(world, 240)).rejects.toThrow("the state account is unavailable");
   await pass(world, 60);
   expect(refused).toBe(2);
   const [alert] = Object.values(world.alerts.dump()["vault"] ?? {});
@@ -198,7 +193,7 @@ test("an alert that cannot be raised is raised at the next look", async ({ expec
   expect((await world.job()).status).toBe("Failed");
 });
 
-test("a job that ends leaves nothing of its watch, and a late beat writes none", async ({ expect }) => {
+test("a job that ends deletes its watch row, and a late heartbeat creates none", async ({ expect }) => {
   const world = await running();
   await world.housekeeping();
   expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(true);
@@ -207,7 +202,7 @@ test("a job that ends leaves nothing of its watch, and a late beat writes none",
   expect(world.work.size).toBe(0);
 });
 
-test("a job that ends while its watch is begun leaves nothing of it", async ({ expect }) => {
+test("a job that ends while its watch row is created leaves none", async ({ expect }) => {
   const world = await running();
   const insert = world.work.insert.bind(world.work);
   world.work.insert = async (...row) => {
@@ -219,11 +214,11 @@ test("a job that ends while its watch is begun leaves nothing of it", async ({ e
   expect(world.work.size).toBe(0);
 });
 
-test("a beat that cannot be written is no failure of the work", async ({ expect }) => {
+test("a failed heartbeat does not fail the work", async ({ expect }) => {
   const world = await running();
   await world.housekeeping();
   world.work.replace = async () => {
-    throw new VaultError("storage/unavailable", "the state account is away");
+    throw new VaultError("storage/unavailable", "the state account is unavailable");
   };
   expect(await beat({ work: world.work, clock: () => world.now }, "one", true)).toBe(false);
 });

@@ -9,7 +9,7 @@ import { type Orchestrations, orchestrationId } from "./orchestrations.ts";
 import { decideRestart, decideWatch, QUIET_MS } from "./watchdog.ts";
 import { type WatchRecord, type WorkRecord, workRows } from "./work.ts";
 
-/** Partition of the rows that name jobs not yet ended, or not yet tidied up after; row: the job's id. */
+/** Partition of rows for jobs that have not ended, or still have rows to delete; row: the job's id. */
 export const OPEN_JOBS = "open";
 
 export interface OpenJobsDeps {
@@ -19,7 +19,7 @@ export interface OpenJobsDeps {
   readonly orchestrations: Orchestrations;
   readonly clock: Clock;
   readonly end: (ref: JobRef, failure: Failure) => Promise<unknown>;
-  /** Tells an operator of a job that stands still for good. Safe to run twice. */
+  /** Raises an alert for a permanently stalled job. Safe to run twice. */
   readonly raiseStalled: (job: Job, failure: Failure, now: Date) => Promise<unknown>;
 }
 
@@ -28,25 +28,25 @@ export interface KeptGoing {
   readonly because:
     | "runs"
     | "started"
-    | "was told again to stop"
-    | "was cancelled before it began"
+    | "was sent the cancel event again"
+    | "was cancelled before it started"
     | "ended before"
-    | "its orchestration ended without it"
+    | "its orchestration had already ended"
     | "has no row yet"
-    | "was begun anew"
-    | "stands still for good"
-    | "did not end by itself";
-  /** What the watchdog has found, where it has done something. */
+    | "was restarted"
+    | "stalled permanently"
+    | "was ended by the watchdog";
+  /** Reason of the watchdog, if it took an action. */
   readonly reason?: string;
 }
 
 /**
- * Looks after every job that has not ended: starts the orchestration that a crash left unstarted, tells one again to stop
- * whose job is being cancelled, begins one anew that stands still, and ends a job whose orchestration was ended from outside,
- * so that its instance is free. An ended job is ended once more, which removes what a late worker wrote.
+ * Housekeeping of all open jobs: starts an orchestration that a crash left unstarted, sends the cancel event of a
+ * cancelled job again, restarts a stalled job, and ends a job whose orchestration was ended from outside, so that its
+ * instance is free. An ended job is ended once more, which deletes the rows of late workers.
  *
- * Safe to run twice, and at the same time as the jobs: a start of what runs does nothing, of two restarts one is written, and
- * only the first end counts.
+ * Safe to run twice and concurrently with the jobs: starting a running orchestration has no effect, of two restarts one
+ * is written, and only the first end counts.
  */
 export async function keepJobsGoing(deps: OpenJobsDeps): Promise<KeptGoing[]> {
   const refs: JobRef[] = [];
@@ -59,8 +59,8 @@ export async function keepJobsGoing(deps: OpenJobsDeps): Promise<KeptGoing[]> {
   const kept: KeptGoing[] = [];
   for (const ref of refs) {
     const now = deps.clock().getTime();
-    const areOthersAtWork = [...beats].some(([job, at]) => job !== ref.job && now - at <= QUIET_MS);
-    kept.push({ job: ref.job, ...(await keepGoing(deps, ref, areOthersAtWork)) });
+    const areOthersRunning = [...beats].some(([job, at]) => job !== ref.job && now - at <= QUIET_MS);
+    kept.push({ job: ref.job, ...(await keepGoing(deps, ref, areOthersRunning)) });
   }
   return kept;
 }
@@ -72,9 +72,9 @@ async function watchOf({ work }: Pick<OpenJobsDeps, "work">, jobId: string): Pro
 
 type Kept = Omit<KeptGoing, "job">;
 
-async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersAtWork: boolean): Promise<Kept> {
+async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersRunning: boolean): Promise<Kept> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  // Its request may be about to write it. A request that died there leaves this row for good, which harms nobody.
+  // Its request may be about to write it. If the request crashed there, this row stays, which is harmless.
   if (job === undefined) return { because: "has no row yet" };
   const id = orchestrationId(job);
   const state = await deps.orchestrations.state(id);
@@ -83,40 +83,40 @@ async function keepGoing(deps: OpenJobsDeps, ref: JobRef, areOthersAtWork: boole
     await deps.orchestrations.startOnce(job.request.kind, id, ref);
     return { because: "started" };
   }
-  if (state === "running") return watch(deps, job, areOthersAtWork);
-  // The state was read after the row: an orchestration that has ended since had ended the job before.
+  if (state === "running") return watch(deps, job, areOthersRunning);
+  // The state was read after the row: an orchestration that has ended since then had ended the job before.
   const now = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  // It was begun anew meanwhile.
+  // It was restarted meanwhile.
   if (now !== undefined && isOpen(now) && orchestrationId(now) !== id) return { because: "runs" };
   await deps.end(ref, {
     code: "internal/unexpected",
-    message: "the job's orchestration ended without ending the job",
+    message: "the orchestration ended without ending the job",
     hint: "start the job again",
   });
   if (now === undefined || !isOpen(now)) return { because: "ended before" };
   return {
-    because: state === undefined ? "was cancelled before it began" : "its orchestration ended without it",
+    because: state === undefined ? "was cancelled before it started" : "its orchestration had already ended",
   };
 }
 
-/** Ends the orchestration before the last restart: whoever began the job anew may have died before that was done. */
+/** Ends the orchestration before the last restart: the restart may have crashed before that. */
 async function endForerunner({ orchestrations }: OpenJobsDeps, { restarts, ...job }: Job): Promise<void> {
   if (restarts === undefined) return;
   const before = restarts === 1 ? job : { ...job, restarts: restarts - 1 };
   await orchestrations.terminate(orchestrationId(before), "begun anew");
 }
 
-/** Looks whether a job whose orchestration runs gets on. */
-async function watch(deps: OpenJobsDeps, job: Job, areOthersAtWork: boolean): Promise<Kept> {
+/** Checks whether a job with a running orchestration makes progress. */
+async function watch(deps: OpenJobsDeps, job: Job, areOthersRunning: boolean): Promise<Kept> {
   if (!isOpen(job)) return { because: "runs" };
   const isCancelling = job.status === "Cancelling";
-  // Whoever cancelled it may have died before its orchestration was told.
+  // The cancel may have crashed before it sent the event.
   if (isCancelling) await tellCancelled(deps.orchestrations, job);
-  const otherwise: Kept = { because: isCancelling ? "was told again to stop" : "runs" };
+  const otherwise: Kept = { because: isCancelling ? "was sent the cancel event again" : "runs" };
   const now = deps.clock();
   const first: WatchRecord = { kind: "watch", seenAt: now.toISOString(), restarts: 0 };
   if (await deps.work.insert(job.id, workRows.watch, first)) {
-    // Whoever ends a job removes its rows after that is written; this one may have come too late for it.
+    // The job may have ended meanwhile and deleted its rows; this one may have been written after that.
     const current = (await deps.jobs.get(job.vault, job.id))?.value;
     if (current === undefined || !isOpen(current)) await deps.work.remove(job.id, workRows.watch);
     return otherwise;
@@ -124,35 +124,40 @@ async function watch(deps: OpenJobsDeps, job: Job, areOthersAtWork: boolean): Pr
   const known = await watchOf(deps, job.id);
   if (known === undefined) return otherwise;
 
-  const decided = decideWatch({ watch: known, isCancelling, areOthersAtWork, now });
+  const decided = decideWatch({ watch: known, isCancelling, areOthersRunning, now });
   switch (decided.action) {
     case "wait":
       return otherwise;
     case "end":
       return endFromOutside(deps, job, decided.because);
     case "look":
-      return lookAt(deps, job, known, decided.because);
+      return checkProgress(deps, job, known, decided.because);
   }
 }
 
-/** A job that does not end by itself frees its instance all the same. */
+/** Ends a job that does not end itself, so that its instance is free. */
 async function endFromOutside(deps: OpenJobsDeps, job: Job, reason: string): Promise<Kept> {
   await deps.orchestrations.terminate(orchestrationId(job), reason);
   const failure: Failure =
     job.status === "Cancelling"
       ? cancelledFailure(job)
-      : { code: "job/stalled", message: "the job stood still and did not end by itself", hint: "start the job again" };
+      : { code: "job/stalled", message: "the job stalled and did not end", hint: "start the job again" };
   await deps.end({ vault: job.vault, job: job.id }, failure);
-  return { because: "did not end by itself", reason };
+  return { because: "was ended by the watchdog", reason };
 }
 
-async function lookAt(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: string): Promise<Kept> {
+async function checkProgress(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: string): Promise<Kept> {
   const progress = await progressOf(deps, job);
   const decided = decideRestart(known, progress);
   const now = deps.clock();
-  const hasGotOn = known.progress !== progress;
+  const hasProgress = known.progress !== progress;
   const { beatAt: _, ...rest } = known;
-  const noted: WatchRecord = { ...rest, seenAt: now.toISOString(), progress, restarts: hasGotOn ? 0 : known.restarts };
+  const noted: WatchRecord = {
+    ...rest,
+    seenAt: now.toISOString(),
+    progress,
+    restarts: hasProgress ? 0 : known.restarts,
+  };
   switch (decided.action) {
     case "note":
       await note(deps, job.id, known, noted);
@@ -160,21 +165,21 @@ async function lookAt(deps: OpenJobsDeps, job: Job, known: WatchRecord, reason: 
     case "restart":
       if (!(await note(deps, job.id, known, { ...noted, restarts: noted.restarts + 1 }))) return { because: "runs" };
       await restart(deps, job, `${reason}: ${decided.because}`);
-      return { because: "was begun anew", reason: `${reason}: ${decided.because}` };
+      return { because: "was restarted", reason: `${reason}: ${decided.because}` };
     case "fail":
-      // Noted last: who dies before has told too little, and tells all of it again at the next look.
+      // Written last: after a crash before it, the next check sends everything again.
       await deps.raiseStalled(job, decided.failure, now);
       await deps.orchestrations.raise(orchestrationId(job), FAILED_EVENT, decided.failure);
       await note(deps, job.id, known, { ...noted, failedAt: now.toISOString() });
-      return { because: "stands still for good", reason };
+      return { because: "stalled permanently", reason };
   }
 }
 
 /**
- * Notes what was decided, unless a worker has said meanwhile that it is at work. The row is there while the job is open: one
- * that has ended gets none.
+ * Writes the decision, unless a worker has written a heartbeat meanwhile. The row exists only while the job is open: an
+ * ended job gets none.
  *
- * @returns whether it was noted
+ * @returns whether it was written
  */
 async function note(deps: OpenJobsDeps, jobId: string, known: WatchRecord, noted: WatchRecord): Promise<boolean> {
   const stored = await updateRecord(deps.work, jobId, workRows.watch, (row) =>
@@ -184,8 +189,8 @@ async function note(deps: OpenJobsDeps, jobId: string, known: WatchRecord, noted
 }
 
 /**
- * Begins the job's orchestration anew. Its next id is written to the job first, so that whoever raises an event from then on
- * raises it to the new one, and a crash in between leaves an orchestration that was not started, which is started.
+ * Restarts the job's orchestration. Its next id is written to the job first, so that new events go to the new
+ * orchestration; a crash after that leaves an unstarted orchestration, which housekeeping starts.
  */
 async function restart(deps: OpenJobsDeps, job: Job, reason: string): Promise<void> {
   const next = (job.restarts ?? 0) + 1;
@@ -198,10 +203,10 @@ async function restart(deps: OpenJobsDeps, job: Job, reason: string): Promise<vo
   await deps.orchestrations.startOnce(job.request.kind, orchestrationId(written), ref);
 }
 
-/** Rows of a job's work that stand for something done. */
+/** Rows of a job's work that count as progress. */
 const DONE_KINDS = new Set<WorkRecord["kind"]>(["plan", "range", "piece", "tally", "group", "marker", "restored"]);
 
-/** All that a job has done, in one text. Read only of a job of which nothing was seen for a while: it reads all its rows. */
+/** Progress of a job as one text. Used only for a job without signs of life: it reads all of its rows. */
 async function progressOf(deps: OpenJobsDeps, job: Job): Promise<string> {
   const stored = (await deps.jobs.get(job.vault, job.id))?.value;
   let rows = 0;

@@ -1,17 +1,17 @@
 import type { Job } from "./job.ts";
 
-/** The durable instance that works on a job; from the job alone, so that a repeated start finds the first. */
+/** Id of the durable instance of a job; derived from the job, so that a repeated start finds the first. */
 export function orchestrationId({ id, request, restarts }: Pick<Job, "id" | "request" | "restarts">): string {
   return `${request.kind}-${id}${restarts === undefined ? "" : `-${restarts}`}`;
 }
 
-/** Orchestrations as the rest of the app needs them. */
+/** Orchestrations as the rest of the app uses them. */
 export interface Orchestrations {
   /** Starts an orchestration unless one with this id was ever started. */
   startOnce(name: string, id: string, input: unknown): Promise<void>;
-  /** Raises an event; one that has ended no longer listens, which is fine. */
+  /** Raises an event; without effect on one that has ended. */
   raise(id: string, event: string, value: unknown): Promise<void>;
-  /** Ends an orchestration wherever it is; one that has ended, or was never started, is fine. */
+  /** Terminates an orchestration in any state; without effect on one that has ended, or never started. */
   terminate(id: string, reason: string): Promise<void>;
   /** undefined: never started. */
   state(id: string): Promise<"running" | "ended" | "failed" | undefined>;

@@ -1,7 +1,7 @@
 /**
  * @module
- * A restore pins the recovery point that it reads, so that no purge takes it away meanwhile. How pins and purges see each
- * other without a lock is told at `purgeRecoveryPoint` in `src/retention`.
+ * A restore pins the recovery point that it reads, so that no purge deletes it meanwhile. `purgeRecoveryPoint` in
+ * `src/purge` explains how pins and purges see each other without a lock.
  */
 import { listRecords, type RecordTable } from "../foundation/records.ts";
 import { isOpen, type Job } from "./job.ts";
@@ -27,7 +27,7 @@ export async function pin(
   await pins.put(job.instance, rowOf(recoveryPointId, job.id), { vault: job.vault, job: job.id });
 }
 
-/** Safe to run twice: one that is not there is fine. */
+/** Safe to run twice: skips a pin that is not found. */
 export async function unpin(
   pins: RecordTable<Pin>,
   job: Pick<Job, "id" | "instance">,
@@ -36,12 +36,12 @@ export async function unpin(
   await pins.remove(job.instance, rowOf(recoveryPointId, job.id));
 }
 
-/** Whether an unfinished job has pinned the point; a pin that an ended job left behind is no one's. */
+/** Whether an unfinished job has pinned the point; pins of ended jobs are ignored. */
 export async function isPinned(deps: PinDeps, instanceId: string, recoveryPointId: string): Promise<boolean> {
   return (await pinnedPoints(deps, instanceId, `${recoveryPointId}|`)).has(recoveryPointId);
 }
 
-/** The points of an instance that unfinished jobs have pinned. */
+/** Recovery points of an instance that unfinished jobs have pinned. */
 export async function pinnedPoints(
   { pins, jobs }: PinDeps,
   instanceId: string,

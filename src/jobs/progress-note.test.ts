@@ -22,7 +22,7 @@ class World {
 
 const copied = (count: number): JobTotals => ({ ...NO_TOTALS, listed: 100, copied: count, copiedBytes: count * 10 });
 
-test("a part that is begun says so, and to the first attempt only that it is the first", async ({ expect }) => {
+test("the start of a part is noted, and only the first attempt is reported as first", async ({ expect }) => {
   const world = new World();
   expect(await world.note().begin()).toBe(true);
   expect(await world.row()).toEqual({
@@ -36,7 +36,7 @@ test("a part that is begun says so, and to the first attempt only that it is the
   expect(await world.note().begin()).toBe(false);
 });
 
-test("a note is written when the last is old enough, with the rate since then", async ({ expect }) => {
+test("a note is written when the previous one is old enough, with the rate since then", async ({ expect }) => {
   const world = new World();
   const note = world.note(1_000);
   await note.begin();
@@ -61,7 +61,7 @@ test("a note is written when the last is old enough, with the rate since then", 
   });
 });
 
-test("what an attempt has told that died is told until the next one has done more", async ({ expect }) => {
+test("totals of a crashed attempt are shown until the next one has done more", async ({ expect }) => {
   const world = new World();
   const first = world.note(0);
   await first.begin();
@@ -81,7 +81,7 @@ test("what an attempt has told that died is told until the next one has done mor
   expect(await world.row()).toMatchObject({ objectsPerSecond: 2 });
 });
 
-test("totals that step back give no negative rate", async ({ expect }) => {
+test("decreasing totals give no negative rate", async ({ expect }) => {
   const world = new World();
   const note = world.note(0);
   await note.note(copied(50));
@@ -90,7 +90,7 @@ test("totals that step back give no negative rate", async ({ expect }) => {
   expect(await world.row()).toMatchObject({ totals: copied(50), objectsPerSecond: 0, bytesPerSecond: 0 });
 });
 
-test("a part that has ended, or whose job has, is not noted again", async ({ expect }) => {
+test("a part that has ended, or whose job has, gets no new note", async ({ expect }) => {
   const world = new World();
   const note = world.note(0);
   await note.begin();

@@ -6,19 +6,19 @@ import type { PressureRecord, WorkRecord } from "./work.ts";
 
 type RunningRecord = Extract<WorkRecord, { kind: "running" }>;
 
-/** Time between two notes of one part of a job. */
+/** Min time between two notes of one part of a job. */
 export const NOTE_EVERY_MS = 1_000;
 
-/** Names that a part of a job is done with; those of `listed` may have been read only. */
+/** Names that a part of a job has finished; those in `listed` may only have been read. */
 export function settledNames({ copied, unchanged, warned }: JobTotals): number {
   return copied + unchanged + warned;
 }
 
 /**
- * Notes from time to time how far a part of a job is, for those who look at the job.
+ * Writes periodically how far a part of a job is, for display.
  *
- * Its row is there while the part is worked: a row that is gone, because the part or the whole job has ended, is not
- * written again. Notes are for the eye: one that cannot be written is left out, and nobody waits for one.
+ * The row exists while the part is worked on: once the part or the job has ended, the row is not created again. A note
+ * that cannot be written is skipped, and nothing waits for one.
  */
 export class ProgressNote {
   readonly #work: RecordTable<WorkRecord>;
@@ -42,13 +42,13 @@ export class ProgressNote {
     this.#noted = { totals: NO_TOTALS, at: this.#since };
   }
 
-  /** Notes that the part is begun. @returns false when another attempt has begun it and did not end it */
+  /** Records that the part has started. @returns false when an earlier attempt started it and did not end it */
   async begin(): Promise<boolean> {
     this.#begun = true;
     return this.#work.insert(this.#jobId, this.#row, this.#running(NO_TOTALS, this.#since));
   }
 
-  /** The same for those to whom it does not matter who was first. @returns as {@link note} does */
+  /** The same when it does not matter which attempt was first. @returns like {@link note} */
   async announce(): Promise<void> {
     await this.begin().catch(() => undefined);
   }
@@ -59,7 +59,7 @@ export class ProgressNote {
   }
 
   /**
-   * Notes the totals when that is due.
+   * Writes the totals when a note is due.
    *
    * @returns when the note is written or has failed, which is for tests; never rejects
    */
@@ -73,13 +73,13 @@ export class ProgressNote {
       if (!this.#begun) await this.begin();
       await updateRecord(this.#work, this.#jobId, this.#row, (before) => notLess(running, before));
     } catch {
-      // The next note says more than this one would have.
+      // The next note will have newer totals.
     } finally {
       this.#isNoting = false;
     }
   }
 
-  /** Removes the note, as {@link endNote} does. */
+  /** Deletes the note, like {@link endNote}. */
   async end(): Promise<void> {
     await endNote(this.#work, this.#jobId, this.#row);
   }
@@ -101,22 +101,22 @@ export class ProgressNote {
 }
 
 /**
- * Tells of no total less than was told before: what an attempt copied that died is still in the vault, and the next one,
- * which begins to count anew, finds it there. The result of the part, which replaces the note, is what counts.
+ * Keeps totals from decreasing: objects that a crashed attempt copied are still in the vault, and the next attempt,
+ * which counts from zero, finds them there. The result of the part, which replaces the note, has the exact totals.
  */
 function notLess(running: RunningRecord, before: WorkRecord): RunningRecord {
   if (before.kind !== "running") return running;
-  const told = before.totals;
+  const shown = before.totals;
   const totals = Object.entries(running.totals).map(([what, count]) => [
     what,
-    Math.max(count, told[what as keyof JobTotals]),
+    Math.max(count, shown[what as keyof JobTotals]),
   ]);
   return { ...running, totals: Object.fromEntries(totals) as JobTotals };
 }
 
 /**
- * Removes the note of a part whose result is written. One that cannot be removed goes with the job's rows, and what has a
- * result does not count as running meanwhile. Safe to run twice.
+ * Deletes the note of a part after its result is written. If that fails, it is deleted with the job's rows; until then
+ * a part with a result does not count as running. Safe to run twice.
  *
  * @param row - `workRows.running` of the part
  */
@@ -124,6 +124,6 @@ export async function endNote(work: RecordTable<WorkRecord>, jobId: string, row:
   try {
     await work.remove(jobId, row);
   } catch {
-    // Notes are for the eye.
+    // Notes are for display only.
   }
 }

@@ -12,7 +12,7 @@ const NOW = new Date("2026-01-01T01:00:00.000Z");
 const LATELY = "2026-01-01T00:59:50.000Z";
 const LONG_AGO = "2026-01-01T00:59:00.000Z";
 
-/** Remembers which rows were read. */
+/** Records which rows were read. */
 class WatchedRecords extends MemoryRecords<WorkRecord> {
   readonly read = new Set<string>();
   lists = 0;
@@ -83,8 +83,8 @@ function copied(count: number): JobTotals {
   return { ...NO_TOTALS, listed: count, copied: count, copiedBytes: count * 10 };
 }
 
-describe("the progress of a job at work", () => {
-  test("is nothing before anything is planned", async ({ expect }) => {
+describe("the progress of a running job", () => {
+  test("is empty before anything is planned", async ({ expect }) => {
     expect(await new World(["raw"]).progress()).toEqual({
       totals: NO_TOTALS,
       doneShare: 0,
@@ -97,13 +97,13 @@ describe("the progress of a job at work", () => {
     expect(await world.progress()).toMatchObject({ doneShare: 0, containerCount: 0 });
   });
 
-  test("adds up what is in and what is under way, each once", async ({ expect }) => {
+  test("adds up finished and running pieces, each once", async ({ expect }) => {
     const world = new World(["raw"]);
     await world.plan("raw", 2);
     await world.running("raw", R0, 0, copied(3));
     expect((await world.progress()).totals).toEqual(copied(3));
 
-    // Its result is in, and its worker died before it removed the note.
+    // Its result is written, and its worker died before it deleted the note.
     await world.tally("raw", 0, R0, 0, copied(5), { finished: false });
     expect((await world.progress()).totals).toEqual(copied(5));
 
@@ -112,7 +112,7 @@ describe("the progress of a job at work", () => {
     expect((await world.progress()).totals).toEqual(copied(11));
   });
 
-  test("counts a whole group by its own row, whether its tallies are gone or not", async ({ expect }) => {
+  test("counts a complete group by its own row, whether its tallies are deleted or not", async ({ expect }) => {
     const world = new World(["raw"]);
     await world.plan("raw", 3, 100);
     await world.tally("raw", 0, R0, 0, copied(10), { split: true });
@@ -127,7 +127,7 @@ describe("the progress of a job at work", () => {
     expect(before).toMatchObject({ totals: copied(60), doneShare: 0.6 });
   });
 
-  test("never reads the results themselves, nor the ranges", async ({ expect }) => {
+  test("never reads the results, nor the ranges", async ({ expect }) => {
     const world = new World(["raw"]);
     await world.plan("raw", 1);
     await world.put(workRows.range("raw", R0), { kind: "range", container: "raw", range: R0, from: "" });
@@ -147,7 +147,7 @@ describe("the progress of a job at work", () => {
     expect([...world.work.read].sort()).toEqual([workRows.plan("raw"), workRows.tally("raw", 0, R0, 0)]);
   });
 
-  test("reads no tally of a whole group, and none that comes after one that nobody has begun", async ({ expect }) => {
+  test("reads no tally of a complete group, and none after a group that has not started", async ({ expect }) => {
     const world = new World(["curated", "raw"]);
     await world.plan("curated", 1);
     await world.plan("raw", 10_000);
@@ -165,7 +165,7 @@ describe("the progress of a job at work", () => {
     ["few parts", 30, 4],
     ["many containers", 250, 100],
   ] as const) {
-    test(`of ${what} reads all tallies in one go`, async ({ expect }) => {
+    test(`of ${what} reads all tallies at once`, async ({ expect }) => {
       const names = Array.from({ length: containers }, (_, i) => `c${String(i).padStart(4, "0")}`);
       const world = new World(names);
       for (const name of names) {
@@ -178,7 +178,7 @@ describe("the progress of a job at work", () => {
     });
   }
 
-  test("tells rate and time left by container and in total", async ({ expect }) => {
+  test("has rate and time left by container and in total", async ({ expect }) => {
     const world = new World(["curated", "raw"]);
     await world.plan("raw", 2, 1_000);
     await world.plan("curated", 1, 500);
@@ -210,14 +210,14 @@ describe("the progress of a job at work", () => {
     });
   });
 
-  test("takes names that are only listed for no work done", async ({ expect }) => {
+  test("does not count names that are only listed as done", async ({ expect }) => {
     const world = new World(["raw"]);
     await world.plan("raw", 1, 5_000);
     await world.running("raw", R0, 0, { ...copied(500), listed: 5_000, unchanged: 400, warned: 100 });
     expect(await world.progress()).toMatchObject({ doneShare: 0.2, secondsLeft: 400, totals: { listed: 5_000 } });
   });
 
-  test("judges by the parts that are done where the plan could not tell the length", async ({ expect }) => {
+  test("estimates from finished parts where the plan has no length", async ({ expect }) => {
     const world = new World(["raw"]);
     await world.plan("raw", 4);
     await world.running("raw", R1, 0, copied(10), { objectsPerSecond: 5 });
@@ -228,7 +228,7 @@ describe("the progress of a job at work", () => {
     expect(await world.progress()).toMatchObject({ doneShare: 100 / 360, secondsLeft: 52 });
   });
 
-  test("is not all done before all is, however many more names there are than were expected", async ({ expect }) => {
+  test("stays below 1 until all is done, even with more names than expected", async ({ expect }) => {
     const world = new World(["raw"]);
     await world.plan("raw", 2, 100);
     await world.tally("raw", 0, R0, 0, copied(150));
@@ -240,7 +240,7 @@ describe("the progress of a job at work", () => {
     expect((await world.progress()).doneShare).toBe(1);
   });
 
-  test("tells no time left while containers have no plan", async ({ expect }) => {
+  test("has no time left while containers have no plan", async ({ expect }) => {
     const world = new World(["curated", "raw"]);
     await world.plan("raw", 1, 100);
     await world.running("raw", R0, 0, copied(50));
@@ -249,7 +249,7 @@ describe("the progress of a job at work", () => {
     expect(progress).not.toHaveProperty("secondsLeft");
   });
 
-  test("takes no rate and no pressure from a worker that has been silent for long", async ({ expect }) => {
+  test("ignores rate and pressure of a worker without recent notes", async ({ expect }) => {
     const world = new World(["raw"]);
     const pressure: PressureRecord = { width: 1, widest: 32, halvings: 5 };
     await world.plan("raw", 1, 100);
@@ -259,7 +259,7 @@ describe("the progress of a job at work", () => {
     for (const member of ["rate", "pressure", "secondsLeft"]) expect(progress).not.toHaveProperty(member);
   });
 
-  test("tells the pressure on the worker that is held up most", async ({ expect }) => {
+  test("has the pressure of the worker that is slowed down most", async ({ expect }) => {
     const world = new World(["raw"]);
     const last = { code: "storage/throttled", message: "busy", at: "2026-01-01T00:59:30.000Z" };
     await world.plan("raw", 4);
@@ -295,7 +295,7 @@ describe("the progress of a job at work", () => {
     });
   });
 
-  test("tells the first containers by name, and counts all", async ({ expect }) => {
+  test("lists the first containers by name, and counts all", async ({ expect }) => {
     const names = Array.from({ length: MAX_LISTED_CONTAINERS + 20 }, (_, i) => `c${String(i).padStart(4, "0")}`);
     const world = new World(names.toReversed());
     for (const name of names) {
@@ -319,7 +319,7 @@ describe("the progress of a job at work", () => {
 });
 
 describe("the progress of an ended job", () => {
-  test("is what its row and its containers say", async ({ expect }) => {
+  test("is that of its row and its containers", async ({ expect }) => {
     const world = new World(["raw"], { status: "Completed", totals: copied(9) });
     await world.put(workRows.container("raw"), { kind: "container", container: "raw", totals: copied(9) });
     expect(await world.progress()).toEqual({
@@ -330,7 +330,7 @@ describe("the progress of an ended job", () => {
     });
   });
 
-  test("is not called whole when it failed or was cancelled", async ({ expect }) => {
+  test("is not 1 when it failed or was cancelled", async ({ expect }) => {
     for (const status of ["Failed", "Cancelled"] as const) {
       const progress = await new World(["raw"], { status, totals: copied(9) }).progress();
       expect(progress).not.toHaveProperty("doneShare");
@@ -338,7 +338,7 @@ describe("the progress of an ended job", () => {
   });
 });
 
-test("what each container got is told from results alone once the job's own totals are noted", async ({ expect }) => {
+test("totals of each container come from results alone once the job's own totals are written", async ({ expect }) => {
   const world = new World(["raw"]);
   await world.plan("raw", 1);
   await world.tally("raw", 0, R0, 0, copied(5));
@@ -348,7 +348,7 @@ test("what each container got is told from results alone once the job's own tota
   expect(await readContainerTotals(world.work, world.job)).toEqual([{ container: "raw", totals: copied(5) }]);
 });
 
-test("the totals of all containers are those of all pieces, whichever groups are whole", async ({ expect }) => {
+test("the totals of all containers are those of all pieces, whichever groups are complete", async ({ expect }) => {
   const count = fc.nat(1_000);
   const manyOrFew = fc.constantFrom(1_000, 10_000);
   const group = fc.record({
@@ -376,7 +376,7 @@ test("the totals of all containers are those of all pieces, whichever groups are
             continue;
           }
           for (const { count: noted, isLeft } of running) {
-            // What a worker left that died after its result was in does not count.
+            // Notes of a worker that died after its result was written do not count.
             if (isLeft) await world.running(name, plannedRangeId(g * 256), 0, copied(noted));
             else {
               await world.running(name, plannedRangeId(range++), 0, copied(noted));

@@ -1,7 +1,7 @@
 /**
  * @module
- * How far a job is, added up from the small rows of its work: never from the results themselves, which name segments
- * and would be gigabytes for a large job.
+ * Progress of a job, added up from small work rows: not from the results, which list segments and would be gigabytes
+ * for a large job.
  */
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { present } from "../foundation/present.ts";
@@ -11,14 +11,14 @@ import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { settledNames } from "./progress-note.ts";
 import { listWork, type PressureRecord, type WorkRecord, workRows } from "./work.ts";
 
-/** How far a job is, or its part in one container. */
+/** Progress of a job, or of one of its containers. */
 export interface Advance {
   readonly totals: JobTotals;
   /** 0 to 1; 1 when all ranges or segments are done; absent when the job ended before that. */
   readonly doneShare?: number;
-  /** Present while workers are at it. */
+  /** Present while workers run. */
   readonly rate?: Rate;
-  /** At the present rate; absent when nobody can tell. */
+  /** At the current rate; absent when unknown. */
   readonly secondsLeft?: number;
 }
 
@@ -32,37 +32,37 @@ export interface ContainerAdvance extends Advance {
 }
 
 export interface Progress extends Advance {
-  /** How hard the storage accounts push back on the worker that they hold up most. */
+  /** Throttling by the storage accounts, of the worker that is slowed down most. */
   readonly pressure?: PressureRecord;
-  /** By name; the first {@link MAX_LISTED_CONTAINERS} of them. */
+  /** The first {@link MAX_LISTED_CONTAINERS} containers, by name. */
   readonly containers: readonly ContainerAdvance[];
   readonly containerCount: number;
 }
 
 export const MAX_LISTED_CONTAINERS = 100;
 
-/** Parts of a job up to which all tallies are read in one go, a few pages; and containers above which they are, too. */
+/** Max parts of a job, and min containers, for reading all tallies in a few pages at once. */
 const FEW_PARTS = 5_000;
 const MANY_CONTAINERS = 100;
 
-/** Requests in flight at once. */
+/** Max concurrent requests. */
 const READING_WIDTH = 16;
 
-/** A worker that has noted nothing for so long may be dead, and counts for no rate. */
+/** A worker without a note for this long may be dead, and does not count for the rate. */
 const LATELY_MS = 30_000;
 
-/** Of work that is not all done, however its length was guessed. */
+/** Upper limit for unfinished work, however its length was estimated. */
 const MAX_UNFINISHED_SHARE = 0.99;
 
 type Running = Extract<WorkRecord, { kind: "running" }>;
 
-/** What the rows tell of one container. */
+/** Rows of one container, added up. */
 interface Work {
-  /** Ranges or segments, those that came from splitting too; and how many of them are done. */
+  /** Ranges or segments, including those from splits; and how many of them are done. */
   parts: number;
   finished: number;
   readonly expected: number | undefined;
-  /** Of results; what is running comes on top. */
+  /** Totals of results; running pieces are added. */
   totals: JobTotals;
   readonly running: Running[];
 }
@@ -70,12 +70,12 @@ interface Work {
 /** Work by container, ascending. */
 type Works = ReadonlyMap<string, Work>;
 
-/** Tells how far a job is; of an ended job, what it did. */
+/** Returns the progress of a job; of an ended job, its totals. */
 export async function readProgress(work: RecordTable<WorkRecord>, job: Job, now: Date): Promise<Progress> {
   return isOpen(job) ? progressOf(job, await readWorks(work, job), now) : readEnd(work, job);
 }
 
-/** Tells what a job that is about to end has done in each container, by name. */
+/** Returns the totals of each container, by name, for a job that is about to end. */
 export async function readContainerTotals(
   work: RecordTable<WorkRecord>,
   job: Job,
@@ -96,7 +96,7 @@ async function readEnd(work: RecordTable<WorkRecord>, job: Job): Promise<Progres
 
 function progressOf(job: Job, works: Works, now: Date): Progress {
   const containerCount = Math.max(job.containers?.length ?? 0, works.size);
-  // A restore plans its containers at once, and those that are empty not at all.
+  // A restore plans its containers at once, and skips empty ones.
   const plannedShare = job.request.kind === "restore" || containerCount === 0 ? 1 : works.size / containerCount;
   const { totals, doneShare = 0, rate, secondsLeft } = advanceOf(sumOf([...works.values()]), now);
   const pressure = pressureOf([...works.values()].flatMap((of) => of.running).filter((row) => isRecent(row, now)));
@@ -104,7 +104,7 @@ function progressOf(job: Job, works: Works, now: Date): Progress {
     totals,
     doneShare: works.size === 0 ? 0 : doneShare * plannedShare,
     ...present({ rate }),
-    // How long the containers are that have no plan yet is unknown.
+    // The length of containers without a plan is unknown.
     ...(secondsLeft === undefined || plannedShare < 1 ? {} : { secondsLeft }),
     ...present({ pressure }),
     containers: [...works]
@@ -130,7 +130,7 @@ function advanceOf(of: Work, now: Date): Advance {
   if (of.parts === of.finished) return { totals, doneShare: 1 };
 
   const names = of.totals.listed + of.running.reduce((all, row) => all + settledNames(row.totals), 0);
-  // Without a word of the plan, the parts that are done stand for those that are not.
+  // Without an estimate in the plan, finished parts represent the others.
   const expected = of.expected ?? (of.finished === 0 ? 0 : (of.totals.listed / of.finished) * of.parts);
   const rate = rateOf(of.running.filter((row) => isRecent(row, now)));
   const secondsLeft = Math.ceil((expected - names) / (rate?.objectsPerSecond ?? 0));
@@ -156,7 +156,7 @@ function rateOf(running: readonly Running[]): Rate | undefined {
   return { objectsPerSecond: sum((row) => row.objectsPerSecond), bytesPerSecond: sum((row) => row.bytesPerSecond) };
 }
 
-/** The pieces that one process works share its pool, so what they say of it must not be added up. */
+/** Pieces in one process share its pool, so their pressure must not be added up. */
 function pressureOf(running: readonly Running[]): PressureRecord | undefined {
   const [hardest] = running
     .flatMap(({ pressure }) => (pressure === undefined ? [] : [pressure]))
@@ -165,16 +165,17 @@ function pressureOf(running: readonly Running[]): PressureRecord | undefined {
 }
 
 /**
- * Adds the rows up by container, for those that are planned.
+ * Adds up the rows of each planned container.
  *
- * What runs is read before what is done: so a part that ends meanwhile is seen twice rather than never, and counts once.
+ * Reads running pieces before finished ones: a piece that finishes meanwhile is seen twice rather than never, and
+ * counted once.
  */
 async function readWorks(work: RecordTable<WorkRecord>, job: Job): Promise<Works> {
   const works = new Map<string, Work>();
   for (const { container, parts, expected } of await listWork(work, job.id, workRows.plansAll, "plan")) {
     works.set(container, { parts, finished: 0, expected, totals: NO_TOTALS, running: [] });
   }
-  // Once the totals are noted nothing runs; what seems to was left by a worker that died.
+  // Once the totals are written nothing runs; remaining notes are of crashed workers.
   const running = job.totals === undefined ? await collect(listRecords(work, job.id, workRows.runningAll)) : [];
   const done =
     job.request.kind === "backup" ? await addRanges(work, job.id, works) : await addSegments(work, job.id, works);
@@ -195,7 +196,7 @@ function partKey(...part: readonly string[]): string {
   return part.join("|");
 }
 
-/** @returns the pieces that have a result: container, range and piece; those of whole groups perhaps not */
+/** @returns pieces with a result: container, range and piece; may omit those of complete groups */
 async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
   const wholeGroups = new Set<string>();
   for await (const { row, value } of listRecords(work, jobId, workRows.groupsAll)) {
@@ -221,7 +222,7 @@ async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Wo
   return done;
 }
 
-/** Reads the tallies of a job; of one with many parts in few containers, those of the groups that are not whole. */
+/** Reads the tallies of a job; for many parts in few containers, only those of incomplete groups. */
 async function readTallies(
   work: RecordTable<WorkRecord>,
   jobId: string,
@@ -234,7 +235,7 @@ async function readTallies(
   }
   const tallies = await mapBounded([...works], READING_WIDTH, async ([container, of]) => {
     const found: Stored<WorkRecord>[] = [];
-    // Ranges are worked in the order of their groups: after one that nobody has come to there is none.
+    // Ranges are worked on in the order of their groups: after a group that has not started there is none.
     for (let group = 0; of.finished < of.parts; group++) {
       if (wholeGroups.has(workRows.group(container, group))) continue;
       const ofGroup = await collect(listRecords(work, jobId, workRows.tallies(container, group)));
@@ -246,7 +247,7 @@ async function readTallies(
   return tallies.flat();
 }
 
-/** @returns the segments that are in the target: container, segment and its only piece */
+/** @returns segments that are in the target: container, segment and its only piece */
 async function addSegments(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
   const done = new Set<string>();
   for await (const { row, value } of listRecords(work, jobId, workRows.restoredEverywhere)) {

@@ -9,10 +9,10 @@ export interface RaiseEventDeps {
 }
 
 /**
- * Raises an event to the orchestration that works on a job now; a job that has ended hears nothing.
+ * Raises an event to the current orchestration of a job; without effect when the job has ended.
  *
- * Safe to run twice: an orchestration takes each event once. One that is begun anew meanwhile does not hear it, and lets all
- * be sent again that leads to it.
+ * Safe to run twice: an orchestration handles each event once. An orchestration that is restarted meanwhile misses the
+ * event, and then repeats the steps that lead to it.
  */
 export async function raiseEvent(deps: RaiseEventDeps, ref: JobRef, event: string, value: unknown): Promise<void> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;

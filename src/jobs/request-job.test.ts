@@ -68,14 +68,14 @@ test("a requested job is stored, listed, open and started", async ({ expect }) =
   expect(world.state).toEqual(requested);
 });
 
-test("a repeated request changes nothing, even when it comes at another moment", async ({ expect }) => {
+test("a repeated request changes nothing, even at another time", async ({ expect }) => {
   const world = new World();
   await requestJob(world.deps, JOB);
   expect(await requestJob(world.deps, { ...JOB, startedAt: "2026-01-01T00:05:00.000Z" })).toEqual(JOB);
   expect(world.state).toEqual(requested);
 });
 
-test("requests for one job at the same moment make one job, listed once", async ({ expect }) => {
+test("concurrent requests for one job create one job, listed once", async ({ expect }) => {
   const world = new World();
   const answers = await Promise.all(
     [0, 1, 2, 3].map((n) => requestJob(world.deps, { ...JOB, startedAt: `2026-01-01T00:00:00.00${n}Z` })),
@@ -87,7 +87,7 @@ test("requests for one job at the same moment make one job, listed once", async 
   expect(world.orchestrations.started).toHaveLength(1);
 });
 
-test("a job that has ended is given back as it is", async ({ expect }) => {
+test("a job that has ended is returned unchanged", async ({ expect }) => {
   const world = new World();
   const ended: Job = { ...JOB, status: "Completed", endedAt: "2026-01-01T01:00:00.000Z" };
   await world.jobs.put(JOB.vault, JOB.id, ended);
@@ -97,7 +97,7 @@ test("a job that has ended is given back as it is", async ({ expect }) => {
 });
 
 describe("wherever a request dies", () => {
-  test("its repetition ends as a calm one", async ({ expect }) => {
+  test("its repetition ends like a request without faults", async ({ expect }) => {
     const died = await crashPoints(
       async () => new World(),
       (world) => requestJob(world.deps, JOB),
@@ -109,7 +109,7 @@ describe("wherever a request dies", () => {
     expect(died).toHaveLength(10);
   });
 
-  test("housekeeping starts the job or leaves nothing that is seen", async ({ expect }) => {
+  test("housekeeping starts the job or leaves nothing visible", async ({ expect }) => {
     let started = 0;
     const died = await crashPoints(
       async () => new World(),
@@ -128,7 +128,7 @@ describe("wherever a request dies", () => {
   });
 });
 
-test("newer jobs come first in the order of a vault", ({ expect }) => {
+test("a vault's jobs are sorted newest first", ({ expect }) => {
   const at = (startedAt: string): string => jobOrderRow({ ...JOB, startedAt });
   const rows = ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.001Z", "2031-05-05T00:00:00.000Z"].map(at);
   expect([...rows].sort()).toEqual(rows.reverse());

@@ -12,10 +12,10 @@ export interface RequestJobDeps {
   readonly orchestrations: Orchestrations;
 }
 
-/** Beyond every moment that a job starts at (year 2286), in the 13 digits of Unix milliseconds. */
+/** Later than any start of a job (year 2286), in the 13 digits of Unix milliseconds. */
 const LATEST_MS = 9_999_999_999_999;
 
-/** Orders a vault's jobs newest first. */
+/** Sorts a vault's jobs newest first. */
 export function jobOrderRow(job: Job): string {
   return `${String(LATEST_MS - Date.parse(job.startedAt)).padStart(13, "0")}-${job.id}`;
 }
@@ -23,14 +23,14 @@ export function jobOrderRow(job: Job): string {
 /**
  * Requests a job: writes its rows and starts its orchestration.
  *
- * The job row is the commit. What points to it goes before it (open jobs, order), what acts on it after: so a crash
- * leaves either rows that point to nothing, which readers and housekeeping pass over, or a job that is listed and that
+ * The job row is the commit. Rows that refer to it (open jobs, order) are written before it, the orchestration starts
+ * after it. A crash leaves either rows without a job, which readers and housekeeping skip, or a listed job that
  * housekeeping starts.
  *
- * Safe to run twice: a job that exists is left as it is, and started if nothing has started it.
+ * Safe to run twice: an existing job is not changed, and started if nothing has started it.
  *
- * @param wanted - with an id made of the request, so that its repetition names the same job
- * @returns the job as it is stored; an earlier request's, when there was one
+ * @param wanted - with an id derived from the request, so that a repetition finds the same job
+ * @returns the stored job; that of an earlier request, if there was one
  */
 export async function requestJob(deps: RequestJobDeps, wanted: Job): Promise<Job> {
   const ref: JobRef = { vault: wanted.vault, job: wanted.id };
@@ -48,7 +48,7 @@ export async function requestJob(deps: RequestJobDeps, wanted: Job): Promise<Job
   return job;
 }
 
-/** Gives way to a request for the same job that was faster, and takes back what the other did not write. */
+/** Yields to a faster request for the same job, and deletes the rows that the other did not write. */
 async function requestAgain(deps: RequestJobDeps, late: Job): Promise<Job> {
   const first = (await deps.jobs.get(late.vault, late.id))?.value;
   if (first !== undefined && jobOrderRow(first) !== jobOrderRow(late)) {

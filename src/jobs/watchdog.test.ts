@@ -23,12 +23,12 @@ const watch = (changes: Partial<WatchRecord> = {}): WatchRecord => ({
 const facts = (ms: number, changes: Partial<WatchFacts> = {}): WatchFacts => ({
   watch: watch(),
   isCancelling: false,
-  areOthersAtWork: false,
+  areOthersRunning: false,
   now: new Date(START + ms),
   ...changes,
 });
 
-test("the numbers fit: beats before quiet, the longest retry too, and a minute's look within two minutes", ({
+test("the numbers fit: heartbeats before quiet, the longest retry too, and a check each minute within two minutes", ({
   expect,
 }) => {
   expect(3 * BEAT_EVERY_MS).toBeLessThan(QUIET_MS);
@@ -40,23 +40,18 @@ test("the numbers fit: beats before quiet, the longest retry too, and a minute's
 describe("a job is", () => {
   test.for<readonly [string, Partial<WatchFacts>, number, string]>([
     ["left alone up to the limit", {}, QUIET_MS, "wait"],
-    ["looked at after it", {}, QUIET_MS + 1, "look"],
-    [
-      "left alone while its worker says that it is at work",
-      { watch: watch({ beatAt: at(60_000) }) },
-      60_000 + QUIET_MS,
-      "wait",
-    ],
-    ["looked at when its worker went silent", { watch: watch({ beatAt: at(60_000) }) }, 60_001 + QUIET_MS, "look"],
-    ["left alone for longer while others are at work", { areOthersAtWork: true }, QUEUED_MS, "wait"],
-    ["looked at in the end even so", { areOthersAtWork: true }, QUEUED_MS + 1, "look"],
+    ["checked after it", {}, QUIET_MS + 1, "look"],
+    ["left alone while its worker has heartbeats", { watch: watch({ beatAt: at(60_000) }) }, 60_000 + QUIET_MS, "wait"],
+    ["checked when its heartbeats stopped", { watch: watch({ beatAt: at(60_000) }) }, 60_001 + QUIET_MS, "look"],
+    ["left alone for longer while other jobs run", { areOthersRunning: true }, QUEUED_MS, "wait"],
+    ["checked in the end even so", { areOthersRunning: true }, QUEUED_MS + 1, "look"],
     ["left alone for twice as long after one restart", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS, "wait"],
-    ["looked at after that", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS + 1, "look"],
+    ["checked after that", { watch: watch({ restarts: 1 }) }, 2 * QUIET_MS + 1, "look"],
     ["left alone for at most sixteen times as long", { watch: watch({ restarts: 8 }) }, 16 * QUIET_MS, "wait"],
-    ["looked at after that, too", { watch: watch({ restarts: 8 }) }, 16 * QUIET_MS + 1, "look"],
-    ["left to end by itself when it is cancelled", { isCancelling: true }, ENDING_MS, "wait"],
+    ["checked after that, too", { watch: watch({ restarts: 8 }) }, 16 * QUIET_MS + 1, "look"],
+    ["left to end itself when it is cancelled", { isCancelling: true }, ENDING_MS, "wait"],
     ["ended when it does not", { isCancelling: true }, ENDING_MS + 1, "end"],
-    ["left to end by itself when it has failed", { watch: watch({ failedAt: at(0) }) }, ENDING_MS, "wait"],
+    ["left to end itself when it has failed", { watch: watch({ failedAt: at(0) }) }, ENDING_MS, "wait"],
     ["ended when it does not end", { watch: watch({ failedAt: at(0) }) }, ENDING_MS + 1, "end"],
   ])("%s", ([, changes, ms, action], { expect }) => {
     const decided = decideWatch(facts(ms, changes));
@@ -65,17 +60,17 @@ describe("a job is", () => {
   });
 });
 
-describe("a job of which nothing was seen", () => {
+describe("a job without signs of life", () => {
   test.for<readonly [string, Partial<WatchRecord>, string]>([
-    ["got on without a word: that is noted", { progress: "before" }, "note"],
-    ["was never looked at: how far it is is noted", {}, "note"],
-    ["got on, and its worker went silent: it is begun anew", { progress: "before", beatAt: at(0) }, "restart"],
-    ["does not get on: it is begun anew", { progress: "now" }, "restart"],
-    ["does not get on after many restarts: once more", { progress: "now", restarts: MAX_RESTARTS - 1 }, "restart"],
-    ["does not get on whatever is done: it has failed", { progress: "now", restarts: MAX_RESTARTS }, "fail"],
-    ["got on after as many restarts: it has not failed", { progress: "before", restarts: MAX_RESTARTS }, "note"],
+    ["made progress without heartbeat: note it", { progress: "before" }, "note"],
+    ["was never checked: note its progress", {}, "note"],
+    ["made progress, and its heartbeats stopped: restart", { progress: "before", beatAt: at(0) }, "restart"],
+    ["makes no progress: restart", { progress: "now" }, "restart"],
+    ["makes no progress after many restarts: once more", { progress: "now", restarts: MAX_RESTARTS - 1 }, "restart"],
+    ["makes no progress after the max restarts: fail", { progress: "now", restarts: MAX_RESTARTS }, "fail"],
+    ["made progress after as many restarts: not failed", { progress: "before", restarts: MAX_RESTARTS }, "note"],
     [
-      "got on so, and went silent: it has not failed",
+      "made progress, and its heartbeats stopped: not failed",
       { progress: "b", beatAt: at(0), restarts: MAX_RESTARTS },
       "restart",
     ],
@@ -83,7 +78,7 @@ describe("a job of which nothing was seen", () => {
     expect(decideRestart(watch(changes), "now").action).toBe(action);
   });
 
-  test("and that has failed is told so with a code, and what to do", ({ expect }) => {
+  test("and that has failed has a code and a hint", ({ expect }) => {
     const decided = decideRestart(watch({ progress: "now", restarts: MAX_RESTARTS }), "now");
     expect(decided).toMatchObject({
       failure: { code: "job/stalled", hint: expect.stringContaining("start the job again") },
@@ -91,7 +86,9 @@ describe("a job of which nothing was seen", () => {
   });
 });
 
-test("a job that never gets on fails within two hours, after few restarts; one that does never does", ({ expect }) => {
+test("a job without progress fails within two hours, after few restarts; one with progress never does", ({
+  expect,
+}) => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: 300, maxLength: 300 }), ([...getsOn]) => {
       let known = watch();
@@ -106,8 +103,8 @@ test("a job that never gets on fails within two hours, after few restarts; one t
         }
         if (decideWatch(facts(now, { watch: known })).action !== "look") continue;
         const decided = decideRestart(known, String(progress));
-        const hasGotOn = known.progress !== String(progress);
-        known = { ...known, seenAt: at(now), progress: String(progress), restarts: hasGotOn ? 0 : known.restarts };
+        const hasProgress = known.progress !== String(progress);
+        known = { ...known, seenAt: at(now), progress: String(progress), restarts: hasProgress ? 0 : known.restarts };
         if (decided.action === "restart") {
           known = { ...known, restarts: known.restarts + 1 };
           restarts += 1;

@@ -1,7 +1,7 @@
 /**
  * @module
- * The rows of a job's work: what was planned and what came of it. Partition: the job's id. A result row is inserted
- * once and never changed, so whoever works a message twice finds what the first one left.
+ * Rows of a job's work: plans and results. Partition: the job's id. A result row is inserted once and never changed, so
+ * a repeated message finds the first result.
  */
 import { z } from "zod";
 import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
@@ -12,34 +12,34 @@ import { JobTotals } from "./job-totals.ts";
 import { ListingPosition } from "./listing-position.ts";
 
 /**
- * Id of a range: six digits of its ordinal in the plan; a part that piece `p` of range `r` gave away is `r.p`. The
- * digits stay, so that an id tells which group of the plan it belongs to.
+ * Id of a range: six digits of its ordinal in the plan; a part split off by piece `p` of range `r` is `r.p`. The digits
+ * stay, so that an id shows its group in the plan.
  */
 export const RangeId = z.string().regex(/^\d{6}(\.\d+)*$/);
 
-/** How hard the storage accounts push back, as the worker's pool sees it. */
+/** Throttling by the storage accounts, as the worker's pool sees it. */
 const PressureRecord = z.object({
-  /** Copies in flight at most: now, and when nothing pushes back. */
+  /** Max concurrent copies: now, and without throttling. */
   width: z.int().positive(),
   widest: z.int().positive(),
-  /** Times that the width was narrowed. */
+  /** How often the width was reduced. */
   halvings: z.int().nonnegative(),
-  /** The newest failure that was tried again. */
+  /** The latest failure that was retried. */
   last: z.object({ code: z.string(), message: z.string(), at: z.string() }).optional(),
 });
 
-/** How many ranges (backup) or segments (restore) a container was planned in. */
+/** Number of planned ranges (backup) or segments (restore) of a container. */
 const Plan = z.object({
   kind: z.literal("plan"),
   container: z.string(),
   parts: z.int().nonnegative(),
-  /** Where the ranges begin, but for the first, which begins at the beginning; none in a restore. */
+  /** Start of each range except the first, which starts at the beginning; none in a restore. */
   cuts: z.array(z.string()),
-  /** Names that the container is expected to have, as far as the plan could tell: for the eye only. */
+  /** Estimated number of names in the container, for display only. */
   expected: z.int().nonnegative().optional(),
 });
 
-/** A range that was split off: names from `from` on, before `until` where there is one. */
+/** A range that was split off: names from `from` on, up to but excluding `until`. */
 const Range = z.object({
   kind: z.literal("range"),
   container: z.string(),
@@ -48,80 +48,82 @@ const Range = z.object({
   until: z.string().optional(),
 });
 
-/** What one piece of a range gave. */
+/** Result of one piece of a range. */
 const Piece = z.object({
   kind: z.literal("piece"),
   container: z.string(),
   range: RangeId,
   piece: z.int().nonnegative(),
-  /** Where it began. */
+  /** Start of the piece. */
   from: ListingPosition,
-  /** Where it ended, and the next piece goes on; absent: at the end of the listing. */
+  /** End of the piece and start of the next; absent: at the end of the listing. */
   to: ListingPosition.optional(),
-  /** Where the rest of the range ends; absent when the range is done. */
+  /** End of the rest of the range; absent when the range is done. */
   rest: z.object({ until: z.string().optional() }).optional(),
-  /** The part of the rest that another worker takes, as a range of its own. */
+  /** The part of the rest that another worker takes, as a new range. */
   split: z.object({ from: z.string(), until: z.string().optional() }).optional(),
   segments: z.array(SegmentRef),
   totals: JobTotals,
   warnings: Warnings,
-  /** Number of the next segment to be written in the range. */
+  /** Number of the next segment in the range. */
   nextSegment: z.int().nonnegative(),
 });
 
-/** What a piece means for the count of ranges; small, because many are read to see whether all ranges are in. */
+/** A piece's effect on the number of ranges; small, because many are read to check whether all ranges are done. */
 const Tally = z.object({
   kind: z.literal("tally"),
   /** The range is done. */
   finished: z.boolean(),
-  /** It has given a part of itself to a new range. */
+  /** It has split off a part as a new range. */
   split: z.boolean(),
-  /** Of the piece. */
+  /** Totals of the piece. */
   totals: JobTotals,
 });
 
-/** All ranges of one group of a container are done; the sum of its tallies, which are not looked at any more. */
+/** All ranges of one group of a container are done; the sum of its tallies, which are no longer read. */
 const Group = z.object({
   kind: z.literal("group"),
-  /** Ranges done, and those among them that were not planned. */
+  /** Finished ranges, and how many of them were not planned. */
   finished: z.int().nonnegative(),
   splits: z.int().nonnegative(),
   totals: JobTotals,
 });
 
-/** How far a piece is that has no result yet. For the eye only, but for that it says that a worker has begun. */
+/** Progress of a piece without a result. For display only, but it also shows that a worker has started. */
 const Running = z.object({
   kind: z.literal("running"),
   totals: JobTotals,
-  /** When the piece was begun, and when this was noted. ISO 8601 UTC. */
+  /** When the piece started, and when this was written. ISO 8601 UTC. */
   since: z.string(),
   notedAt: z.string(),
-  /** Since the note before. */
+  /** Since the previous note. */
   objectsPerSecond: z.number().nonnegative(),
   bytesPerSecond: z.number().nonnegative(),
-  /** How the storage accounts take it. */
+  /** Throttling by the storage accounts. */
   pressure: PressureRecord.optional(),
 });
 
-/** A piece was begun more than once, so objects may have been copied that no manifest names. */
+/** A piece was started more than once, so there may be copied objects that no manifest lists. */
 const Repeat = z.object({ kind: z.literal("repeat"), container: z.string() });
 
 /** The container's marker has arrived in the vault. */
 const Marker = z.object({ kind: z.literal("marker"), container: z.string(), replicatedAt: z.string() });
 
-/** The job's marker was written into the source container; as long as it is this one, so is the container. */
+/**
+ * The job's marker was written into the source container; while it exists, the container was not deleted and recreated.
+ */
 const Marked = z.object({ kind: z.literal("marked"), container: z.string(), etag: z.string() });
 
-/** The container is not in the recovery point, and why. It stands in the row of {@link Marker}, so that only one comes true. */
+/** The container is not in the recovery point, and why. Same row as {@link Marker}, so that only one can exist. */
 const Skipped = z.object({
   kind: z.literal("skipped"),
   container: z.string(),
-  /** As in a warning. */
+  /** Warning code. */
   code: z.string(),
   message: z.string(),
 });
 
-/** What a source container has beside its blobs, as it was when the backup began. */
+/** Properties of a source container when the backup started. */
 const Properties = z.object({
   kind: z.literal("properties"),
   container: z.string(),
@@ -138,24 +140,23 @@ const Restored = z.object({
 });
 
 /**
- * What the watchdog knows of a job under way. Workers write `beatAt` while they are at it, see `heartbeat.ts`; all else is
- * the watchdog's.
+ * Watchdog state of a running job. Workers write `beatAt`, see `heartbeat.ts`; the watchdog writes everything else.
  */
 const Watch = z.object({
   kind: z.literal("watch"),
-  /** When something was last seen to go on, ISO 8601 UTC. */
+  /** Latest sign of life, ISO 8601 UTC. */
   seenAt: z.string(),
-  /** When a worker last said that it is at work, ISO 8601 UTC; absent: none has, or it has said that it is done. */
+  /** Latest heartbeat, ISO 8601 UTC; absent: there was none, or the worker is done. */
   beatAt: z.string().optional(),
-  /** What the job had done when the watchdog last looked; absent: it has not looked. */
+  /** Progress at the watchdog's last check; absent: not checked yet. */
   progress: z.string().optional(),
-  /** Restarts since the job last got on. */
+  /** Restarts since the last progress. */
   restarts: z.int().nonnegative(),
-  /** When the job was told that it has failed, ISO 8601 UTC. */
+  /** When the job was failed by the watchdog, ISO 8601 UTC. */
   failedAt: z.string().optional(),
 });
 
-/** What an ended job did in one container; kept when the other rows go. */
+/** Totals of an ended job in one container; kept when the other rows are deleted. */
 const Container = z.object({ kind: z.literal("container"), container: z.string(), totals: JobTotals });
 
 export const WorkRecord = z.discriminatedUnion("kind", [
@@ -213,7 +214,7 @@ export const workRows = {
   container: (container: string) => `container|${container}`,
 } as const;
 
-/** Names a planned range by its ordinal. */
+/** Id of a planned range, from its ordinal. */
 export function plannedRangeId(ordinal: number): string {
   return digits(ordinal);
 }
@@ -223,14 +224,14 @@ export function plannedOrdinal(range: string): number | undefined {
   return range.includes(".") ? undefined : Number.parseInt(range, 10);
 }
 
-/** Names the range that a piece of another gave away; no other piece ever gives the same name. */
+/** Id of the range that a piece split off; unique. */
 export function splitRangeId(range: string, piece: number): string {
   return `${range}.${piece}`;
 }
 
 type Kind = WorkRecord["kind"];
 
-/** Reads one row of the kind that its key says. */
+/** Reads one row, of the kind in its key. */
 export async function getWork<K extends Kind>(
   work: RecordTable<WorkRecord>,
   jobId: string,
@@ -241,7 +242,7 @@ export async function getWork<K extends Kind>(
   return stored === undefined ? undefined : ofKind(stored, kind);
 }
 
-/** Reads all rows with a prefix, ascending; they are of the kind that the prefix says. */
+/** Reads all rows with a prefix, ascending, of the kind in the prefix. */
 export async function listWork<K extends Kind>(
   work: RecordTable<WorkRecord>,
   jobId: string,

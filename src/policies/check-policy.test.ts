@@ -11,7 +11,7 @@ import {
 
 const at = (start: string, period = "P1D"): PolicyOptions => ({ intervals: [`R/${start}/${period}`] });
 
-/** The policy of the tests with one text in place of another. */
+/** The default policy with one text replaced. */
 const withText = (text: string, other: string) => JSON.stringify(policyBody()).replaceAll(text, other);
 
 async function put(body: unknown) {
@@ -40,7 +40,7 @@ test.for([
   ["a tag with a control character", withText('"Default"', '"De\\u0000fault"'), "a control character"],
   ["a tag's id of 151 characters", withText("Default_", "n".repeat(151)), "has 151 characters"],
   ["a negative priority", withText('"taggingPriority":99', '"taggingPriority":-1'), "the priority -1"],
-  ["a zone that nobody knows", policyBody({ timeZone: "Middle Earth Standard Time" }), "the unknown time zone"],
+  ["an unknown time zone", policyBody({ timeZone: "Middle Earth Standard Time" }), "the unknown time zone"],
 ] as const)("a policy is refused for %s", async ([, body, says], { expect }) => {
   const answer = await put(body);
   const [status, code, failure] = refusalOf(answer);
@@ -59,6 +59,6 @@ test.for([
   policyBody(at("2026-01-01T02:00:00Z", "P366D")),
   withText("BackupDaily", "n".repeat(150)),
   withText("BackupDaily", "Sicherung täglich 日次"),
-])("a policy at the limit is taken", async (body, { expect }) => {
+])("a policy at the limits is accepted", async (body, { expect }) => {
   expect((await put(body)).status).toBe(200);
 });

@@ -1,26 +1,26 @@
 /**
  * @module
- * What a policy must also fulfil to be put, beside being read by `readPolicy`: the same is not asked of policies that were
- * put before, which a rebuild reads again.
+ * Additional checks for a policy in a PUT, after `readPolicy`. They do not apply to existing policies, which a rebuild
+ * reads again.
  */
 import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { PolicyRecord } from "./policy-record.ts";
 import type { PolicyProperties } from "./read-policy.ts";
 
-/** Length of names of rules and tags; that of the name of a policy in Azure. */
+/** Max length of names of rules and tags; the same as for the name of a policy in Azure. */
 export const MAX_NAME_LENGTH = 150;
 
-/** Rules of a policy: one for backups and the retention rules, of which Azure's clients make up to five. */
+/** Max rules of a policy: one for backups and the retention rules; Azure's clients create up to five. */
 export const MAX_RULES = 100;
 
-/** Longest period of a schedule. A point is kept for ten years at most, and a year is the longest that tags know. */
+/** Max period of a schedule, days. A point is kept for at most ten years, and tags go up to a year. */
 export const MAX_PERIOD_DAYS = 366;
 
-/** How far in the future a schedule may start. */
+/** Max years in the future for the start of a schedule. */
 export const MAX_START_YEARS = 10;
 
-/** Year of the earliest start. */
+/** Min year for the start of a schedule. */
 export const MIN_START_YEAR = 1970;
 
 const PERIOD_MS = { minutes: 60_000, hours: 3_600_000, days: DAY_MS, weeks: 7 * DAY_MS } as const;
@@ -29,9 +29,9 @@ const PERIOD_MS = { minutes: 60_000, hours: 3_600_000, days: DAY_MS, weeks: 7 * 
 const OFFSET = /^(?:Z|-(?:0\d|1[01]):[0-5]\d|-12:00|\+(?:0\d|1[0-3]):[0-5]\d|\+14:00)$/;
 
 /**
- * Checks names, limits and offsets of a policy that is put.
+ * Checks names, limits and offsets of a policy in a PUT.
  *
- * @throws VaultError `policy/invalid`, naming what is wrong and what is taken
+ * @throws VaultError `policy/invalid` with the problem and the allowed values
  */
 export function checkPolicy(
   { policyRules }: PolicyProperties,
@@ -65,7 +65,7 @@ function checkName(what: string, name: string): void {
   if (name.length > MAX_NAME_LENGTH) {
     invalid(`${what} has ${name.length} characters: '${name.slice(0, 40)}...'`, `at most ${MAX_NAME_LENGTH}`);
   }
-  // Lone surrogates cannot be written as UTF-8, and what cannot be seen is no name to tell things by.
+  // Lone surrogates cannot be encoded as UTF-8, and invisible characters make names hard to tell apart.
   if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) invalid(`${what} has a control character`, "letters, digits and signs");
   if (name.trim() !== name) invalid(`${what} begins or ends with a space: '${name}'`, "without it");
 }
@@ -85,7 +85,7 @@ function checkInterval(
     invalid(`a schedule starts on ${day}`, `from ${MIN_START_YEAR} to ${MAX_START_YEARS} years from now`);
   }
   if (every.count * PERIOD_MS[every.unit] > MAX_PERIOD_DAYS * DAY_MS) {
-    invalid(`a schedule comes every ${every.count} ${every.unit}`, `at most every ${MAX_PERIOD_DAYS} days`);
+    invalid(`a schedule repeats every ${every.count} ${every.unit}`, `at most every ${MAX_PERIOD_DAYS} days`);
   }
 }
 

@@ -51,7 +51,7 @@ test.for([
   ["2026-02-01T00:00:00.000Z", "2026-01-31T23:59:59.999Z", "Monthly"],
   ["2026-02-15T00:00:00.000Z", "2026-02-14T23:59:59.999Z", "Weekly"],
   ["2026-02-10T00:00:00.000Z", "2026-02-09T23:59:59.999Z", "Daily"],
-  // One at the very first moment has been the first.
+  // One at the very first moment is the first.
   ["2026-01-01T00:15:00.000Z", "2026-01-01T00:00:00.000Z", "Default"],
   ["2026-02-28T00:00:00.000Z", "2026-02-01T00:00:00.000Z", "Weekly"],
   ["2026-02-21T00:00:00.000Z", "2026-02-15T00:00:00.000Z", "Daily"],
@@ -60,7 +60,7 @@ test.for([
   expect(decideTag(LADDER, backup(slot, { earlierSlot: new Date(before) })).tag).toBe(tag);
 });
 
-test("months and days begin in the policy's time zone", ({ expect }) => {
+test("months and days start in the policy's time zone", ({ expect }) => {
   const at = (zone: string) =>
     decideTag(LADDER, backup("2026-01-31T23:30:00Z", { zone, earlierSlot: new Date("2026-01-31T22:30:00Z") })).tag;
   expect(at("UTC")).toBe("Default");
@@ -68,26 +68,24 @@ test("months and days begin in the policy's time zone", ({ expect }) => {
   expect(at("America/New_York")).toBe("Default");
 });
 
-test("a backup on demand gets the tag that was asked for, else the default, whatever the criteria", ({ expect }) => {
+test("a backup on demand gets the requested tag, else the default, whatever the criteria", ({ expect }) => {
   const slot = "2026-01-01T02:00:00Z";
   expect(decideTag(LADDER, backup(slot, { onDemand: { tag: "Weekly" } }))).toEqual({
     tag: "Weekly",
-    because: "started on demand, and this tag was asked for",
+    because: "started on demand with this tag",
   });
   expect(decideTag(LADDER, backup(slot, { onDemand: {} })).tag).toBe("Default");
   expect(decideTag([], backup(slot, { onDemand: {} })).tag).toBe("Default");
 });
 
-test("the smallest priority is tried first and the default last, in whatever order and with whatever priority", ({
-  expect,
-}) => {
+test("evaluates the lowest priority first and the default last, whatever the order and its priority", ({ expect }) => {
   const all: ScheduleCriterion = { absolute: ["AllBackup"] };
   const greedy: TaggingCriterion = { ...BY_DEFAULT, priority: -5 };
   const criteria = [greedy, tagged("second", 3, all), tagged("first", 2, all), tagged("third", 9, all)];
   expect(decideTag(criteria, backup("2026-02-08T02:00:00Z")).tag).toBe("first");
 });
 
-test("every member that is there must match, and one of a tag's criteria is enough", ({ expect }) => {
+test("every present member must match, and one of a tag's criteria is enough", ({ expect }) => {
   const criteria = [
     tagged(
       "some",
@@ -105,7 +103,7 @@ test("every member that is there must match, and one of a tag's criteria is enou
   expect(at("2026-05-15T14:31:00Z").tag).toBe("Default");
 });
 
-test("a schedule time that the clocks leave out matches the backup that runs instead of it", ({ expect }) => {
+test("a schedule time that daylight saving skips matches the backup that runs instead", ({ expect }) => {
   const criteria = [tagged("night", 1, { scheduleTimes: ["2026-01-01T02:30:00+01:00"] }), BY_DEFAULT];
   const at = (slot: string) => decideTag(criteria, backup(slot, { zone: "Europe/Berlin" })).tag;
   expect(at("2026-03-28T01:30:00Z")).toBe("night");
@@ -125,14 +123,14 @@ const CLOCKS = new Map(
   ]),
 );
 
-/** What a wall clock and a paper calendar say, without the library that the code under test uses. */
+/** Local time and calendar, without the library that the code under test uses. */
 function calendar(at: Date, zone: string) {
   const parts = CLOCKS.get(zone)?.formatToParts(at) ?? [];
   const of = (type: string): number => Number(parts.find((part) => part.type === type)?.value);
   return { year: 2000 + of("year"), month: of("month"), day: of("day"), clock: `${of("hour")}:${of("minute")}` };
 }
 
-/** Tags by looking at every day of the month and at every earlier backup. */
+/** Tags by checking every day of the month and every earlier backup. */
 function oracle(
   tagging: readonly TaggingCriterion[],
   { slot, zone, earlierSlots }: { slot: Date; zone: string; earlierSlots: readonly Date[] },
@@ -207,11 +205,11 @@ const tagging = fc
   )
   .map((criteria) => [BY_DEFAULT, ...criteria]);
 
-/** Zones whose clocks change at night, in either half of the year. */
+/** Zones that change their offset at night, in either half of the year. */
 const NIGHTS = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"];
 
 describe("under any criteria", () => {
-  test("the tag is the one that a wall clock and a paper calendar give", ({ expect }) => {
+  test("the tag equals that of an independent calendar", ({ expect }) => {
     const seen = new Map<string, number>();
     fc.assert(
       fc.property(
@@ -272,7 +270,7 @@ test.for([
   [{ daysOfMonth: ["last"] }, "last day of the month in UTC"],
   [{ daysOfMonth: [31] }, "day 31 of the month in UTC"],
 ] as const)(
-  "the second backup of 31 August comes under %o, and the decision says why",
+  "the second backup of 31 August matches %o, and the decision has the reason",
   ([criterion, because], { expect }) => {
     const second = backup("2026-08-31T14:00:00Z", { earlierSlot: new Date("2026-08-31T02:00:00Z") });
     const decided = decideTag([BY_DEFAULT, tagged("Kept", 10, criterion as unknown as ScheduleCriterion)], second);
@@ -280,7 +278,7 @@ test.for([
   },
 );
 
-test("a day in a zone that there is not is refused, and tagged as nothing", ({ expect }) => {
+test("a day in an unknown zone is refused, not tagged", ({ expect }) => {
   const decide = () => decideTag([BY_DEFAULT, MONTHLY], backup("2026-08-31T14:00:00Z", { zone: "Nowhere/Town" }));
   expect(decide).toThrow(RangeError);
 });

@@ -3,34 +3,34 @@ import { localTimeAt } from "./local-time.ts";
 import { type AbsoluteMarker, byTurn, type ScheduleCriterion, type TaggingCriterion } from "./retention-rules.ts";
 import { isAtTime, readScheduleTime } from "./schedule-times.ts";
 
-/** The backup that a tag is wanted for. */
+/** The backup to tag. */
 export interface TaggedBackup {
-  /** The moment that it is for. */
+  /** Its slot. */
   readonly slot: Date;
-  /** IANA name of the policy's zone, in which days, weeks, months and years begin. */
+  /** IANA name of the policy's zone, in which days, weeks, months and years start. */
   readonly zone: string;
   /**
-   * The newest slot before it whose scheduled backup made a recovery point. Those that failed do not count, so the next
-   * one that succeeds is the first of its month; nor do those on demand, so that none takes the yearly tag from the
-   * schedule. Undefined: there was none.
+   * The latest earlier slot with a successful scheduled backup. Failed ones do not count, so the next success is the
+   * first of its month; backups on demand do not count either, so they cannot take the yearly tag from the schedule.
+   * Undefined: there was none.
    */
   readonly earlierSlot: Date | undefined;
-  /** Present: it was started on demand, with the tag that was asked for, if one was. */
+  /** Present: started on demand, with the requested tag, if any. */
   readonly onDemand?: { readonly tag?: string | undefined } | undefined;
 }
 
 export interface TagDecision {
   readonly tag: string;
-  /** For people, such as `FirstOfMonth in Europe/Berlin`. */
+  /** Human-readable reason, such as `FirstOfMonth in Europe/Berlin`. */
   readonly because: string;
 }
 
-/** The tag of Azure's default tagging criterion. */
+/** Tag of Azure's default tagging criterion. */
 export const DEFAULT_TAG = "Default";
 
 /**
- * Decides under which retention rule a recovery point comes: the first criterion that matches, by ascending priority,
- * else the default. What is made on demand gets the tag that was asked for, else the default.
+ * Decides which retention rule applies to a recovery point: the first criterion that matches, by ascending priority,
+ * else the default. A backup on demand gets the requested tag, else the default.
  *
  * @param tagging - of the policy in force, in any order; empty: it has no schedule
  */
@@ -39,8 +39,8 @@ export function decideTag(tagging: readonly TaggingCriterion[], backup: TaggedBa
   if (backup.onDemand !== undefined) {
     const { tag } = backup.onDemand;
     return tag === undefined
-      ? { tag: byDefault, because: "started on demand, and no tag was asked for" }
-      : { tag, because: "started on demand, and this tag was asked for" };
+      ? { tag: byDefault, because: "started on demand without a tag" }
+      : { tag, because: "started on demand with this tag" };
   }
   const moment = momentOf(backup);
   for (const { tag, criteria, isDefault } of tagging.toSorted(byTurn)) {
@@ -53,9 +53,9 @@ export function decideTag(tagging: readonly TaggingCriterion[], backup: TaggedBa
   return { tag: byDefault, because: "no criterion matches" };
 }
 
-/** A day of the calendar in the policy's zone. */
+/** A calendar day in the policy's zone. */
 interface LocalDay {
-  /** Counted from 1970-01-01. */
+  /** Days since 1970-01-01. */
   readonly number: number;
   readonly year: number;
   /** 1 is January. */
@@ -84,7 +84,7 @@ function momentOf({ slot, zone, earlierSlot }: TaggedBackup): Moment {
   };
 }
 
-/** A day is told by what the clocks show, never by when it began: midnight may be left out, or come twice. */
+/** The date comes from local time, not from when the day started: midnight may be skipped or occur twice. */
 function localDay(at: Date, zone: string): LocalDay {
   const local = localTimeAt(zone, at.getTime());
   if (!Number.isFinite(local)) throw new RangeError(`'${zone}' is not a time zone`);
@@ -100,7 +100,7 @@ function localDay(at: Date, zone: string): LocalDay {
   };
 }
 
-/** @returns why the criterion matches, one a member; undefined when it does not */
+/** @returns why the criterion matches, one reason per member; undefined when it does not */
 function reasonsOf(criterion: ScheduleCriterion, moment: Moment): string[] | undefined {
   const { at, zone, today } = moment;
   const reasons: string[] = [];
@@ -139,7 +139,7 @@ function reasonsOf(criterion: ScheduleCriterion, moment: Moment): string[] | und
   return isMatch ? reasons : undefined;
 }
 
-/** Of a time that cannot be read nothing is sure, so the point comes under another criterion, or the default. */
+/** An unreadable time never matches, so the point gets another tag or the default. */
 function isForTime(slot: number, zone: string, text: string): boolean {
   const time = readScheduleTime(text);
   return time !== undefined && isAtTime(slot, zone, time);
@@ -161,12 +161,12 @@ const MONTHS = [
   "December",
 ];
 
-/** Weeks are counted by weekday, as in "the second Tuesday"; the fourth is the last where the month has no fifth. */
+/** Weeks count by weekday, as in "the second Tuesday"; the fourth is also the last in months without a fifth. */
 function isInWeek({ day, daysInMonth }: LocalDay, week: number | "last"): boolean {
   return week === "last" ? day > daysInMonth - 7 : week === Math.ceil(day / 7);
 }
 
-/** 1970-01-04 was a Sunday, on which weeks begin, as in Azure's list of days. */
+/** 1970-01-04 was a Sunday, the first day of the week, as in Azure's list of days. */
 function weekOf({ number }: LocalDay): number {
   return Math.floor((number - 3) / 7);
 }

@@ -1,7 +1,7 @@
 /**
  * @module
- * Every change of the clocks of 24 zones in ten years, against an oracle that knows nothing of offsets: it walks through
- * time by quarters of an hour and reads what the clock on the wall shows.
+ * Every offset change of 24 zones in ten years, against an oracle without offset arithmetic: it walks through time by
+ * quarters of an hour and reads the local time.
  */
 
 import { describe, test } from "vitest";
@@ -11,7 +11,9 @@ import type { RepeatingInterval } from "./policy-record.ts";
 
 const QUARTER_MS = 15 * MINUTE_MS;
 
-/** Years in which Samoa left out a day, and North Korea, Venezuela, Russia and Turkey moved for good. */
+/**
+ * Years in which Samoa skipped a day, and North Korea, Venezuela, Russia and Turkey changed their offset permanently.
+ */
 const FROM = Date.UTC(2010, 0, 1);
 const UNTIL = Date.UTC(2020, 0, 1);
 
@@ -42,16 +44,16 @@ const ZONES = [
   "Pacific/Chatham",
 ] as const;
 
-/** Reads the clock on the wall; milliseconds as if the zone were UTC. */
+/** Local time; milliseconds as if the zone were UTC. */
 type Clock = (at: number) => number;
 
 function clockOf(zone: string): Clock {
   const format = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
-  // Swedish dates are ISO 8601 but for the T.
+  // Swedish dates are ISO 8601 except for the T.
   return (at) => Date.parse(`${format.format(at).replace(" ", "T")}Z`);
 }
 
-/** Tells each moment at which the clock is set, by looking once a day and halving from there. */
+/** Finds each offset change, by a daily check and bisection. */
 function changesOf(clock: Clock): number[] {
   const drift = (at: number): number => clock(at) - at;
   const changes: number[] = [];
@@ -80,14 +82,14 @@ function changesIn(zone: string): readonly number[] {
   return changes;
 }
 
-/** What the clock shows around a change, every quarter of an hour. */
+/** Local time around a change, every quarter of an hour. */
 function walk(clock: Clock, change: number): { readonly at: number; readonly shown: number }[] {
   const shown: { at: number; shown: number }[] = [];
   for (let at = change - 2 * DAY_MS; at <= change + 2 * DAY_MS; at += QUARTER_MS) shown.push({ at, shown: clock(at) });
   return shown;
 }
 
-/** When a clock that is walked first shows a time; else when it would have, had nobody set it. */
+/** When the local time first occurs; else when it would have occurred without the change. */
 function firstShown(steps: ReturnType<typeof walk>, wanted: number): number | undefined {
   const shows = steps.find(({ shown }) => shown === wanted);
   if (shows !== undefined) return shows.at;
@@ -102,14 +104,14 @@ const PERIODS = [
   { unit: "weeks", count: 1 },
 ] as const satisfies readonly RepeatingInterval["every"][];
 
-/** Runs of a time of day before the change, so that the one after it is counted and not begun with. */
+/** Slots of a time of day before the change, so that the one after it is not the start. */
 const PERIODS_BEFORE = 3;
 
 describe.for(ZONES)("in %s", (zone) => {
   const clock = clockOf(zone);
   const changes = changesIn(zone);
 
-  test("around each change of the clocks, every local time runs once, when the clock first shows it", ({ expect }) => {
+  test("around each offset change, every local time runs once, at its first occurrence", ({ expect }) => {
     let compared = 0;
     for (const [nth, change] of changes.entries()) {
       const steps = walk(clock, change);
@@ -117,7 +119,7 @@ describe.for(ZONES)("in %s", (zone) => {
       expect(Math.abs(lands - clock(change - QUARTER_MS)) % QUARTER_MS).toBe(0);
       const every = PERIODS[nth % PERIODS.length] ?? PERIODS[0];
       const period = every.count * (every.unit === "weeks" ? 7 : 1) * DAY_MS;
-      // Times that the clock leaves out or shows twice, and some that it always shows.
+      // Times that are skipped or occur twice, and some others.
       const around = [-6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 18, 50];
       for (const quarters of around) {
         const wanted = lands + quarters * QUARTER_MS;
@@ -138,7 +140,7 @@ describe.for(ZONES)("in %s", (zone) => {
     expect(compared).toBeGreaterThanOrEqual(changes.length * 14);
   });
 
-  test("a daily schedule comes every 24 hours, but for the changes of the clocks", ({ expect }) => {
+  test("a daily schedule repeats every 24 hours, except at offset changes", ({ expect }) => {
     const start = startOf(clock, Date.UTC(2010, 0, 1, 2, 30));
     const daily: RepeatingInterval = { start: new Date(start).toISOString(), every: { unit: "days", count: 1 }, zone };
     const slots = slotsBetween([daily], { after: new Date(start - 1), until: new Date(UNTIL) }).map(Number);
@@ -155,13 +157,13 @@ describe.for(ZONES)("in %s", (zone) => {
   });
 });
 
-/** The moment at which a clock shows a time that it neither leaves out nor shows twice. */
+/** The moment of a local time that occurs exactly once. */
 function startOf(clock: Clock, wanted: number): number {
   const at = wanted - (clock(wanted) - wanted);
   return at - (clock(at) - wanted);
 }
 
-test("the zones change their clocks often enough to mean something", ({ expect }) => {
+test("the zones have enough offset changes", ({ expect }) => {
   expect(ZONES.flatMap(changesIn).length).toBeGreaterThan(300);
   expect(changesIn("UTC")).toEqual([]);
   expect(changesIn("Pacific/Apia")).toContain(Date.UTC(2011, 11, 30, 10));

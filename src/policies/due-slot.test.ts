@@ -34,26 +34,26 @@ describe("the newest slot", () => {
     ["is none before the start", daily("2026-01-10T02:00:00Z"), "2026-01-10T01:59:59.999Z", undefined],
     ["comes every day", daily("2026-01-10T02:00:00Z"), "2026-03-01T01:59:59Z", "2026-02-28T02:00:00.000Z"],
     [
-      "comes every third day",
+      "repeats every third day",
       daily("2026-01-10T02:00:00Z", "UTC", 3),
       "2026-01-15T23:00:00Z",
       "2026-01-13T02:00:00.000Z",
     ],
     ["comes every week", weekly("2026-01-04T02:00:00Z"), "2026-01-24T00:00:00Z", "2026-01-18T02:00:00.000Z"],
     [
-      "comes every other week",
+      "repeats every other week",
       weekly("2026-01-04T02:00:00Z", "UTC", 2),
       "2026-01-31T00:00:00Z",
       "2026-01-18T02:00:00.000Z",
     ],
     [
-      "comes every four hours",
+      "repeats every four hours",
       elapsed("2026-01-10T02:00:00Z", "hours", 4),
       "2026-01-11T01:59:59Z",
       "2026-01-10T22:00:00.000Z",
     ],
     [
-      "comes every quarter of an hour",
+      "repeats every quarter of an hour",
       elapsed("2026-01-10T02:05:00Z", "minutes", 15),
       "2026-01-10T23:59:59Z",
       "2026-01-10T23:50:00.000Z",
@@ -63,7 +63,7 @@ describe("the newest slot", () => {
     expect(slotOf(interval, now)).toBe(slot);
   });
 
-  test("is the newest of several schedules", ({ expect }) => {
+  test("is the latest of several schedules", ({ expect }) => {
     const twice = [daily("2026-01-01T02:00:00Z"), daily("2026-01-01T14:00:00Z")];
     expect(slotOf(twice, "2026-01-05T13:00:00Z")).toBe("2026-01-05T02:00:00.000Z");
     expect(slotOf(twice, "2026-01-05T15:00:00Z")).toBe("2026-01-05T14:00:00.000Z");
@@ -79,7 +79,7 @@ describe("the newest slot", () => {
     ]);
   });
 
-  test("tells the older ones that it makes up for", ({ expect }) => {
+  test("lists the older slots that it replaces", ({ expect }) => {
     const window = { after: new Date("2026-01-05T02:00:00Z"), until: new Date("2026-01-08T12:00:00Z") };
     expect(dueSlot([daily("2026-01-01T02:00:00Z")], window)).toEqual({
       slot: new Date("2026-01-08T02:00:00Z"),
@@ -115,7 +115,7 @@ describe("daylight saving", () => {
     expect(slotOf(berlin, "2026-07-15T12:00:00Z")).toBe("2026-07-15T00:30:00.000Z");
   });
 
-  test("runs a local time that is left out once, an hour later by the clock", ({ expect }) => {
+  test("runs a skipped local time once, an hour later by the clock", ({ expect }) => {
     // At 02:00 on 29 March 2026 clocks in Berlin go to 03:00.
     expect(slotsOn(berlin, "2026-03-28T00:00:00Z", "2026-03-31T00:00:00Z")).toEqual([
       "2026-03-28T01:30:00.000Z",
@@ -128,7 +128,7 @@ describe("daylight saving", () => {
     ["winter", "2026-01-01T02:30:00+01:00"],
     ["summer", "2026-07-01T02:30:00+02:00"],
   ] as const)(
-    "runs a local time that comes twice once, when it first comes, if it began in %s",
+    "runs a local time that occurs twice once, at its first occurrence, if it began in %s",
     ([, start], { expect }) => {
       // At 03:00 on 25 October 2026 clocks in Berlin go back to 02:00.
       const slots = slotsOn(daily(start, "Europe/Berlin"), "2026-10-24T00:00:00Z", "2026-10-27T00:00:00Z");
@@ -136,7 +136,7 @@ describe("daylight saving", () => {
     },
   );
 
-  test("begins at the start, also when that is the second time that the clock shows it", ({ expect }) => {
+  test("begins at the start, also when that is the second occurrence of its local time", ({ expect }) => {
     const slots = slotsOn(
       daily("2026-10-25T02:30:00+01:00", "Europe/Berlin"),
       "2026-10-24T00:00:00Z",
@@ -145,7 +145,7 @@ describe("daylight saving", () => {
     expect(slots).toEqual(["2026-10-25T01:30:00.000Z", "2026-10-26T01:30:00.000Z"]);
   });
 
-  test("does not touch hours and minutes, which count the time that passes", ({ expect }) => {
+  test("does not shift hours and minutes, which count elapsed time", ({ expect }) => {
     const slots = slotsOn(
       elapsed("2026-10-24T22:30:00+02:00", "hours", 2, "Europe/Berlin"),
       "2026-10-24T21:00:00Z",
@@ -154,7 +154,7 @@ describe("daylight saving", () => {
     expect(slots).toEqual(["2026-10-24T22:30:00.000Z", "2026-10-25T00:30:00.000Z", "2026-10-25T02:30:00.000Z"]);
   });
 
-  test("runs once where a zone left out a whole day", ({ expect }) => {
+  test("runs once where a zone skipped a whole day", ({ expect }) => {
     // Samoa went from 29 to 31 December 2011.
     const slots = slotsOn(
       daily("2011-12-01T12:00:00-10:00", "Pacific/Apia"),
@@ -189,7 +189,7 @@ describe("under any ticking", () => {
   const day = fc.nat(3 * 365);
   const pauses = fc.array(fc.integer({ min: 1, max: 3 * DAY_MS }), { minLength: 5, maxLength: 60 });
 
-  test("every slot runs once or is told to be skipped once, and the newest that has come has always run", ({
+  test("every slot either runs once or is reported as skipped once, and the latest due one always runs", ({
     expect,
   }) => {
     const seen = { ran: 0, skipped: 0 };
@@ -220,7 +220,7 @@ describe("under any ticking", () => {
     expect(seen.skipped).toBeGreaterThan(200);
   });
 
-  test("none is skipped when ticks come more often than slots", ({ expect }) => {
+  test("skips none when ticks are more frequent than slots", ({ expect }) => {
     let ran = 0;
     fc.assert(
       fc.property(interval, day, fc.integer({ min: 1, max: 6 }), (one, createdOn, tens) => {
@@ -240,7 +240,7 @@ describe("under any ticking", () => {
   });
 });
 
-test("slots ascend, and those of two halves of a window are those of the whole", ({ expect }) => {
+test("slots ascend, and two halves of a window have the slots of the whole", ({ expect }) => {
   let found = 0;
   fc.assert(
     fc.property(

@@ -9,7 +9,7 @@ const UNIT_MS: Readonly<Record<RepeatingInterval["every"]["unit"], number>> = {
   weeks: 7 * DAY_MS,
 };
 
-/** How far a slot may lie from where whole days would put it: daylight saving, or a zone that moved over the date line. */
+/** Max distance of a slot from whole days: daylight saving, or a zone that crossed the date line. */
 const MAX_DRIFT_MS = 2 * DAY_MS;
 
 export interface SlotWindow {
@@ -21,14 +21,14 @@ export interface SlotWindow {
 
 export interface DueSlot {
   readonly slot: Date;
-  /** Older slots of the window, ascending: the backup for `slot` makes up for them. */
+  /** Skipped older slots of the window, ascending: the backup for `slot` replaces them. */
   readonly skipped: readonly Date[];
 }
 
 /**
- * Tells the newest slot of a schedule in a window, so that a vault that slept makes one backup and not many.
+ * Returns the latest slot of a schedule in a window, so that the app makes one backup after downtime, not many.
  *
- * @returns undefined when no slot lies in the window
+ * @returns undefined when the window has no slot
  */
 export function dueSlot(intervals: readonly RepeatingInterval[], window: SlotWindow): DueSlot | undefined {
   const slots = slotsBetween(intervals, window);
@@ -37,13 +37,13 @@ export function dueSlot(intervals: readonly RepeatingInterval[], window: SlotWin
 }
 
 /**
- * Tells all slots of a schedule in a window. The first slot of an interval is its start.
+ * Returns all slots of a schedule in a window. The first slot of an interval is its start.
  *
- * Days and weeks follow the clock on the wall: a local time that a change of the clocks leaves out runs once, that much
- * later; one that comes twice runs once, when it first comes. Hours and minutes count the time that has passed since the
- * start, whatever the clocks do.
+ * Days and weeks follow local time: a time skipped by daylight saving runs once, later by the skipped time; a time that
+ * occurs twice runs once, at its first occurrence. Hours and minutes count elapsed time since the start, regardless of
+ * daylight saving.
  *
- * @returns ascending; a moment at which several intervals meet is one slot
+ * @returns ascending; intervals that meet at the same time make one slot
  */
 export function slotsBetween(intervals: readonly RepeatingInterval[], window: SlotWindow): Date[] {
   const slots = new Set(intervals.flatMap((interval) => slotsOf(interval, window)));
@@ -67,10 +67,10 @@ function slotsOf(interval: RepeatingInterval, window: SlotWindow): number[] {
   return slots;
 }
 
-/** Each slot is counted from the start, never from the slot before it, so a shifted one does not shift the rest. */
+/** Each slot is counted from the start, not from the previous slot, so a shifted slot does not shift the rest. */
 function slotsFrom(start: number, period: number, { every, zone }: RepeatingInterval): (n: number) => number {
   if (every.unit === "minutes" || every.unit === "hours") return (n) => start + n * period;
   const local = localTimeAt(zone, start);
-  // The start may be the second time that its clock shows that hour.
+  // The start may be the second occurrence of its local time.
   return (n) => (n === 0 ? start : momentOf(zone, local + n * period).at);
 }

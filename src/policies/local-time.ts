@@ -1,8 +1,8 @@
 /**
  * @module
- * Local clocks: what a clock on the wall shows, and when it shows it.
+ * Conversion between UTC and local time.
  *
- * What a clock shows is told in milliseconds, as if the zone were UTC: 2026-01-31 02:30 in any zone is
+ * Local time is in milliseconds as if the zone were UTC: 2026-01-31 02:30 in any zone is
  * `Date.UTC(2026, 0, 31, 2, 30)`.
  */
 
@@ -14,19 +14,19 @@ function offsetMs(zone: string, at: number): number {
   return Info.normalizeZone(zone).offset(at) * MINUTE_MS;
 }
 
-/** Tells what the clocks of a zone show at a moment. */
+/** Local time of a zone at a moment. */
 export function localTimeAt(zone: string, at: number): number {
   return at + offsetMs(zone, at);
 }
 
 /**
- * Tells when the clocks of a zone show a local time: the first moment, when they show it twice. One that they leave out
- * is taken by the clock as it went before, so it comes as much later as the clocks were put forward.
+ * The moment of a local time: the first one, when it occurs twice. A skipped local time uses the offset before the
+ * change, so it is later by the skipped time.
  *
- * @returns Unix milliseconds, and whether the clocks show that time at all
+ * @returns Unix milliseconds, and whether the local time exists
  */
 export function momentOf(zone: string, local: number): { readonly at: number; readonly isShown: boolean } {
-  // No zone is further than 14 hours from UTC, and none changes its clocks twice within two days.
+  // All zones are within 14 hours of UTC, and none changes its offset twice within two days.
   const before = offsetMs(zone, local - DAY_MS);
   const after = offsetMs(zone, local + DAY_MS);
   const byClockBefore = local - before;

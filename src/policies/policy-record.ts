@@ -1,7 +1,7 @@
 /**
  * @module
- * Policies as rows and as decisions. The wire form is kept as it came; what the vault needs of it is read by
- * `readPolicy` in `src/policies/read-policy.ts`.
+ * Policies as rows and as decisions. The wire form is stored unchanged; `readPolicy` in `src/policies/read-policy.ts`
+ * extracts what the vault needs.
  */
 import { z } from "zod";
 import { DeletingSince } from "../foundation/deletion-mark.ts";
@@ -13,17 +13,17 @@ export function datasourceType(kind: DatasourceKind): string {
   return `Microsoft.Storage/storageAccounts/${kind}`;
 }
 
-/** @returns undefined when it is a type that this vault does not protect; letter case means nothing */
+/** @returns undefined when this vault does not support the type; case-insensitive */
 export function datasourceKind(type: string): DatasourceKind | undefined {
   return DATASOURCE_KINDS.find((kind) => datasourceType(kind).toLowerCase() === type.toLowerCase());
 }
 
-/** One repeating schedule: at `start`, and from then on at every such period. */
+/** One repeating schedule: at `start`, and then once per period. */
 export const RepeatingInterval = z.object({
   /** ISO 8601 with offset. */
   start: z.string(),
   every: z.object({ unit: z.enum(["minutes", "hours", "days", "weeks"]), count: z.int().positive() }),
-  /** IANA name; days and weeks keep the time of day of `start` in this zone, through daylight saving. */
+  /** IANA name; days and weeks keep the local time of `start` in this zone, through daylight saving. */
   zone: z.string(),
 });
 export type RepeatingInterval = Readonly<z.infer<typeof RepeatingInterval>>;
@@ -33,23 +33,23 @@ export const PolicyRecord = z.object({
   armId: z.string(),
   name: z.string(),
   datasourceTypes: z.array(z.string()),
-  /** `properties` of the resource as it was put. */
+  /** `properties` of the resource as in the PUT. */
   properties: z.record(z.string(), z.unknown()),
-  /** The scheduled rule, read. Absent: the policy has no schedule and backs up on demand only. */
+  /** The parsed backup rule. Absent: the policy has no schedule and is for backups on demand only. */
   backupRule: z
     .object({
       name: z.string(),
       intervals: z.array(RepeatingInterval),
-      /** In the order in which they are tried, the default last. */
+      /** In the order in which they are evaluated, the default last. */
       tagging: z.array(TaggingCriterion),
     })
     .optional(),
-  /** Name of the default retention rule, where no scheduled rule tells the default tag. */
+  /** Name of the default retention rule, if no backup rule has the default tag. */
   defaultTag: z.string().optional(),
-  /** Names of the retention rules, and how long each keeps, ISO 8601 duration. */
+  /** Names of the retention rules with their durations, ISO 8601. */
   retentionRules: z.array(z.object({ name: z.string(), keep: z.string() })),
   createdAt: z.string(),
-  /** When the schedule was last changed: it has no slots up to then. Absent: it was never changed. ISO 8601 UTC. */
+  /** When the schedule was last changed; there are no slots up to then. Absent: never changed. ISO 8601 UTC. */
   slotsAfter: z.string().optional(),
   deletingSince: DeletingSince,
 });

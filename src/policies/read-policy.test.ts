@@ -123,7 +123,7 @@ describe("a repeating time interval", () => {
     ["hours", "R/2026-01-31T02:30:00Z/PT4H", "UTC", "2026-01-31T02:30:00.000Z", "hours", 4, "UTC"],
     ["a quarter of an hour", "R/2026-01-31T02:30:00Z/PT15M", "UTC", "2026-01-31T02:30:00.000Z", "minutes", 15, "UTC"],
     [
-      "a local time that comes twice",
+      "a local time that occurs twice",
       "R/2026-10-25T02:30:00/P1D",
       "Europe/Berlin",
       "2026-10-25T02:30:00.000+02:00",
@@ -181,10 +181,10 @@ describe("a repeating time interval", () => {
     );
   });
 
-  test("is refused when no clock ever shows its start", ({ expect }) => {
+  test("is refused when its start does not exist in local time", ({ expect }) => {
     const interval = "R/2026-03-29T02:30:00/P1D";
     expect(problem(() => intervals(interval, "W. Europe Standard Time"))).toBe(
-      `policy/invalid: the policy is not valid: rule 'BackupDaily' has the repeating time interval '${interval}', and the clocks of 'Europe/Berlin' never show when it starts`,
+      `policy/invalid: the policy is not valid: rule 'BackupDaily' has the repeating time interval '${interval}', whose start does not exist in local time of 'Europe/Berlin'`,
     );
     expect(intervals("R/2026-03-29T02:30:00+01:00/P1D", "W. Europe Standard Time")).toMatchObject({
       start: "2026-03-29T03:30:00.000+02:00",
@@ -251,7 +251,7 @@ describe("is refused", () => {
     [
       "with a tag that no rule keeps",
       [backup(DAILY, trigger([tag("Default", true), tag("Weekly")])), keep],
-      "rule 'BackupDaily' has the tag 'Weekly', which no AzureRetentionRule has for its name",
+      "rule 'BackupDaily' has the tag 'Weekly', but no AzureRetentionRule has this name",
     ],
     [
       "without a default tag",

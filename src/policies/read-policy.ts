@@ -28,7 +28,7 @@ const Trigger = z.looseObject({
   taggingCriteria: z.array(TaggingCriterion).optional(),
 });
 
-/** One rule on the wire; which members it needs is told by its `objectType`. */
+/** One rule on the wire; `objectType` decides which members it needs. */
 const PolicyRule = z.looseObject({
   name: z.string().min(1),
   objectType: z.string(),
@@ -49,9 +49,9 @@ export const PolicyProperties = z.looseObject({
 export type PolicyProperties = Readonly<z.infer<typeof PolicyProperties>>;
 
 /**
- * Reads what the vault needs of a policy.
+ * Parses the parts of a policy that the vault needs.
  *
- * @throws VaultError `policy/invalid`, naming the rule and what it lacks
+ * @throws VaultError `policy/invalid`, with the rule and what it lacks
  */
 export function readPolicy(
   properties: PolicyProperties,
@@ -92,7 +92,7 @@ function expectVaultStore(rule: string, dataStoreType: string | undefined): void
   if (dataStoreType !== "VaultStore") invalid(`rule '${rule}' is for '${dataStoreType}', not for 'VaultStore'`);
 }
 
-/** One an hour of every weekday; each costs the scheduler some work every minute. */
+/** One per hour of the week; each costs the scheduler some work every minute. */
 const MAX_INTERVALS = 168;
 
 function readBackupRule(
@@ -131,11 +131,11 @@ function readInterval(rule: string, interval: string, timeZone: string | undefin
   }
   const every = readPeriod(period, refuse);
   const from = readStart(local, offset ?? zone.offset, zone.name);
-  if (from === undefined) return refuse(`, and the clocks of '${zone.name}' never show when it starts`);
+  if (from === undefined) return refuse(`, whose start does not exist in local time of '${zone.name}'`);
   return { start: from, every, zone: zone.name };
 }
 
-/** Shortest period in minutes. */
+/** Min period in minutes. */
 const MIN_MINUTES = 15;
 
 function readPeriod(period: string, refuse: (why: string) => never): RepeatingInterval["every"] {
@@ -149,7 +149,7 @@ function readPeriod(period: string, refuse: (why: string) => never): RepeatingIn
   return { unit: timeUnit === "H" ? "hours" : "minutes", count };
 }
 
-/** @returns ISO 8601 in the zone; undefined when it is a local time that the zone's clocks leave out */
+/** @returns ISO 8601 in the zone; undefined when the local time does not exist there */
 function readStart(local: DateTime, offset: string | undefined, zone: string): string | undefined {
   if (offset !== undefined) {
     const from = DateTime.fromISO(`${local.toISO({ includeOffset: false })}${offset}`, { zone });
@@ -160,13 +160,13 @@ function readStart(local: DateTime, offset: string | undefined, zone: string): s
 }
 
 interface Zone {
-  /** IANA. */
+  /** IANA name. */
   readonly name: string;
-  /** Of start times that carry none, in a zone that is only an offset. */
+  /** Offset for start times without one, in a zone that is only an offset. */
   readonly offset?: string;
 }
 
-/** Reads an id or name of Windows, an IANA name or an offset; without any, the start's own offset counts. */
+/** Parses a Windows zone id or name, an IANA name or an offset; without any, the offset of the start applies. */
 function readZone(rule: string, timeZone: string | undefined): Zone {
   // Whole days from a fixed offset are whole days in UTC, so such a zone needs no name of its own.
   if (timeZone === undefined || timeZone === "" || timeZone === "Z") return { name: "UTC" };

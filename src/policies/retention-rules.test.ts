@@ -106,7 +106,7 @@ describe("tagging", () => {
   });
 
   test.for<readonly [string, WireTaggingCriterion[]]>([
-    ["which no AzureRetentionRule has for its name", [byDefault, weekly({}, { tagInfo: { tagName: "Yearly" } })]],
+    ["but no AzureRetentionRule has this name", [byDefault, weekly({}, { tagInfo: { tagName: "Yearly" } })]],
     ["exactly one default tagging criterion", [weekly({ daysOfTheWeek: ["Friday"] })]],
     ["exactly one default tagging criterion", [byDefault, byDefault]],
     ["has no criteria for the tag 'Weekly'", [byDefault, weekly({}, { criteria: [] })]],
@@ -115,7 +115,7 @@ describe("tagging", () => {
     ["'Freitag' is not one of daysOfTheWeek", [byDefault, weekly({ daysOfTheWeek: ["Freitag"] })]],
     ["'Fifth' is not one of weeksOfTheMonth", [byDefault, weekly({ weeksOfTheMonth: ["Fifth"] })]],
     ["'FirstOfHour' is not one of absoluteCriteria", [byDefault, weekly({ absoluteCriteria: ["FirstOfHour"] })]],
-    ["'29' is not a day of every month", [byDefault, weekly({ daysOfMonth: [{ date: 29 }] })]],
+    ["'29' does not exist in every month", [byDefault, weekly({ daysOfMonth: [{ date: 29 }] })]],
     ["'noon' is not a time", [byDefault, weekly({ scheduleTimes: ["noon"] })]],
     ["is not a ScheduleBasedBackupCriteria", [byDefault, weekly({ objectType: "Other" })]],
   ])("is refused: %s", ([message, criteria], { expect }) => {

@@ -1,7 +1,7 @@
 /**
  * @module
- * The parts of a policy that say how long its recovery points live: retention rules, which keep for a time, and tagging
- * criteria, which say under which rule a point comes. Read from the wire into plain values that rows can keep.
+ * Retention of a policy: retention rules, which have a duration, and tagging criteria, which decide which rule applies
+ * to a point. Parsed from the wire to plain values for rows.
  */
 
 import { DateTime } from "luxon";
@@ -14,19 +14,19 @@ export const ABSOLUTE_MARKERS = ["AllBackup", "FirstOfDay", "FirstOfWeek", "Firs
 export type AbsoluteMarker = (typeof ABSOLUTE_MARKERS)[number];
 
 /**
- * `ScheduleBasedBackupCriteria`: it matches when each member that is there does; a member does when one of its values
- * does. At least one is there.
+ * `ScheduleBasedBackupCriteria`: matches when every present member matches; a member matches when one of its values
+ * does. At least one member is present.
  */
 export const ScheduleCriterion = z.object({
   absolute: z.array(z.enum(ABSOLUTE_MARKERS)).optional(),
   /** 1 is Monday, 7 Sunday. */
   daysOfTheWeek: z.array(z.int().min(1).max(7)).optional(),
-  /** Of the weekday in its month, such as the second Tuesday. */
+  /** Week of the weekday in its month, such as the second Tuesday. */
   weeksOfTheMonth: z.array(z.union([z.int().min(1).max(4), z.literal("last")])).optional(),
   daysOfMonth: z.array(z.union([z.int().min(1).max(28), z.literal("last")])).optional(),
   /** 1 is January. */
   monthsOfYear: z.array(z.int().min(1).max(12)).optional(),
-  /** ISO 8601; the time of day is meant, see `schedule-times.ts`. */
+  /** ISO 8601; only the time of day counts, see `schedule-times.ts`. */
   scheduleTimes: z.array(z.string()).optional(),
 });
 export type ScheduleCriterion = Readonly<z.infer<typeof ScheduleCriterion>>;
@@ -35,15 +35,15 @@ export type ScheduleCriterion = Readonly<z.infer<typeof ScheduleCriterion>>;
 export const TaggingCriterion = z.object({
   /** Name of the retention rule. */
   tag: z.string(),
-  /** The smaller one is tried first; the default comes last whatever it has. */
+  /** Lower values are evaluated first; the default is always last. */
   priority: z.int(),
   isDefault: z.boolean(),
-  /** One of them is enough; the default has none. */
+  /** One match is enough; the default has none. */
   criteria: z.array(ScheduleCriterion),
 });
 export type TaggingCriterion = Readonly<z.infer<typeof TaggingCriterion>>;
 
-/** How long points with the tag of the same name are kept. */
+/** Duration for points with the tag of the same name. */
 export interface RetentionRule {
   readonly name: string;
   /** ISO 8601 duration of days, weeks, months or years. */
@@ -71,7 +71,7 @@ export interface WireTaggingCriterion {
   readonly criteria?: readonly unknown[] | null | undefined;
 }
 
-/** Longest times to keep a recovery point, by unit: ten years in each. */
+/** Max retention by unit: ten years in each. */
 const MAX_RETENTION = { D: 3650, W: 521, M: 120, Y: 10 } as const;
 type Unit = keyof typeof MAX_RETENTION;
 const UNITS = { D: "days", W: "weeks", M: "months", Y: "years" } as const satisfies Record<Unit, string>;
@@ -79,10 +79,10 @@ const UNITS = { D: "days", W: "weeks", M: "months", Y: "years" } as const satisf
 const DURATION = /^P(\d{1,5})([DWMY])$/;
 
 /**
- * Reads the retention rules of a policy.
+ * Parses the retention rules of a policy.
  *
- * @throws VaultError `policy/invalid` when a rule keeps for nothing or for more than ten years, or is not for the vault;
- *   or when not exactly one is the default
+ * @throws VaultError `policy/invalid` when a duration is zero or more than ten years, when a rule is not for the vault,
+ *   or when not exactly one rule is the default
  */
 export function readRetentionRules(rules: readonly WireRetentionRule[]): RetentionRule[] {
   if (rules.filter(({ isDefault }) => isDefault === true).length !== 1) {
@@ -114,11 +114,11 @@ function readKeep(rule: WireRetentionRule): string {
 }
 
 /**
- * Tells when a recovery point has been kept long enough. Months and years are those of the calendar in UTC; where a month
- * has no such day, its last one counts.
+ * Returns when the retention of a recovery point ends. Months and years are calendar months in UTC; where a month lacks
+ * the day, its last day counts.
  *
  * @param time - of the recovery point
- * @returns undefined when the duration cannot be read, or ends after all time
+ * @returns undefined when the duration is invalid or its end is out of range
  */
 export function expiryOf(time: Date, keep: string): Date | undefined {
   const [, digits, unit] = DURATION.exec(keep) ?? [];
@@ -128,11 +128,11 @@ export function expiryOf(time: Date, keep: string): Date | undefined {
 }
 
 /**
- * Reads the tagging criteria of a backup rule.
+ * Parses the tagging criteria of a backup rule.
  *
  * @param rule - name of the backup rule, for messages
  * @param retentionRules - of the same policy: each tag is the name of one
- * @returns in the order in which they are tried, the default last
+ * @returns in the order in which they are evaluated, the default last
  * @throws VaultError `policy/invalid`
  */
 export function readTagging(
@@ -142,7 +142,7 @@ export function readTagging(
 ): TaggingCriterion[] {
   const unknown = criteria.find(({ tagInfo }) => !retentionRules.some(({ name }) => name === tagInfo.tagName));
   if (unknown !== undefined) {
-    invalid(`rule '${rule}' has the tag '${unknown.tagInfo.tagName}', which no AzureRetentionRule has for its name`);
+    invalid(`rule '${rule}' has the tag '${unknown.tagInfo.tagName}', but no AzureRetentionRule has this name`);
   }
   if (criteria.filter(({ isDefault }) => isDefault).length !== 1) {
     invalid(`rule '${rule}' needs exactly one default tagging criterion`);
@@ -159,7 +159,7 @@ function readTaggingCriterion(rule: string, criterion: WireTaggingCriterion): Ta
   return { tag, priority, isDefault, criteria };
 }
 
-/** Puts tagging criteria in the order in which they are tried. */
+/** Sorts tagging criteria in the order of evaluation. */
 export function byTurn(a: TaggingCriterion, b: TaggingCriterion): number {
   return Number(a.isDefault) - Number(b.isDefault) || a.priority - b.priority;
 }
@@ -215,17 +215,17 @@ function readCriterion(where: string, wire: unknown): ScheduleCriterion {
     ...member(monthsOfYear, (words) => ({ monthsOfYear: ordinals(words, MONTHS, "monthsOfYear") })),
     ...member(scheduleTimes, (times) => ({ scheduleTimes: times.map((time) => readTime(where, time)) })),
   };
-  // Without a member it would match every backup, which AllBackup says plainly.
+  // Without a member it would match every backup; AllBackup says so explicitly.
   if (Object.keys(criterion).length === 0) return invalid(`${where}: a criterion has no member`);
   return ScheduleCriterion.parse(criterion);
 }
 
-/** Clients send members that they have no value for as null or as an empty list. */
+/** Clients send members without a value as null or as an empty list. */
 function member<T, Out extends object>(values: T[] | null | undefined, read: (values: T[]) => Out): Out | object {
   return values === undefined || values === null || values.length === 0 ? {} : read(values);
 }
 
-/** Other days than these not every month has. */
+/** Not every month has the days after this one. */
 const LAST_COMMON_DAY = 28;
 
 function readDayOfMonth(
@@ -234,7 +234,7 @@ function readDayOfMonth(
 ): number | "last" {
   if (isLast === true) return "last";
   if (typeof date === "number" && date >= 1 && date <= LAST_COMMON_DAY) return date;
-  return invalid(`${where}: '${date}' is not a day of every month`, `1 to ${LAST_COMMON_DAY}, or isLast`);
+  return invalid(`${where}: '${date}' does not exist in every month`, `1 to ${LAST_COMMON_DAY}, or isLast`);
 }
 
 function readTime(where: string, time: string): string {

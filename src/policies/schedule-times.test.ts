@@ -56,8 +56,8 @@ test.for([
   expect(time && isAtTime(Date.parse(slot), "Europe/Berlin", time)).toBe(is);
 });
 
-test("a time late in an evening that ends early counts on the next day", ({ expect }) => {
-  // Samoa left 30 December 2011 out, Toronto the half hour before midnight on 30 March 1919.
+test("a skipped time at the end of a day counts on the next day", ({ expect }) => {
+  // Samoa skipped 30 December 2011, Toronto the half hour before midnight on 30 March 1919.
   const time = { kind: "local", timeOfDay: 23.75 * HOUR_MS } as const;
   const { at, isShown } = momentOf("America/Toronto", Date.UTC(1919, 2, 30) + time.timeOfDay);
   expect(isShown).toBe(false);
@@ -75,7 +75,7 @@ interface Change {
 const FROM = Date.UTC(2024, 0, 1);
 const UNTIL = Date.UTC(2031, 0, 1);
 
-/** Each moment of 2024 to 2030 at which the clocks of a zone are set. */
+/** Each offset change of a zone from 2024 to 2030. */
 function changesOf(zone: string): Change[] {
   const offset = (at: number): number => localTimeAt(zone, at) - at;
   const changes: Change[] = [];
@@ -92,7 +92,7 @@ function changesOf(zone: string): Change[] {
   return changes;
 }
 
-/** All zones that this runtime knows, but of those with the same changes at the same local times only one. */
+/** All zones of this runtime, but only one of those with the same changes at the same local times. */
 function allChanges(): { readonly zones: number; readonly changes: readonly Change[] } {
   const zones = Intl.supportedValuesOf("timeZone");
   const different = new Map<string, Change[]>();
@@ -143,7 +143,7 @@ function dailySlots(
   return { text: new Date(wanted).toISOString().slice(11, 16), slots: slotsBetween([daily], window) };
 }
 
-test("around every change of the clocks from 2024 to 2030, each slot of a daily schedule is at the time of the schedule", ({
+test("around every offset change from 2024 to 2030, each slot of a daily schedule matches the time of the schedule", ({
   expect,
 }) => {
   let compared = 0;
@@ -155,8 +155,8 @@ test("around every change of the clocks from 2024 to 2030, each slot of a daily 
         expect(tagOf(text, slot, change.zone), where).toBe("At");
         expect(tagOf(`2026-03-29T${text}:00`, slot, change.zone), where).toBe("At");
         const earlierSlot = slots[n - 1];
-        // Each is the first of its day, also when that has no midnight, or two. One that is left out late in an evening is
-        // made up for on the next day, and is the first of that.
+        // Each is the first of its day, also when that has no midnight, or two. One that is skipped at the end of a day
+        // runs on the next day, and is the first of that.
         if (earlierSlot === undefined || dayOf(earlierSlot, change.zone) === dayOf(slot, change.zone)) continue;
         expect(decideTag([FIRST_OF_DAY], { slot, zone: change.zone, earlierSlot }).tag, where).toBe("First");
         compared += 1;
@@ -184,7 +184,7 @@ test("of two backups on one day only one is the first of it, also when the day b
   expect(tags).toEqual(["First", "Default", "Default"]);
 });
 
-/** What a policy says of a start without offset, which the clocks may leave out or show twice. */
+/** Policies with a start without offset, whose local time may be skipped or occur twice. */
 function startOf(zone: string, local: string): string {
   const store = { objectType: "DataStoreInfoBase", dataStoreType: "VaultStore" };
   const schedule = { repeatingTimeIntervals: [`R/${local}/P1D`], timeZone: zone };

@@ -1,24 +1,24 @@
 /**
  * @module
- * `scheduleTimes` of a tagging criterion: times of day, of which clients write several kinds. What one means never depends
- * on the day on which it is read, nor on the zone of the machine.
+ * `scheduleTimes` of a tagging criterion: times of day, in several formats that clients send. The meaning depends
+ * neither on the current day nor on the time zone of the machine.
  */
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../foundation/durations.ts";
 import { localTimeAt, momentOf } from "./local-time.ts";
 
 /** A time of day, in milliseconds from midnight, or a moment that has one. */
 export type ScheduleTime =
-  /** As the clocks of the policy's zone show it: `02:30`, and `2026-01-31T02:30:00`, whose date means nothing. */
+  /** Local time in the policy's zone: `02:30`, and `2026-01-31T02:30:00`, whose date is ignored. */
   | { readonly kind: "local"; readonly timeOfDay: number }
-  /** As a clock so far ahead of UTC shows it, on every day: `02:30+01:00`. */
+  /** Time of day at a fixed offset from UTC: `02:30+01:00`. */
   | { readonly kind: "at-offset"; readonly timeOfDay: number; readonly offset: number }
-  /** What the clocks of the policy's zone showed at a moment: `2026-01-31T02:30:00+01:00`. */
+  /** Local time in the policy's zone at a moment: `2026-01-31T02:30:00+01:00`. */
   | { readonly kind: "moment"; readonly at: number };
 
 const TIME =
   /^(?:(?<date>\d{4}-\d{2}-\d{2})T)?(?<hour>[01]\d|2[0-3]):(?<minute>[0-5]\d)(?::[0-5]\d(?:\.\d{1,7})?)?(?:(?<utc>Z)|(?<sign>[+-])(?<hours>0\d|1[0-4]):(?<minutes>[0-5]\d))?$/;
 
-/** @returns undefined when the text is no time */
+/** @returns undefined when the text is not a time */
 export function readScheduleTime(text: string): ScheduleTime | undefined {
   const parts = TIME.exec(text)?.groups;
   if (parts === undefined) return undefined;
@@ -36,14 +36,14 @@ export function readScheduleTime(text: string): ScheduleTime | undefined {
 
 function midnightOf(date: string): number | "no such day" {
   const midnight = Date.parse(`${date}T00:00:00Z`);
-  // 31 February is taken for a day of March.
+  // Otherwise 31 February would be a day in March.
   const isDay = Number.isFinite(midnight) && new Date(midnight).toISOString().startsWith(date);
   return isDay ? midnight : "no such day";
 }
 
 /**
- * Whether a slot is for a time of day, to the minute. One that the clocks leave out that day counts where the schedule then
- * runs.
+ * Whether a slot matches a time of day, to the minute. A local time that does not exist on a day matches the slot that
+ * runs instead.
  *
  * @param slot - Unix milliseconds
  * @param zone - of the policy, IANA
@@ -54,7 +54,7 @@ export function isAtTime(slot: number, zone: string, time: ScheduleTime): boolea
   const wanted = time.kind === "local" ? time.timeOfDay : timeOfDayOf(localTimeAt(zone, time.at));
   if (minuteOf(timeOfDayOf(local)) === minuteOf(wanted)) return true;
   const midnight = local - timeOfDayOf(local);
-  // Late in an evening that ends early, it runs on the next day.
+  // When the skipped time is at the end of a day, it runs on the next day.
   return [midnight, midnight - DAY_MS].some((day) => {
     const { at, isShown } = momentOf(zone, day + wanted);
     return !isShown && minuteOf(at) === minuteOf(slot);

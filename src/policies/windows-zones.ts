@@ -9,7 +9,7 @@ import cldr from "cldr-core/supplemental/windowsZones.json" with { type: "json" 
 /** The territory under which CLDR names the one zone that stands for a Windows zone wherever it is used. */
 const WORLD = "001";
 
-/** Keys in lower case: clients do not agree on the case of these ids. */
+/** Keys in lower case: clients use different letter cases. */
 export const IANA_OF_WINDOWS_ZONE: ReadonlyMap<string, string> = new Map(
   cldr.supplemental.windowsZones.mapTimezones
     .map(({ mapZone }) => mapZone)

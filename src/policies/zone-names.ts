@@ -1,13 +1,13 @@
 /**
  * @module
- * What people and pages call time zones beside the ids of Windows and IANA: the names that Windows gives a zone's standard
- * time, such as `Coordinated Universal Time` in Microsoft's own examples of policies, and those that its settings show.
+ * Other names of time zones, beside the ids of Windows and IANA: the standard-time names of Windows, such as
+ * `Coordinated Universal Time` in Microsoft's own examples of policies, and the names in the Windows settings.
  *
  * @see https://learn.microsoft.com/azure/templates/microsoft.dataprotection/backupvaults/backuppolicies
  */
 import { IANA_OF_WINDOWS_ZONE } from "./windows-zones.ts";
 
-/** Standard names that are not the zone's id, and the id. */
+/** Standard names that differ from the zone's id, with the id. */
 const STANDARD_NAMES = `
 Coordinated Universal Time=UTC
 Greenwich Mean Time=GMT Standard Time
@@ -27,7 +27,7 @@ Russia TZ 10 Standard Time=Russia Time Zone 10
 Russia TZ 11 Standard Time=Russia Time Zone 11
 `;
 
-/** What the settings of Windows show after the offset, and the id. */
+/** Names in the Windows settings after the offset, with the id. */
 const SHOWN_NAMES = `
 International Date Line West=Dateline Standard Time
 Coordinated Universal Time-11=UTC-11
@@ -172,20 +172,20 @@ Samoa=Samoa Standard Time
 Kiritimati Island=Line Islands Standard Time
 `;
 
-/** IANA zones by such a name, in lower case. */
+/** IANA zones by these names, in lower case. */
 export const IANA_OF_ZONE_NAME: ReadonlyMap<string, string> = new Map(
   [...STANDARD_NAMES.trim().split("\n"), ...SHOWN_NAMES.trim().split("\n")].map((line) => {
     const [name = "", id = ""] = line.split("=");
     const iana = IANA_OF_WINDOWS_ZONE.get(id.toLowerCase());
-    if (iana === undefined) throw new Error(`'${id}' is no id of a time zone`);
+    if (iana === undefined) throw new Error(`'${id}' is not the id of a time zone`);
     return [name.toLowerCase(), iana];
   }),
 );
 
-/** Before a name as settings show it, such as `(UTC+01:00)`. What the zone's clocks show is told by the name. */
+/** Prefix of a name in the settings, such as `(UTC+01:00)`; ignored, because the name identifies the zone. */
 const SHOWN_OFFSET = /^\((?:UTC|GMT)(?:[+-]\d{2}:\d{2})?\) /i;
 
-/** @returns the IANA zone of a Windows id or of another name, in any letter case; undefined when it is none */
+/** @returns the IANA zone of a Windows id or of another name, case-insensitive; undefined when unknown */
 export function ianaOf(name: string): string | undefined {
   const wanted = name.trim().toLowerCase();
   const shown = wanted.replace(SHOWN_OFFSET, "");

@@ -37,7 +37,7 @@ const NEWEST: RecoveryPoint = recoveryPointOf(
 );
 
 describe("the row of an instance", () => {
-  test("is what the document says", ({ expect }) => {
+  test("matches the document", ({ expect }) => {
     const { value, because, ...key } = instanceRowOf(ID, FULL, undefined, NOW);
     expect(key).toEqual({ partition: vaultKey(VAULT_ID), row: "prodlake" });
     expect(because).toBeUndefined();
@@ -92,7 +92,7 @@ describe("the row of an instance", () => {
     expect(value).not.toHaveProperty("deletion");
   });
 
-  test("of one that is not deleted has no deletion, whatever is left of one", ({ expect }) => {
+  test("of one that is not deleted has no deletion, whatever the document has", ({ expect }) => {
     const deletion = { deletedAt: "2026-04-17T00:00:00.000Z", purgeAt: "2026-05-01T00:00:00.000Z", activity: "a" };
     expect(instanceRowOf(ID, { ...FULL, deletion }, NEWEST, NOW).value).not.toHaveProperty("deletion");
   });
@@ -107,7 +107,7 @@ describe("the row of an instance", () => {
     expect(() => placeOf(ID, file)).toThrow(expect.objectContaining({ code: "format/corrupt" }));
   });
 
-  test("is not made under a key that no table takes", ({ expect }) => {
+  test("is not made with an invalid row key", ({ expect }) => {
     for (const name of ["a#b", "a?b", "a\\b", "a\u0001b", ""]) {
       const resourceId = `${VAULT_ID}/backupInstances/${name}`;
       const file = { ...OLD, resourceId, instance: backupInstanceId(resourceId) };
@@ -116,7 +116,7 @@ describe("the row of an instance", () => {
   });
 });
 
-test("a policy that this app does not read so is told as invalid", ({ expect }) => {
+test("a policy that this app does not accept is reported as invalid", ({ expect }) => {
   const file = {
     formatVersion: 1,
     resourceId: `${VAULT_ID}/backupPolicies/daily`,
@@ -133,7 +133,7 @@ test("a policy that this app does not read so is told as invalid", ({ expect }) 
   );
 });
 
-test("slots are handled up to the newest that is sealed, and up to now when none is known", ({ expect }) => {
+test("slots are handled up to the latest sealed one, and up to now when none is known", ({ expect }) => {
   const place = { vault: "k", name: "Prodlake" };
   expect(scheduleRowOf(place, NEWEST, NOW)).toEqual({
     partition: "all",

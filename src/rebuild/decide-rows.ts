@@ -1,6 +1,6 @@
 /**
  * @module
- * Which rows the documents of a vault account stand for. No row is made of a document that contradicts where it lies.
+ * Converts documents of a vault account to rows. A document that contradicts its location gives no row.
  */
 import { DAY_MS } from "../foundation/durations.ts";
 import { VaultError } from "../foundation/errors.ts";
@@ -23,16 +23,16 @@ import {
   type VaultDocument,
 } from "../vault/vault-document.ts";
 
-/** A row as it is to be written, and where. */
+/** A row to be written, and where. */
 export interface WantedRow<T> {
   readonly partition: string;
   readonly row: string;
   readonly value: T;
-  /** What was decided where the document left a doubt. */
+  /** What was decided where the document is ambiguous. */
   readonly because?: string;
 }
 
-/** What may stand in the key of a row. */
+/** Characters allowed in the key of a row. */
 const PART = "[^/\\\\#?\\p{Cc}]{1,260}";
 const VAULT_ID = new RegExp(
   `^/subscriptions/${PART}/resourceGroups/${PART}/providers/Microsoft\\.DataProtection/backupVaults/${PART}$`,
@@ -46,16 +46,17 @@ function corrupt(path: string, problem: string): never {
   });
 }
 
-/** @throws VaultError `format/corrupt` when it tells of another vault than its container */
+/** @throws VaultError `format/corrupt` when it is of another vault than its container */
 export function vaultRowOf(key: string, { formatVersion, resourceId, ...same }: VaultDocument): WantedRow<VaultRecord> {
-  if (!VAULT_ID.test(resourceId) || vaultKey(resourceId) !== key) corrupt(VAULT_DOCUMENT, `tells of '${resourceId}'`);
+  if (!VAULT_ID.test(resourceId) || vaultKey(resourceId) !== key)
+    corrupt(VAULT_DOCUMENT, `is the document of '${resourceId}'`);
   return { ...vaultRecordKey(resourceId), value: { armId: resourceId, ...same } };
 }
 
-/** @throws VaultError `policy/invalid` when this app does not read it so, `format/corrupt` when it is not for its path */
+/** @throws VaultError `policy/invalid` when this app does not accept it, `format/corrupt` when it has another path */
 export function policyRowOf(key: string, path: string, file: PolicyDocument): WantedRow<PolicyRecord> {
   const { formatVersion, resourceId, ...same } = file;
-  if (policyDocumentPath(file.name) !== path) corrupt(path, `tells of policy '${file.name}'`);
+  if (policyDocumentPath(file.name) !== path) corrupt(path, `is the document of policy '${file.name}'`);
   const properties = PolicyProperties.safeParse(file.properties);
   if (!properties.success) throw new VaultError("policy/invalid", `'${path}' holds no BackupPolicy`);
   const value = { armId: resourceId, ...same, ...readPolicy(properties.data) };
@@ -69,7 +70,7 @@ export interface InstancePlace {
   readonly name: string;
 }
 
-/** @throws VaultError `format/corrupt` when it tells of another instance than its container */
+/** @throws VaultError `format/corrupt` when it is of another instance than its container */
 export function placeOf(id: string, { instance, resourceId, ...file }: InstanceDocument): InstancePlace {
   const { vault: vaultArmId = "", name = "" } = INSTANCE_ID.exec(resourceId)?.groups ?? {};
   const fits =
@@ -78,19 +79,19 @@ export function placeOf(id: string, { instance, resourceId, ...file }: InstanceD
     VAULT_ID.test(vaultArmId) &&
     vaultKey(file.vault ?? vaultArmId) === vaultKey(vaultArmId) &&
     (file.name ?? name).toLowerCase() === name.toLowerCase();
-  if (!fits) corrupt(INSTANCE_FILE, `tells of '${resourceId}'`);
+  if (!fits) corrupt(INSTANCE_FILE, `is the document of '${resourceId}'`);
   return { vaultArmId: file.vault ?? vaultArmId, vault: vaultKey(vaultArmId), name: file.name ?? name };
 }
 
 /**
- * Makes the row of a backup instance. Where the document leaves a doubt, the reading is taken that keeps the data:
+ * Returns the row of a backup instance. Where the document is ambiguous, the interpretation that keeps data is used:
  *
- * - A deleted instance stays deleted, and can be undeleted for at least as many days as if it were deleted now. Its time may
- *   have passed while nobody could undelete it.
- * - One that is deleted without a time, or whose document is of a version that did not tell its policy, is
- *   `ProtectionStopped`: its points are kept forever, until somebody puts it under a policy again.
+ * - A deleted instance stays deleted, and can be undeleted for at least as many days as if it were deleted now: its
+ *   time may have passed while nobody could undelete it.
+ * - An instance that is deleted without a time, or whose document is of a version without policy, becomes
+ *   `ProtectionStopped`: its points are kept forever, until it is assigned to a policy again.
  *
- * @param newest - its newest recovery point, which tells what such an older document does not
+ * @param newest - its newest recovery point, which has what such an older document lacks
  */
 export function instanceRowOf(
   id: string,
@@ -126,14 +127,14 @@ export function instanceRowOf(
     return {
       ...key,
       value,
-      because: `its ${INSTANCE_FILE} is of an older version, which did not tell its policy: protection is stopped, and all points are kept until it is put under a policy`,
+      because: `its ${INSTANCE_FILE} is of an older version without policy: protection is stopped, and all points are kept until it is assigned to a policy`,
     };
   }
 
   const row = { ...known, policyName: policy, containers, properties };
   if (protectionState !== "SoftDeleted") return { ...key, value: { ...row, protectionState } };
   if (deletion === undefined) {
-    const because = `its ${INSTANCE_FILE} does not tell until when it can be undeleted: protection is stopped`;
+    const because = `its ${INSTANCE_FILE} has no time until which it can be undeleted: protection is stopped`;
     return { ...key, value: { ...row, protectionState: "ProtectionStopped" }, because };
   }
   const purgeAt = new Date(
@@ -146,10 +147,10 @@ export function instanceRowOf(
   };
 }
 
-/** No policy is called so, since none may have such a name. */
+/** Not a valid policy name, so no policy has it. */
 const UNKNOWN_POLICY = "(unknown)";
 
-/** The resource as it may have been put. */
+/** The resource, reconstructed. */
 function wireOf(
   { friendlyName, datasource }: InstanceDocument,
   policyId: string,
@@ -181,8 +182,8 @@ function wireOf(
 }
 
 /**
- * Makes the row by which the timer finds an instance. The slots up to the newest one for which a point is sealed are handled;
- * where none is known, all slots up to now, so that none of the past runs a second time.
+ * Returns the schedule row, by which the timer finds an instance. All slots up to the latest one with a sealed point
+ * count as handled; if none is known, all slots up to now, so that no past slot runs again.
  */
 export function scheduleRowOf(
   { vault, name }: Pick<InstancePlace, "vault" | "name">,
@@ -198,15 +199,15 @@ export function scheduleRowOf(
   };
 }
 
-/** @throws VaultError `format/corrupt` when it tells of another point than its path */
+/** @throws VaultError `format/corrupt` when it is of another point than its path */
 export function recoveryPointRowOf(id: string, point: string, seal: Seal): WantedRow<RecoveryPoint> {
   if (seal.instance !== id || seal.recoveryPoint !== point) {
-    corrupt(sealPath(point), `tells of recovery point '${seal.recoveryPoint}' of instance '${seal.instance}'`);
+    corrupt(sealPath(point), `is the seal of recovery point '${seal.recoveryPoint}' of instance '${seal.instance}'`);
   }
   return { partition: id, row: point, value: recoveryPointOf(seal) };
 }
 
-/** The one that was sealed last; of two with one sequence number, which no calm vault has, the later. */
+/** The highest sequence number; of two with the same number, which should not happen, the later one. */
 export function newestPoint(points: Iterable<RecoveryPoint>): RecoveryPoint | undefined {
   let newest: RecoveryPoint | undefined;
   for (const point of points) {

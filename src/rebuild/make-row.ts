@@ -5,10 +5,10 @@ import type { WantedRow } from "./decide-rows.ts";
 import type { RebuildFinding } from "./rebuild-request.ts";
 
 /**
- * Makes a row that is not there.
+ * Inserts a missing row.
  *
- * @param readAgain - reads the document of which it is made. Who removes a thing removes its document before its row, so a
- *   row that was made of one that is gone by now is taken back
+ * @param readAgain - reads its document again. A deletion deletes the document before the row, so if the document is
+ *   gone by now, the inserted row is deleted again
  */
 export async function makeRow<T>(
   table: RecordTable<T>,
@@ -20,10 +20,10 @@ export async function makeRow<T>(
   if ((await readAgain()) !== undefined) return { outcome: "made", ...present({ because }) };
   const stored = await table.get(partition, row);
   if (stored !== undefined) await removeUnchanged(table, partition, row, stored.etag);
-  return { outcome: "leftOut", because: "it was removed meanwhile" };
+  return { outcome: "leftOut", because: "it was deleted meanwhile" };
 }
 
-/** @returns whether it is gone; a row that has changed since is somebody's, and stays */
+/** @returns whether it was deleted; a row that has changed since is kept */
 export async function removeUnchanged<T>(
   table: RecordTable<T>,
   partition: string,

@@ -1,6 +1,6 @@
 import { VaultError } from "../foundation/errors.ts";
 
-/** How far a rebuild has come: vaults by key, then instances by id, and within an instance recovery points by id. */
+/** Position of a rebuild: vaults by key, then instances by id, and within an instance recovery points by id. */
 export type RebuildPosition =
   | { readonly stage: "vaults"; readonly after: string }
   | { readonly stage: "instances"; readonly after: string }
@@ -20,8 +20,8 @@ export function decodePosition(text: string | undefined): RebuildPosition {
   if (stage === "vaults" || stage === "instances") return { stage, after };
   const [, instance, point] = /^points:([0-9a-f]{32}):([^/:]+)$/.exec(text) ?? [];
   if (instance !== undefined && point !== undefined) return { stage: "points", instance, after: point };
-  throw new VaultError("request/invalid", "the continuation is none that a rebuild has answered", {
-    hint: "rebuild without one, from the beginning: what is made already is kept",
+  throw new VaultError("request/invalid", "the continuation is not from a rebuild", {
+    hint: "rebuild without a continuation, from the start: existing rows are kept",
   });
 }
 

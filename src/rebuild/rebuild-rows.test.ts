@@ -14,7 +14,7 @@ import { REBUILD_OUTCOMES, type RebuildCounts, type RebuildFinding, type Rebuild
 
 type Rows = RebuildWorld["rows"];
 
-/** Rows as a rebuild makes them; what it cannot know, or decides otherwise, is told here and nowhere else. */
+/** Rows as a rebuild makes them; all differences from the original rows are listed here. */
 async function rowsAfterLoss(vaults: readonly EstateVault[]): Promise<Rows> {
   const world = await RebuildWorld.of(vaults);
   for (const { instances } of vaults) {
@@ -70,13 +70,13 @@ const [FIRST] = VAULT.instances as [EstateVault["instances"][number]];
 const CONTAINER = vaultContainerName(FIRST.row.id);
 const [POINT] = FIRST.points as [EstateVault["instances"][number]["points"][number]];
 
-/** How often anything was written to the tables. */
+/** Number of writes to the tables. */
 function writes({ tables }: RebuildWorld): number {
   return Object.values(tables).reduce((n, table) => n + table.writes, 0);
 }
 
 describe("after all tables are lost", () => {
-  test("all rows are as before, in as many calls as it takes", async ({ expect }) => {
+  test("all rows are restored, in as many calls as needed", async ({ expect }) => {
     let made = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -100,11 +100,11 @@ describe("after all tables are lost", () => {
     expect(made).toBeGreaterThan(100);
   });
 
-  test("every member that a row may have comes back", ({ expect }) => {
+  test("every member that a row may have is restored", ({ expect }) => {
     const vaults = fc.sample(estate, { numRuns: 200, seed: 1 }).flat();
     const membersOf = (rows: readonly object[]) => [...new Set(rows.flatMap(Object.keys))].sort();
     const instances = vaults.flatMap((vault) => vault.instances.map(({ row }) => row));
-    // Whether a row is being deleted is of the moment, and in no document.
+    // Whether a row is being deleted is temporary, and in no document.
     const { deletingSince: _, ...ofVault } = VaultRecord.shape;
     const { deletingSince: __, ...ofPolicy } = PolicyRecord.shape;
     expect(membersOf(vaults.map(({ row }) => row))).toEqual(Object.keys(ofVault).sort());
@@ -128,7 +128,7 @@ describe("after all tables are lost", () => {
     );
   });
 
-  test("two rebuilds at once make the same rows", async ({ expect }) => {
+  test("two concurrent rebuilds make the same rows", async ({ expect }) => {
     await fc.assert(
       fc.asyncProperty(estate, async (vaults) => {
         const world = await RebuildWorld.of(vaults);
@@ -140,7 +140,7 @@ describe("after all tables are lost", () => {
     );
   });
 
-  test("a rebuild of one vault makes the rows of that one alone", async ({ expect }) => {
+  test("a rebuild of one vault makes only its rows", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     const only = VAULT.row.armId.toUpperCase();
@@ -151,7 +151,7 @@ describe("after all tables are lost", () => {
     expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
   });
 
-  test("a rebuild that died anywhere is ended by the next", async ({ expect }) => {
+  test("a rebuild that crashed anywhere is completed by the next", async ({ expect }) => {
     const expected = await rowsAfterLoss([VAULT]);
     const died = await crashPoints(
       async () => {
@@ -170,7 +170,7 @@ describe("after all tables are lost", () => {
 });
 
 describe("after some rows are lost", () => {
-  test("what is there stays as it is, and the rest is made", async ({ expect }) => {
+  test("existing rows stay unchanged, and the rest is made", async ({ expect }) => {
     let kept = 0;
     await fc.assert(
       fc.asyncProperty(estate, fc.infiniteStream(fc.boolean()), async (vaults, dice) => {
@@ -200,7 +200,7 @@ describe("after some rows are lost", () => {
     expect(kept).toBeGreaterThan(100);
   });
 
-  test("the row of a point that has no seal any more goes, and is told", async ({ expect }) => {
+  test("the row of a point without a seal is deleted and reported", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     world.files.containers.get(CONTAINER)?.delete(sealPath(POINT.id));
     const answers = await world.rebuild();
@@ -216,7 +216,7 @@ describe("after some rows are lost", () => {
     expect(world.recoveryPoints.size).toBe((await RebuildWorld.of(SAMPLE)).recoveryPoints.size - 1);
   });
 
-  test("rows of an instance whose container is not there stay", async ({ expect }) => {
+  test("rows of an instance whose container is not found are kept", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     const before = world.rows;
     world.files.containers.delete(CONTAINER);
@@ -226,16 +226,16 @@ describe("after some rows are lost", () => {
 });
 
 describe("what happens meanwhile", () => {
-  test("a point whose purge is under way gets no row", async ({ expect }) => {
+  test("a point with a running purge gets no row", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     world.files.write(CONTAINER, purgePath(POINT.id), encodeDocument({ formatVersion: 1 }));
     const answers = await world.rebuild();
     expect(await world.recoveryPoints.get(FIRST.row.id, POINT.id)).toBeUndefined();
-    expect(findings(answers, "leftOut")).toMatchObject([{ kind: "recoveryPoint", because: "its purge is under way" }]);
+    expect(findings(answers, "leftOut")).toMatchObject([{ kind: "recoveryPoint", because: "its purge is running" }]);
   });
 
-  test("a point that is purged while its row is made has none in the end", async ({ expect }) => {
+  test("a point that is purged while its row is made has no row in the end", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     const { insert } = world.recoveryPoints;
@@ -247,7 +247,7 @@ describe("what happens meanwhile", () => {
     expect(await world.recoveryPoints.get(FIRST.row.id, POINT.id)).toBeUndefined();
   });
 
-  test("an instance that is removed while its row is made has none in the end", async ({ expect }) => {
+  test("an instance that is deleted while its row is made has no row in the end", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     const name = FIRST.row.name.toLowerCase();
@@ -258,10 +258,10 @@ describe("what happens meanwhile", () => {
     };
     const answers = await world.rebuild();
     expect(await world.instances.get(KEY, name)).toBeUndefined();
-    expect(findings(answers, "leftOut")).toMatchObject([{ kind: "instance", because: "it was removed meanwhile" }]);
+    expect(findings(answers, "leftOut")).toMatchObject([{ kind: "instance", because: "it was deleted meanwhile" }]);
   });
 
-  test("a caller who is faster wins", async ({ expect }) => {
+  test("a faster caller wins", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     const name = FIRST.row.name.toLowerCase();
@@ -291,25 +291,28 @@ describe("a document that cannot be read", () => {
   ] as const;
 
   for (const [kind, container, path] of documents) {
-    test.for(damages)(`is told when the ${kind}'s %s, and all else is made`, async ([, code, damage], { expect }) => {
-      const world = await RebuildWorld.of(SAMPLE);
-      await world.lose();
-      const content = new TextDecoder().decode(await world.files.read(container, path));
-      world.files.write(container, path, new TextEncoder().encode(damage(content)));
-      const answers = await world.rebuild();
-      expect(findings(answers, "unreadable")).toMatchObject([{ kind, code }]);
-      const name = findings(answers, "unreadable")[0]?.name;
-      expect(`${container}/${path}`).toContain(name);
+    test.for(damages)(
+      `is reported when the ${kind}'s %s, and all else is made`,
+      async ([, code, damage], { expect }) => {
+        const world = await RebuildWorld.of(SAMPLE);
+        await world.lose();
+        const content = new TextDecoder().decode(await world.files.read(container, path));
+        world.files.write(container, path, new TextEncoder().encode(damage(content)));
+        const answers = await world.rebuild();
+        expect(findings(answers, "unreadable")).toMatchObject([{ kind, code }]);
+        const name = findings(answers, "unreadable")[0]?.name;
+        expect(`${container}/${path}`).toContain(name);
 
-      const expected = await RebuildWorld.of(SAMPLE);
-      // Of an instance that is not known, schedule and points have no rows either.
-      const lost = kind === "instance" ? 2 + FIRST.points.length : 1;
-      const size = (of: RebuildWorld) => Object.values(of.tables).reduce((n, table) => n + table.size, 0);
-      expect(size(world)).toBe(size(expected) - lost);
-    });
+        const expected = await RebuildWorld.of(SAMPLE);
+        // Without a known instance, schedule and points have no rows either.
+        const lost = kind === "instance" ? 2 + FIRST.points.length : 1;
+        const size = (of: RebuildWorld) => Object.values(of.tables).reduce((n, table) => n + table.size, 0);
+        expect(size(world)).toBe(size(expected) - lost);
+      },
+    );
   }
 
-  test("is mended by whoever puts the thing again, and the next rebuild does the rest", async ({ expect }) => {
+  test("is replaced when a caller puts the resource again, and the next rebuild does the rest", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     world.files.write(CONTAINER, INSTANCE_FILE, new TextEncoder().encode("{"));
@@ -319,7 +322,7 @@ describe("a document that cannot be read", () => {
     expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
   });
 
-  test("may be a row: it stays, is told, and all else is made", async ({ expect }) => {
+  test("may be a row: it is kept and reported, and all else is made", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     const { list } = world.recoveryPoints;
@@ -341,7 +344,7 @@ describe("a document that cannot be read", () => {
     expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
   });
 
-  test("is missing where there are recovery points, and nothing is told of an empty container", async ({ expect }) => {
+  test("is missing where there are recovery points, but an empty container is not reported", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     world.files.containers.get(CONTAINER)?.delete(INSTANCE_FILE);
@@ -354,7 +357,7 @@ describe("a document that cannot be read", () => {
     ]);
   });
 
-  test("of another place makes no row", async ({ expect }) => {
+  test("of another location makes no row", async ({ expect }) => {
     const world = await RebuildWorld.of(SAMPLE);
     await world.lose();
     const copy = async (from: [string, string], to: [string, string]) =>
@@ -385,7 +388,7 @@ describe("a document that cannot be read", () => {
   });
 });
 
-test("what cannot be read is told once, in however many calls", async ({ expect }) => {
+test("an unreadable document is reported once, in however many calls", async ({ expect }) => {
   const world = await RebuildWorld.of(SAMPLE);
   await world.lose();
   world.settings = { budgetMs: 0, slice: 1 };
@@ -402,7 +405,7 @@ test("what cannot be read is told once, in however many calls", async ({ expect 
   expect(sum(answers, "recoveryPoint")).toMatchObject({ made: world.recoveryPoints.size, kept: 0 });
 });
 
-test("an answer stays short, however much there is to tell", async ({ expect }) => {
+test("a response stays short, however many findings there are", async ({ expect }) => {
   const world = await RebuildWorld.of(SAMPLE);
   await world.lose();
   world.settings = { budgetMs: 3_600_000, slice: 64 };
@@ -417,14 +420,14 @@ test("an answer stays short, however much there is to tell", async ({ expect }) 
   expect(world.rows).toEqual(await rowsAfterLoss(SAMPLE));
 });
 
-test("a continuation that is none is refused", async ({ expect }) => {
+test("an invalid continuation is refused", async ({ expect }) => {
   const world = await RebuildWorld.of(SAMPLE);
   for (const continuation of ["", "vaults:", "instances:x", "points:0", `vaults:${KEY}:${KEY}`]) {
     await expect(world.rebuild({ continuation })).rejects.toMatchObject({ code: "request/invalid" });
   }
 });
 
-test("a failure of the storage is no finding, and ends the call", async ({ expect }) => {
+test("a storage failure is not a finding, and ends the call", async ({ expect }) => {
   const world = await RebuildWorld.of(SAMPLE);
   await world.lose();
   const { insert } = world.policies;

@@ -55,37 +55,36 @@ export interface RebuildDeps {
 }
 
 export interface RebuildSettings {
-  /** How long one call works before it tells where to go on, ms; it ends what it has begun. */
+  /** Time limit of one call, ms; then it finishes what it has started and returns a continuation. */
   readonly budgetMs: number;
-  /** Recovery points that are made between two looks at the time. */
+  /** Recovery points inserted between two checks of the time. */
   readonly slice: number;
 }
 
-/** A quarter of the 230 seconds after which the front of a function app gives up on an answer. */
+/** A quarter of the 230 seconds after which the front end of a function app times out a request. */
 export const REBUILD_SETTINGS: RebuildSettings = { budgetMs: 55_000, slice: 512 };
 
-/** Findings after which a call ends, so that its answer stays short. */
+/** Max findings of a call, so that its response stays short. */
 const MAX_FINDINGS = 1_000;
 
-/** Documents that are read, and rows that are written, at once. */
+/** Max concurrent reads of documents and writes of rows. */
 const WIDTH = 32;
 
 /**
- * Makes the rows of one vault, or of all, again from what the vault account holds: vaults, policies, instances and their
- * schedules, recovery points. Jobs, operations, locks, attempts and progress are history and not in the vault account.
+ * Rebuilds the rows of one vault, or of all, from the vault account: vaults, policies, instances and their schedules,
+ * recovery points. Jobs, operations, locks, attempts and progress are history and not in the vault account.
  *
- * Rows that are there stay as they are, with what a scrub or a backup has noted in them: a document is written before its
- * row, so the row is as new. Only rows of recovery points that have no seal any more go. From the vault account nothing is
- * ever removed, and nothing is written to it. What cannot be read is told, and everything else is done. A point whose purge
- * is under way gets no row.
+ * Existing rows stay unchanged, with the notes of scrubs and backups in them: a document is written before its row, so
+ * the row is up to date. Only rows of recovery points without a seal are deleted. The vault account is only read.
+ * Unreadable documents are reported, and everything else is done. A point with a running purge gets no row.
  *
- * One call works for about as long as its settings say, and tells where the next one is to go on. A row of an instance
- * comes after those of its recovery points, so that an instance that is there is whole.
+ * One call runs for about as long as its settings say, and returns a continuation for the next one. The row of an
+ * instance is written after those of its recovery points, so that an instance with a row is complete.
  *
- * Safe to run twice and at once, also while backups, purges and callers are at work: rows are only inserted, and one whose
- * document went meanwhile is taken back.
+ * Safe to run twice and concurrently, also with backups, purges and API requests: rows are only inserted, and a row
+ * whose document was deleted meanwhile is deleted again.
  *
- * @throws VaultError `request/invalid` when the continuation is none
+ * @throws VaultError `request/invalid` when the continuation is invalid
  */
 export async function rebuildRows(deps: RebuildDeps, request: RebuildRequest): Promise<RebuildResult> {
   const start = decodePosition(request.continuation);
@@ -96,8 +95,8 @@ export async function rebuildRows(deps: RebuildDeps, request: RebuildRequest): P
 
 type Files = Pick<VaultFiles, "read" | "list">;
 
-/** An instance whose document can be read. */
-interface ToldInstance {
+/** An instance with a readable document. */
+interface DocumentedInstance {
   readonly id: string;
   readonly file: InstanceDocument;
   readonly place: InstancePlace;
@@ -108,7 +107,7 @@ class RowRebuild {
   readonly tally = new Tally();
   readonly #deps: RebuildDeps;
   readonly #settings: RebuildSettings;
-  /** The only vault that is wanted. */
+  /** The only vault to rebuild. */
   readonly #only: { readonly armId: string; readonly key: string } | undefined;
   readonly #hasTime: () => boolean;
 
@@ -119,7 +118,7 @@ class RowRebuild {
     this.#hasTime = deadline(deps.clock, this.#settings.budgetMs);
   }
 
-  /** @returns where to go on; undefined when all is done */
+  /** @returns the continuation; undefined when all is done */
   async run(start: RebuildPosition, isVaultOnly: boolean): Promise<RebuildPosition | undefined> {
     if (start.stage === "vaults") {
       const keys = this.#only === undefined ? await this.#names("vault-", vaultOfContainer) : [this.#only.key];
@@ -134,7 +133,7 @@ class RowRebuild {
       const batch = ids.slice(at, at + WIDTH);
       const contents = await mapBounded(batch, WIDTH, (id) => this.#filesOf(id).read(INSTANCE_FILE));
       for (const [nth, id] of batch.entries()) {
-        const instance = await this.#told(id, contents[nth]);
+        const instance = await this.#readInstance(id, contents[nth]);
         if (instance !== undefined && (this.#only === undefined || this.#only.key === instance.place.vault)) {
           const after = start.stage === "points" && start.instance === id ? start.after : "";
           const point = await this.#instance(instance, after);
@@ -189,25 +188,25 @@ class RowRebuild {
   }
 
   /**
-   * What an instance's document says. One that cannot be read may be of any vault, so it is told whichever is wanted.
+   * Parses an instance's document. An unreadable one may be of any vault, so it is reported for every vault.
    *
    * @param content - of `instance.json`
    */
-  async #told(id: string, content: Uint8Array | undefined): Promise<ToldInstance | undefined> {
+  async #readInstance(id: string, content: Uint8Array | undefined): Promise<DocumentedInstance | undefined> {
     const files = this.#filesOf(id);
     return await this.#orTell("instance", vaultContainerName(id), async () => {
       if (content !== undefined) {
         const file = decodeInstanceDocument(INSTANCE_FILE, content);
         return { id, file, place: placeOf(id, file), files };
       }
-      // A container that is empty is about to be filled or removed.
+      // An empty container is about to be filled or deleted.
       if (await isEmpty(files)) return undefined;
-      throw missing(INSTANCE_FILE, "put the instance again under the name that it had, then rebuild once more");
+      throw missing(INSTANCE_FILE, "put the instance again under its former name, then run the rebuild again");
     });
   }
 
-  /** @returns the recovery point after which to go on, when the time is over before it is done */
-  async #instance(instance: ToldInstance, after: string): Promise<string | undefined> {
+  /** @returns the recovery point after which to continue, when the time is over before it is done */
+  async #instance(instance: DocumentedInstance, after: string): Promise<string | undefined> {
     return await this.#orTell("instance", instance.file.resourceId, async () => {
       const point = await this.#points(instance, after);
       if (point === undefined) await this.#end(instance);
@@ -215,8 +214,8 @@ class RowRebuild {
     });
   }
 
-  /** @returns the recovery point after which to go on, when the time is over before all have their rows */
-  async #points({ id, files }: ToldInstance, after: string): Promise<string | undefined> {
+  /** @returns the recovery point after which to continue, when the time is over before all have their rows */
+  async #points({ id, files }: DocumentedInstance, after: string): Promise<string | undefined> {
     const rows = new Set<string>();
     for await (const { row } of listRecords(this.#deps.recoveryPoints, id)) rows.add(row);
     const sealed = (await sealedPoints(files)).filter((point) => point > after);
@@ -227,7 +226,7 @@ class RowRebuild {
       await mapBounded(slice, WIDTH, async (point) => {
         if (rows.has(point)) this.tally.count("recoveryPoint", "kept");
         else if (purging.has(point)) {
-          const because = "its purge is under way";
+          const because = "its purge is running";
           this.tally.tell({ kind: "recoveryPoint", name: sealPlace(id, point), outcome: "leftOut", because });
         } else await this.#point(id, files, point);
       });
@@ -248,8 +247,8 @@ class RowRebuild {
     });
   }
 
-  /** Ends an instance whose points all have their rows. */
-  async #end({ id, file, place, files }: ToldInstance): Promise<void> {
+  /** Completes an instance whose points all have their rows. */
+  async #end({ id, file, place, files }: DocumentedInstance): Promise<void> {
     const { instances, schedules, clock } = this.#deps;
     const newest = newestPoint(await this.#sweepPoints(id, files));
     const read = () => files.read(INSTANCE_FILE);
@@ -261,7 +260,7 @@ class RowRebuild {
   }
 
   /**
-   * Removes rows of recovery points that have no seal, also those that were made just before the seal went. The rows are
+   * Deletes rows of recovery points without a seal, also those inserted just before the seal was deleted. The rows are
    * read before the seals: a seal is written before its row, so a row without one has lost it.
    *
    * @returns the others
@@ -283,7 +282,7 @@ class RowRebuild {
     return rows.filter(({ row }) => sealed.has(row)).map(({ value }) => value);
   }
 
-  /** Does it; a document that is not as it should be is told, and the others are done. */
+  /** Runs a step; reports an invalid document and continues with the others. */
   async #orTell<T>(kind: RebuiltKind, name: string, read: () => Promise<T>): Promise<T | undefined> {
     try {
       return await read();
@@ -296,7 +295,7 @@ class RowRebuild {
   }
 }
 
-/** Failures of a document, and not of the way to it. */
+/** Failures of a document, not of access to it. */
 const UNREADABLE: ReadonlySet<string> = new Set<FailureCode>([
   "format/corrupt",
   "format/missing",
@@ -309,7 +308,7 @@ function sealPlace(id: string, point: string): string {
 }
 
 function missing(path: string, hint: string): VaultError {
-  return new VaultError("format/missing", `there is no '${path}'`, { hint });
+  return new VaultError("format/missing", `'${path}' was not found`, { hint });
 }
 
 /** Ascending. */

@@ -9,28 +9,28 @@ import {
 
 type Counts = Record<RebuiltKind, Record<RebuildOutcome, number>>;
 
-/** Counts what a rebuild does, and keeps what there is to tell of it. */
+/** Counts the actions of a rebuild, and collects its findings. */
 export class Tally {
   readonly #counts = Object.fromEntries(
     REBUILT_KINDS.map((kind) => [kind, Object.fromEntries(REBUILD_OUTCOMES.map((outcome) => [outcome, 0]))]),
   ) as Counts;
-  readonly #told: RebuildFinding[] = [];
+  readonly #findings: RebuildFinding[] = [];
 
   get findings(): number {
-    return this.#told.length;
+    return this.#findings.length;
   }
 
   count(kind: RebuiltKind, outcome: RebuildOutcome): void {
     this.#counts[kind][outcome] += 1;
   }
 
-  /** Counts it, and tells of it by name. */
+  /** Counts it, and adds a finding. */
   tell(finding: RebuildFinding): void {
     this.count(finding.kind, finding.outcome);
-    this.#told.push(finding);
+    this.#findings.push(finding);
   }
 
   get result(): RebuildResult {
-    return { counts: this.#counts, findings: this.#told };
+    return { counts: this.#counts, findings: this.#findings };
   }
 }

@@ -16,11 +16,11 @@ describe("the plan", () => {
     expect(planRestore(request(), undefined, [])).toEqual({ containers: [] });
   });
 
-  test("is refused for a container that the point does not hold, by name", ({ expect }) => {
+  test("is refused for a container that the point does not contain, by name", ({ expect }) => {
     expect(() => planRestore(request(["a", "x", "y"]), "prodlake", ["a"])).toThrow(
       expect.objectContaining({
         code: "restore/container-not-in-recovery-point",
-        message: "recovery point 'p1' does not hold 'x', 'y'",
+        message: "recovery point 'p1' does not contain 'x', 'y'",
       }),
     );
   });

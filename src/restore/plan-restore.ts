@@ -29,7 +29,7 @@ export function planRestore(
   if (unknown.length > 0) {
     throw new VaultError(
       "restore/container-not-in-recovery-point",
-      `recovery point '${recoveryPoint}' does not hold ${quotedList(unknown)}`,
+      `recovery point '${recoveryPoint}' does not contain ${quotedList(unknown)}`,
     );
   }
   return { containers: containers ?? held };

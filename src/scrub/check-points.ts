@@ -1,12 +1,12 @@
 /**
  * @module
- * The first half of a round: is all there that the recovery points need, as it was written? Points are looked at by
- * ascending number, each against the one before it. What a point takes over by path, a segment, was read with an earlier
- * point; and so was every object that is not younger than the point before, because a version lives in an unbroken run of
- * points. So each segment is read, and each object compared, once a round.
+ * First half of a round: does the vault account have everything that the recovery points need, unaltered? Points are
+ * checked by ascending number, each against the previous one. Segments that a point shares by path were read with an
+ * earlier point; so were all objects that are not younger than the previous point, because consecutive points share a
+ * version. So each segment is read, and each object compared, once per round.
  *
- * A purge may take points away meanwhile. It removes a seal before anything else, so what is missing while the seal is
- * there was not removed by us; without the seal nothing is said of the point.
+ * A purge may delete points meanwhile. It deletes the seal first: if the seal still exists, a missing file is damage;
+ * without the seal the point is skipped.
  */
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
@@ -41,22 +41,22 @@ export interface CheckDeps {
   readonly recoveryPoints: RecordTable<RecoveryPoint>;
   readonly settings: ScrubSettings;
   readonly now: Date;
-  /** What the round had re-read when this step of it began. */
+  /** Bytes re-read in the round when this step started. */
   readonly rereadBytesBefore: number;
-  /** Asked after each slice of objects, and each file that was read. */
+  /** Checked after each slice of objects, and after each file. */
   readonly shouldContinue: () => Promise<boolean>;
   readonly hasTime: () => boolean;
 }
 
-/** What a point, or a container of it, came to. `gone`: it was purged meanwhile. */
+/** Result for a point, or for one of its containers. `gone`: it was purged meanwhile. */
 type Outcome = "done" | "stopped" | "gone";
 
 /**
- * Checks the points of a round from its position on, and marks each with the damage that was found.
+ * Checks the points of a round from its position on, and marks damage on each.
  *
- * Safe to run twice: the round moves on only in memory, and a mark is worked out from what the round has noted.
+ * Safe to run twice: the position changes only in memory, and a mark is computed from the findings of the round.
  *
- * Memory: one index and that of the point before, one segment and at most two of each that it is compared with.
+ * Memory: one index and that of the previous point, one segment and at most two of each that it is compared with.
  *
  * @returns whether all are done
  */
@@ -81,7 +81,7 @@ export async function checkPoints(deps: CheckDeps, round: Round, { points, unpla
     round.moveTo(next === undefined ? startOf({ sequence: point.sequence + 1, id: "" }) : startOf(next));
     if (!(await deps.shouldContinue())) return false;
   }
-  // Points that were sealed since the round began are for the next; damage that is known is not kept from them.
+  // Points sealed after the start of the round are for the next one, but known damage is marked on them.
   for (const point of points.filter(({ sequence }) => sequence > upTo)) {
     if (round.damageOf(point.sequence) !== undefined) await mark(deps, round, point);
   }
@@ -99,13 +99,13 @@ async function mark({ recoveryPoints, instance, now }: CheckDeps, round: Round, 
   await updateRecord(recoveryPoints, instance, point.id, (row) => markDamage(row, damage, now));
 }
 
-/** What was checked of a container with points before: segments that one of them names, versions that are not younger. */
+/** Already checked with earlier points: segments that one of them lists, and versions that are not younger. */
 interface Base {
   readonly sequence: number;
   readonly segments: readonly SegmentRef[];
 }
 
-/** The check of one recovery point. */
+/** Check of one recovery point. */
 class PointCheck {
   readonly #deps: CheckDeps;
   readonly #vault: ScrubVault;
@@ -115,7 +115,7 @@ class PointCheck {
   readonly #earlier: readonly FoundPoint[];
   /** From the point itself on; only sealed ones. */
   readonly #later: readonly FoundPoint[];
-  /** The seal of the point before, which is asked for with each container. */
+  /** Seal of the previous point, which each container needs. */
   readonly #seals = new Map<string, Seal | undefined>();
 
   constructor(deps: CheckDeps, round: Round, points: readonly FoundPoint[], at: number) {
@@ -153,7 +153,7 @@ class PointCheck {
 
   #position(): PointPosition {
     const { position } = this.#round.state;
-    if (position.phase !== "points") throw new Error("a point is checked after all points were");
+    if (position.phase !== "points") throw new Error("a point is checked after the first half has ended");
     return position;
   }
 
@@ -161,7 +161,7 @@ class PointCheck {
     return (await this.#vault.look(sealPath(this.#point.id))) === undefined;
   }
 
-  /** @returns undefined when it is damaged, or gone */
+  /** @returns undefined when it is damaged or was purged */
   async #sealOf(point: FoundPoint): Promise<Seal | undefined> {
     if (this.#seals.has(point.id)) return this.#seals.get(point.id);
     const seal = await unlessGone(() => unlessDamaged(() => readCheckedSeal(this.#vault, point)));
@@ -192,7 +192,7 @@ class PointCheck {
     return "done";
   }
 
-  /** The newest point before that can tell what it holds in the container. */
+  /** The latest earlier point whose index of the container is readable. */
   async #baseOf(container: string): Promise<Base> {
     for (const point of this.#earlier) {
       const seal = await this.#sealOf(point);
@@ -238,7 +238,7 @@ class PointCheck {
     return "done";
   }
 
-  /** The objects of a segment that were not compared with an earlier point, ascending by path. */
+  /** Objects of a segment that were not compared with an earlier point, ascending by path. */
   async #wanted({ container }: ManifestIndex, entries: readonly Entry[], base: Base): Promise<WantedObject[]> {
     const blobs = entries.filter(({ type }) => type !== "directory");
     const wanted = blobs.filter(({ birth }) => birth > base.sequence);
@@ -250,7 +250,9 @@ class PointCheck {
       .sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
-  /** Of entries that earlier points have too, those that could be read in none of them, and so nobody has compared. */
+  /**
+   * Entries that are shared with earlier points but were readable in none of them, so that they are still unchecked.
+   */
   async #unread(container: string, entries: Set<Entry>): Promise<ReadonlySet<Entry>> {
     for (const point of this.#earlier) {
       const some = [...entries].filter(({ birth }) => birth <= point.sequence);
@@ -266,7 +268,7 @@ class PointCheck {
     return entries;
   }
 
-  /** @returns false when the point was purged meanwhile, and nothing of it is noted */
+  /** @returns false when the point was purged meanwhile; its findings are dropped */
   async #note(container: string, ref: SegmentRef, compared: Compared): Promise<boolean> {
     const { findings, objects, reread, rereadBytes, tooLargeToReread } = compared;
     if (findings.length > 0) {
@@ -280,9 +282,9 @@ class PointCheck {
   }
 
   /**
-   * Finds which points need what one of their segments names, or the segment itself.
+   * Finds which points need the damaged entries of a segment, or the segment itself.
    *
-   * @param isNamed - asks the other segments of a point that does not name this one
+   * @param isNamed - checks the other segments of a point that does not list this one
    * @returns the number of the last point
    */
   async #lastToNeed<T>(
@@ -312,28 +314,28 @@ function holds(seal: Seal, container: string): boolean {
   return seal.containers.some(({ name }) => name === container);
 }
 
-/** @throws VaultError `format/missing`, `format/corrupt` when the segment that may have it cannot be read */
+/** @throws VaultError `format/missing`, `format/corrupt` when the segment of the name cannot be read */
 async function isFound(lookup: EntryLookup, { name, etag, birth }: Entry): Promise<boolean> {
   const found = await lookup.find(name);
   return found?.etag === etag && found.birth === birth;
 }
 
-/** @throws VaultError `format/missing`, `format/corrupt` also when it does not add up to what its index says */
+/** @throws VaultError `format/missing`, `format/corrupt`, also when it does not match its index */
 async function readCheckedSegment(vault: ScrubVault, ref: SegmentRef): Promise<Entry[]> {
   const entries = await readSegment(vault, ref);
   const bytes = entries.reduce((sum, { size }) => sum + size, 0);
   if (bytes === ref.bytes && entries.at(0)?.name === ref.first && entries.at(-1)?.name === ref.last) return entries;
-  throw new VaultError("format/corrupt", `segment '${ref.path}' is not what its index says`);
+  throw new VaultError("format/corrupt", `segment '${ref.path}' does not match its index`);
 }
 
-/** A listing is of one prefix, and objects with hashed names have another. */
+/** A listing has one prefix, and objects with hashed names have another. */
 function firstUnderOnePrefix(
   container: string,
   wanted: readonly WantedObject[],
-  most: number,
+  max: number,
 ): { readonly prefix: string; readonly objects: readonly WantedObject[] } {
   const { plain, hashed } = objectPrefixes(container);
   const prefix = wanted[0]?.path.startsWith(plain) ? plain : hashed;
   const other = wanted.findIndex(({ path }) => !path.startsWith(prefix));
-  return { prefix, objects: wanted.slice(0, Math.min(most, other === -1 ? wanted.length : other)) };
+  return { prefix, objects: wanted.slice(0, Math.min(max, other === -1 ? wanted.length : other)) };
 }

@@ -20,24 +20,24 @@ const file = (changes: Partial<StoredFile> = {}): StoredFile => ({
 });
 const { md5: _, ...withoutMd5 } = file();
 
-/** The objects of {@link file} are as old as the seal. */
+/** Last-Modified of the objects of {@link file} is the time of the seal. */
 const SEALED = new Date(0);
 const SINCE = { writtenAt: new Date(FULL_SAFETY.lateWriteMs + 1) };
 const AT_THE_SEAL = { writtenAt: new Date(FULL_SAFETY.lateWriteMs) };
 const a = (changes: Partial<Entry> = {}): Entry => entry("a", "e", 1, { size: 1, md5: "right", ...changes });
 const noMd5 = entry("a", "e", 1, { size: 1 });
 
-describe("an object is compared with what the account says of it:", () => {
+describe("an object is compared with its properties:", () => {
   test.for([
-    ["it is not there", a(), undefined, "missing"],
-    ["it is as it was written", a(), file(), "whole"],
+    ["it is not found", a(), undefined, "missing"],
+    ["it is unaltered", a(), file(), "whole"],
     ["it is shorter", a(), file({ size: 0 }), "altered"],
     ["its copy did not end", a(), file({ isWhole: false }), "altered"],
     ["it has another MD5, so its content decides", a(), file({ md5: "wrong" }), "suspect"],
     ["its metadata was set since", a(), file(SINCE), "whole"],
-    ["the account knows no MD5", a(), withoutMd5, "whole"],
-    ["the manifest knows no MD5", noMd5, file(), "whole"],
-    ["the manifest knows no MD5, and it was written to since", noMd5, file(SINCE), "unconfirmed"],
+    ["the account has no MD5", a(), withoutMd5, "whole"],
+    ["the manifest has no MD5", noMd5, file(), "whole"],
+    ["the manifest has no MD5, and it was written to since", noMd5, file(SINCE), "unconfirmed"],
     ["an append blob, with whatever MD5", a({ type: "append" }), file({ md5: "wrong" }), "whole"],
     ["a page blob, with whatever MD5", a({ type: "page" }), file({ md5: "wrong" }), "whole"],
     ["an append blob that lost its end", a({ type: "append" }), file({ size: 0 }), "altered"],
@@ -83,7 +83,7 @@ test.for([
   expect(decideLooking(wanted, between)).toBe(how);
 });
 
-/** A vault of objects whose content is their ETag, with a port that counts. */
+/** A vault of objects whose content is their ETag, with call counts. */
 function world(count: number) {
   const vault = new MemoryVault(new MemoryAccount());
   const wanted: WantedObject[] = [];
@@ -118,7 +118,7 @@ function world(count: number) {
 const SEALED_LATER = new Date("2026-01-01T00:00:00.000Z");
 const SETTINGS = { rereadShare: 0, rereadBytes: 1_000 };
 
-test("dense objects cost a listing up to the last of them, and what it lacks one more look", async ({ expect }) => {
+test("dense objects cost one listing, and one more request for each one that it lacks", async ({ expect }) => {
   const { vault, files, wanted, calls } = world(100);
   vault.files.delete(wanted[7]?.path ?? "");
   const some = wanted.slice(5, 30);
@@ -133,7 +133,7 @@ test("dense objects cost a listing up to the last of them, and what it lacks one
   expect(calls.pages).toBe(3);
 });
 
-test("sparse objects cost a look each", async ({ expect }) => {
+test("sparse objects cost one request each", async ({ expect }) => {
   const { files, wanted, calls } = world(100);
   const some = wanted.filter((_, n) => n % 20 === 0);
   await compareObjects(
@@ -146,7 +146,7 @@ test("sparse objects cost a look each", async ({ expect }) => {
   expect(calls).toEqual({ looks: 5, pages: 0, streams: 0 });
 });
 
-test("an object that a listing does not show and a look does is not missing", async ({ expect }) => {
+test("an object that is missing from the listing but found by a single request is not missing", async ({ expect }) => {
   const { vault, wanted } = world(30);
   class Forgetful extends MemoryScrubVault {
     override async *listPages() {
@@ -157,7 +157,7 @@ test("an object that a listing does not show and a look does is not missing", as
   expect((await compareObjects(deps, "data/raw/", wanted, 30, 0)).findings).toEqual([]);
 });
 
-test("objects whose turn it is are read in full, as many as the bytes allow", async ({ expect }) => {
+test("objects in the sample are read in full, up to the byte limit", async ({ expect }) => {
   const { files, wanted, calls } = world(30);
   const deps = { vault: files, settings: { rereadShare: 1, rereadBytes: 60 }, round: 1, sealedAt: SEALED_LATER };
   expect(await compareObjects(deps, "data/raw/", wanted, 30, 0)).toMatchObject({
@@ -169,7 +169,7 @@ test("objects whose turn it is are read in full, as many as the bytes allow", as
   expect(calls.streams).toBe(10);
 });
 
-test("when the time is over no further object is re-read, and the next step goes on there", async ({ expect }) => {
+test("when the time is over no further object is re-read, and the next step continues there", async ({ expect }) => {
   const { files, wanted, calls } = world(30);
   const hasTime = () => calls.streams < 4;
   const deps = {

@@ -1,8 +1,8 @@
 /**
  * @module
- * Are the objects of some entries in the vault account as they were written? An object's path carries the ETag that its
- * version had at the source, so finding the path is comparing it. The object has an ETag of its own, which the vault account
- * gave it; the manifest does not repeat it, and a change of access tier changes it, so it tells nothing.
+ * Compares objects in the vault account with their entries. An object's path contains the ETag of the version at the
+ * source, so finding the path already compares the ETag. The object's own ETag is ignored: manifests do not store it,
+ * and a change of access tier changes it.
  */
 
 import { createHash } from "node:crypto";
@@ -20,27 +20,27 @@ export interface WantedObject {
   readonly entry: Entry;
 }
 
-/** Single looks in flight at once. */
+/** Max concurrent single requests. */
 const LOOKING_WIDTH = 16;
 
-/** A listing of 5,000 names costs as much as ten looks, by the price list as by the clock. */
+/** A listing of 5,000 names costs as much as ten single requests, in money and in time. */
 const NAMES_A_PAGE = 5_000;
 const LOOKS_A_PAGE = 10;
 
 /**
  * Decides how objects are looked for.
  *
- * @param wanted - objects, at least 1
- * @param between - names, about, from the first of them to the last
+ * @param wanted - number of objects, at least 1
+ * @param between - approximate number of names from the first of them to the last
  */
 export function decideLooking(wanted: number, between: number): "listing" | "looks" {
   return wanted > LOOKS_A_PAGE * Math.ceil(between / NAMES_A_PAGE) ? "listing" : "looks";
 }
 
 /**
- * Whether an MD5 says anything about the content. The service works it out when a block blob is written by one request, and
- * checks it when the writer sends one. Appending to a blob and writing pages leave it as it was, and Copy Blob carries it
- * along, so that of an append or page blob is only what somebody said of some earlier content.
+ * Whether an MD5 is reliable. The service computes it when one request writes a block blob, and verifies it when the
+ * writer sends one. Appending to a blob and writing pages do not update it, and Copy Blob copies it, so for append and
+ * page blobs it may be that of earlier content.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/append-block
  * @see https://learn.microsoft.com/rest/api/storageservices/put-page
@@ -50,21 +50,21 @@ function isMd5OfContent({ type }: Entry): boolean {
 }
 
 /**
- * Whether something wrote to an object after a point that names it was sealed. A change of the access tier does not count:
- * the service leaves the time of the last change as it is.
+ * Whether an object was written to after the seal of a point that lists it. A change of access tier does not count: it
+ * leaves Last-Modified unchanged.
  */
 function isWrittenSince(file: StoredFile, sealedAt: Date): boolean {
   return file.writtenAt.getTime() > sealedAt.getTime() + FULL_SAFETY.lateWriteMs;
 }
 
 /**
- * Compares what an entry says with what the vault account says of its object.
+ * Compares an entry with the properties of its object.
  *
- * `suspect`: its content decides. A block blob has another MD5 than its entry, which a writer may have set wrongly; or an
- * append or page blob was written to since the seal, and has an MD5 by which to tell that its content is the same.
- * `unconfirmed`: something wrote to a block blob of which no MD5 is known, perhaps its metadata only.
+ * `suspect`: its content decides. Either a block blob has another MD5 than its entry, which may have been wrong at the
+ * source; or an append or page blob was written to after the seal, and has an MD5 that can confirm its content.
+ * `unconfirmed`: a block blob without MD5 was written to, perhaps only its metadata.
  *
- * @param sealedAt - when a recovery point was sealed that names the object
+ * @param sealedAt - seal time of a recovery point that lists the object
  */
 export function compareObject(
   entry: Entry,
@@ -81,7 +81,7 @@ export function compareObject(
   return file.md5 === undefined || entry.md5 === file.md5 ? "whole" : "suspect";
 }
 
-/** What a full reading of an object gave. */
+/** Result of reading an object in full. */
 export interface Content {
   readonly bytes: number;
   /** Base64. */
@@ -89,14 +89,13 @@ export interface Content {
 }
 
 /**
- * Compares what an entry says with the content of its object.
+ * Compares an entry with the content of its object.
  *
- * The MD5 of an entry is what the source said, unless the service that copied the blob worked one out. So one that does not
- * fit proves nothing by itself: it may have been wrong at the source ever since. It counts as altered when something wrote
- * to the object after the seal, or when the account says another MD5 than the entry, which the copy would have carried
- * along.
+ * The MD5 of an entry comes from the source, unless the service computed one during the copy. So a mismatch alone
+ * proves nothing: the MD5 may have been wrong at the source. The object counts as altered when it was written to after
+ * the seal, or when its MD5 property differs from the entry's, which a copy would have preserved.
  *
- * `unconfirmed`: nothing of that; a block blob whose content is not that of its MD5.
+ * `unconfirmed`: neither; a block blob whose content does not match its MD5.
  */
 export function compareContent(
   entry: Entry,
@@ -112,7 +111,7 @@ export function compareContent(
   return file.md5 !== undefined && file.md5 !== entry.md5 ? "altered" : "unconfirmed";
 }
 
-/** Whether an object is among those that are re-read in a round; the same in every run of it, another share in each. */
+/** Whether an object is re-read in a round; deterministic per round, with another sample in each. */
 export function isReread(path: string, round: number, share: number): boolean {
   return shareOf(`${round}\n${path}`) < share;
 }
@@ -121,14 +120,14 @@ export interface CompareDeps {
   readonly vault: ScrubVault;
   readonly settings: Pick<ScrubSettings, "rereadShare" | "rereadBytes">;
   readonly round: number;
-  /** When a recovery point was sealed that names all of the objects. */
+  /** Seal time of a recovery point that lists all of the objects. */
   readonly sealedAt: Date;
-  /** Asked before an object is re-read, when there was one before it; absent: there is always time. */
+  /** Checked before an object is re-read, except for the first; absent: no time limit. */
   readonly hasTime?: () => boolean;
 }
 
 export interface Compared {
-  /** Objects that are done: the first ones; fewer than were given when the bytes to be re-read, or the time, are spent. */
+  /** Number of finished objects, from the first; less than all when the time or the bytes to re-read are used up. */
   readonly objects: number;
   readonly findings: readonly { readonly kind: FindingKind; readonly wanted: WantedObject }[];
   readonly reread: number;
@@ -137,11 +136,11 @@ export interface Compared {
 }
 
 /**
- * Compares some objects with their entries, and re-reads those whose turn it is.
+ * Compares objects with their entries, and re-reads those in the sample.
  *
  * @param wanted - ascending by path, UTF-16 order, all under one prefix
- * @param between - names, about, from the first of them to the last
- * @param spentBytes - re-read before in the same step. While there were none, one object is re-read whatever its size
+ * @param between - approximate number of names from the first of them to the last
+ * @param spentBytes - already re-read in this step. If 0, one object is re-read whatever its size
  */
 export async function compareObjects(
   deps: CompareDeps,
@@ -164,7 +163,7 @@ export async function compareObjects(
       const spent = spentBytes + counts.rereadBytes;
       if (entry.size > settings.rereadBytes) {
         counts.tooLargeToReread += 1;
-        // Without its content, what makes it suspect has to do: another MD5 than was copied, or a later write.
+        // Without its content, the suspicion decides: another MD5 than was copied, or a later write.
         if (seen === "suspect") findings.push({ kind: "altered", wanted: one });
       } else if (spent > 0 && (spent + entry.size > settings.rereadBytes || deps.hasTime?.() === false)) {
         break;
@@ -180,7 +179,10 @@ export async function compareObjects(
   return { objects, findings, ...counts };
 }
 
-/** Finds what the vault account says of each object. What its listing lacks is asked for again before it counts as missing. */
+/**
+ * Gets the properties of each object. Objects missing from the listing are requested again before they count as
+ * missing.
+ */
 async function findFiles(
   vault: ScrubVault,
   prefix: string,

@@ -6,7 +6,7 @@ import type { DamageRun } from "./scrub-state.ts";
 
 const kinds = ["missing", "altered", "manifests"] as const;
 
-test("a point's damage is the sum of all that is needed up to it or beyond, also when earlier runs were forgotten", async ({
+test("a point's damage is the sum of all that is needed up to it or beyond, also after earlier runs were dropped", async ({
   expect,
 }) => {
   const damaged = fc.record({ kind: fc.constantFrom(...kinds), until: fc.integer({ min: 1, max: 9 }) });
@@ -24,7 +24,7 @@ test("a point's damage is the sum of all that is needed up to it or beyond, also
   );
 });
 
-test("a mark keeps when its damage was found first, and goes with it", ({ expect }) => {
+test("a mark keeps the time when its damage was first found, and is removed with it", ({ expect }) => {
   const row = { id: "one", sequence: 1 } as RecoveryPoint;
   const [monday, tuesday] = [new Date("2026-06-01T00:00:00.000Z"), new Date("2026-06-02T00:00:00.000Z")];
   const one = { missing: 1, altered: 0, manifests: 0 };

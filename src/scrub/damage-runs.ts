@@ -1,7 +1,8 @@
 /**
  * @module
- * Who needs what is damaged. Points are scrubbed in order and each thing is found at the first point that needs it, so it
- * is enough to remember up to which number it is needed: the damage of a point is all that is needed up to it or beyond.
+ * Which points are affected by damage. Points are checked in order and each finding is made at the first point that
+ * needs the file, so only the last point's number is stored: a point's damage is everything that is needed up to it or
+ * beyond.
  */
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import type { DamageRun } from "./scrub-state.ts";
@@ -9,7 +10,7 @@ import type { DamageRun } from "./scrub-state.ts";
 export type Damage = Omit<NonNullable<RecoveryPoint["damage"]>, "foundAt">;
 export type DamageKind = keyof Damage;
 
-/** Adds things that are needed up to a number. */
+/** Adds damaged files that are needed up to a number. */
 export function addDamage(
   runs: readonly DamageRun[],
   kind: DamageKind,
@@ -21,12 +22,12 @@ export function addDamage(
   return [...others, { ...before, [kind]: before[kind] + things }].sort((a, b) => a.until - b.until);
 }
 
-/** Forgets what no point from a number on needs. */
+/** Drops damage that no point from a number on needs. */
 export function damageFrom(runs: readonly DamageRun[], sequence: number): readonly DamageRun[] {
   return runs.filter(({ until }) => until >= sequence);
 }
 
-/** @returns undefined when the point of this number is whole */
+/** @returns undefined when the point of this number has no damage */
 export function damageOf(runs: readonly DamageRun[], sequence: number): Damage | undefined {
   const needed = damageFrom(runs, sequence);
   if (needed.length === 0) return undefined;
@@ -34,7 +35,7 @@ export function damageOf(runs: readonly DamageRun[], sequence: number): Damage |
   return { missing: sum("missing"), altered: sum("altered"), manifests: sum("manifests") };
 }
 
-/** The row of a recovery point with what was found of it now; the very same row when that is what it says. */
+/** The row of a recovery point with its current damage; the same row object when unchanged. */
 export function markDamage(point: RecoveryPoint, damage: Damage | undefined, now: Date): RecoveryPoint {
   const { damage: before, ...whole } = point;
   if (damage === undefined) return before === undefined ? point : whole;

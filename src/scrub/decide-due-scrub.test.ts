@@ -9,18 +9,18 @@ const ended = { startedAt: day(0).toISOString(), takenUpAt: day(1).toISOString()
 const open = { startedAt: day(0).toISOString(), takenUpAt: day(1).toISOString() };
 
 test.for([
-  ["a round that is done is followed by another after 30 days from its start", ended, 30, true],
+  ["a finished round is followed by another 30 days after its start", ended, 30, true],
   ["not before", ended, 29.9, false],
-  ["a round that is not done is gone on with a day after it was taken up", open, 2, true],
+  ["an unfinished round is continued one day after it was taken up", open, 2, true],
   ["not before", open, 1.9, false],
 ] as const)("%s", ([, state, now, isDue], { expect }) => {
   expect(decideDueScrub(INSTANCE, state, SETTINGS, day(now)).isDue).toBe(isDue);
 });
 
-test("whoever asks gets one at once", ({ expect }) => {
+test("a requested scrub is due at once", ({ expect }) => {
   expect(decideDueScrub(INSTANCE, ended, SETTINGS, day(3), true)).toEqual({
     isDue: true,
-    because: "it was asked for",
+    because: "it was requested",
     dueAt: day(30),
   });
 });
@@ -36,7 +36,7 @@ test("first rounds are spread over the time between two rounds", ({ expect }) =>
   expect(days.size).toBe(30);
 });
 
-test("a share of texts is about that share, and another one for other texts", ({ expect }) => {
+test("a share of texts is about that share, and differs for other texts", ({ expect }) => {
   const chosen = (round: number): number[] =>
     Array.from({ length: 10_000 }, (_, n) => n).filter((n) => shareOf(`${round}\n${n}`) < 0.01);
   const [first, second] = [chosen(1), chosen(2)];

@@ -5,21 +5,21 @@ import type { ScrubState } from "./scrub-state.ts";
 
 export interface DueScrub {
   readonly isDue: boolean;
-  /** For people. */
+  /** Human-readable reason. */
   readonly because: string;
-  /** When it is due if nobody asks for it before. */
+  /** When it is due without a request. */
   readonly dueAt: Date;
 }
 
 /**
- * Decides whether a job is to work on the scrub of an instance: once in `everyDays` from the start of a round to that of
- * the next, or at once when it is asked for. A round that was begun and not done is gone on with a day after it was last
- * taken up, so that one that fails each time does not fail all day.
+ * Decides whether to start a scrub job for an instance: `everyDays` after the start of the last round, or at once on
+ * request. An unfinished round is continued one day after it was last taken up, so that a failing one does not fail all
+ * day.
  *
- * The first rounds of instances are spread over that time by their ids, so that those that were protected together are not
- * scrubbed together forever.
+ * The first rounds of instances are spread over that time by their ids, so that instances that were protected together
+ * are not scrubbed together.
  *
- * @param instance - that has no scrub job under way
+ * @param instance - without a running scrub job
  * @param state - of its last round; undefined: there was none
  */
 export function decideDueScrub(
@@ -30,7 +30,7 @@ export function decideDueScrub(
   isAsked = false,
 ): DueScrub {
   const { dueAt, because } = nextScrub(instance, state, everyDays * DAY_MS);
-  if (isAsked) return { isDue: true, because: "it was asked for", dueAt };
+  if (isAsked) return { isDue: true, because: "it was requested", dueAt };
   return { isDue: dueAt <= now, because, dueAt };
 }
 
@@ -44,12 +44,12 @@ function nextScrub(
     return { dueAt, because: "it was never scrubbed" };
   }
   if (state.endedAt === undefined) {
-    return { dueAt: new Date(Date.parse(state.takenUpAt) + DAY_MS), because: "its round is not done" };
+    return { dueAt: new Date(Date.parse(state.takenUpAt) + DAY_MS), because: "its round is not finished" };
   }
-  return { dueAt: new Date(Date.parse(state.startedAt) + everyMs), because: "its last round began so long ago" };
+  return { dueAt: new Date(Date.parse(state.startedAt) + everyMs), because: "its last round started long enough ago" };
 }
 
-/** A text's place among all: at least 0, less than 1, and always the same. */
+/** Maps a text to a number of at least 0, less than 1; deterministic. */
 export function shareOf(text: string): number {
   return createHash("sha256").update(text).digest().readUInt32BE() / 2 ** 32;
 }

@@ -1,8 +1,9 @@
 /**
  * @module
- * The second half of a round: which files of the vault does no recovery point need? An object of birth b is needed exactly
- * when the oldest sealed point with a number of at least b has it, because a version lives in an unbroken run of points
- * that begins there. An object that is younger than all points may be needed by the next one. Whatever cannot be told stays.
+ * Second half of a round: finds files of the vault that no recovery point needs. An object of birth b is needed exactly
+ * when the oldest sealed point with a number of at least b lists it, because consecutive points share a version from
+ * that point on. An object that is younger than all points may be needed by the next one. When in doubt, a file is
+ * kept.
  */
 
 import { countBefore } from "../foundation/binary-search.ts";
@@ -17,32 +18,32 @@ import type { SegmentRef } from "../vault/segment.ts";
 import type { VaultFiles } from "../vault/vault-files.ts";
 import { unlessDamaged, unlessGone } from "./read-points.ts";
 
-/** A sealed point whose seal was read and is right. */
+/** A sealed point with a valid seal. */
 export interface SurePoint {
   readonly id: string;
   readonly sequence: number;
-  /** The job that made it. */
+  /** The job that created it. */
   readonly job: string;
 }
 
 export interface DebrisDeps {
   readonly vault: Pick<VaultFiles, "read">;
   readonly instance: string;
-  /** Seals and indexes that were read since the points were listed. */
+  /** Seals and indexes read since the points were listed. */
   readonly manifests: ManifestCache;
-  /** All that there are, ascending by number, which no two share. */
+  /** All points, ascending by unique number. */
   readonly points: readonly SurePoint[];
 }
 
-/** `needed`: by a point, or perhaps by the next one. `undecided`: what would tell it cannot be read. */
+/** `needed`: by a point, or perhaps by the next one. `undecided`: a file that would decide it cannot be read. */
 export type DebrisDecision = "needed" | "debris" | "undecided" | "not-understood";
 
 /**
- * Segments that are read for one batch at most. They are a minute's work; a batch for which more are needed is cut short.
+ * Max segments read for one batch, about a minute's work; a batch that needs more is cut short.
  */
 const MAX_SEGMENTS = 500;
 
-/** Segments of one point that are read to find objects with hashed names, of which no path tells the name. */
+/** Max segments of one point read to find objects with hashed names, whose paths do not contain the name. */
 const MAX_HASHED_SEGMENTS = 2_000;
 
 /**
@@ -78,29 +79,29 @@ interface Claim {
 
 async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const verdicts = new Map<string, DebrisDecision>();
-  /** What is asked of one segment; points share segments, so one reading serves them all. */
-  const asked = new Map<string, Place & { readonly claims: Claim[] }>();
+  /** Lookups by segment; points share segments, so each is read once for all. */
+  const lookups = new Map<string, Place & { readonly claims: Claim[] }>();
   for (const path of paths) {
     const place = await placeOf(deps, path);
     if (typeof place === "string") {
       verdicts.set(path, place);
       continue;
     }
-    const one = asked.get(place.ref.path) ?? { ...place, claims: [] };
-    if (one.claims.length === 0 && asked.size === MAX_SEGMENTS) break;
-    asked.set(place.ref.path, one);
+    const one = lookups.get(place.ref.path) ?? { ...place, claims: [] };
+    if (one.claims.length === 0 && lookups.size === MAX_SEGMENTS) break;
+    lookups.set(place.ref.path, one);
     one.claims.push({ path, ...place.object });
     // Until its segment was read.
     verdicts.set(path, "undecided");
   }
-  for (const { ref, order, claims } of asked.values()) {
+  for (const { ref, order, claims } of lookups.values()) {
     const lookup = new EntryLookup(deps.vault, [ref], order);
     for (const { path, name, etag, birth } of claims) {
       const isNamed = await unlessUnreadable(async () => {
         const entry = await lookup.find(name);
         return entry?.etag === etag && entry.birth === birth;
       });
-      // What one reading of the segment could not tell, none can.
+      // If this read of the segment did not decide it, no other will.
       if (isNamed === undefined) break;
       verdicts.set(path, isNamed ? "needed" : "debris");
     }
@@ -108,20 +109,20 @@ async function decideObjects(deps: DebrisDeps, paths: readonly string[]): Promis
   return verdicts;
 }
 
-/** @returns undefined also for a path that we would have written otherwise */
+/** @returns undefined also for a path that Lakevault would encode differently */
 function parseOwnPath(container: string, path: string): ReturnType<typeof parseObjectPath> {
   const object = parseObjectPath(container, path);
   if (object === undefined || object.birth < 1) return undefined;
   return objectPath(container, object.name, object.etag, object.birth) === path ? object : undefined;
 }
 
-/** Where an object is named, if it is. */
+/** Where an object is listed, if it is. */
 interface Place {
   readonly ref: SegmentRef;
   readonly order: ListingOrder;
 }
 
-/** @returns the object and the only segment that can name it, or what is certain without reading one */
+/** @returns the object and the only segment that can list it, or a verdict without reading one */
 async function placeOf(
   deps: DebrisDeps,
   path: string,
@@ -140,7 +141,7 @@ async function placeOf(
   return ref === undefined || compare(object.name, ref.last) > 0 ? "debris" : { object, ref, order };
 }
 
-/** @returns `not-held` when the point does not hold the container; undefined when nobody can tell what it holds */
+/** @returns `not-held` when the point does not have the container; undefined when its content is unknown */
 async function indexOf(
   deps: DebrisDeps,
   point: SurePoint,
@@ -156,7 +157,7 @@ function readSealOf({ vault, instance, manifests }: DebrisDeps, { id }: SurePoin
   return manifests.readSeal(vault, instance, id);
 }
 
-/** @returns undefined also for what is gone because its point was purged meanwhile */
+/** @returns undefined also when its point was purged meanwhile */
 async function unlessUnreadable<T>(read: () => Promise<T>): Promise<T | undefined> {
   return unlessGone(() => unlessDamaged(read));
 }
@@ -164,12 +165,16 @@ async function unlessUnreadable<T>(read: () => Promise<T>): Promise<T | undefine
 const HASHED = /^data~\/([^/]+)\/[0-9a-f]{64}\/[^/]+\.([1-9]\d*)$/;
 
 /**
- * The path of an object with a hashed name does not tell the name, so all such paths that its point could have are made.
- * The point is the first to have it, so only segments that the point before does not name can.
+ * The path of an object with a hashed name does not contain the name, so the paths of all entries of its point are
+ * computed. The point is the first with this version, so only segments that the previous point does not share can list
+ * it.
  */
 async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const verdicts = new Map<string, DebrisDecision>();
-  const asked = new Map<string, { readonly point: SurePoint; readonly container: string; readonly paths: string[] }>();
+  const lookups = new Map<
+    string,
+    { readonly point: SurePoint; readonly container: string; readonly paths: string[] }
+  >();
   for (const path of paths) {
     const [, container, birth] = HASHED.exec(path) ?? [];
     const point = oldestFrom(deps.points, Number(birth));
@@ -178,12 +183,12 @@ async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): 
     else {
       verdicts.set(path, "undecided");
       const key = `${point.id}|${container}`;
-      const one = asked.get(key) ?? { point, container, paths: [] };
-      asked.set(key, one);
+      const one = lookups.get(key) ?? { point, container, paths: [] };
+      lookups.set(key, one);
       one.paths.push(path);
     }
   }
-  for (const { point, container, paths: claimed } of asked.values()) {
+  for (const { point, container, paths: claimed } of lookups.values()) {
     const named = await unlessUnreadable(() => hashedPathsOf(deps, point, container));
     if (named === undefined) continue;
     for (const path of claimed) verdicts.set(path, named.has(path) ? "needed" : "debris");
@@ -191,7 +196,7 @@ async function decideHashedObjects(deps: DebrisDeps, paths: readonly string[]): 
   return verdicts;
 }
 
-/** @returns undefined when nobody can tell them */
+/** @returns undefined when they are unknown */
 async function hashedPathsOf(
   deps: DebrisDeps,
   point: SurePoint,
@@ -219,12 +224,13 @@ async function hashedPathsOf(
 const MANIFEST = /^manifests\/([^/]+)\/([^/]+)\/[^/]+$/;
 
 /**
- * A file below `manifests/` is needed while any seal or index names it; segments are named by later points too. The points
- * that wrote the files are asked first, then the others, newest first, until every file was named or all were asked.
+ * A file below `manifests/` is needed while any seal or index lists it; later points list segments too. Checks the
+ * points that wrote the files first, then the others, newest first, until every file is listed or all points are
+ * checked.
  */
 async function decideManifests(deps: DebrisDeps, paths: readonly string[]): Promise<Map<string, DebrisDecision>> {
   const verdicts = new Map<string, DebrisDecision>();
-  /** Paths that nobody has named so far, by container. */
+  /** Paths that are not listed so far, by container. */
   const open = new Map<string, Set<string>>();
   const writers = new Set<string>();
   for (const path of paths) {

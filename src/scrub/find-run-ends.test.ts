@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "vitest";
 import { findRunEnds } from "./find-run-ends.ts";
 
-/** Things by up to which point they are needed, and points that cannot tell. */
+/** Files by the last point that needs them, and unreadable points. */
 const runs = fc.integer({ min: 1, max: 40 }).chain((count) =>
   fc.record({
     count: fc.constant(count),
@@ -11,7 +11,7 @@ const runs = fc.integer({ min: 1, max: 40 }).chain((count) =>
   }),
 );
 
-test("the end of each run is the last point that can be asked and needs the thing", async ({ expect }) => {
+test("the end of each run is the last readable point that needs the file", async ({ expect }) => {
   await fc.assert(
     fc.asyncProperty(runs, async ({ count, ends, dumb }) => {
       const things = ends.map((end) => ({ end }));
@@ -28,7 +28,7 @@ test("the end of each run is the last point that can be asked and needs the thin
   );
 });
 
-test("a thing that the newest point needs costs as many questions as halving takes", async ({ expect }) => {
+test("a file that the newest point needs costs as many checks as a bisection", async ({ expect }) => {
   let asked = 0;
   const ends = await findRunEnds(["a", "b"], 1_000, async (_, some) => {
     asked += 1;

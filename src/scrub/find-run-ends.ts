@@ -1,11 +1,10 @@
 /**
- * Finds up to which recovery point each of many things is needed. What a point needs, the points after it need in an
- * unbroken run; so halving finds the end of all runs, and each point is asked at most once about each thing, most points
- * not at all.
+ * Finds the last recovery point that needs each of many files. Consecutive points need a file, so bisection finds the
+ * end of all runs; each point is checked at most once per file, most points not at all.
  *
- * @param count - of points, from the one that needs all of the things (0) to the newest
- * @param isNeeded - asks one point; per thing undefined when nobody can tell. Such a point is passed over
- * @returns the ordinal of the last point that is known to need it, by thing
+ * @param count - number of points, from the one that needs all of the files (0) to the newest
+ * @param isNeeded - checks one point; undefined for a file when unknown. Such a point is skipped
+ * @returns ordinal of the last point that is known to need it, by file
  */
 export async function findRunEnds<T>(
   things: readonly T[],
@@ -14,7 +13,7 @@ export async function findRunEnds<T>(
 ): Promise<Map<T, number>> {
   const ends = new Map<T, number>();
 
-  /** The things are needed at `low`; their runs end there or later, and not after `high`. */
+  /** `low` needs the files; their runs end there or later, and not after `high`. */
   async function search(some: readonly T[], low: number, high: number): Promise<void> {
     if (some.length === 0) return;
     if (low === high) {
@@ -23,7 +22,7 @@ export async function findRunEnds<T>(
     }
     const middle = Math.ceil((low + high) / 2);
     let unsure = some;
-    // Beyond a point that cannot tell, the next one that can says the same of both.
+    // Beyond an unreadable point, the next readable one decides for both.
     for (let point = middle; point <= high && unsure.length > 0; point++) {
       const answers = await isNeeded(point, unsure);
       const those = (answer: boolean | undefined): T[] => unsure.filter((_, i) => answers[i] === answer);

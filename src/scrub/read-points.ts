@@ -1,7 +1,7 @@
 /**
  * @module
- * The recovery points of an instance as a scrub finds them: it must not be stopped by what is damaged, nor take a damaged
- * file for a whole one because some cache has it.
+ * Recovery points of an instance for a scrub: damaged files must not stop it, and it must not read files from a cache,
+ * which would hide damage.
  */
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
@@ -19,25 +19,24 @@ type Files = Pick<VaultFiles, "read" | "list">;
 export interface FoundPoint {
   readonly id: string;
   readonly sequence: number;
-  /** False: it has a row and no seal, and nobody purges it. */
+  /** False: it has a row but no seal, and no purge runs. */
   readonly isSealed: boolean;
-  /** Absent: nobody has made it yet, or the tables were lost. */
+  /** Absent: not written yet, or the tables were lost. */
   readonly row: RecoveryPoint | undefined;
 }
 
 export interface FoundPoints {
   /** Ascending by number. */
   readonly points: readonly FoundPoint[];
-  /** Seals of which nobody can tell the number. */
+  /** Seals whose number is unknown. */
   readonly unplaced: readonly string[];
 }
 
 /**
- * Lists the recovery points that there are, and those that should be there.
+ * Lists the recovery points that exist, and those that should exist.
  *
- * A point that is being purged is none of the latter: its purge writes a journal, then removes the seal, then the row,
- * then the journal. So one that has a row before the seals are listed, no seal, no journal after that, and still a row, is
- * not purged by us.
+ * A purge writes a journal, then deletes the seal, then the row, then the journal. So a point with a row read before
+ * the seals are listed, no seal, no journal after that, and still a row, is not being purged: its seal is lost.
  */
 export async function findPoints(
   vault: Files,
@@ -74,8 +73,8 @@ export function byNumber(a: Pick<FoundPoint, "id" | "sequence">, b: Pick<FoundPo
 const REPEATED = ["job", "slot", "time", "sealedAt", "tag", "policy", "entries", "bytes"] as const;
 
 /**
- * Reads a seal and checks that it is the one of this point: that it says its own id and number, adds up, names its own
- * indexes, and agrees with its row where there is one.
+ * Reads a seal and checks that it belongs to this point: its id and number, its totals, the paths of its indexes, and
+ * its row, if there is one.
  *
  * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/newer-version`
  */
@@ -85,23 +84,22 @@ export async function readCheckedSeal(files: Pick<VaultFiles, "read">, point: Fo
   const names = new Set(seal.containers.map(({ name }) => name));
   const sum = (of: "entries" | "bytes"): number => seal.containers.reduce((total, one) => total + one[of], 0);
   const rules: readonly (readonly [boolean, string])[] = [
-    [seal.recoveryPoint === id, "it names another recovery point"],
+    [seal.recoveryPoint === id, "it has the id of another recovery point"],
     [seal.sequence === sequence, `it has number ${seal.sequence}, not ${sequence}`],
-    [names.size === seal.containers.length, "it names a container twice"],
-    [seal.containers.every(({ name, index }) => index.path === indexPath(id, name)), "it names a foreign index"],
-    [sum("entries") === seal.entries && sum("bytes") === seal.bytes, "its containers do not add up"],
-    [row === undefined || REPEATED.every((member) => row[member] === seal[member]), "its row says otherwise"],
+    [names.size === seal.containers.length, "it lists a container twice"],
+    [seal.containers.every(({ name, index }) => index.path === indexPath(id, name)), "it refers to a foreign index"],
+    [sum("entries") === seal.entries && sum("bytes") === seal.bytes, "its totals do not match its containers"],
+    [row === undefined || REPEATED.every((member) => row[member] === seal[member]), "it does not match its row"],
   ];
   const wrong = rules.find(([isKept]) => !isKept);
   if (wrong === undefined) return seal;
-  throw new VaultError("format/corrupt", `the seal of recovery point '${id}' is not as it was written: ${wrong[1]}`);
+  throw new VaultError("format/corrupt", `the seal of recovery point '${id}' is corrupt: ${wrong[1]}`);
 }
 
 /**
- * Reads an index, which has the SHA-256 that its seal says, and checks that it is of this container and adds up to what
- * its seal says.
+ * Reads an index, verifies it against the SHA-256 in its seal, and checks that its container and totals match the seal.
  *
- * @returns undefined when the point does not hold the container
+ * @returns undefined when the point does not have the container
  * @throws VaultError `format/missing`, `format/corrupt`, `format/newer-version`
  */
 export async function readCheckedIndex(
@@ -118,15 +116,15 @@ export async function readCheckedIndex(
     index.entries === sealed.entries &&
     index.bytes === sealed.bytes;
   if (isIts) return index;
-  throw new VaultError("format/corrupt", `'${sealed.index.path}' is not what its seal says`);
+  throw new VaultError("format/corrupt", `'${sealed.index.path}' does not match its seal`);
 }
 
-/** Whether a file of the vault is not there or not what it should be; whatever else failed says nothing of it. */
+/** Whether an error means that a file of the vault is missing or corrupt, rather than that the account failed. */
 export function isDamage(error: unknown): boolean {
   return error instanceof VaultError && (error.code === "format/corrupt" || error.code === "format/missing");
 }
 
-/** @returns undefined when what is read is damaged */
+/** @returns undefined when the file is damaged */
 export async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
@@ -136,7 +134,7 @@ export async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | unde
   }
 }
 
-/** @returns undefined when the recovery point is not there any more */
+/** @returns undefined when the recovery point no longer exists */
 export async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

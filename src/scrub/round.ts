@@ -2,10 +2,10 @@ import { MAX_ALERT_NAMES } from "../alerts/alert.ts";
 import { addDamage, type Damage, damageFrom, damageOf } from "./damage-runs.ts";
 import type { FilePosition, FindingKind, PointPosition, ScrubCounts, ScrubState } from "./scrub-state.ts";
 
-/** Keeps the row of a round small, whatever the paths are. */
+/** Limits the size of the row of a round, whatever the paths are. */
 const MAX_NAME_LENGTH = 300;
 
-/** A round in memory, between the reading of its row and the writing. */
+/** A round in memory, between reading and writing its row. */
 export class Round {
   #state: ScrubState;
   #settled: ScrubState;
@@ -19,7 +19,7 @@ export class Round {
     return this.#state;
   }
 
-  /** As it was at its last move: what was noted since is found again from there. */
+  /** Damage at its last move: later findings are made again from there. */
   get settled(): ScrubState {
     return this.#settled;
   }
@@ -36,9 +36,9 @@ export class Round {
   }
 
   /**
-   * Notes something that is wrong.
+   * Adds a finding.
    *
-   * @param until - number of the last point that needs it; absent: no point can be told to be damaged by it
+   * @param until - number of the last point that needs it; absent: it marks no point as damaged
    */
   found(kind: FindingKind, name: string, until?: number): void {
     const { first, damage } = this.#state;
@@ -51,17 +51,17 @@ export class Round {
     this.#state = { ...this.#state, damage: [...addDamage(damage, kind, until, 1)] };
   }
 
-  /** Notes that entries may not have been compared, because their segment cannot be read. */
+  /** Records that entries may not have been compared, because their segment cannot be read. */
   leftSegmentUnread(): void {
     this.#state = { ...this.#state, hasUnreadSegments: true };
   }
 
-  /** Forgets the damage that only points before this one need. */
+  /** Drops damage that only points before this one need. */
   comesTo(sequence: number): void {
     this.#state = { ...this.#state, damage: [...damageFrom(this.#state.damage, sequence)] };
   }
 
-  /** @returns undefined when nothing that this point needs was found wrong */
+  /** @returns undefined when nothing that this point needs is damaged */
   damageOf(sequence: number): Damage | undefined {
     return damageOf(this.#state.damage, sequence);
   }

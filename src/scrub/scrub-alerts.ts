@@ -6,32 +6,32 @@ interface AlertOf extends Pick<Condition, "kind" | "severity"> {
   readonly says: (count: number) => string;
 }
 
-/** What an operator is told of each kind of finding. */
+/** Alert for each kind of finding. */
 export const SCRUB_ALERTS: Readonly<Record<FindingKind, AlertOf>> = {
   missing: {
     kind: "scrub.objects-missing",
     severity: "critical",
-    says: (count) => `${count} objects that recovery points need are not in the vault account`,
+    says: (count) => `${count} objects of recovery points are missing from the vault account`,
   },
   altered: {
     kind: "scrub.objects-altered",
     severity: "critical",
-    says: (count) => `${count} objects that recovery points need are not as they were written`,
+    says: (count) => `${count} objects of recovery points were altered in the vault account`,
   },
   manifests: {
     kind: "scrub.manifests-damaged",
     severity: "critical",
-    says: (count) => `${count} seals, indexes or segments of recovery points are missing or cannot be read`,
+    says: (count) => `${count} seals, indexes or segments of recovery points are missing or corrupt`,
   },
   unconfirmed: {
     kind: "scrub.md5-unconfirmed",
     severity: "warning",
     says: (count) =>
-      `${count} objects have another MD5 than is noted; they were altered, or had a wrong one at the source`,
+      `${count} objects do not match their recorded MD5; they were altered, or the MD5 was wrong at the source`,
   },
 };
 
-/** One alert an instance and a kind; what the round has found so far stands in it. */
+/** One alert per instance and kind, with the findings of the round so far. */
 export function scrubAlert(kind: FindingKind, job: Job, { counts, first, round }: ScrubState): Condition {
   const { kind: alert, severity, says } = SCRUB_ALERTS[kind];
   return {

@@ -10,7 +10,7 @@ const activities = (scrubStep: () => unknown) => ({
   endJob: ({ failure }: { failure?: object }) => (failure === undefined ? "Completed" : "Failed"),
 });
 
-test("steps follow each other until the round is done, then the job ends", async ({ expect }) => {
+test("runs steps until the round is done, then ends the job", async ({ expect }) => {
   let steps = 0;
   const run = await runFlow(
     scrubOrchestration,
@@ -27,7 +27,7 @@ test("steps follow each other until the round is done, then the job ends", async
   expect(run.steps.at(-1)).toMatchObject({ input: JOB });
 });
 
-test("a round that is longer than a history may be is left to the next job", async ({ expect }) => {
+test("a round that exceeds the steps of a job is left to the next job", async ({ expect }) => {
   const run = await runFlow(
     scrubOrchestration,
     JOB,
@@ -37,7 +37,7 @@ test("a round that is longer than a history may be is left to the next job", asy
   expect(run.steps).toHaveLength(MAX_SCRUB_STEPS + 1);
 });
 
-test("a lasting failure ends the job with its reason", async ({ expect }) => {
+test("a permanent failure ends the job with its reason", async ({ expect }) => {
   const run = await runFlow(
     scrubOrchestration,
     JOB,

@@ -6,16 +6,16 @@ import type { JobRef } from "../jobs/job-ref.ts";
 import { scrubStep } from "./activities.ts";
 
 /**
- * Steps of one job: about a day of them. A history is replayed as a whole, so it must not grow without end; a round that
- * is longer is gone on with by the next job.
+ * Max steps of one job: about a day. A history is replayed as a whole, so it must not grow without limit; the next job
+ * continues a longer round.
  */
 export const MAX_SCRUB_STEPS = 300;
 
 /**
- * Works on a scrub's round in steps until it is done, and ends the job. Each step keeps how far it has come, so a run that
- * dies or is cancelled loses one of them.
+ * Runs steps of a scrub's round until it is done, and ends the job. Each step saves its position, so a crash or a
+ * cancel loses at most one step.
  *
- * @returns the status that the job ended with
+ * @returns the final status of the job
  */
 export function* scrubOrchestration(flow: Flow, job: JobRef): Durable<JobStatus> {
   try {

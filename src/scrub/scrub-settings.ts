@@ -1,18 +1,18 @@
 import { FULL_SAFETY } from "../foundation/safety.ts";
 export interface ScrubSettings {
-  /** How long a step works, ms. It ends at the next look after that. */
+  /** Duration of a step, ms. It ends at the first check after that. */
   readonly budgetMs: number;
-  /** Age up to which what no recovery point needs is left alone, ms. */
+  /** Min age at which files that no recovery point needs are deleted, ms. */
   readonly safeAgeMs: number;
-  /** Part of the objects that is re-read in full each round, from 0 to 1. */
+  /** Share of the objects that is re-read in full each round, from 0 to 1. */
   readonly rereadShare: number;
-  /** Bytes that a step re-reads at most, and so the largest object that is re-read. */
+  /** Max bytes re-read per step, and so the max size of an object that is re-read. */
   readonly rereadBytes: number;
-  /** From the start of a round to that of the next. */
+  /** From the start of one round to the start of the next. */
   readonly everyDays: number;
-  /** Objects that are compared between two looks at the clock. */
+  /** Objects compared between two checks of the time. */
   readonly sliceObjects: number;
-  /** Files that are decided about together: the more, the fewer segments are read twice. */
+  /** Files decided per batch: a larger batch reads fewer segments twice. */
   readonly batchFiles: number;
 }
 

@@ -1,37 +1,37 @@
 /**
  * @module
- * How far a scrub's round has come. The scrub is a slow background check of one backup instance, that what lies in the vault
- * account is what its manifests name, and nothing else. A round is worked on in steps by one job or, when that is cancelled or
- * dies, by several.
+ * State of a scrub's round. The scrub is a slow background check of one backup instance: the vault account must contain
+ * what its manifests list, and nothing else. One job works on a round in steps; after a cancel or crash another job
+ * continues it.
  */
 import { z } from "zod";
 
-/** What a round has come to so far. Repeated in `Job.counts`. */
+/** Counts of a round so far. Repeated in `Job.counts`. */
 export const ScrubCounts = z.object({
-  /** Recovery points, segments and objects that were compared. */
+  /** Compared recovery points, segments and objects. */
   points: z.int().nonnegative(),
   segments: z.int().nonnegative(),
   objects: z.int().nonnegative(),
-  /** Objects that were read in full, their bytes, and those that were chosen and are too large for it. */
+  /** Objects read in full, their bytes, and those in the sample that are too large. */
   reread: z.int().nonnegative(),
   rereadBytes: z.int().nonnegative(),
   tooLargeToReread: z.int().nonnegative(),
-  /** Objects that are needed and are not there, or not as they were written. */
+  /** Needed objects that are missing or altered. */
   missing: z.int().nonnegative(),
   altered: z.int().nonnegative(),
-  /** Seals, indexes and segments that cannot be read. */
+  /** Unreadable seals, indexes and segments. */
   manifests: z.int().nonnegative(),
-  /** Objects whose content has another MD5 than was said of it, perhaps ever since it was written at the source. */
+  /** Objects whose content does not match their recorded MD5, perhaps since they were written at the source. */
   unconfirmed: z.int().nonnegative(),
-  /** Files of the vault that were looked at for debris. */
+  /** Files checked for debris. */
   files: z.int().nonnegative(),
-  /** Files older than the safe age that no recovery point needs; of them those that were removed, and their bytes. */
+  /** Files older than the safe age that no recovery point needs; how many of them were deleted, and their bytes. */
   debris: z.int().nonnegative(),
   removed: z.int().nonnegative(),
   removedBytes: z.int().nonnegative(),
-  /** Files that may be debris, if what cannot be read does not name them. They stay. */
+  /** Files that are kept because an unreadable file may refer to them. */
   undecided: z.int().nonnegative(),
-  /** Files that Lakevault would not have written. They stay. */
+  /** Files that are kept because Lakevault did not write them. */
   notUnderstood: z.int().nonnegative(),
 });
 
@@ -56,12 +56,12 @@ export const NO_SCRUB_COUNTS: ScrubCounts = {
   notUnderstood: 0,
 };
 
-/** What can be wrong with what a recovery point needs. */
+/** Kinds of damage. */
 export const FINDING_KINDS = ["missing", "altered", "manifests", "unconfirmed"] as const;
 
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
-/** How much is wrong with what points need, up to and with the point of a sequence number. */
+/** Damage up to and including the point of a sequence number. */
 export const DamageRun = z.object({
   until: z.int().positive(),
   missing: z.int().nonnegative(),
@@ -71,7 +71,7 @@ export const DamageRun = z.object({
 
 export type DamageRun = Readonly<z.infer<typeof DamageRun>>;
 
-/** In the first half of a round: recovery points before this one are done, and of it what comes before the rest. */
+/** First half of a round: recovery points before this one are done, and part of this one. */
 export const PointPosition = z.object({
   phase: z.literal("points"),
   sequence: z.int().nonnegative(),
@@ -86,28 +86,28 @@ export const PointPosition = z.object({
 
 export type PointPosition = Readonly<z.infer<typeof PointPosition>>;
 
-/** In the second half: files up to this path are done. */
+/** Second half of a round: files up to this path are done. */
 export const FilePosition = z.object({ phase: z.literal("files"), after: z.string() });
 
 export type FilePosition = Readonly<z.infer<typeof FilePosition>>;
 
-/** How far the round of an instance has come. Partition: instance id; row: {@link SCRUB_ROW}. */
+/** State of the round of an instance. Partition: instance id; row: {@link SCRUB_ROW}. */
 export const ScrubState = z.object({
-  /** Counts up from 1; decides, with the path, which objects are re-read. */
+  /** Starts at 1; together with the path it decides which objects are re-read. */
   round: z.int().positive(),
-  /** The job that works on it, or did so last, and when it began to. Times are ISO 8601 UTC. */
+  /** The current or last job of the round, and when it took the round up. Times are ISO 8601 UTC. */
   job: z.string(),
   takenUpAt: z.string(),
   startedAt: z.string(),
   /** Absent: the round is not done. */
   endedAt: z.string().optional(),
-  /** Number of the newest point when it began; later ones are for the next round. */
+  /** Number of the newest point when it started; later ones are for the next round. */
   upTo: z.int().nonnegative(),
   position: z.discriminatedUnion("phase", [PointPosition, FilePosition]),
   counts: ScrubCounts,
-  /** What was found so far that points not yet done need too. */
+  /** Damage so far that also affects unchecked points. */
   damage: z.array(DamageRun),
-  /** Whether a segment could not be read, so that what it names may not have been compared. */
+  /** Whether a segment could not be read, so that its entries may not have been compared. */
   hasUnreadSegments: z.boolean(),
   /** The first names of each kind. */
   first: z.object({

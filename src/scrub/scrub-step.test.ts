@@ -77,7 +77,7 @@ const drop = (world: ScrubWorld, path: string): void => {
   world.vault.files.delete(path);
 };
 
-test("a whole vault raises nothing, marks nothing and loses nothing", async ({ expect }) => {
+test("an undamaged vault raises nothing, marks nothing and loses nothing", async ({ expect }) => {
   const world = await threePoints();
   const before = world.paths();
   const { counts, endedAt } = await world.scrub();
@@ -89,7 +89,7 @@ test("a whole vault raises nothing, marks nothing and loses nothing", async ({ e
   expect(world.paths()).toEqual(before);
 });
 
-describe("what is missing or altered is found, told, and marks exactly the points that need it:", () => {
+describe("missing or altered files are found, reported, and mark exactly the points that need them:", () => {
   const object = (container: string, name: string, etag: string, birth: number) => () =>
     objectPath(container, name, etag, birth);
   const seal = (point: string) => () => sealPath(point);
@@ -112,31 +112,31 @@ describe("what is missing or altered is found, told, and marks exactly the point
     Readonly<Record<string, Mark>>,
   ][] = [
     [
-      "an object of all points is gone",
+      "an object of all points is missing",
       object("raw", "m", "m1", 1),
       drop,
       { one: missing, two: missing, three: missing },
     ],
-    ["an object of two points is gone", object("raw", "a", "a1", 1), drop, { one: missing, two: missing }],
-    ["an object of one point is gone", object("raw", "b", "b2", 2), drop, { two: missing }],
-    ["an object that came back is gone", object("raw", "b", "b1", 3), drop, { three: missing }],
-    ["an object with a hashed name is gone", object("raw", LONG, "l2", 2), drop, { two: missing, three: missing }],
-    ["an object lost its end", object("raw", "z", "z2", 2), truncate, { two: altered, three: altered }],
-    ["an object has another content", object("new", "y2", "y2", 2), alter, { two: altered }],
+    ["an object of two points is missing", object("raw", "a", "a1", 1), drop, { one: missing, two: missing }],
+    ["an object of one point is missing", object("raw", "b", "b2", 2), drop, { two: missing }],
+    ["an object that came back is missing", object("raw", "b", "b1", 3), drop, { three: missing }],
+    ["an object with a hashed name is missing", object("raw", LONG, "l2", 2), drop, { two: missing, three: missing }],
+    ["an object was truncated", object("raw", "z", "z2", 2), truncate, { two: altered, three: altered }],
+    ["an object has other content", object("new", "y2", "y2", 2), alter, { two: altered }],
     [
-      "a segment of all points is gone",
+      "a segment of all points is missing",
       segment("one", "raw", 1),
       drop,
       { one: manifests, two: manifests, three: manifests },
     ],
-    ["a segment of two points is gone", segment("one", "old", 0), drop, { one: manifests, two: manifests }],
+    ["a segment of two points is missing", segment("one", "old", 0), drop, { one: manifests, two: manifests }],
     ["a segment has another byte", segment("two", "raw", 2), alterMiddle, { two: manifests, three: manifests }],
     ["a segment of one point has another byte", segment("three", "raw", 0), alterMiddle, { three: manifests }],
-    ["an index is gone", index("two", "raw"), drop, { two: manifests }],
+    ["an index is missing", index("two", "raw"), drop, { two: manifests }],
     ["an index has another byte", index("one", "raw"), alterMiddle, { one: manifests }],
     ["a seal is gone", seal("two"), drop, { two: manifests }],
-    ["the newest seal is gone", seal("three"), drop, { three: manifests }],
-    ["a seal is no seal any more", seal("one"), alter, { one: manifests }],
+    ["the newest seal is missing", seal("three"), drop, { three: manifests }],
+    ["a seal is corrupt", seal("one"), alter, { one: manifests }],
   ];
 
   for (const [what, where, damage, marks] of cases) {
@@ -159,9 +159,7 @@ describe("what is missing or altered is found, told, and marks exactly the point
   }
 });
 
-test("a seal without its metadata is placed by what it says, and one that says nothing by its row", async ({
-  expect,
-}) => {
+test("a seal without metadata is ordered by its content, and a corrupt one by its row", async ({ expect }) => {
   const world = await threePoints();
   for (const id of ["one", "two"]) {
     const file = world.vault.files.get(sealPath(id));
@@ -171,14 +169,14 @@ test("a seal without its metadata is placed by what it says, and one that says n
   flip(world, sealPath("two"), 0);
   await world.scrub();
   expect(world.marks()).toEqual({ two: [0, 0, 1] });
-  // Neither row nor number: told, and nothing is removed while it is so.
+  // Neither row nor number: reported, and nothing is deleted meanwhile.
   await world.estate.recoveryPoints.remove(INSTANCE, "two");
   put(world, "markers/failed/raw");
   expect((await world.scrub()).counts).toMatchObject({ manifests: 1, debris: 0, removed: 0 });
   expect(world.openAlerts()).toEqual({ "scrub.manifests-damaged": 1 });
 });
 
-test("a later round that finds a point whole takes back its mark and resolves the alert", async ({ expect }) => {
+test("a later round that finds a point undamaged removes its mark and resolves the alert", async ({ expect }) => {
   const world = await threePoints();
   const path = objectPath("raw", "a", "a1", 1);
   const file = world.vault.files.get(path);
@@ -203,7 +201,7 @@ test("a later round that finds a point whole takes back its mark and resolves th
   expect((await world.state()).round).toBe(3);
 });
 
-describe("of what no point needs goes", () => {
+describe("deletes files that no point needs:", () => {
   const debris: readonly [string, string][] = [
     ["an object whose point does not have it", objectPath("raw", "b", "b9", 2)],
     ["an object with a hashed name whose point does not have it", objectPath("raw", LONG, "l9", 2)],
@@ -211,7 +209,7 @@ describe("of what no point needs goes", () => {
     ["an object of a container that its point does not hold", objectPath("other", "a", "a1", 3)],
     ["an object before all names of its point", objectPath("raw", "A", "a1", 1)],
     ["an object after all names of its point", objectPath("raw", "{", "a1", 1)],
-    ["a segment that no index names", "manifests/two/raw/000000-000000-feed.ndjson.gz"],
+    ["a segment that no index lists", "manifests/two/raw/000000-000000-feed.ndjson.gz"],
     ["an index of a job that failed", indexPath("failed", "raw")],
     ["a marker of a job that failed", "markers/failed/raw"],
   ];
@@ -230,7 +228,7 @@ describe("of what no point needs goes", () => {
   }
 });
 
-test("an object that is younger than all points stays, and what is not understood, and is counted", async ({
+test("an object that is younger than all points is kept, and so are unknown files, which are counted", async ({
   expect,
 }) => {
   const world = await threePoints();
@@ -250,7 +248,7 @@ test("an object that is younger than all points stays, and what is not understoo
   expect(world.paths()).toEqual(before);
 });
 
-test("debris goes also where more segments tell of it than are read at once", async ({ expect }) => {
+test("debris is deleted also when more segments must be read than the limit for a batch", async ({ expect }) => {
   const world = new ScrubWorld();
   await world.protect();
   const names = Array.from({ length: 600 }, (_, n) => `n${String(n).padStart(3, "0")}`);
@@ -266,8 +264,8 @@ describe("everything stays", () => {
   const reasons: readonly [string, (world: ScrubWorld) => Promise<void> | void][] = [
     ["while a seal cannot be read", (world) => flip(world, sealPath("one"), 0)],
     ["while a point has a row and no seal", (world) => drop(world, sealPath("one"))],
-    ["while the index that would tell is gone", (world) => drop(world, indexPath("two", "raw"))],
-    ["while the segment that would tell is gone", (world) => drop(world, segmentOf(world, "two", "raw", 0))],
+    ["while the index that would decide is missing", (world) => drop(world, indexPath("two", "raw"))],
+    ["while the segment that would decide is missing", (world) => drop(world, segmentOf(world, "two", "raw", 0))],
     [
       "while two points have one number",
       async (world) => {
@@ -309,9 +307,7 @@ describe("everything stays", () => {
   }
 });
 
-test("a job that is cancelled stops at the next look, and the next job goes on where it stopped", async ({
-  expect,
-}) => {
+test("a cancelled job stops at the next check, and the next job continues where it stopped", async ({ expect }) => {
   const world = await threePoints();
   world.settings = { ...world.settings, budgetMs: 0, sliceObjects: 1, batchFiles: 1 };
   const first = await world.request();
@@ -333,7 +329,7 @@ test("a job that is cancelled stops at the next look, and the next job goes on w
   expect((await world.estate.jobs.get("vault", second.job))?.value.counts).toEqual((await world.state()).counts);
 });
 
-test("points that are sealed while a round runs are for the next, but their damage that is known is marked", async ({
+test("points that are sealed during a round are for the next, but known damage is marked on them", async ({
   expect,
 }) => {
   const world = await threePoints();
@@ -348,7 +344,7 @@ test("points that are sealed while a round runs are for the next, but their dama
   expect(world.marks()).toEqual({ one: [1, 0, 0], two: [1, 0, 0], three: [1, 0, 0], four: [1, 0, 0] });
 });
 
-test("wherever a round dies, its repetition ends as a calm one", async ({ expect }) => {
+test("wherever a round crashes, its repetition ends like one without faults", async ({ expect }) => {
   const make = async (): Promise<ScrubWorld> => {
     const world = new ScrubWorld();
     await world.protect();
@@ -367,7 +363,7 @@ test("wherever a round dies, its repetition ends as a calm one", async ({ expect
   };
   const calm = await make();
   await calm.scrub();
-  // What was removed before a death is not listed again.
+  // Files deleted before a crash are not listed again.
   const { removed: _r, removedBytes: _b, debris: _d, files: _f, ...counts } = (await calm.state()).counts;
   expect(calm.marks()).toEqual({ one: [1, 0, 1], two: [1, 0, 1] });
 
@@ -391,9 +387,7 @@ test("wherever a round dies, its repetition ends as a calm one", async ({ expect
   expect(died.length).toBeGreaterThan(150);
 });
 
-test("content that was written over under an unchanged MD5 is found when its turn to be re-read comes", async ({
-  expect,
-}) => {
+test("overwritten content with an unchanged MD5 is found when it is re-read", async ({ expect }) => {
   const world = await threePoints();
   const path = objectPath("raw", "m", "m1", 1);
   const file = world.vault.files.get(path);
@@ -412,17 +406,17 @@ test("content that was written over under an unchanged MD5 is found when its tur
   expect(world.marks()).toEqual({ one: [0, 1, 0], two: [0, 1, 0], three: [0, 1, 0] });
 });
 
-test("of two jobs that were started beside each other one works, and the other ends as well", async ({ expect }) => {
+test("of two concurrently started jobs one works, and the other ends as well", async ({ expect }) => {
   const world = await threePoints();
   const refs = [await world.request(), await world.request()];
-  // The first has begun the round and is not done.
+  // The first has started the round and is not done.
   world.settings = { ...world.settings, budgetMs: 0 };
   expect(await scrubStepActivity(world.deps, refs[0] as JobRef)).toEqual({ isDone: false });
   expect(await scrubStepActivity(world.deps, refs[1] as JobRef)).toEqual({ isDone: true });
   expect((await world.state()).job).toBe(refs[0]?.job);
 });
 
-test("content of another MD5 in an object that nothing wrote to is told, and marks no point", async ({ expect }) => {
+test("an MD5 mismatch in an object without later writes is reported, and marks no point", async ({ expect }) => {
   const world = await threePoints();
   const path = objectPath("raw", "m", "m1", 1);
   const file = world.vault.files.get(path);
@@ -434,7 +428,7 @@ test("content of another MD5 in an object that nothing wrote to is told, and mar
   expect(world.marks()).toEqual({});
 });
 
-test("an object whose source had a wrong MD5 is whole when its content is what its copy worked out", async ({
+test("an object with a wrong MD5 at the source is fine when its content matches the MD5 of its copy", async ({
   expect,
 }) => {
   const world = await threePoints();
@@ -445,7 +439,7 @@ test("an object whose source had a wrong MD5 is whole when its content is what i
   expect((await world.scrub()).counts).toMatchObject({ altered: 0, unconfirmed: 0, reread: 1, rereadBytes: 2 });
 });
 
-test("bytes to be re-read bound a step, and an object that is larger than that is told", async ({ expect }) => {
+test("a step re-reads limited bytes, and an object above the limit is reported", async ({ expect }) => {
   const world = await threePoints();
   world.settings = { ...world.settings, rereadShare: 1, rereadBytes: 5 };
   const ref = await world.request();
@@ -456,9 +450,9 @@ test("bytes to be re-read bound a step, and an object that is larger than that i
   expect((await world.scrub()).counts).toMatchObject({ reread: 0, tooLargeToReread: 12 });
 });
 
-describe("nothing that is needed goes when, between the decision and the removal,", () => {
+describe("nothing needed is deleted when, between the decision and the deletion,", () => {
   const PATH = objectPath("raw", "b", "b9", 2);
-  /** Does something when the lock is asked for, which is after the decision. */
+  /** Runs an action when the lock is acquired, which is after the decision. */
   class LocksWithNews extends MemoryRecords<InstanceLock> {
     news: (() => Promise<void>) | undefined;
 
@@ -476,7 +470,7 @@ describe("nothing that is needed goes when, between the decision and the removal
     put(world, PATH);
     locks.news = () => meanwhile(world);
     await world.scrub();
-    if (locks.news !== undefined) throw new Error("nothing was about to be removed");
+    if (locks.news !== undefined) throw new Error("nothing was about to be deleted");
     return world;
   }
 
@@ -488,9 +482,7 @@ describe("nothing that is needed goes when, between the decision and the removal
     expect((await world.state()).counts.removed).toBe(0);
   });
 
-  test("the newest point is purged and its number given again, to a point that takes the object", async ({
-    expect,
-  }) => {
+  test("the newest point is purged and its number reused by a point that needs the object", async ({ expect }) => {
     const path = objectPath("raw", "b", "b9", 3);
     const world = await scrubWith(async (given) => {
       for (const file of [...given.vault.files.keys()]) if (file.includes("/three/")) drop(given, file);
@@ -511,7 +503,7 @@ describe("nothing that is needed goes when, between the decision and the removal
   });
 });
 
-test("a point that is purged while it is checked is not said to be damaged", async ({ expect }) => {
+test("a point that is purged while it is checked is not reported as damaged", async ({ expect }) => {
   const world = await threePoints();
   world.settings = { ...world.settings, budgetMs: 0, sliceObjects: 1 };
   const ref = await world.request();
@@ -535,8 +527,8 @@ test("a point that is purged while it is checked is not said to be damaged", asy
   expect(world.openAlerts()).toEqual({});
 });
 
-describe("at whatever moment of a round", () => {
-  /** Lets something happen before one of the calls, counted from 0. */
+describe("at any moment of a round", () => {
+  /** Runs an action before one of the calls, counted from 0. */
   class EventfulVault extends MemoryScrubVault {
     #left: number;
     readonly #event: () => Promise<void>;
@@ -576,7 +568,7 @@ describe("at whatever moment of a round", () => {
     }
   }
 
-  test("debris that was written anew since it was listed stays, and is not counted as removed", async ({ expect }) => {
+  test("debris that was written again since it was listed is kept, and not counted as deleted", async ({ expect }) => {
     let kept = 0;
     let moments = 0;
     for (let moment = 0, happened = true; happened; moment++) {
@@ -624,9 +616,9 @@ describe("at whatever moment of a round", () => {
     ],
   ];
   for (const [what, event] of events) {
-    test(`${what}, nothing is said to be damaged, and nothing that is needed goes`, async ({ expect }) => {
+    test(`${what}, nothing is reported as damaged, and nothing needed is deleted`, async ({ expect }) => {
       let moments = 0;
-      // Every third moment; the four of them together see all.
+      // Every third moment; the four of them together cover all.
       for (let moment = events.findIndex(([name]) => name === what) % 3, happened = true; happened; moment += 3) {
         moments += 1;
         const world = await threePoints();

@@ -27,33 +27,34 @@ export interface ScrubDeps {
   readonly scrubs: RecordTable<ScrubState>;
   readonly alerts: RecordTable<Alert>;
   readonly scrubVault: (instanceId: string) => ScrubVault;
-  /** Whether the vault of an instance refuses that anything goes before its time. */
+  /** Whether the vault of an instance is immutable, so that nothing is deleted early. */
   readonly isImmutable: (instance: BackupInstance) => Promise<boolean>;
   readonly clock: Clock;
   readonly scrubSettings: ScrubSettings;
 }
 
 /**
- * Works on the round of a job's instance until its time is over, and keeps how far it has come: first recovery points, then
- * debris, then the alerts. A round that an earlier job left is gone on with.
+ * Works on the round of a job's instance until its time is over, and saves the position: first recovery points, then
+ * debris, then the alerts. Continues the round of an earlier job.
  *
- * Safe to run twice: the row of the round is written last, by who read its newest state; all before that is either the same
- * again (marks and alerts, which say what the round has noted) or without effect (debris that is gone). A count of removed
- * debris may be lost with the step that removed it.
+ * Safe to run twice: the row of the round is written last, with optimistic concurrency; everything before it is either
+ * repeated identically (marks and alerts, computed from the findings) or without effect (deleted debris). The count of
+ * deleted debris may be lost when a step crashes.
  *
- * @throws VaultError `job/not-found`; `format/newer-version` when a newer Lakevault wrote into the vault; retryable ones
+ * @throws VaultError `job/not-found`; `format/newer-version` when a newer Lakevault wrote into the vault; retryable
+ *   ones
  */
 export async function scrubStepActivity(deps: ScrubDeps, ref: JobRef): Promise<{ readonly isDone: boolean }> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job === undefined) throw new VaultError("job/not-found", `job '${ref.job}' was not found`);
   if (job.status !== "InProgress" || job.request.kind !== "scrub") return { isDone: true };
 
-  // An execution that died as it removed debris may have left it.
+  // An execution that crashed while deleting debris may have left the lock.
   await releaseLock(deps.locks, job.instance, job.id);
   const vault = deps.scrubVault(job.instance);
   const found = await findPoints(vault, deps.recoveryPoints, job.instance);
   const before = await deps.scrubs.get(job.instance, SCRUB_ROW);
-  // Two jobs that were started beside each other would take the round from one another.
+  // Two jobs that were started concurrently would take the round from each other.
   if (before !== undefined && (await isOthers(deps, job, before.value))) return { isDone: true };
   const state = takeUp(before?.value, job.id, found, deps.clock());
   if (state.endedAt !== undefined) return { isDone: true };
@@ -63,7 +64,7 @@ export async function scrubStepActivity(deps: ScrubDeps, ref: JobRef): Promise<{
     const isDone = await work(deps, job, vault, round, found);
     if (isDone) round.end(deps.clock());
   } catch (error) {
-    // What was done before an account got too busy need not be done again.
+    // Keeps the progress made before an account was throttled.
     if (error instanceof VaultError && error.retryable) await keep(deps, job, before, round.settled);
     throw error;
   }
@@ -71,14 +72,14 @@ export async function scrubStepActivity(deps: ScrubDeps, ref: JobRef): Promise<{
   return { isDone: round.state.endedAt !== undefined };
 }
 
-/** Whether another job works on the round. One that is being cancelled leaves it to the next. */
+/** Whether another job works on the round. A job that is being cancelled leaves it to the next. */
 async function isOthers({ jobs }: ScrubDeps, job: Job, { job: other, endedAt }: ScrubState): Promise<boolean> {
   if (endedAt !== undefined || other === job.id) return false;
   const stored = (await jobs.get(job.vault, other))?.value;
   return stored?.status === "InProgress";
 }
 
-/** Begins a round, or goes on with one that was not ended. */
+/** Starts a round, or continues an unfinished one. */
 function takeUp(before: ScrubState | undefined, job: string, { points }: FoundPoints, now: Date): ScrubState {
   if (before?.job === job) return before;
   const taken = { job, takenUpAt: now.toISOString() };
@@ -121,12 +122,14 @@ async function work(deps: ScrubDeps, job: Job, vault: ScrubVault, round: Round, 
     if (!checked || !(await shouldContinue())) return false;
   }
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
-  // An instance that is gone has nothing that is kept, and what it has left is not for a scrub to remove.
+  // An instance that no longer exists keeps nothing, and a scrub must not delete its remains.
   const isImmutable = instance === undefined || (await deps.isImmutable(instance));
   return sweepVault({ ...deps, vault, job, isImmutable, settings, shouldContinue }, round, found);
 }
 
-/** Alerts go before the row, so that none is lost: whoever goes on from the row looks for nothing a second time. */
+/**
+ * Writes alerts before the row, so that none is lost: the next step continues from the row and does not repeat checks.
+ */
 async function keep(
   deps: ScrubDeps,
   job: Job,
@@ -136,12 +139,12 @@ async function keep(
   await tellAlerts(deps, job, state);
   if (before !== undefined) await deps.scrubs.replace(job.instance, SCRUB_ROW, state, before.etag);
   else if (!(await deps.scrubs.insert(job.instance, SCRUB_ROW, state))) {
-    throw new VaultError("storage/conflict", "another execution has begun the round");
+    throw new VaultError("storage/conflict", "another execution has started the round");
   }
   await updateRecord(deps.jobs, job.vault, job.id, (row) => (isOpen(row) ? { ...row, counts: state.counts } : row));
 }
 
-/** Raises what the round has found so far; only the end of a round can tell that there is nothing. */
+/** Raises alerts for the findings so far; only the end of a round can resolve alerts. */
 async function tellAlerts({ alerts, clock }: ScrubDeps, job: Job, state: ScrubState): Promise<void> {
   const now = clock();
   for (const kind of FINDING_KINDS) {

@@ -42,7 +42,7 @@ async function world() {
   return { lake, scrubs, requested, tick: () => startDueScrubs(deps) };
 }
 
-test("a round is started when it is due, by one job, also of two ticks at once", async ({ expect }) => {
+test("a round is started when it is due, by one job, also with two concurrent ticks", async ({ expect }) => {
   const { lake, scrubs, requested, tick } = await world();
   await scrubs.put(INSTANCE, SCRUB_ROW, STATE);
   lake.pass(29 * DAY_MS);
@@ -54,7 +54,7 @@ test("a round is started when it is due, by one job, also of two ticks at once",
   expect(await tick()).toMatchObject([{ start: false, because: "it was started today" }]);
 });
 
-test("a round at work is not started a second time on the next day", async ({ expect }) => {
+test("a running round is not started again on the next day", async ({ expect }) => {
   const { lake, scrubs, requested, tick } = await world();
   lake.pass(60 * DAY_MS);
   await tick();
@@ -62,12 +62,12 @@ test("a round at work is not started a second time on the next day", async ({ ex
   const { endedAt, ...underWay } = STATE;
   await scrubs.put(INSTANCE, SCRUB_ROW, { ...underWay, job: id });
   lake.pass(2 * DAY_MS);
-  expect(await tick()).toMatchObject([{ start: false, because: "it is at work" }]);
+  expect(await tick()).toMatchObject([{ start: false, because: "it is running" }]);
   await lake.jobs.put(VAULT, id, { ...(await lake.job(id)), status: "Failed" });
   expect(await tick()).toMatchObject([{ start: true }]);
 });
 
-test("an instance that is gone is passed over", async ({ expect }) => {
+test("an instance that no longer exists is skipped", async ({ expect }) => {
   const { lake, tick } = await world();
   await lake.schedules.put("all", `${VAULT}|gone`, { vault: VAULT, instanceName: "gone" });
   lake.pass(60 * DAY_MS);

@@ -20,11 +20,11 @@ export interface StartDueScrubDeps {
   readonly scrubs: RecordTable<ScrubState>;
   readonly scrubSettings: ScrubSettings;
   readonly clock: Clock;
-  /** Writes a job and starts it; one that exists is only started. */
+  /** Creates and starts a job; an existing one is only started. */
   readonly requestJob: (job: Job) => Promise<Job>;
 }
 
-/** The unfinished job that works on an instance's scrub. */
+/** The unfinished scrub job of an instance. */
 export async function scrubAtWork(
   { scrubs, jobs }: Pick<StartDueScrubDeps, "scrubs" | "jobs">,
   vault: string,
@@ -36,9 +36,9 @@ export async function scrubAtWork(
 }
 
 /**
- * Starts the scrub of every instance that is due, in all vaults, and tells why of the others it has not.
+ * Starts the scrub of every instance that is due, in all vaults, and returns the reason for each of the others.
  *
- * Safe to run twice, and at once: the job's id is made of the instance and the day.
+ * Safe to run twice and concurrently: the job's id is derived from the instance and the day.
  */
 export async function startDueScrubs(deps: StartDueScrubDeps): Promise<StartedFor[]> {
   return startForInstances(deps, (instance, vault) => startWhenDue(deps, instance, vault));
@@ -49,12 +49,12 @@ async function startWhenDue(deps: StartDueScrubDeps, instance: BackupInstance, v
   const state = (await deps.scrubs.get(instance.id, SCRUB_ROW))?.value;
   const { isDue, because, dueAt } = decideDueScrub(instance, state, deps.scrubSettings, now);
   if (!isDue) return { start: false, because: `it is due at ${dueAt.toISOString()}: ${because}` };
-  if ((await scrubAtWork(deps, vault, instance.id)) !== undefined) return { start: false, because: "it is at work" };
+  if ((await scrubAtWork(deps, vault, instance.id)) !== undefined) return { start: false, because: "it is running" };
   const id = deriveUuid("scrub", instance.id, now.toISOString().slice(0, 10));
   if ((await deps.jobs.get(vault, id)) !== undefined) return { start: false, because: "it was started today" };
-  // One that is asked for by hand at this moment may be faster.
+  // A request by hand may be faster.
   if ((await joinJob(deps, "scrub", { id, vault, instance: instance.id }, now)) !== id) {
-    return { start: false, because: "it is at work" };
+    return { start: false, because: "it is running" };
   }
   const request = { kind: "scrub" } as const;
   const job = jobFor(instance, { id, vault, requestedBy: "schedule", request, startedAt: now.toISOString() });

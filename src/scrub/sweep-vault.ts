@@ -20,33 +20,33 @@ export interface SweepVaultDeps {
   readonly job: Job;
   readonly jobs: RecordTable<Job>;
   readonly locks: RecordTable<InstanceLock>;
-  /** Nothing may be removed before its time. */
+  /** Immutable: nothing may be deleted early. */
   readonly isImmutable: boolean;
   readonly settings: ScrubSettings;
   readonly clock: Clock;
-  /** Asked after each batch. */
+  /** Checked after each batch. */
   readonly shouldContinue: () => Promise<boolean>;
 }
 
-/** Files removed under one taking of the lock at most. */
+/** Max files deleted while the lock is held once. */
 const MAX_REMOVALS_PER_LOCK = 8 * MAX_REMOVALS;
 
 const SEALS_WIDTH = 8;
 
 /**
- * Looks through the vault from the round's position on for files that no recovery point needs, and removes those that are
- * older than the safe age. All younger ones may belong to something under way.
+ * Checks the vault from the round's position on for files that no recovery point needs, and deletes those that are
+ * older than the safe age. Younger ones may belong to a running job.
  *
- * Nothing is removed while anything about the points is uncertain: a seal that cannot be read, a point that has a row and no
- * seal, two points of one number, no point at all, a purge that was begun and not ended.
+ * Deletes nothing while there is any doubt about the points: an unreadable seal, a point with a row but no seal, two
+ * points with one number, no point at all, an unfinished purge.
  *
- * Safe to run twice, and beside all other jobs: what is gone is not listed, and nothing that was once unneeded is needed
- * again. Objects that no point of their number or later needs can be needed only if such a point is made anew, which takes
- * the lock that a removal holds, and other seals than those that were decided with.
+ * Safe to run twice, and concurrently with all other jobs: deleted files are not listed, and unneeded files never
+ * become needed again. Objects that no point of their number or later needs can only be needed if such a point is
+ * created again, which requires the lock that a deletion holds, and other seals than the decision was based on.
  *
  * Memory: the names of a batch, and what deciding about them takes.
  *
- * @returns whether all was looked through
+ * @returns whether everything was checked
  */
 export async function sweepVault(deps: SweepVaultDeps, round: Round, found: FoundPoints): Promise<boolean> {
   const sweep = new Sweep(deps, round, await surePoints(deps.vault, found));
@@ -56,7 +56,7 @@ export async function sweepVault(deps: SweepVaultDeps, round: Round, found: Foun
   return true;
 }
 
-/** @returns undefined when nobody can tell what is needed */
+/** @returns undefined when it is unknown what is needed */
 async function surePoints(
   vault: ScrubVault,
   { points, unplaced }: FoundPoints,
@@ -89,7 +89,7 @@ class Sweep {
     this.#writtenBefore = deps.clock().getTime() - deps.settings.safeAgeMs;
   }
 
-  /** @returns whether all below the prefix was looked through */
+  /** @returns whether everything below the prefix was checked */
   async run(prefix: string): Promise<boolean> {
     const { after } = this.#position();
     const isWithin = after.startsWith(prefix);
@@ -116,7 +116,7 @@ class Sweep {
     return position;
   }
 
-  /** @returns how many of the files, the first ones, are done; at least one */
+  /** @returns number of finished files, from the first; at least one */
   async #batch(files: readonly StoredFile[]): Promise<number> {
     const old = files.filter(({ writtenAt }) => writtenAt.getTime() < this.#writtenBefore);
     const verdicts = old.length === 0 ? new Map<string, DebrisDecision>() : await this.#decide(old);
@@ -150,8 +150,8 @@ class Sweep {
   }
 
   /**
-   * What is not removed, because another job writes, the points have changed or the file itself has, is looked at again in
-   * the next round.
+   * Skips deletion when another job writes, or the points or the file itself have changed; the next round checks these
+   * files again.
    */
   async #removeLocked(debris: readonly StoredFile[]): Promise<void> {
     const { job, locks, clock } = this.#deps;
@@ -159,7 +159,7 @@ class Sweep {
     try {
       if (!(await this.#isAsDecided())) return;
       for (let from = 0; from < debris.length; from += MAX_REMOVALS) {
-        // A job that was ended from outside has lost the lock, and does not notice.
+        // A job that was ended from outside has lost the lock without noticing.
         if ((await locks.get(job.instance, LOCK_ROW))?.value.job !== job.id) return;
         const some = debris.slice(from, from + MAX_REMOVALS);
         const changed = new Set(await this.#deps.vault.remove(some.map(({ path, etag }) => ({ path, etag }))));
@@ -171,7 +171,7 @@ class Sweep {
     }
   }
 
-  /** Whether the points are exactly those that it was decided with, and none is being purged. */
+  /** Whether the points are exactly those of the decision, and none is being purged. */
   async #isAsDecided(): Promise<boolean> {
     const { vault } = this.#deps;
     if ((await listJournals(vault)).length > 0) return false;

@@ -5,10 +5,10 @@ import { readSegmentLines } from "./read-manifest.ts";
 import type { SegmentRef } from "./segment.ts";
 import type { VaultFiles } from "./vault-files.ts";
 
-/** Segments kept at hand. Names come in an order that is nearly the segments' own, so one of the last has the next. */
+/** Cached segments. Names arrive roughly in segment order, so one of the last segments usually has the next name. */
 const AT_HAND = 2;
 
-/** Finds single entries in segments of one container. Each is read when it is first needed, and only then. */
+/** Finds single entries in the segments of one container. Reads each segment on first use. */
 export class EntryLookup {
   readonly #files: Pick<VaultFiles, "read">;
   readonly #segments: readonly SegmentRef[];
@@ -18,7 +18,7 @@ export class EntryLookup {
 
   /**
    * @param segments - in listing order
-   * @param order - the one that they are in, whatever order names are asked for in
+   * @param order - of the segments; lookups may come in any order
    */
   constructor(files: Pick<VaultFiles, "read">, segments: readonly SegmentRef[], order: ListingOrder) {
     this.#files = files;
@@ -31,7 +31,7 @@ export class EntryLookup {
     return this.#read;
   }
 
-  /** @throws VaultError `format/missing`, `format/corrupt` when the segment that may hold it cannot be read */
+  /** @throws VaultError `format/missing`, `format/corrupt` when the segment of the name cannot be read */
   async find(name: string): Promise<Entry | undefined> {
     const segment = lastWhere(this.#segments, ({ first }) => this.#compare(first, name) <= 0);
     if (segment === undefined || this.#compare(name, segment.last) > 0) return undefined;
@@ -52,7 +52,7 @@ export class EntryLookup {
   }
 }
 
-/** @param isUpTo - true for the first ones, false for all others */
+/** @param isUpTo - true for a prefix of the list, false after it */
 function lastWhere<T>(ascending: readonly T[], isUpTo: (one: T) => boolean): T | undefined {
   return ascending[countBefore(ascending, isUpTo) - 1];
 }

@@ -12,7 +12,7 @@ import {
   type Label,
 } from "./entry.ts";
 
-/** What JSON writes otherwise than it stands, what ends one of its strings, and what lies outside of ASCII. */
+/** Characters that JSON escapes, that end its strings, and that are not ASCII. */
 const awkward = fc.string({
   unit: fc.constantFrom("a", '"', "\\", ",", ":", "{", "}", "\n", "\u0000", "é", "𝄞", '","etag":"', '"}', "\\u0061"),
   maxLength: 6,
@@ -48,7 +48,7 @@ const entry: fc.Arbitrary<Entry> = fc.record(
 
 type Version = Pick<Entry, "name" | "etag" | Label>;
 
-/** Plainly and slowly: do they tell of the same version under the same labels? */
+/** Simple and slow: same version and same labels? */
 function isSame(before: Entry, now: Version): boolean {
   const told = ({ name, etag, tier, tags, owner, group, permissions, acl }: Version) =>
     JSON.stringify([name, etag, tier, Object.entries(tags ?? {}).sort(), owner, group, permissions, acl].map(orNull));
@@ -61,7 +61,7 @@ function orNull(value: unknown): unknown {
 
 const base: Entry = { name: "dir/n", etag: "0x1", size: 7, modified: "2026-01-01T00:00:00.000Z", birth: 3 };
 
-test("an entry is the same after it was written and read", ({ expect }) => {
+test("an entry survives a round trip", ({ expect }) => {
   fc.assert(
     fc.property(entry, (value) => {
       expect(decodeEntry(encodeEntry(value))).toEqual(value);
@@ -69,11 +69,11 @@ test("an entry is the same after it was written and read", ({ expect }) => {
   );
 });
 
-test("equal entries make equal lines, whatever the order of their tags", ({ expect }) => {
+test("equal entries have equal lines, whatever the order of their tags", ({ expect }) => {
   expect(encodeEntry({ ...base, tags: { b: "2", a: "1" } })).toBe(encodeEntry({ tags: { a: "1", b: "2" }, ...base }));
 });
 
-test("what is absent is left out of the line", ({ expect }) => {
+test("absent members are omitted from the line", ({ expect }) => {
   expect(encodeEntry({ name: "n", etag: "e", size: 1, modified: "m", birth: 1 })).toBe(
     '{"name":"n","etag":"e","size":1,"modified":"m","birth":1}',
   );
@@ -91,7 +91,7 @@ test("a line that is not an entry is refused, and not quoted", ({ expect }) => {
   }
 });
 
-test("the head of a line is that of its entry, whatever the name and however the line was written", ({ expect }) => {
+test("the head of a line equals that of its entry, whatever the name and encoding", ({ expect }) => {
   fc.assert(
     fc.property(entry, fc.boolean(), (value, isReversed) => {
       const line = isReversed
@@ -104,9 +104,9 @@ test("the head of a line is that of its entry, whatever the name and however the
   );
 });
 
-test("a glance at a line never says what a full parse does not", ({ expect }) => {
+test("the text comparison of a line never contradicts a full parse", ({ expect }) => {
   const seen = { same: 0, "other-version": 0, unsure: 0 };
-  // Of two entries and a choice of members: any mix of the first with the second.
+  // Any mix of the members of two entries.
   const mixed = fc
     .tuple(entry, entry, fc.subarray(["name", "etag", ...LABELS] as const))
     .map(([before, another, members]) => {
@@ -116,10 +116,10 @@ test("a glance at a line never says what a full parse does not", ({ expect }) =>
     });
   fc.assert(
     fc.property(mixed, ({ before, now }) => {
-      const glance = glanceAt(encodeEntry(before), now);
-      seen[glance ?? "unsure"] += 1;
-      if (glance === "same") expect(isSame(before, now)).toBe(true);
-      if (glance === "other-version") expect([before.name, before.etag === now.etag]).toEqual([now.name, false]);
+      const compared = glanceAt(encodeEntry(before), now);
+      seen[compared ?? "unsure"] += 1;
+      if (compared === "same") expect(isSame(before, now)).toBe(true);
+      if (compared === "other-version") expect([before.name, before.etag === now.etag]).toEqual([now.name, false]);
     }),
     { numRuns: 5_000 },
   );
@@ -139,7 +139,7 @@ test("a glance is enough for every line without a backslash that did not change"
   expect(plain).toBeGreaterThan(100);
 });
 
-test("a name that reads like the members of a line is not taken for them", ({ expect }) => {
+test("a name that looks like members of a line is not mistaken for them", ({ expect }) => {
   const before: Entry = { ...base, name: "a", etag: "x", tags: { a: "b", etag: "y" } };
   const line = encodeEntry(before);
   const name = line.slice('{"name":"'.length, line.indexOf('","etag":"y"'));
@@ -148,7 +148,7 @@ test("a name that reads like the members of a line is not taken for them", ({ ex
   expect(glanceAt(encodeEntry({ ...base, name: 'a","etag":"b' }), { name: "a", etag: "b" })).toBeUndefined();
 });
 
-test("a line that is cut off or goes on is not taken for the same", ({ expect }) => {
+test("a truncated or longer line does not count as the same", ({ expect }) => {
   const line = encodeEntry({ ...base, tier: "Hot" });
   const now = { name: base.name, etag: base.etag, tier: "Hot" };
   expect(glanceAt(line, now)).toBe("same");

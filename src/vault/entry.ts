@@ -1,14 +1,14 @@
 /**
  * @module
- * One line of a segment: one blob or directory at a recovery point. Content type, headers and metadata of a blob are not
- * here: the object itself carries them.
+ * One line of a segment: one blob or directory at a recovery point. Content type, headers and metadata of a blob are
+ * stored on its object instead.
  */
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 
 export const ENTRY_TYPES = ["append", "page", "directory"] as const;
 
-/** Unlike `z.record` it keeps a name `__proto__`, which Azure allows for tags and metadata. */
+/** Unlike `z.record` it keeps the name `__proto__`, which Azure allows for tags and metadata. */
 export const Texts = z.custom<Readonly<Record<string, string>>>(
   (value) =>
     typeof value === "object" &&
@@ -30,13 +30,13 @@ export const Entry = z.object({
   /** Sequence number of the recovery point that first held the version; part of the object's name. */
   birth: z.int().positive(),
   /**
-   * Base64: as worked out by the service that copied it, else as the source has it, which is only what its writer said. That
-   * of an append or page blob may be of content before its last change.
+   * Base64. Computed by the service during the copy; otherwise as set by the writer at the source, and for an append or
+   * page blob possibly older than its last change.
    */
   md5: z.string().optional(),
-  /** Absent: a block blob. */
+  /** Absent: block blob. */
   type: z.enum(ENTRY_TYPES).optional(),
-  /** The source's access tier where it was set on the blob itself; absent where the account's default holds. */
+  /** Access tier, if set on the source blob itself; absent: the account's default. */
   tier: z.string().optional(),
   /** Blob index tags; absent when there are none. */
   tags: Texts.optional(),
@@ -46,25 +46,27 @@ export const Entry = z.object({
   permissions: z.string().optional(),
   /** POSIX access control list in short text form. */
   acl: z.string().optional(),
-  /** Of a directory only: other entries have an object that carries them. Without `hdi_isfolder`, which says what it is. */
+  /**
+   * Directories only: other entries store metadata on their object. Without `hdi_isfolder`, which marks directories.
+   */
   metadata: Texts.optional(),
 });
 export type Entry = Readonly<z.infer<typeof Entry>>;
 
-/** What may become another of a blob while its version stays. */
+/** Attributes of a blob that can change without a new version. */
 export const LABELS = ["tier", "tags", "owner", "group", "permissions", "acl"] as const;
 export type Label = (typeof LABELS)[number];
 
 declare const isEntryLine: unique symbol;
 
 /**
- * An entry as its line in a segment, without the line feed. Whole segments are compared and rewritten as lines, because
- * making an object of each costs more than all the rest.
+ * An entry as its line in a segment, without the line feed. Segments are compared and rewritten as lines, because
+ * parsing each line costs more than everything else.
  */
 export type EntryLine = string & { readonly [isEntryLine]: true };
 
 /**
- * Writes an entry as one line of JSON, without the line feed. Members come in a fixed order, so that equal entries make
+ * Encodes an entry as one line of JSON, without the line feed. Members have a fixed order, so that equal entries have
  * equal bytes.
  */
 export function encodeEntry(entry: Entry): EntryLine {
@@ -95,19 +97,19 @@ export function decodeEntry(line: string): Entry {
   try {
     return Entry.parse(JSON.parse(line));
   } catch (error) {
-    // What the error says may quote the line.
+    // The cause may quote the line.
     throw new VaultError("format/corrupt", "a line of a segment is not an entry", { cause: error });
   }
 }
 
-/** Without a backslash every string of JSON ends at the next quote, and stands there as it is. */
+/** A JSON string without a backslash ends at the next quote and needs no decoding. */
 const PLAIN_HEAD = /^\{"name":"([^"\\]+)","etag":"([^"\\]+)","size":(\d+),/;
 
 /**
- * Reads what the merge and the index need of an entry. The line is parsed only where it does not begin as
- * {@link encodeEntry} begins most.
+ * Reads the members that the merge and the index need. Parses the line only if it does not start as most lines of
+ * {@link encodeEntry} do.
  *
- * @throws VaultError `format/corrupt` when the line has to be parsed and is not an entry
+ * @throws VaultError `format/corrupt` when the line must be parsed and is not an entry
  */
 export function headOf(line: EntryLine): Pick<Entry, "name" | "etag" | "size"> {
   const plain = PLAIN_HEAD.exec(line);
@@ -116,14 +118,14 @@ export function headOf(line: EntryLine): Pick<Entry, "name" | "etag" | "size"> {
   return { name, etag, size: Number(size) };
 }
 
-/** From the ETag to the labels. */
+/** The part from the ETag to the labels. */
 const PLAIN_MIDDLE = /,"size":\d+,"modified":"[^"]*","birth":\d+(?:,"md5":"[^"]*")?(?:,"type":"[a-z]+")?/y;
 
 /**
- * Compares a line with what is known of a blob by looking at the text alone.
+ * Compares a line with a listed blob, by its text only.
  *
- * @returns `same`: it is surely of this name and ETag, with these labels and no others; `other-version`: it is surely of
- *   this name and has another ETag; undefined: nothing is sure, and the line must be read
+ * @returns `same`: same name, ETag and labels; `other-version`: same name, another ETag; undefined: undecided, so the
+ *   line must be parsed
  */
 export function glanceAt(
   line: EntryLine,
@@ -150,7 +152,7 @@ function pastLabel(line: string, at: number, before: string, value: string | und
   return value === undefined ? at : pastString(line, at, before, value);
 }
 
-/** Where a line goes on after a string with this value; negative when it is not there. */
+/** Position after a string with this value; negative when it is not there. */
 function pastString(line: string, at: number, before: string, value: string): number {
   const end = pastText(line, pastText(line, at, before), value);
   return end >= 0 && line.indexOf('"', end - value.length) === end ? end + 1 : -1;

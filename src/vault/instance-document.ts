@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { decodeDocument } from "./version.ts";
 
-/** The datasource types, by the last part of their Azure names. */
+/** Datasource types, by the last part of their Azure names. */
 export const DATASOURCE_KINDS = ["blobServices", "adlsBlobServices"] as const;
 export type DatasourceKind = (typeof DATASOURCE_KINDS)[number];
 
@@ -17,7 +17,7 @@ export const ProtectedAccount = z.object({
 /** Which containers of a datasource are protected. */
 export const ContainerChoice = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("chosen"), names: z.array(z.string()) }),
-  /** All that exist when a backup begins, without those whose names start so. */
+  /** All containers that exist when a backup starts, without those that have one of these prefixes. */
   z.object({ kind: z.literal("all"), excludedPrefixes: z.array(z.string()) }),
 ]);
 export type ContainerChoice = Readonly<z.infer<typeof ContainerChoice>>;
@@ -25,27 +25,27 @@ export type ContainerChoice = Readonly<z.infer<typeof ContainerChoice>>;
 export const PROTECTION_STATES = [
   "ConfiguringProtection",
   "ProtectionConfigured",
-  /** Paused: no backups; its points are kept by policy, the newest one forever. */
+  /** Suspended: no backups; points expire by policy, except the latest one. */
   "BackupSchedulesSuspended",
-  /** No backups, and its points are kept forever. */
+  /** No backups; points are kept forever. */
   "ProtectionStopped",
-  /** Deleted: its points are kept until `deletion.purgeAt`, and until then it can be undeleted. */
+  /** Deleted: points are kept until `deletion.purgeAt`; until then it can be undeleted. */
   "SoftDeleted",
 ] as const;
 export type ProtectionState = (typeof PROTECTION_STATES)[number];
 
-/** When an instance was deleted, and when it is gone for good. Times are ISO 8601 UTC. */
+/** When an instance was deleted, and when it will be purged. Times are ISO 8601 UTC. */
 export const Deletion = z.object({
   deletedAt: z.string(),
-  /** From then on all that is its is removed. */
+  /** From this time on everything of the instance is deleted. */
   purgeAt: z.string(),
   /** Id of the operation that deleted it. */
   activity: z.string(),
 });
 
 /**
- * `instance.json`: what a vault container protects and how, so that the vault explains itself without the app's tables.
- * Files that were written before a member was added lack it.
+ * `instance.json`: what a vault container protects and how, so that the vault is self-contained without the app's
+ * tables. Older files may lack members that were added later.
  */
 export const InstanceDocument = z.object({
   formatVersion: z.literal(1),
@@ -62,10 +62,10 @@ export const InstanceDocument = z.object({
   /** Name of the policy. */
   policy: z.string().optional(),
   protectionState: z.enum(PROTECTION_STATES).optional(),
-  /** `properties` of the ARM resource as it was put. */
+  /** `properties` of the ARM resource as in the PUT. */
   properties: z.record(z.string(), z.unknown()).optional(),
   tags: z.record(z.string(), z.string()).optional(),
-  /** It has no slots up to then, ISO 8601 UTC. */
+  /** No slots up to this time, ISO 8601 UTC. */
   slotsAfter: z.string().optional(),
   /** Present while it is `SoftDeleted`. */
   deletion: Deletion.optional(),

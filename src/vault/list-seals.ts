@@ -54,7 +54,7 @@ function numberOf(noted: string | undefined): number | undefined {
 async function sequenceInSeal(vault: Files, recoveryPointId: string): Promise<number> {
   const path = sealPath(recoveryPointId);
   const content = await vault.read(path);
-  if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed and cannot be read`);
+  if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed but cannot be read`);
   return decodeSeal(path, content).sequence;
 }
 

@@ -24,7 +24,7 @@ test("utf-16 sorts characters above U+FFFF before U+FFFD, as Azurite lists them"
   expect(nameComparator("utf-16")("\u{1F600}", "\uFFFD")).toBeLessThan(0);
 });
 
-test("path lists a directory's contents before names that merely begin alike", ({ expect }) => {
+test("path lists a directory's contents before names that share only a prefix", ({ expect }) => {
   const names = ["a.txt", "a/z", "a", "a!b", "b"];
   expect(names.sort(nameComparator("path"))).toEqual(["a", "a/z", "a!b", "a.txt", "b"]);
   expect(names.sort(nameComparator("utf-16"))).toEqual(["a", "a!b", "a.txt", "a/z", "b"]);

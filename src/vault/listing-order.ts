@@ -1,7 +1,7 @@
 /**
  * @module
- * The order in which names are listed. The merge of two listings is right only when both follow one order, so this is
- * the only place that knows it.
+ * The order in which names are listed. Merging two listings requires the same order in both, so only this module
+ * defines it.
  */
 
 /** `utf-16`: by UTF-16 code units (flat accounts, Azurite). `path`: the same with `/` before all else (HNS). */

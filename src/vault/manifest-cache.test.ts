@@ -8,7 +8,7 @@ import { sha256Of } from "./segment.ts";
 
 const INSTANCE = "1".repeat(32);
 
-/** Seals of as many recovery points as are asked for, each with one empty container. */
+/** Seals of the given number of recovery points, each with one empty container. */
 class CountingFiles {
   readonly files = new Map<string, Uint8Array>();
   readonly reads: string[] = [];
@@ -39,7 +39,7 @@ class CountingFiles {
   }
 }
 
-test("a seal and an index are read once, also by many at once", async ({ expect }) => {
+test("a seal and an index are read once, also by concurrent callers", async ({ expect }) => {
   const files = new CountingFiles();
   const seal = files.seal("one");
   const cache = new ManifestCache();
@@ -52,7 +52,7 @@ test("a seal and an index are read once, also by many at once", async ({ expect 
   expect(await cache.readIndex(files, seal, "nowhere")).toBeUndefined();
 });
 
-test("a read that failed is not kept", async ({ expect }) => {
+test("a failed read is not cached", async ({ expect }) => {
   const files = new CountingFiles();
   const seal = files.seal("one");
   const cache = new ManifestCache();
@@ -75,7 +75,7 @@ test("an altered index is refused", async ({ expect }) => {
   await expect(cache.readIndex(files, seal, "raw")).rejects.toMatchObject({ code: "format/corrupt" });
 });
 
-test("what was used longest ago goes first when there are too many", async ({ expect }) => {
+test("drops the least recently used when there are too many", async ({ expect }) => {
   const files = new CountingFiles();
   for (const id of ["one", "two", "three"]) files.seal(id);
   const cache = new ManifestCache({ files: 2, bytes: 1e9 });
@@ -86,7 +86,7 @@ test("what was used longest ago goes first when there are too many", async ({ ex
   expect(files.reads).toHaveLength(4);
 });
 
-test("what is kept has a size, and the newest is kept whatever its own", async ({ expect }) => {
+test("the cache is limited in bytes, and keeps the latest whatever its size", async ({ expect }) => {
   const files = new CountingFiles();
   const [one, two] = [files.seal("one", 600), files.seal("two", 5_000)];
   const cache = new ManifestCache({ files: 100, bytes: 1_500 });

@@ -7,9 +7,9 @@ import type { VaultFiles } from "./vault-files.ts";
 type Files = Pick<VaultFiles, "read">;
 
 export interface ManifestCacheLimits {
-  /** Seals and indexes kept at most. */
+  /** Max seals and indexes. */
   readonly files: number;
-  /** Bytes of them as stored; parsed they take about three times as much. The newest is kept whatever its size. */
+  /** Max stored bytes; parsed they take about three times as much. The latest is kept whatever its size. */
   readonly bytes: number;
 }
 
@@ -21,11 +21,11 @@ interface Reading {
 }
 
 /**
- * Keeps the seals and indexes that were read last, parsed and checked, for all workers of a process: many work on the same
- * container, and its index is read by each of them.
+ * Caches the most recently used seals and indexes, parsed and verified, for all workers of a process: many work on the
+ * same container and read its index.
  *
- * Neither a seal nor an index ever changes. One that is removed may be answered for a while; so whoever asks whether a
- * recovery point exists reads its seal with `readSeal` of `read-manifest.ts`.
+ * Seals and indexes never change. A deleted one may still be returned for a while; to check whether a recovery point
+ * exists, use `readSeal` of `read-manifest.ts`.
  */
 export class ManifestCache {
   readonly #kept: LRUCache<string, Seal | ManifestIndex, Reading>;
@@ -53,7 +53,7 @@ export class ManifestCache {
   }
 
   /**
-   * @param instance - id of the backup instance that the files are of
+   * @param instance - id of the backup instance of the files
    * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/newer-version`
    */
   async readSeal(files: Files, instance: string, recoveryPointId: string): Promise<Seal> {

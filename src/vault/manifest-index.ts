@@ -4,12 +4,12 @@ import { LISTING_ORDERS, nameComparator } from "./listing-order.ts";
 import { SegmentRef } from "./segment.ts";
 import { decodeDocument } from "./version.ts";
 
-/** `index.json`: what a recovery point holds in one container, as its segments in listing order. */
+/** `index.json`: the content of one container at a recovery point, as segments in listing order. */
 export const ManifestIndex = z.object({
   formatVersion: z.literal(1),
   recoveryPoint: z.string(),
   container: z.string(),
-  /** The order of names within and across segments. */
+  /** Order of names within and across segments. */
   order: z.enum(LISTING_ORDERS),
   entries: z.int().nonnegative(),
   /** Sum of the entries' sizes. */
@@ -19,7 +19,7 @@ export const ManifestIndex = z.object({
 export type ManifestIndex = Readonly<z.infer<typeof ManifestIndex>>;
 
 /**
- * Reads an index and checks that its segments ascend without overlap and add up.
+ * Reads an index and checks that its segments ascend without overlap and match the totals.
  *
  * @throws VaultError `format/corrupt`, `format/newer-version`
  */
@@ -29,7 +29,7 @@ export function decodeIndex(path: string, content: Uint8Array): ManifestIndex {
   return index;
 }
 
-/** @throws VaultError `format/corrupt` when segments overlap, are out of order, or do not add up to the totals */
+/** @throws VaultError `format/corrupt` when segments overlap, are out of order, or do not match the totals */
 export function checkIndex(path: string, index: ManifestIndex): void {
   const compare = nameComparator(index.order);
   let entries = 0;
@@ -44,6 +44,6 @@ export function checkIndex(path: string, index: ManifestIndex): void {
     bytes += segment.bytes;
   }
   if (entries !== index.entries || bytes !== index.bytes) {
-    throw new VaultError("format/corrupt", `'${path}' has totals that its segments do not add up to`);
+    throw new VaultError("format/corrupt", `'${path}' has totals that do not match its segments`);
   }
 }

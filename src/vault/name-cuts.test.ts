@@ -12,7 +12,7 @@ const name = fc.oneof(
   fc.string({ maxLength: 8 }),
 );
 
-test("a separator lies after the one name and not after the other, and is no longer than it must be", ({ expect }) => {
+test("a separator lies after one name and not after the other, and is as short as possible", ({ expect }) => {
   let tried = 0;
   fc.assert(
     fc.property(name, name, order, (a, b, by) => {
@@ -29,7 +29,7 @@ test("a separator lies after the one name and not after the other, and is no lon
   expect(tried).toBeGreaterThan(50);
 });
 
-test("a middle lies strictly between, and shares what it is told to share", ({ expect }) => {
+test("a middle lies strictly between, and keeps the given common prefix", ({ expect }) => {
   let found = 0;
   fc.assert(
     fc.property(name, fc.option(name, { nil: undefined }), fc.nat(8), order, (a, b, index, by) => {
@@ -59,7 +59,7 @@ test.for([
   expect(middleAt(from, index, until, "utf-16")).toBe(middle);
 });
 
-test("what follows a beginning follows every name that has it, and nothing else lies between", ({ expect }) => {
+test("the end of a prefix follows every name that has it, and nothing else lies between", ({ expect }) => {
   fc.assert(
     fc.property(name, name, order, (beginning, rest, by) => {
       const compare = nameComparator(by);

@@ -1,11 +1,11 @@
 /**
  * @module
- * Places between names. A range may begin at any text, so cuts are the shortest that do: they lie in queue messages and
- * rows, thousands of them.
+ * Cut points between names. A range may start at any text, so cuts are as short as possible: thousands of them are
+ * stored in queue messages and rows.
  */
 import type { ListingOrder } from "./listing-order.ts";
 
-/** Characters that names are mostly made of, as ranks; others are looked for only where names have them. */
+/** The most common characters of names, as ranks; others are tried only where names have them. */
 const FIRST_USUAL = 0x20;
 const LAST_USUAL = 0x7f;
 const LAST = 0xfffd;
@@ -13,7 +13,7 @@ const LAST = 0xfffd;
 const SLASH = 0x2f;
 const SURROGATES = { first: 0xd800, last: 0xdfff };
 
-/** A character's place in the order: in `path` order `/` is before all others. */
+/** Rank of a character: in `path` order `/` is before all others. */
 function rankOf(code: number, order: ListingOrder): number {
   if (order === "utf-16" || code > SLASH) return code;
   return code === SLASH ? 0 : code + 1;
@@ -24,27 +24,27 @@ function codeOf(rank: number, order: ListingOrder): number {
   return rank === 0 ? SLASH : rank - 1;
 }
 
-/** The rank of a name's character; before all others where the name has ended. */
+/** Rank of a name's character; lowest after the end of the name. */
 function rankAt(name: string, index: number, order: ListingOrder): number {
   return index < name.length ? rankOf(name.charCodeAt(index), order) : -1;
 }
 
-/** Length of the beginning that two names share. */
+/** Length of the common prefix of two names. */
 export function sharedLength(a: string, b: string): number {
-  const most = Math.min(a.length, b.length);
+  const maxLength = Math.min(a.length, b.length);
   let length = 0;
-  while (length < most && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
+  while (length < maxLength && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
   return length;
 }
 
 /**
- * The shortest text that comes after one name and not after another, for a cut between neighbours.
+ * The shortest text after one name and not after another, to cut between neighbours.
  *
  * @param before - comes before `at` in the listing
  */
 export function separator(before: string, at: string): string {
   const length = sharedLength(before, at) + 1;
-  // A cut within a surrogate pair has no UTF-8.
+  // A cut within a surrogate pair cannot be encoded as UTF-8.
   return at.slice(0, isHighSurrogate(at.charCodeAt(length - 1)) ? length + 1 : length);
 }
 
@@ -53,7 +53,7 @@ function isHighSurrogate(code: number): boolean {
 }
 
 /**
- * The first text after all that begin with the same `length` characters.
+ * The first text after all names that start with the same `length` characters.
  *
  * @returns undefined when there is none
  */
@@ -65,11 +65,11 @@ export function afterAllWith(name: string, length: number, order: ListingOrder):
 }
 
 /**
- * A text that shares a name's first `index` characters and then has one about half-way between the name's own and the one
- * at which `until` stops it.
+ * A text with a name's first `index` characters, followed by one about half-way between the name's own character and
+ * that of `until`.
  *
  * @param until - comes after the name; absent: the end of all names
- * @returns undefined when no usual character lies between
+ * @returns undefined when no common character lies between
  */
 export function middleAt(
   name: string,
@@ -89,7 +89,7 @@ function topAbove(low: number): number {
 
 function middleRank(low: number, high: number): number | undefined {
   const floor = Math.max(low, FIRST_USUAL - 1);
-  // What lies beyond the usual characters is asked for at once, and mostly there is nothing.
+  // The part beyond the common characters is a single step, because it is usually empty.
   let middle = floor < LAST_USUAL && high > LAST_USUAL ? LAST_USUAL : Math.floor((floor + high) / 2);
   if (middle >= SURROGATES.first && middle <= SURROGATES.last) middle = SURROGATES.first - 1;
   return middle > floor && middle < high ? middle : undefined;

@@ -11,23 +11,23 @@ import {
   sourceMarkerName,
 } from "./names.ts";
 
-test("an object's name says container, blob, version and birth", ({ expect }) => {
+test("an object's name contains container, blob, version and birth", ({ expect }) => {
   expect(objectPath("raw", "a/b.csv", "0x8DA", 7)).toBe("data/raw/a/b.csv/0x8DA.7");
 });
 
-test("a name that would pass 1,024 characters is kept by its hash", ({ expect }) => {
+test("a name of more than 1,024 characters is stored by its hash", ({ expect }) => {
   const longest = 1024 - "data/raw//0x8DA.7".length;
   expect(objectPath("raw", "x".repeat(longest), "0x8DA", 7)).toHaveLength(1024);
   expect(objectPath("raw", "x".repeat(longest + 1), "0x8DA", 7)).toMatch(/^data~\/raw\/[0-9a-f]{64}\/0x8DA\.7$/);
 });
 
-test("a name that would pass 254 path segments is kept by its hash", ({ expect }) => {
+test("a name of more than 254 path segments is stored by its hash", ({ expect }) => {
   const deep = (segments: number): string => Array.from({ length: segments }, () => "d").join("/");
   expect(objectPath("raw", deep(251), "0x8DA", 7).split("/")).toHaveLength(254);
   expect(objectPath("raw", deep(252), "0x8DA", 7)).toMatch(/^data~\//);
 });
 
-test("a name whose URL would be too long to copy from is kept by its hash", ({ expect }) => {
+test("a name whose URL would be too long for a copy is stored by its hash", ({ expect }) => {
   expect(objectPath("raw", "文".repeat(166), "0x8DA", 7)).toMatch(/^data\//);
   expect(objectPath("raw", "文".repeat(167), "0x8DA", 7)).toMatch(/^data~\//);
 });
@@ -48,7 +48,7 @@ test("two different versions never share a name, whatever the blobs are called",
   );
 });
 
-test("names that a URL folds away cannot be named", ({ expect }) => {
+test("names that a URL normalizes cannot be addressed", ({ expect }) => {
   for (const name of ["a/../b", "..", "./a", "a/.", "\ud800"]) expect(isAddressable(name), name).toBe(false);
   for (const name of ["a/..b", "...", ".hidden", "a.", "a//b", "/a", "a/", "é/文/😀"]) {
     expect(isAddressable(name), name).toBe(true);
@@ -57,7 +57,7 @@ test("names that a URL folds away cannot be named", ({ expect }) => {
   }
 });
 
-test("a seal's path gives its recovery point back, and no other path does", ({ expect }) => {
+test("a seal's path parses to its recovery point, and no other path does", ({ expect }) => {
   expect(recoveryPointOfSeal(sealPath("abc"))).toBe("abc");
   expect(recoveryPointOfSeal("recovery-points/abc/other.json")).toBeUndefined();
   expect(recoveryPointOfSeal("recovery-points/a/b/recovery-point.json")).toBeUndefined();
@@ -73,7 +73,7 @@ test("two attempts with different bytes write different segments", ({ expect }) 
 
 const JOB = "0f3b1c52-7a64-5e0d-9d3f-2b8a6c1e4d70";
 
-test("a marker has a name that its container allows, and is known by it", ({ expect }) => {
+test("a marker has a name that its container allows, and is recognized by it", ({ expect }) => {
   expect(sourceMarkerName("raw", JOB)).toBe(`.lakevault/${JOB}`);
   expect(sourceMarkerName("$web", JOB)).toBe(`.lakevault/${JOB}`);
   expect(sourceMarkerName("$root", JOB)).toBe(`.lakevault-${JOB}`);
@@ -82,7 +82,7 @@ test("a marker has a name that its container allows, and is known by it", ({ exp
     expect(isSourceMarker(container, { name })).toBe(true);
     expect(jobOfMarker(container, name)).toBe(JOB);
   }
-  // Azurite lets such a name be written, and an older version may have done so.
+  // Azurite allows such a name, and an older version may have written it.
   expect(isSourceMarker("$root", { name: `.lakevault/${JOB}` })).toBe(true);
 });
 
@@ -94,11 +94,11 @@ test.for([
   ["raw", "a/.lakevault/x", undefined],
   ["$root", ".lakevault-notes", undefined],
   ["$root", `.lakevault-${JOB}x`, undefined],
-] as const)("in '%s' the blob '%s' of type %s is a user's", ([container, name, type], { expect }) => {
+] as const)("in '%s' the blob '%s' of type %s is not reserved", ([container, name, type], { expect }) => {
   expect(isSourceMarker(container, { name, type })).toBe(false);
 });
 
-test("the directory that a marker makes is no user's", ({ expect }) => {
+test("the directory of a marker is reserved", ({ expect }) => {
   expect(isSourceMarker("raw", { name: ".lakevault", type: "directory" })).toBe(true);
   expect(isSourceMarker("raw", { name: ".lakevault/kept", type: "directory" })).toBe(true);
   expect(jobOfMarker("raw", ".lakevault/kept")).toBeUndefined();

@@ -1,6 +1,6 @@
 /**
  * @module
- * Where everything lies in a vault: one blob container per backup instance, and in it
+ * Layout of a vault: one blob container per backup instance, and in it
  *
  * ```
  * instance.json
@@ -20,31 +20,31 @@ export function vaultContainerName(instanceId: string): string {
   return `bi-${instanceId}`;
 }
 
-/** @returns the instance that a blob container holds, or undefined when it is no instance's */
+/** @returns the instance of a blob container, or undefined when it is not one of an instance */
 export function instanceOfContainer(name: string): string | undefined {
   return /^bi-([0-9a-f]{32})$/.exec(name)?.[1];
 }
 
 export const INSTANCE_FILE = "instance.json";
 
-/** The directory that a marker makes in an account with a hierarchical namespace. */
+/** The directory that a marker creates in an account with a hierarchical namespace. */
 export const SOURCE_MARKER_DIRECTORY = ".lakevault";
 
-/** Everything below it in a source container is Lakevault's own and never backed up. */
+/** Prefix in source containers that is reserved for Lakevault and never backed up. */
 export const SOURCE_MARKER_PREFIX = `${SOURCE_MARKER_DIRECTORY}/`;
 
 /**
- * The container of blobs that are addressed without one. No name in it may have a slash.
+ * The container of blobs that are addressed without one. Its blob names cannot have a slash.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/working-with-the-root-container
  */
 export const ROOT_CONTAINER = "$root";
 
-/** How the names of markers begin in {@link ROOT_CONTAINER}; only with the id of a job after it is a name ours. */
+/** Prefix of markers in {@link ROOT_CONTAINER}; only names where a job id follows are reserved. */
 const ROOT_MARKER_PREFIX = `${SOURCE_MARKER_DIRECTORY}-`;
 const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** How the names of all markers in a source container begin. */
+/** Common prefix of all markers in a source container. */
 export function sourceMarkerPrefix(container: string): string {
   return container === ROOT_CONTAINER ? ROOT_MARKER_PREFIX : SOURCE_MARKER_PREFIX;
 }
@@ -53,7 +53,7 @@ export function sourceMarkerName(container: string, jobId: string): string {
   return `${sourceMarkerPrefix(container)}${jobId}`;
 }
 
-/** Tells whether what a source container holds is Lakevault's own: it is never backed up. */
+/** Whether a name in a source container is reserved for Lakevault and never backed up. */
 export function isSourceMarker(
   container: string,
   { name, type }: { readonly name: string; readonly type?: string | undefined },
@@ -64,7 +64,7 @@ export function isSourceMarker(
   return container === ROOT_CONTAINER && jobOfMarker(container, name) !== undefined;
 }
 
-/** @returns the job whose marker has this name; undefined when it is no marker's */
+/** @returns the job of a marker with this name; undefined when it is not a marker */
 export function jobOfMarker(container: string, name: string): string | undefined {
   const prefix = sourceMarkerPrefix(container);
   const job = name.startsWith(prefix) ? name.slice(prefix.length) : "";
@@ -84,8 +84,8 @@ const MAX_NAME_LENGTH = 1024;
 const MAX_SEGMENTS = 254;
 
 /**
- * Longest percent-encoded blob name, in bytes, that is put into an object's name. A copy's source URL ends at 2 KiB,
- * and a restore copies from this name: host, containers, etag and a signature of up to 400 bytes need the rest.
+ * Max length of a percent-encoded blob name within an object's name, bytes. A copy's source URL is limited to 2 KiB,
+ * and a restore copies from this name: host, containers, etag and a SAS of up to 400 bytes need the rest.
  */
 const MAX_ENCODED_NAME_LENGTH = 1500;
 
@@ -106,12 +106,12 @@ export function objectPath(container: string, name: string, etag: string, birth:
   return fits ? path : `${hashed}${createHash("sha256").update(name).digest("hex")}/${suffix}`;
 }
 
-/** Where a container's objects lie: under their names, and under hashes of names that are too long. */
+/** Prefixes of a container's objects: by name, and by hash for names that are too long. */
 export function objectPrefixes(container: string): { readonly plain: string; readonly hashed: string } {
   return { plain: `data/${container}/`, hashed: `data~/${container}/` };
 }
 
-/** @returns what an object's path says; undefined when it is none under its name */
+/** @returns the parts of an object's path; undefined when it is not one by name */
 export function parseObjectPath(
   container: string,
   path: string,
@@ -123,31 +123,31 @@ export function parseObjectPath(
 }
 
 function encodedLength(name: string): number {
-  // Nothing encodes to more than nine bytes a UTF-16 unit, so short names need no closer look.
+  // A UTF-16 unit encodes to at most nine bytes, so short names pass without encoding.
   return name.length * 9 <= MAX_ENCODED_NAME_LENGTH ? 0 : encodeURIComponent(name.toWellFormed()).length;
 }
 
 /**
- * Tells whether a URL can name the blob. Clients fold the path segments `.` and `..` away, also when they are
- * percent-encoded, so that a request for such a name would reach another blob; and a lone surrogate has no UTF-8.
+ * Whether a URL can address the blob. Clients resolve the path segments `.` and `..`, also percent-encoded, so a
+ * request for such a name would reach another blob; and a lone surrogate cannot be encoded as UTF-8.
  *
  * @see https://url.spec.whatwg.org/#double-dot-path-segment
  */
 export function isAddressable(name: string): boolean {
   if (!name.isWellFormed()) return false;
-  // Only such names can have one of the two; all others are spared the closer look.
+  // A quick test: only such names need the full check.
   if (!name.endsWith(".") && !name.includes("./")) return true;
   return !name.split("/").some((part) => part === "." || part === "..");
 }
 
-/** Where the manifests of a recovery point lie. */
+/** Prefix of the manifests of a recovery point. */
 export function manifestPrefix(recoveryPointId: string): string {
   return `manifests/${recoveryPointId}/`;
 }
 
 /**
- * Names a segment. The range and the number order it for a reader's eye; the hash keeps two attempts at the same work
- * from writing over each other, so that each result row names the very bytes it was made from.
+ * Names a segment. Range and number sort it for human readers; the hash keeps two attempts at the same work from
+ * overwriting each other, so that each result row names exactly the bytes that it was made from.
  *
  * @param sha256 - of the stored bytes, hexadecimal
  */
@@ -172,22 +172,22 @@ export function sealPath(recoveryPointId: string): string {
   return `${SEALS_PREFIX}${recoveryPointId}/recovery-point.json`;
 }
 
-/** @returns the recovery point whose seal has this path, or undefined when it is no seal's */
+/** @returns the recovery point of a seal with this path, or undefined when it is not a seal */
 export function recoveryPointOfSeal(path: string): string | undefined {
   return /^recovery-points\/([^/]+)\/recovery-point\.json$/.exec(path)?.[1];
 }
 
 export const PURGES_PREFIX = "purges/";
 
-/** Journal of a purge under way. */
+/** Journal of a running purge. */
 export function purgePath(recoveryPointId: string): string {
   return `${PURGES_PREFIX}${recoveryPointId}.json`;
 }
 
-/** @returns the recovery point whose purge has its journal here, or undefined when it is no journal's path */
+/** @returns the recovery point of a purge journal with this path, or undefined when it is not a journal */
 export function recoveryPointOfPurge(path: string): string | undefined {
   return /^purges\/([^/]+)\.json$/.exec(path)?.[1];
 }
 
-/** Where all lies that recovery points and attempts at them have put into the vault, but for seals and journals. */
+/** Prefixes of everything that recovery points and attempts write, except seals and journals. */
 export const CONTENT_PREFIXES = ["data/", "data~/", "manifests/", "markers/"] as const;

@@ -1,6 +1,6 @@
 /**
  * @module
- * Reads a recovery point from its seal down, checking each file against the SHA-256 that the file above it records.
+ * Reads a recovery point from its seal down, verifying each file against the SHA-256 in the file above it.
  */
 import { VaultError } from "../foundation/errors.ts";
 import type { Entry, EntryLine } from "./entry.ts";
@@ -17,7 +17,7 @@ export async function readSeal(files: Files, recoveryPointId: string): Promise<S
   const path = sealPath(recoveryPointId);
   const content = await files.read(path);
   if (content === undefined) {
-    throw new VaultError("recovery-point/not-found", `there is no recovery point '${recoveryPointId}'`);
+    throw new VaultError("recovery-point/not-found", `recovery point '${recoveryPointId}' was not found`);
   }
   return decodeSeal(path, content);
 }
@@ -42,7 +42,7 @@ export async function readSegment(files: Files, ref: SegmentRef): Promise<Entry[
   return decodeSegment(ref, await readNamed(files, ref.path));
 }
 
-/** The same as {@link readSegment}, with each entry as its line. @throws VaultError `format/missing`, `format/corrupt` */
+/** Like {@link readSegment}, with entries as lines. @throws VaultError `format/missing`, `format/corrupt` */
 export async function readSegmentLines(files: Files, ref: SegmentRef): Promise<EntryLine[]> {
   return openSegment(ref, await readNamed(files, ref.path));
 }
@@ -50,7 +50,7 @@ export async function readSegmentLines(files: Files, ref: SegmentRef): Promise<E
 async function readNamed(files: Files, path: string): Promise<Uint8Array> {
   const content = await files.read(path);
   if (content !== undefined) return content;
-  throw new VaultError("format/missing", `'${path}' is not in the vault, although a recovery point names it`, {
+  throw new VaultError("format/missing", `'${path}' was not found, although a recovery point refers to it`, {
     hint: "the vault account was changed by something other than Lakevault; use another recovery point",
   });
 }

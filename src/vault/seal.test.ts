@@ -36,7 +36,7 @@ const index: ManifestIndex = {
   segments: [segment("a", "b"), segment("c", "d")],
 };
 
-test("a seal and an index are the same after they were written and read", ({ expect }) => {
+test("a seal and an index survive a round trip", ({ expect }) => {
   expect(decodeSeal("s", encodeDocument(seal))).toEqual(seal);
   expect(decodeIndex("i", encodeDocument(index))).toEqual(index);
 });

@@ -33,7 +33,7 @@ function withPath({ content, ...described }: EncodedSegment): { ref: SegmentRef;
   return { ref: { path: "p", ...described }, content };
 }
 
-test("a segment is the same after it was written and read", async ({ expect }) => {
+test("a segment survives a round trip", async ({ expect }) => {
   await fc.assert(
     fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 50 }), async (lines) => {
       const { ref, content } = withPath(await builderOf(lines).take(lines.length));
@@ -50,7 +50,7 @@ test("a segment is the same after it was written and read", async ({ expect }) =
   );
 });
 
-test("whatever is taken in between, the segments hold what was pushed, in its order", async ({ expect }) => {
+test("segments contain what was pushed, in order, whenever they are taken", async ({ expect }) => {
   let taken = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -76,14 +76,14 @@ test("whatever is taken in between, the segments hold what was pushed, in its or
   expect(taken).toBeGreaterThan(100);
 });
 
-test("an entry makes the same segment whether it is given or its line", async ({ expect }) => {
+test("an entry and its line produce the same segment", async ({ expect }) => {
   const builder = new SegmentBuilder();
   for (const name of ["a", "é\n"]) builder.push(entryNamed(name));
   const { content, ...described } = await builder.take(2);
   expect({ path: "p", ...described }).toEqual((await segmentOf("a", "é\n")).ref);
 });
 
-test("a builder grows to whatever it is given", async ({ expect }) => {
+test("a builder grows as needed", async ({ expect }) => {
   const names = Array.from({ length: 3_000 }, (_, i) => `${"é𝄞".repeat(i % 200)}${i}`);
   const { ref, content } = await segmentOf(...names);
   expect((await decodeSegment(ref, content)).map(({ name }) => name)).toEqual(names);
@@ -97,7 +97,7 @@ test("a segment is gzip-compressed lines of JSON that any tool reads", async ({ 
   expect(lines.slice(2)).toEqual([""]);
 });
 
-test("the same entries always make the same bytes, so that a repeated attempt writes nothing new", async ({
+test("the same entries always produce the same bytes, so that a repeated attempt writes nothing new", async ({
   expect,
 }) => {
   expect((await segmentOf("a", "b")).ref.sha256).toBe((await segmentOf("a", "b")).ref.sha256);
@@ -110,7 +110,7 @@ test("a segment with one changed byte is refused", async ({ expect }) => {
   await expect(openSegment(ref, changed)).rejects.toMatchObject({ code: "format/corrupt" });
 });
 
-test("a segment that is short of entries, or is no gzip, is refused although its hash fits", async ({ expect }) => {
+test("a segment with missing entries, or without gzip, is refused although its hash matches", async ({ expect }) => {
   const { ref, content } = await segmentOf("a");
   await expect(openSegment({ ...ref, entries: 2 }, content)).rejects.toMatchObject({ code: "format/corrupt" });
   const two = await segmentOf("a", "b");
@@ -124,9 +124,7 @@ test("a segment that is short of entries, or is no gzip, is refused although its
   }
 });
 
-test("segments that other tools have packed are read: another level, several members, no last line feed", async ({
-  expect,
-}) => {
+test("segments of other tools are read: another level, several members, no last line feed", async ({ expect }) => {
   const names = Array.from({ length: 500 }, (_, i) => `n${i}`);
   const lines = names.map((name) => encodeEntry(entryNamed(name)));
   const { ref } = await segmentOf(...names);
@@ -134,7 +132,7 @@ test("segments that other tools have packed are read: another level, several mem
   const packed = [
     gzipSync(`${whole}\n`, { level: 9 }),
     gzipSync(whole),
-    // The trailer tells the length of the last member only.
+    // The trailer has the length of the last member only.
     Buffer.concat([gzipSync(`${lines.slice(0, 499).join("\n")}\n`), gzipSync(`${lines[499]}\n`)]),
   ];
   for (const content of packed) {

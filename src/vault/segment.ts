@@ -1,7 +1,7 @@
 /**
  * @module
- * A segment is gzip-compressed NDJSON: one entry a line, each line ended by a line feed, in listing order. Anyone reads it
- * with `zcat`.
+ * A segment is gzip-compressed NDJSON: one entry per line, each line ended by a line feed, in listing order. `zcat` can
+ * read it.
  */
 import { isAscii } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -14,12 +14,12 @@ import { decodeEntry, type Entry, type EntryLine, encodeEntry, headOf } from "./
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
-/** Entries that a new segment holds. */
+/** Number of entries in a new segment. */
 export const SEGMENT_ENTRIES = 20_000;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** How an index names a segment. */
+/** Reference to a segment in an index. */
 export const SegmentRef = z.object({
   /** Path in the vault container; under the recovery point that wrote it, which may be an earlier one. */
   path: z.string().min(1),
@@ -34,7 +34,7 @@ export const SegmentRef = z.object({
 });
 export type SegmentRef = Readonly<z.infer<typeof SegmentRef>>;
 
-/** A segment that is ready to be stored: all that an index says of it but its path. */
+/** A segment that is ready to be stored: its reference without the path, and the bytes. */
 export interface EncodedSegment extends Omit<SegmentRef, "path"> {
   readonly content: Uint8Array;
 }
@@ -44,21 +44,24 @@ export function sha256Of(content: Uint8Array): string {
 }
 
 /**
- * Level 1: the levels from 4 up take two to four times as long and save 1 to 4 %, because most of what is left of a packed
- * entry are its ETag and MD5, which no level makes shorter (docs/performance.md). The largest memory level is the fastest.
+ * Level 1: levels 4 and up take two to four times as long and save 1 to 4 %, because a packed entry is mostly ETag and
+ * MD5, which do not compress (docs/performance.md). The maximum memory level is the fastest.
  */
 const GZIP = { level: 1, memLevel: 9 };
 
-/** Room for packed text, bytes: as much as it can need, so that small segments do not take a megabyte each until the next collection. */
+/**
+ * Buffer size for packed text, bytes: no more than needed, so that small segments do not hold a megabyte until the next
+ * GC.
+ */
 const MAX_CHUNK_BYTES = 2 ** 20;
 
 /**
- * Entries that wait to be written, in listing order. They are held as the bytes that a segment is packed from: strings and
- * objects that live this long would be more work for the garbage collector than all the rest of a backup.
+ * Entries to be written, in listing order. Stored as the bytes of the segment: strings and objects with such a long
+ * life would make garbage collection the largest cost of a backup.
  */
 export class SegmentBuilder {
   #text = Buffer.allocUnsafe(2 ** 16);
-  /** Where in the text each line ends, its line feed included. */
+  /** End of each line in the text, including its line feed. */
   #ends: number[] = [];
   #sizes: number[] = [];
 
@@ -66,13 +69,13 @@ export class SegmentBuilder {
     return this.#ends.length;
   }
 
-  /** @throws VaultError `format/corrupt` when a line has to be parsed and is not an entry */
+  /** @throws VaultError `format/corrupt` when a line must be parsed and is not an entry */
   push(entry: Entry | EntryLine): void {
     const line = typeof entry === "string" ? entry : encodeEntry(entry);
     const from = this.#ends.at(-1) ?? 0;
-    // No UTF-16 unit takes more than three bytes in UTF-8.
-    const most = from + 3 * line.length + 1;
-    if (most > this.#text.length) this.#grow(most);
+    // A UTF-16 unit takes at most three bytes in UTF-8.
+    const maxLength = from + 3 * line.length + 1;
+    if (maxLength > this.#text.length) this.#grow(maxLength);
     const end = from + this.#text.write(line, from);
     this.#text[end] = LINE_FEED;
     this.#ends.push(end + 1);
@@ -80,7 +83,7 @@ export class SegmentBuilder {
   }
 
   /**
-   * Takes the first entries out as a segment; the others wait on. Nothing may be pushed meanwhile.
+   * Removes the first entries as a segment and keeps the others. Do not push until it has finished.
    *
    * @param count - at least 1
    */
@@ -122,8 +125,8 @@ export class SegmentBuilder {
 const LINE_FEED = 0x0a;
 
 /**
- * Opens a segment and checks that it is the one that the index names. Its lines share one text: whoever keeps a part of
- * one keeps all of it in memory.
+ * Opens a segment and verifies it against its reference. All lines share one text: keeping a part of one keeps all of
+ * it in memory.
  *
  * @throws VaultError `format/corrupt` when its hash or its count is wrong
  */
@@ -153,7 +156,7 @@ export async function decodeSegment(ref: SegmentRef, content: Uint8Array): Promi
 async function linesOf(ref: SegmentRef, content: Uint8Array): Promise<EntryLine[]> {
   try {
     const bytes = await gunzipAsync(content, { chunkSize: roomFor(content) });
-    // The text of ASCII bytes is the bytes themselves; anything else has to be decoded, at several times the cost.
+    // ASCII text equals its bytes; anything else must be decoded, which costs several times as much.
     const lines = bytes.toString(isAscii(bytes) ? "latin1" : "utf8").split("\n");
     if (lines.at(-1) === "") lines.pop();
     return lines as EntryLine[];
@@ -162,12 +165,12 @@ async function linesOf(ref: SegmentRef, content: Uint8Array): Promise<EntryLine[
   }
 }
 
-/** Several times what a segment of twice {@link SEGMENT_ENTRIES} makes. */
+/** Several times the size of a segment with twice {@link SEGMENT_ENTRIES}. */
 const MAX_BUFFER_BYTES = 2 ** 26;
 
 /**
- * The length of the content as its trailer has it, and some more, so that it is unpacked in one go: that takes half the
- * time of many small ones. A wrong number does no harm but to the speed.
+ * Content length from the gzip trailer, plus some space, so that unpacking uses one buffer: twice as fast as many small
+ * ones. A wrong number only makes it slower.
  *
  * @see https://www.rfc-editor.org/rfc/rfc1952#page-5 (ISIZE)
  */
@@ -183,7 +186,7 @@ function unreadable(ref: SegmentRef, cause: unknown): VaultError {
   });
 }
 
-/** @throws VaultError `format/corrupt` when the content is not what the hash was made of */
+/** @throws VaultError `format/corrupt` when the content does not match the hash */
 export function checkSha256(path: string, expected: string, content: Uint8Array): void {
   const actual = sha256Of(content);
   if (actual === expected) return;

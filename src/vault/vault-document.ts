@@ -1,19 +1,19 @@
 /**
  * @module
- * What the vault account tells of a vault and its policies: one blob container per vault, and in it
+ * Documents of a vault and its policies in the vault account: one blob container per vault, and in it
  *
  * ```
  * vault.json
  * policies/<name in lower case>.json
  * ```
  *
- * So all that the app's tables say of them can be made again.
+ * They are enough to rebuild the rows of the app's tables.
  */
 import { z } from "zod";
 import { decodeDocument } from "./version.ts";
 
 /**
- * The blob container that tells of one vault.
+ * The blob container with the documents of one vault.
  *
  * @param vaultKey - 32 hexadecimal digits
  */
@@ -21,7 +21,7 @@ export function vaultFilesContainer(vaultKey: string): string {
   return `vault-${vaultKey}`;
 }
 
-/** @returns the key of the vault that a blob container tells of, or undefined when it is no such container */
+/** @returns the key of the vault of a blob container, or undefined when it is not such a container */
 export function vaultOfContainer(name: string): string | undefined {
   return /^vault-([0-9a-f]{32})$/.exec(name)?.[1];
 }
@@ -34,7 +34,7 @@ export function policyDocumentPath(policyName: string): string {
   return `${POLICIES_PREFIX}${policyName.toLowerCase()}.json`;
 }
 
-/** JSON as a caller sent it. */
+/** JSON as sent by the caller. */
 const WireObject = z.record(z.string(), z.unknown());
 
 /** `vault.json` */
@@ -46,7 +46,7 @@ export const VaultDocument = z.object({
   location: z.string(),
   tags: z.record(z.string(), z.string()).optional(),
   identity: WireObject.optional(),
-  /** `properties` of the ARM resource as it was put. */
+  /** `properties` of the ARM resource as in the PUT. */
   properties: WireObject,
   createdAt: z.string(),
 });
@@ -58,10 +58,10 @@ export const PolicyDocument = z.object({
   /** ARM id of the policy. */
   resourceId: z.string(),
   name: z.string(),
-  /** `properties` of the ARM resource as it was put. */
+  /** `properties` of the ARM resource as in the PUT. */
   properties: WireObject,
   createdAt: z.string(),
-  /** When its schedule was last changed, ISO 8601 UTC: it has no slots up to then. */
+  /** When its schedule was last changed, ISO 8601 UTC: there are no slots up to then. */
   slotsAfter: z.string().optional(),
 });
 export type PolicyDocument = Readonly<z.infer<typeof PolicyDocument>>;

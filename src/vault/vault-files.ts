@@ -1,7 +1,7 @@
 /**
  * @module
- * What a vault must be able to do with the blobs of one backup instance. `src/azure` does it with the vault account,
- * tests in memory; one contract suite holds both to the same behaviour.
+ * Operations on the blobs of one backup instance in the vault account. `src/azure` implements them with Azure, tests in
+ * memory; one contract suite checks both.
  */
 
 export interface VaultFile {
@@ -10,17 +10,17 @@ export interface VaultFile {
   readonly metadata: Readonly<Record<string, string>>;
   /** Changes with every write; opaque. */
   readonly etag: string;
-  /** By the clock of the vault account, to the second. */
+  /** Last modified, by the clock of the vault account, to the second. */
   readonly writtenAt: Date;
 }
 
 /**
- * A file to be removed, with what the decision was made on. It goes only while that still holds: a request that is carried
- * out late must not remove what somebody else has written meanwhile under the same path.
+ * A file to delete, with the condition of the decision. A late request must not delete what another writer has since
+ * stored under the same path.
  *
- * - `etag`: this very version, as a listing or a look had it.
- * - `writtenUntil`: whatever was written up to this moment, by the clock of the vault account; for a file of which only a
- *   manifest was read.
+ * - `etag`: only this version, as it was listed or read.
+ * - `writtenUntil`: only if last modified up to this time, by the clock of the vault account; for a file that is known
+ *   from a manifest only.
  */
 export type Removal = { readonly path: string } & (
   | { readonly etag: string; readonly writtenUntil?: never }
@@ -35,21 +35,21 @@ export interface WriteOptions {
 /** The container of one backup instance. Paths are those of `names.ts`. */
 export interface VaultFiles {
   read(path: string): Promise<Uint8Array | undefined>;
-  /** Writes a file that must not be there yet. @returns whether it was written */
+  /** Creates a file. @returns false when it already exists */
   create(path: string, content: Uint8Array, options: WriteOptions): Promise<boolean>;
-  /** Ascending by path, from a path on where there is one. */
+  /** Ascending by path, starting at an optional path. */
   list(prefix: string, from?: string): AsyncIterable<VaultFile>;
 }
 
-/** Files removed in one request at most: the most that a blob batch takes. */
+/** Max files per delete request: the limit of a blob batch. */
 export const MAX_REMOVALS = 256;
 
-/** A vault from which files go. */
+/** A vault with deletes. */
 export interface SweepableVault extends VaultFiles {
   /**
-   * Removes files, all in one request; those that are gone are fine. At most {@link MAX_REMOVALS}.
+   * Deletes files, all in one request; skips those that are not found. At most {@link MAX_REMOVALS}.
    *
-   * @returns paths of files that were not removed, because they are not what the decision was made on any more
+   * @returns paths of files that were not deleted, because they have changed since the decision
    */
   remove(files: readonly Removal[]): Promise<readonly string[]>;
 }

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { VaultError } from "../foundation/errors.ts";
 
-/** The major version of the vault format that this code writes, and the newest that it reads. */
+/** The major version of the vault format that this code writes, and the highest that it reads. */
 export const FORMAT_VERSION = 1;
 
 /**
- * What was added to version 1 since it was first written, as `docs/format.md` lists it. A reader of an older minor version
- * passes over what it does not know.
+ * Additions to version 1, as listed in `docs/format.md`. A reader of an older minor version ignores what it does not
+ * know.
  */
 export const FORMAT_MINOR = 1;
 
@@ -15,7 +15,7 @@ const Versioned = z.looseObject({ formatVersion: z.int().positive() });
 /**
  * Reads a JSON document of the vault.
  *
- * @throws VaultError `format/newer-version` when a newer Lakevault wrote it, `format/corrupt` when it is not such a document
+ * @throws VaultError `format/newer-version` when a newer Lakevault wrote it, `format/corrupt` when it is invalid
  */
 export function decodeDocument<T>(path: string, schema: z.ZodType<T>, content: Uint8Array): T {
   let json: unknown;
@@ -34,10 +34,10 @@ export function decodeDocument<T>(path: string, schema: z.ZodType<T>, content: U
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new VaultError("format/corrupt", `'${path}' is not as the format says: ${z.prettifyError(parsed.error)}`);
+  throw new VaultError("format/corrupt", `'${path}' does not match the format: ${z.prettifyError(parsed.error)}`);
 }
 
-/** Writes a JSON document of the vault: indented, for the eye of who looks into the account. */
+/** Encodes a JSON document of the vault, indented for human readers. */
 export function encodeDocument(document: object): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(document, undefined, 1)}\n`);
 }

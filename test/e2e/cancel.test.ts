@@ -72,7 +72,7 @@ test.skipIf(GIVEN_URL !== undefined)(
     expect(cancelled.properties).toMatchObject({
       status: "Cancelled",
       operation: "Restore",
-      errorDetails: [{ recommendedAction: [expect.stringContaining("stays in account 'restored'")] }],
+      errorDetails: [{ recommendedAction: [expect.stringContaining("stay in account 'restored'")] }],
     });
     await waitForWorkers("container-restore");
     const restored = await count("restored");

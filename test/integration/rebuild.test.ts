@@ -176,7 +176,9 @@ describe("the command", () => {
       expect(code).toBe(2);
     }
     expect(lines).toContain("the app's settings are wrong: VaultStorage is not a connection string with a key");
-    expect(lines.some((line) => line.startsWith("the rebuild ended before it was done: the vault account"))).toBe(true);
+    expect(lines.some((line) => line.startsWith("the rebuild failed before it was done: the vault account"))).toBe(
+      true,
+    );
     expect(lines.join("\n")).not.toContain(secret);
   });
 });

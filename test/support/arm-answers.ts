@@ -8,7 +8,7 @@ interface ArmErrorBody {
   };
 }
 
-/** HTTP status, Azure's code and the vault's own code of a refusal. */
+/** HTTP status, Azure's code and the vault's own code of an error. */
 export function refusalOf({ status, body }: ApiResponse): readonly [number, string, string] {
   const { error } = body as ArmErrorBody;
   return [status, error.code, error.additionalInfo[0]?.info.code ?? ""];

@@ -24,9 +24,9 @@ export async function crashPoints<World extends { readonly crash: CrashSwitch }>
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
     }
-    // A body may have caught the crash as it would any error; a process that died could not have.
+    // A body may have caught the crash like any error; a real crash cannot be caught.
     const where = world.crash.where;
-    if (where === undefined) throw new Error(`nothing died at moment ${moment}`);
+    if (where === undefined) throw new Error(`nothing crashed at moment ${moment}`);
     died.push(where);
     world.crash.disarm();
     await again(world, where);

@@ -1,4 +1,4 @@
-/** What a test throws where a process would have died; nothing in the project catches it for good. */
+/** Error that simulates a crash of the process; no code in the project handles it. */
 export class Crash extends Error {
   constructor(where: string) {
     super(`crashed ${where}`);
@@ -7,15 +7,16 @@ export class Crash extends Error {
 }
 
 /**
- * Lets a process die at a chosen call: every call of a wrapped port counts as two moments, before and after its effect.
+ * Simulates a crash of a process at a chosen call: every call of a wrapped port has two moments, before and after its
+ * effect.
  */
 export class CrashSwitch {
   #moment = 0;
   #dieAt: number | undefined;
-  /** Where it died, such as `after create`. */
+  /** Where it crashed, such as `after create`. */
   where: string | undefined;
 
-  /** Dies once, at the given moment from now, counted from 0. */
+  /** Crashes once, at the given moment from now, counted from 0. */
   arm(moment: number): void {
     this.#moment = 0;
     this.#dieAt = moment;

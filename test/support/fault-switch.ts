@@ -1,20 +1,20 @@
 import { type FailureCode, VaultError } from "../../src/foundation/errors.ts";
 import type { Dice } from "./retention-dice.ts";
 
-/** Failures that a call may have and that say nothing of what was asked for. */
+/** Transient failures of a call. */
 const PASSING: readonly FailureCode[] = ["storage/unavailable", "storage/throttled"];
 
-/** At one call in so many something else happens. */
+/** One in how many calls is affected. */
 const MEANWHILE_EVERY = 30;
 
-/** One call in so many fails, as long as there are faults left. */
+/** One call in so many fails, up to the max number of faults. */
 const FAULT_EVERY = 25;
 
 type Call = (...args: unknown[]) => unknown;
 
 /**
- * While it is armed, calls of the wrapped ports take their time, so that those of several executions get mixed up; some
- * fail before they do anything, and of some the answer is lost after they have.
+ * While armed, calls of the wrapped ports take time, so that those of several executions interleave; some fail before
+ * their effect, and some lose their answer after it.
  */
 export class FaultSwitch {
   #dice: Dice | undefined;
@@ -24,8 +24,8 @@ export class FaultSwitch {
   faults = 0;
 
   /**
-   * @param most - faults after which there are no more
-   * @param meanwhile - what else happens while calls are under way
+   * @param most - max number of faults
+   * @param meanwhile - action while calls are pending
    */
   arm(dice: Dice, most: number, meanwhile?: () => void): void {
     this.#dice = dice;

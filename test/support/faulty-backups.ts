@@ -35,23 +35,23 @@ import { LakeBackups } from "./retention-lake.ts";
 import type { FaultCounts } from "./retention-world.ts";
 import { type Activities, type RaisedEvent, runFlow } from "./run-flow.ts";
 
-/** Tries of an activity, as `src/azure/durable-flow.ts` has them. */
+/** Max attempts of an activity, as in `src/azure/durable-flow.ts`. */
 const MAX_ATTEMPTS = 5;
 
-/** Orchestrations of one job, one begun after the other got nowhere. */
+/** Max orchestrations of one job, each started after the previous one hung. */
 const MAX_ORCHESTRATIONS = 60;
 
-/** Calls of one job that fail, at most; messages that vanish, come twice or come late. */
+/** Max failing calls of one job; max messages that are lost, duplicated or late. */
 const MAX_FAULTS = 24;
 const MAX_STRAYS = 8;
 
-/** What an orchestration comes to that waits for what nobody sends. */
+/** Error of an orchestration that waits for an event that never comes. */
 class Hangs extends Error {}
 
 /**
- * The real engine in memory with its real orchestrations, while calls fail and answers are lost, messages come twice,
- * vanish, come late and in any order, activities run twice at once, the host stops, orchestrations that wait in vain are begun
- * anew, and the source changes all the while.
+ * The real in-memory engine with its real orchestrations: calls fail and answers are lost, messages are duplicated,
+ * lost, late and out of order, activities run twice concurrently, the host stops, hanging orchestrations are restarted,
+ * and the source keeps changing.
  */
 export class FaultyBackups extends LakeBackups {
   readonly #dice: Dice;
@@ -99,7 +99,7 @@ export class FaultyBackups extends LakeBackups {
     if (status !== "Failed") return status;
     this.#seen.failedJobs += 1;
     const { failure } = await this.lake.job(id);
-    // Nothing else may come of faults that pass.
+    // Transient faults must not have any other result.
     if (failure?.code !== "storage/unavailable" && failure?.code !== "storage/throttled") {
       throw new Error(`restore ${id} failed: ${failure?.code}: ${failure?.message}`);
     }
@@ -116,14 +116,14 @@ export class FaultyBackups extends LakeBackups {
       await this.#queue.settle();
       return done;
     } finally {
-      // A process that died takes its other deliveries with it; here they have to end first.
+      // A crashed process ends its other deliveries; here they have to finish first.
       await this.#queue.settle().catch(() => undefined);
       faults.disarm();
       this.lake.isStopping = false;
     }
   }
 
-  /** Runs an orchestration, and another one when it hangs, as the watchdog does. */
+  /** Runs an orchestration, and another one when it hangs, like the watchdog. */
   async #run(
     ref: JobRef,
     orchestration: (flow: Flow, job: JobRef) => Durable<JobStatus>,
@@ -134,7 +134,7 @@ export class FaultyBackups extends LakeBackups {
       try {
         const { outcome } = await runFlow(orchestration, ref, activitiesOf(events), events);
         if (outcome.ok) return outcome.value;
-        // Not even its end could be written down.
+        // Even its end could not be written.
         if (!isTransient(outcome.error)) throw outcome.error;
       } catch (error) {
         if (!(error instanceof Hangs)) throw error;
@@ -163,7 +163,7 @@ export class FaultyBackups extends LakeBackups {
       [sealRecoveryPoint.name]: (ref: JobRef) => this.#tried(() => sealRecoveryPointActivity(lake.deps, ref)),
       [removeMarkers.name]: (ref: JobRef) => this.#tried(() => removeMarkersActivity(lake.deps, ref)),
       [endJob.name]: (ref: JobRef) => this.#tried(() => endJobActivity(lake.deps, ref)),
-      // A history sweeps by itself.
+      // A history runs its own sweeps.
       [sweepDebris.name]: () => null,
     };
   }
@@ -199,7 +199,7 @@ export class FaultyBackups extends LakeBackups {
     return async () => (await this.lake.restoreSegment(message)).map((next) => this.#restoring(next));
   }
 
-  /** @throws Hangs when the queue runs empty before all events were raised */
+  /** @throws Hangs when the queue is empty before all events were raised */
   async #waitFor(events: RaisedEvent[], wanted: readonly string[]): Promise<void> {
     const { lake } = this;
     lake.events.length = 0;
@@ -211,7 +211,7 @@ export class FaultyBackups extends LakeBackups {
     events.push(...lake.events.splice(0).map((event) => ({ event })));
   }
 
-  /** Runs an activity until it succeeds, sometimes twice at once. */
+  /** Runs an activity until it succeeds, sometimes twice concurrently. */
   async #tried<T>(activity: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {

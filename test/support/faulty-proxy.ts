@@ -2,25 +2,25 @@ import { Agent, createServer, type IncomingMessage, request, type ServerResponse
 import type { AddressInfo } from "node:net";
 
 /**
- * What goes wrong with a request.
+ * Fault of a request.
  *
  * - `busy`: 503 with a Retry-After; the request does not arrive
  * - `error`: 500; the request does not arrive
  * - `reset`: the connection breaks before the request arrives
  * - `lost`: the request is carried out, and the connection breaks before the answer arrives
- * - `cut`: the request is carried out, and the connection breaks in the middle of the answer's body, or before the answer
- *   when it has none
- * - `truncated`: the request is carried out, and the first half of the answer's body comes as if it were all
- * - `hang`: nothing ever comes back
+ * - `cut`: the request is carried out, and the connection breaks in the middle of the answer's body, or before the
+ *   answer when it has none
+ * - `truncated`: the request is carried out, and the first half of the answer's body arrives as if it were complete
+ * - `hang`: no answer ever arrives
  */
 export type Fault = "busy" | "error" | "reset" | "lost" | "cut" | "truncated" | "hang";
 
 export interface FaultyProxy {
   /** Where to send requests instead of the target, without a slash at the end. */
   readonly origin: string;
-  /** Decides about each request as it comes in; undefined: nothing goes wrong. */
+  /** Decides about each request when it arrives; undefined: no fault. */
   fault: (method: string, url: URL) => Fault | undefined;
-  /** How long a request is held up before it goes on its way, ms, in addition. */
+  /** Additional delay of a request, ms. */
   delay: (method: string, url: URL) => number;
   /** Headers of a `busy` answer. */
   busyHeaders: Readonly<Record<string, string>>;
@@ -29,10 +29,10 @@ export interface FaultyProxy {
   stop(): Promise<void>;
 }
 
-/** Stands between an SDK and Azurite, and lets a test break what comes by. */
+/** A proxy between an SDK and Azurite that injects faults. */
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const { hostname, port } = new URL(target);
-  // As the SDKs' own, so that a new connection for each request does not cost more than all faults together.
+  // Like the SDKs' own agent, so that new connections do not cost more than all faults together.
   const agent = new Agent({ keepAlive: true });
   const server = createServer((incoming, outgoing) => {
     const { method = "GET", url = "/" } = incoming;
@@ -101,7 +101,7 @@ async function buffered(answer: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-/** Also without a length of its own, a body that is cut must not look as if it were whole. */
+/** Even without a length, a cut body must not look complete. */
 function sendHalf(
   answer: IncomingMessage,
   body: Buffer,
@@ -118,7 +118,7 @@ function sendHalf(
     incoming.socket.resetAndDestroy();
   } else {
     outgoing.writeHead(answer.statusCode ?? 502, length === undefined ? headers : answer.headers);
-    // What is written must be on its way before the connection breaks.
+    // Written data must be sent before the connection breaks.
     outgoing.write(half, () => setImmediate(() => incoming.socket.destroy()));
   }
 }

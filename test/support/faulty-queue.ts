@@ -1,7 +1,7 @@
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Dice } from "./retention-dice.ts";
 
-/** One delivery of a message. @returns those that follow from it */
+/** One delivery of a message. @returns the messages that follow from it */
 export type Delivery = () => Promise<readonly Delivery[]>;
 
 interface Waiting {
@@ -9,15 +9,15 @@ interface Waiting {
   failures: number;
 }
 
-/** Deliveries after which a message that keeps failing is given up, as the host does. */
+/** Max deliveries of a failing message, as in the host. */
 const MAX_DEQUEUE_COUNT = 5;
 
-/** Deliveries at once. */
+/** Concurrent deliveries. */
 const WORKERS = 3;
 
 /**
- * A queue without any order: while it is armed, some messages are delivered twice, also at the same time, some not at all,
- * and some only when the job that sent them has long ended.
+ * A queue without order: while armed, some messages are delivered twice, also concurrently, some never, and some only
+ * long after the job that sent them has ended.
  */
 export class FaultyQueue {
   readonly #dice: Dice;
@@ -25,16 +25,16 @@ export class FaultyQueue {
   #late: Waiting[] = [];
   readonly #running = new Set<Promise<void>>();
   #failed: { readonly error: unknown } | undefined;
-  /** Messages that may still vanish, come twice or come late. */
+  /** How many messages may still be lost, duplicated or late. */
   #left = 0;
-  /** Messages that came twice, vanished or came late. */
+  /** Number of duplicated, lost or late messages. */
   strays = 0;
 
   constructor(dice: Dice) {
     this.#dice = dice;
   }
 
-  /** Whatever came late until now comes from here on. */
+  /** Delivers all late messages from now on. */
   arm(most: number): void {
     this.#left = most;
     this.#waiting.push(...this.#late.splice(0));
@@ -63,11 +63,11 @@ export class FaultyQueue {
   }
 
   /**
-   * Delivers, several at once, until nothing is left or nobody waits any more; then some may still be under way.
+   * Delivers concurrently until nothing is left or `isDone`; then some deliveries may still run.
    *
-   * @param isDone - whether anybody still waits
-   * @param before - happens before each delivery
-   * @throws what a delivery throws that is no failure of Lakevault's own
+   * @param isDone - whether nobody waits any more
+   * @param before - runs before each delivery
+   * @throws errors of a delivery that are no failures of Lakevault
    */
   async deliverUntil(isDone: () => boolean, before: () => void): Promise<void> {
     const running = this.#running;
@@ -89,9 +89,9 @@ export class FaultyQueue {
   }
 
   /**
-   * Waits for what is still being delivered, when nobody waited for it any more.
+   * Waits for running deliveries.
    *
-   * @throws what a delivery has thrown that is no failure of Lakevault's own
+   * @throws errors of a delivery that are no failures of Lakevault
    */
   async settle(): Promise<void> {
     await Promise.all(this.#running);

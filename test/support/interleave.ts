@@ -1,19 +1,18 @@
 /**
  * @module
- * Lets several requests run side by side, of which one call at a time goes to tables and files, in an order that a test
- * chooses.
+ * Runs several requests concurrently, one call to tables and files at a time, in an order that a test chooses.
  */
 
-/** Which request makes how many calls, one turn after the other; when all turns are over, each in turn runs to its end. */
+/** How many calls each request makes per turn; after all turns, each runs to its end. */
 export type Turns = readonly { readonly request: number; readonly calls: number }[];
 
 type Wrap = <Ports extends object>(ports: Ports) => Ports;
 
 /**
- * Runs requests in the order of some turns. A request that ends early gives its turn away.
+ * Runs requests in the order of some turns. A request that ends early skips its turn.
  *
- * @param requests - each is given what makes its ports wait for their turn, and must reach them by that alone
- * @returns what each came to, and how many calls it made
+ * @param requests - each gets a function that makes its ports wait for their turn; it must use only such ports
+ * @returns the result of each, and its number of calls
  */
 export async function interleave<T>(
   requests: readonly ((wrap: Wrap) => Promise<T>)[],
@@ -38,14 +37,14 @@ export async function interleave<T>(
       waiting.delete(request);
       calls[request] = (calls[request] ?? 0) + 1;
       go();
-      // What the call comes to is there before another is made.
+      // A call completes before another is made.
       while (!waiting.has(request) && !ended.has(request)) await new Promise(setImmediate);
     }
   }
   return { results: await Promise.all(running), calls };
 }
 
-/** Ports, and ports within them, whose every call waits; what they answer with is theirs. */
+/** Wraps ports, and ports within them, so that every call waits. */
 function waitingPorts<Ports extends object>(ports: Ports, turn: () => Promise<void>): Ports {
   return new Proxy(ports, {
     get: (target, property) => {
@@ -60,7 +59,7 @@ function waitingPorts<Ports extends object>(ports: Ports, turn: () => Promise<vo
   });
 }
 
-/** All orders of two requests with at most three changes from one to the other. */
+/** All orders of two requests with at most three switches between them. */
 export function* ordersOfTwo(calls: readonly [number, number]): Generator<Turns> {
   for (const first of [0, 1] as const) {
     const second = first === 0 ? 1 : 0;

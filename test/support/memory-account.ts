@@ -1,8 +1,7 @@
 /**
  * @module
- * A storage account in memory, and the datasource, vault and restore target on it, with the real services' rules as far
- * as the capabilities can see them: listings ascend, every write gives a new ETag, copies are conditional on the source's
- * ETag and never write over what is there.
+ * An in-memory storage account, with the datasource, vault and restore target on it, following the services' rules:
+ * listings ascend, every write creates a new ETag, copies are conditional on the source's ETag and never overwrite.
  */
 import { createHash } from "node:crypto";
 import type { BackupVault, CopyOutcome, SourceVersion } from "../../src/backup/backup-vault.ts";
@@ -30,32 +29,32 @@ import type { Removal, SweepableVault, VaultFile, WriteOptions } from "../../src
 
 export interface MemoryBlob {
   readonly content: string;
-  /** What its writer claims; absent: that of the content. A copy has its own. */
+  /** As set by its writer; absent: that of the content. A copy has its own. */
   readonly claimedMd5?: string;
   readonly etag: string;
   readonly modified: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly tier?: string;
   readonly tags?: Readonly<Record<string, string>>;
-  /** Absent: a block blob. Of the others no copy works out an MD5. */
+  /** Absent: block blob. Copies of the other types compute no MD5. */
   readonly type?: "append" | "page";
 }
 
 export class MemoryAccount {
   readonly containers = new Map<string, Map<string, MemoryBlob>>();
-  /** What the account says that it is; absent: it does not say. */
+  /** Reported kind of the account; absent: unknown. */
   kind?: DatasourceKind;
   readonly owners = new Map<string, string>();
-  /** What containers have beside their blobs. */
+  /** Metadata and access level of containers. */
   readonly properties = new Map<string, Omit<ContainerProperties, "container">>();
-  /** Containers under an immutability policy: markers cannot be removed. */
+  /** Containers under an immutability policy: markers cannot be deleted. */
   readonly immutable = new Set<string>();
   #writes = 0;
 
   container(name: string): Map<string, MemoryBlob> {
     const found = this.containers.get(name);
     if (found === undefined) {
-      throw new VaultError("datasource/container-not-found", `container '${name}' of the account does not exist`);
+      throw new VaultError("datasource/container-not-found", `container '${name}' of the account was not found`);
     }
     return found;
   }
@@ -68,7 +67,7 @@ export class MemoryAccount {
 
   /** Writes a blob as a new version. */
   write(container: string, name: string, content: string, fields: Partial<MemoryBlob> = {}): MemoryBlob {
-    // Azurite takes such a name, the service does not.
+    // Azurite accepts such a name, the service does not.
     if (container === ROOT_CONTAINER && name.includes("/")) throw new Error(`'${name}' is no name in ${container}`);
     this.#writes += 1;
     const blob = { content, modified: "2026-01-01T00:00:00.000Z", ...fields, etag: fields.etag ?? `0x${this.#writes}` };
@@ -131,7 +130,7 @@ export class MemoryDatasource implements Datasource {
       from.after ? compare(name, from.name) > 0 : compare(name, from.name) >= 0;
     let after: string | undefined;
     for (;;) {
-      // Each page is read from the account as it is when it is asked for, as a real listing is.
+      // Each page reads the account's current state, like a real listing.
       const names = [...this.account.container(container).keys()]
         .filter((name) => (after === undefined ? isWanted(name) : compare(name, after) > 0))
         .sort(compare)
@@ -173,14 +172,14 @@ export class MemoryDatasource implements Datasource {
 export class MemoryVault implements BackupVault, SweepableVault {
   readonly files = new Map<string, MemoryBlob>();
   readonly source: MemoryAccount;
-  /** Objects and files that were written, in order. */
+  /** Written objects and files, in order. */
   readonly written: string[] = [];
-  /** Names that are copied in parts, and so only while there is time. */
+  /** Names that are copied in parts, while there is time. */
   readonly inBlocks = new Set<string>();
   readonly #begun = new Set<string>();
-  /** Whether the service that copies a block blob works out its MD5, and says it. */
+  /** Whether the service computes and returns the MD5 of a copied block blob. */
   answersMd5 = true;
-  /** Names that can never be read. */
+  /** Unreadable names. */
   readonly unreadable = new Set<string>();
 
   constructor(source: MemoryAccount) {
@@ -224,7 +223,7 @@ export class MemoryVault implements BackupVault, SweepableVault {
   }
 
   async copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome> {
-    // The first parts are copied in any case, so that the next attempt ends it.
+    // Always copies the first parts, so that the next attempt completes.
     if (this.inBlocks.has(version.name) && !this.#begun.has(path) && !shouldContinue()) {
       this.#begun.add(path);
       return { kind: "unfinished" };
@@ -249,7 +248,7 @@ export class MemoryVault implements BackupVault, SweepableVault {
   }
 
   #put(path: string, blob: MemoryBlob): void {
-    // Each write is another thing, also when it is a copy of the same blob.
+    // Each write is a new version, even a copy of the same blob.
     const file = { ...blob };
     this.written.push(path);
     stampOf(file, new Date(LONG_AGO.getTime() + this.written.length * 10_000));
@@ -265,8 +264,8 @@ const stamps = new WeakMap<MemoryBlob, Stamp>();
 let stamped = 0;
 
 /**
- * ETag and time of a file of a vault; what a test puts there by itself gets them when it is first looked at. Between two
- * writes there are ten seconds, so that none is within the grain of another.
+ * ETag and time of a file of a vault; files that a test adds directly get them when they are first read. Writes are ten
+ * seconds apart, so that no two have the same second.
  */
 export function stampOf(file: MemoryBlob, writtenAt = LONG_AGO): Stamp {
   const known = stamps.get(file);

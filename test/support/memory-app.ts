@@ -1,7 +1,7 @@
 /**
  * @module
- * The HTTP API over tables, storage accounts and orchestrations in memory: everything between a request and a started
- * job, with a clock and ids that a test moves.
+ * The HTTP API over in-memory tables, storage accounts and orchestrations: everything from a request to a started job,
+ * with a controllable clock and ids.
  */
 import {
   type ApiDeps,
@@ -38,7 +38,7 @@ export function accountId(account: string): string {
 /** Storage accounts by name, each with its containers. */
 export class MemoryStorageAccounts implements StorageAccounts {
   readonly containers = new Map<string, string[]>();
-  /** Of accounts that say it. */
+  /** Kinds of the accounts that report it. */
   readonly kinds = new Map<string, DatasourceKind>();
 
   async containerExists(account: string, container: string): Promise<boolean> {
@@ -56,13 +56,13 @@ export class MemoryStorageAccounts implements StorageAccounts {
   #of(account: string): string[] {
     const containers = this.containers.get(account);
     if (containers === undefined) {
-      throw new VaultError("datasource/account-unknown", `there is no storage account '${account}'`);
+      throw new VaultError("datasource/account-unknown", `storage account '${account}' was not found`);
     }
     return containers;
   }
 }
 
-/** Remembers what was started and raised; nothing runs, and what was started ends when a test says so. */
+/** Records starts and events; nothing runs, and a test decides when something ends. */
 export class MemoryOrchestrations implements Orchestrations {
   readonly started: { readonly name: string; readonly id: string; readonly input: unknown }[] = [];
   readonly ended = new Map<string, "ended" | "failed">();
@@ -95,13 +95,13 @@ export interface CallOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
-  /** Where the request seems to come in. */
+  /** URL base of the request. */
   readonly origin?: string;
-  /** What it is served with; absent: the app's own. */
+  /** Dependencies; absent: the app's own. */
   readonly deps?: ApiDeps;
 }
 
-/** A fresh app with a vault account of its own: `prodlake` (containers `raw`, `curated`) and the empty `restored`. */
+/** A new app with its own vault account: `prodlake` (containers `raw`, `curated`) and the empty `restored`. */
 export class MemoryApp {
   readonly tables: MemoryTables = {
     vaults: new MemoryRecords(),
@@ -123,7 +123,7 @@ export class MemoryApp {
   readonly accounts = new MemoryStorageAccounts();
   readonly files = new MemoryProtectionFiles();
   readonly orchestrations = new MemoryOrchestrations();
-  /** What health is to find. */
+  /** Result of the health check. */
   problems: readonly HealthProblem[] = [];
   readonly failedCalls: FailedCall[] = [];
   settings: ApiSettings = {
@@ -160,7 +160,7 @@ export class MemoryApp {
     };
   }
 
-  /** Writes to tables and to the vault so far, and jobs started. */
+  /** Number of writes to tables and to the vault so far, and of started jobs. */
   get effects(): number {
     const writes = Object.values(this.tables).reduce((sum, table) => sum + table.writes, 0);
     return writes + this.files.writes + this.orchestrations.started.length;
@@ -185,12 +185,12 @@ export class MemoryApp {
     return await this.send(request, options.deps);
   }
 
-  /** The answer as a client sees it: what is undefined in memory is not there. */
+  /** The response as a client sees it: without undefined members. */
   async send(request: ApiRequest, deps = this.deps): Promise<ApiResponse> {
     return JSON.parse(JSON.stringify(await handleArmRequest(deps, request))) as ApiResponse;
   }
 
-  /** Makes the vault `vault1`, the policy `daily` and the instance `prodlake-prodlake-1`, as a client would. */
+  /** Creates the vault `vault1`, the policy `daily` and the instance `prodlake-prodlake-1`, like a client. */
   async protect(): Promise<void> {
     for (const [path, body] of [
       [VAULT_ID, vaultBody()],

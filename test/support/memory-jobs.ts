@@ -1,6 +1,6 @@
 /**
  * @module
- * The tables and orchestrations around jobs in memory, with nothing that works on a job: tests write the rows of its work.
+ * In-memory tables and orchestrations for jobs, without workers: tests write the work rows.
  */
 import type { Alert } from "../../src/alerts/alert.ts";
 import { raiseJobStalled } from "../../src/alerts/job-stalled.ts";
@@ -19,7 +19,7 @@ import { MemoryRecords } from "./memory-records.ts";
 export const ONE: JobRef = { vault: "vault", job: "one" };
 export const INSTANCE = "1".repeat(32);
 
-/** A backup that is requested, and has not begun. */
+/** A requested backup that has not started. */
 export const REQUESTED: Job = {
   id: ONE.job,
   vault: ONE.vault,
@@ -61,7 +61,7 @@ export class MemoryJobs {
     await this.jobs.put(ONE.vault, ONE.job, { ...REQUESTED, ...job });
   }
 
-  /** Requests a job and lets it take its lock, with the containers that it works on. */
+  /** Requests a job and acquires its lock, with its containers. */
   async begin(containers: readonly string[], job: Partial<Job> = {}): Promise<void> {
     await this.request({ containers: [...containers], ...job });
     await this.locks.put(INSTANCE, LOCK_ROW, { job: ONE.job, since: REQUESTED.startedAt });
@@ -73,7 +73,7 @@ export class MemoryJobs {
     return stored.value;
   }
 
-  /** What the housekeeping timer does. */
+  /** Runs housekeeping. */
   housekeeping(): ReturnType<typeof keepJobsGoing> {
     const end = (ref: JobRef, failure: Failure): Promise<unknown> => endJobActivity(this.deps, { ...ref, failure });
     return keepJobsGoing({

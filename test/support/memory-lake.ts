@@ -1,7 +1,7 @@
 /**
  * @module
- * The whole way of the data in memory: the real activities and queue functions over a storage account, a vault and tables
- * in memory, with the steps of the orchestrations called one after the other.
+ * The complete data path in memory: the real activities and queue functions over an in-memory storage account, vault
+ * and tables; the steps of the orchestrations are called one after the other.
  */
 
 import type { Alert } from "../../src/alerts/alert.ts";
@@ -12,9 +12,9 @@ import type { Datasource } from "../../src/backup/datasource.ts";
 import { checkMarker, writeMarkersActivity } from "../../src/backup/markers.ts";
 import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
 import { planContainer, planRangesActivity } from "../../src/backup/plan-container.ts";
+import { RANGE_SETTINGS, type RangeSettings } from "../../src/backup/range-settings.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
-import { RANGE_SETTINGS, type RangeSettings } from "../../src/backup/range-settings.ts";
 import { workRange } from "../../src/backup/work-range.ts";
 import type { Attempt } from "../../src/debris/attempts.ts";
 import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
@@ -56,9 +56,9 @@ export interface LakeOptions {
   readonly pageSize?: number;
   readonly settings?: Partial<RangeSettings> & Partial<RestoreSettings>;
   readonly planSettings?: Partial<PlanSettings>;
-  /** Milliseconds that pass at each look at the clock. */
+  /** Milliseconds that the clock advances with each read. */
   readonly tickMs?: number;
-  /** How long the pool of copies tries again, and then its waits take their time; absent: it does not. */
+  /** Time for retries of the copy pool, with real back-offs; absent: no retries. */
   readonly retryForMs?: number;
 }
 
@@ -86,7 +86,7 @@ export class MemoryLake {
   readonly scrubs = new MemoryRecords<unknown>();
   readonly alerts = new MemoryRecords<Alert>();
   readonly events: string[] = [];
-  /** Whether the host is about to end the process. */
+  /** Whether the host is about to stop the process. */
   isStopping = false;
   targetAllowsPublicAccess = true;
   readonly #options: LakeOptions;
@@ -102,7 +102,7 @@ export class MemoryLake {
     );
   }
 
-  /** Ends when nothing else can happen but that time goes on. */
+  /** Resolves when nothing else can happen until time advances. */
   async #sleep(ms: number): Promise<void> {
     const until = this.#now + (this.#options.retryForMs === undefined ? 0 : ms);
     await new Promise((resolve) => setImmediate(resolve));
@@ -113,7 +113,7 @@ export class MemoryLake {
     return this.#now;
   }
 
-  /** What every activity and queue function gets; each port fails and dies where the switches say. */
+  /** Dependencies of every activity and queue function; the switches make each port fail or crash. */
   get deps() {
     const tables = {
       jobs: this.#table(this.jobs),
@@ -136,11 +136,11 @@ export class MemoryLake {
       datasource: (): Datasource =>
         this.#wrap(new MemoryDatasource(this.source, pageSize === undefined ? {} : { pageSize })),
       vault: (): BackupVault & SweepableVault => this.#wrap(this.vault),
-      // Each process has its own, and every message may be another process's.
+      // Each process has its own, and every message may run in another process.
       manifests: new ManifestCache(),
       pool: () => this.#pool,
       files: this.crash.wrap({
-        // Its own test of emptiness is that of the real one.
+        // It has the same check for emptiness as the real one.
         remove: async (): Promise<void> => {
           if (this.vault.files.size > 0) throw new VaultError("storage/conflict", "the container is not empty");
         },
@@ -215,12 +215,12 @@ export class MemoryLake {
     });
   }
 
-  /** Lets time pass. */
+  /** Advances the clock. */
   pass(ms: number): void {
     this.#now += ms;
   }
 
-  /** A whole retention, as its orchestration makes it. */
+  /** A complete retention, in the steps of its orchestration. */
   async retain(id: string): Promise<JobStatus> {
     const ref = await this.requestJob(id, { kind: "retention" });
     for (const activity of [finishPurgesActivity, purgeExpiredActivity]) {
@@ -232,14 +232,14 @@ export class MemoryLake {
     return endJobActivity(this.deps, ref);
   }
 
-  /** Begins a backup up to its planned ranges. */
+  /** Runs a backup up to its planned ranges. */
   async beginBackup(ref: JobRef): Promise<RangeMessage[]> {
     const ranges: RangeMessage[] = [];
     for (const plan of await this.beginMarked(ref)) ranges.push(...(await planContainer(this.deps, plan)).ranges);
     return ranges;
   }
 
-  /** Begins a backup up to the requests for its plans. */
+  /** Runs a backup up to the messages for its plans. */
   async beginMarked(ref: JobRef): Promise<PlanMessage[]> {
     const { begun } = await beginBackupActivity(this.deps, ref);
     if (!begun) return [];
@@ -247,7 +247,7 @@ export class MemoryLake {
     return planRangesActivity(this.deps, ref);
   }
 
-  /** Works one message. @returns those that follow */
+  /** Processes one message. @returns the messages that follow */
   async deliver(message: CopyMessage): Promise<CopyMessage[]> {
     if (!("group" in message)) {
       const step = "range" in message ? workRange(this.deps, message) : planContainer(this.deps, message);
@@ -259,7 +259,7 @@ export class MemoryLake {
     return [];
   }
 
-  /** Works messages and all that follow from them. @returns how many there were */
+  /** Processes messages and all that follow from them. @returns their number */
   async deliverAll(messages: readonly CopyMessage[]): Promise<number> {
     const queue = [...messages];
     let delivered = 0;
@@ -277,7 +277,7 @@ export class MemoryLake {
     return status;
   }
 
-  /** Removes what earlier attempts left. @returns how many executions it took */
+  /** Sweeps the debris of earlier attempts. @returns the number of executions */
   async sweep(ref: JobRef): Promise<number> {
     let stopped = await sweepDebrisActivity(this.deps, ref);
     let executions = 1;
@@ -285,7 +285,7 @@ export class MemoryLake {
     return executions;
   }
 
-  /** A whole backup. @returns the id of its recovery point */
+  /** A complete backup. @returns the id of its recovery point */
   async backup(id: string): Promise<string> {
     const ref = await this.requestBackup(id);
     await this.deliverAll(await this.beginBackup(ref));
@@ -303,7 +303,7 @@ export class MemoryLake {
     return segments;
   }
 
-  /** Works one message. @returns those that follow */
+  /** Processes one message. @returns the messages that follow */
   async restoreSegment(message: SegmentMessage): Promise<SegmentMessage[]> {
     const { rest, event } = await restoreSegment(this.deps, message);
     if (event !== undefined) this.events.push(event);
@@ -322,7 +322,7 @@ export class MemoryLake {
     return endJobActivity(this.deps, ref);
   }
 
-  /** A whole restore of a recovery point into the (emptied) target. */
+  /** A complete restore of a recovery point into the (emptied) target. */
   async restore(id: string, recoveryPoint: string): Promise<JobStatus> {
     const ref = await this.requestRestore(id, recoveryPoint);
     await this.restoreSegments(await this.beginRestore(ref));

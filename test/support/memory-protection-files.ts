@@ -15,13 +15,13 @@ interface MemoryFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The documents of a vault account in memory, byte for byte as they would lie there. */
+/** In-memory documents of a vault account, byte for byte. */
 export class MemoryProtectionFiles implements ProtectionFiles {
   readonly containers = new Map<string, Map<string, MemoryFile>>();
-  /** Writes and removals so far. */
+  /** Number of writes and deletes so far. */
   writes = 0;
 
-  /** The same files, as a rebuild reads them. */
+  /** The same files, through the interface of a rebuild. */
   get vaultAccount(): VaultAccount {
     const names = () => [...this.containers.keys()].sort();
     return {
@@ -72,7 +72,7 @@ export class MemoryProtectionFiles implements ProtectionFiles {
     this.containers.get(containerOf(vaultArmId))?.delete(policyDocumentPath(policyName));
   }
 
-  /** Writes any file; makes its container when there is none. */
+  /** Writes any file; creates its container if there is none. */
   write(container: string, path: string, content: Uint8Array, metadata: MemoryFile["metadata"] = {}): void {
     this.writes += 1;
     const files = this.containers.get(container) ?? new Map<string, MemoryFile>();

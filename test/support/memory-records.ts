@@ -15,7 +15,7 @@ export class MemoryRecords<T> implements RecordTable<T> {
   readonly #partitions = new Map<string, Map<string, Written>>();
   #writes = 0;
 
-  /** Writes so far, removals too; a refusal is none. */
+  /** Number of writes so far, including deletes; refused ones do not count. */
   get writes(): number {
     return this.#writes;
   }

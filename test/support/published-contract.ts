@@ -1,7 +1,7 @@
 /**
  * @module
- * Microsoft's published description of the API, with its examples, where a machine has it. The project does not carry
- * it; `DATAPROTECTION_CONTRACT` names the folder, by default one next to the project.
+ * Microsoft's published description of the API, with its examples, if the machine has it. It is not in the project;
+ * `DATAPROTECTION_CONTRACT` is its folder, by default one next to the project.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -51,7 +51,7 @@ export function publishedPolicy(path: string): unknown {
   return readJson(`policies/${path}`);
 }
 
-/** Holds answers to the published schemas. */
+/** Validates responses against the published schemas. */
 export class PublishedContract {
   readonly #description = readJson<Description>(SCHEMA_FILE);
   readonly #ajv = new Ajv({ strict: false, allErrors: true });
@@ -61,7 +61,7 @@ export class PublishedContract {
     this.#ajv.addSchema(this.#description, "contract");
   }
 
-  /** @returns what is wrong with a value, empty when it fits; members that the schema does not declare count */
+  /** @returns the problems of a value, empty when it is valid; undeclared members count as problems */
   problems(definition: string, value: unknown): string[] {
     const validate = this.#ajv.getSchema(`contract#/definitions/${definition}`) as ValidateFunction | undefined;
     if (validate === undefined) return [`there is no definition '${definition}'`];
@@ -85,7 +85,7 @@ export class PublishedContract {
     });
   }
 
-  /** The schemas that a value falls under: references followed, and the branch of its objectType taken. */
+  /** The schemas of a value: follows references, and the branch of its objectType. */
   #applying(schema: Schema, value: unknown): Schema[] {
     const { $ref, allOf = [], then } = schema;
     if ($ref !== undefined) {

@@ -1,7 +1,7 @@
 /**
  * @module
- * Random vaults with policies, instances and recovery points, each row written as the app writes it: the document in the
- * vault account first, then the row. Then the tables, or some of their rows, can be lost.
+ * Random vaults with policies, instances and recovery points, written like the app does: the document in the vault
+ * account first, then the row. Then the tables, or some of their rows, can be lost.
  */
 import fc from "fast-check";
 import { BackupInstance, backupInstanceId } from "../../src/instances/backup-instance.ts";
@@ -28,7 +28,7 @@ export interface EstatePoint {
   readonly id: string;
   readonly scheduledSlot?: string | undefined;
   readonly promisedUntil?: string | undefined;
-  /** Only in its row: what a scrub found. */
+  /** Findings of a scrub, only in the row. */
   readonly damaged: boolean;
   readonly purging: boolean;
 }
@@ -51,7 +51,7 @@ const moment = fc
   .map((date) => date.toISOString());
 const hexId = fc.stringMatching(/^[0-9a-f]{32}$/);
 const azureName = fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{2,12}$/);
-// `__proto__` is no member of what a request says, either.
+// Requests cannot have a member `__proto__` either.
 const tags = fc.dictionary(
   fc.string().filter((name) => name !== "__proto__"),
   fc.string(),
@@ -63,7 +63,7 @@ const properties = fc.dictionary(fc.stringMatching(/^[a-z][A-Za-z]{1,8}$/), fc.j
 const sameName = (a: { readonly name: string }, b: { readonly name: string }) =>
   a.name.toLowerCase() === b.name.toLowerCase();
 
-/** What is optional in a row is there or not. */
+/** Optional members are randomly present. */
 function optional<T extends object>(
   members: { readonly [K in keyof T]: fc.Arbitrary<T[K]> },
 ): fc.Arbitrary<Partial<T>> {
@@ -230,7 +230,7 @@ export class RebuildWorld {
     });
   }
 
-  /** Loses rows. @param isLost - told of each */
+  /** Deletes rows. @param isLost - called with each */
   async lose(isLost: (table: string, partition: string, row: string) => boolean = () => true): Promise<void> {
     for (const [name, table] of Object.entries(this.tables)) {
       for (const [partition, rows] of Object.entries(table.dump())) {
@@ -239,12 +239,12 @@ export class RebuildWorld {
     }
   }
 
-  /** All rows of all tables; JSON, as tables keep it. */
+  /** All rows of all tables, as JSON. */
   get rows(): Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>> {
     return Object.fromEntries(Object.entries(this.tables).map(([name, table]) => [name, table.dump()]));
   }
 
-  /** Rebuilds, in as many calls as it takes. @returns the answers of all calls */
+  /** Runs a rebuild, in as many calls as needed. @returns the results of all calls */
   async rebuild(request: RebuildRequest = {}): Promise<RebuildResult[]> {
     const answers: RebuildResult[] = [];
     let { continuation } = request;

@@ -5,11 +5,11 @@ export interface RecordedRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: IncomingMessage["headers"];
-  /** Of a batch: the requests in it, once it has gone on. */
+  /** For a batch: its requests, after it was forwarded. */
   body: string;
 }
 
-/** An answer that says no. */
+/** A refusal. */
 export interface Refusal {
   readonly status: number;
   readonly code: string;
@@ -20,16 +20,16 @@ export interface RecordingProxy {
   /** Where to send requests instead of the target, without a slash at the end. */
   readonly origin: string;
   readonly requests: readonly RecordedRequest[];
-  /** Called before a request goes on; it is held until the promise is fulfilled. */
+  /** Called before a request is forwarded; it waits for the promise. */
   before: (request: RecordedRequest) => Promise<void>;
-  /** Answers a request itself, as the service would; undefined: it goes on. */
+  /** Answers a request itself, like the service; undefined: forwards it. */
   refusing: (request: RecordedRequest) => Refusal | undefined;
-  /** May change the headers of an answer on its way back. */
+  /** May change the response headers. */
   answering: (request: RecordedRequest, headers: IncomingMessage["headers"]) => void;
   stop(): Promise<void>;
 }
 
-/** Stands between an SDK and Azurite: writes down what is on the wire, and lets a test act in the middle of it. */
+/** A proxy between an SDK and Azurite: records requests, and lets a test act before they are forwarded. */
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const { hostname, port } = new URL(target);
   const requests: RecordedRequest[] = [];
@@ -50,7 +50,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
           incoming.resume().once("end", () => refuse(outgoing, method, refusal));
           return;
         }
-        // Raw, because names of metadata have a case to keep.
+        // Raw, because names of metadata are case-sensitive here.
         const forwarded = request({ hostname, port, method, path: url, headers: incoming.rawHeaders }, (answer) => {
           proxy.answering(recorded, answer.headers);
           outgoing.writeHead(answer.statusCode ?? 502, sendable(answer.headers));
@@ -77,7 +77,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   return proxy;
 }
 
-/** Node reads a Content-Disposition that it would not write; who wants to see one looks at a listing. */
+/** Node can read a Content-Disposition that it refuses to write; use a listing to check one. */
 function sendable({ "content-disposition": disposition, ...headers }: IncomingMessage["headers"]): typeof headers {
   const isAscii = /^[ -~]*$/.test(disposition ?? "");
   return disposition === undefined || !isAscii ? headers : { ...headers, "content-disposition": disposition };

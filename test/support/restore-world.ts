@@ -1,7 +1,7 @@
 /**
  * @module
- * A restore in memory: a sealed recovery point made by hand, the real activities and queue functions over it, and the
- * queues between them, which a test may deliver from in any order, twice, or to a worker that dies.
+ * An in-memory restore: a hand-made sealed recovery point, the real activities and queue functions, and their queues,
+ * from which a test may deliver in any order, twice, or to a crashing worker.
  */
 import { createHash } from "node:crypto";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
@@ -33,7 +33,7 @@ import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
 
-/** What a recovery point holds: contents by name, by container. */
+/** Content of a recovery point: contents by name, by container. */
 export type Contents = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export type RestoreMessage = LanesMessage | SegmentMessage;
@@ -41,12 +41,12 @@ export type RestoreMessage = LanesMessage | SegmentMessage;
 export interface RestoreWorldOptions {
   readonly segmentEntries?: number;
   readonly settings?: Partial<RestoreSettings>;
-  /** Milliseconds that pass at each look at the clock. */
+  /** Milliseconds that the clock advances with each read. */
   readonly tickMs?: number;
   readonly pageSize?: number;
-  /** How long the pool of copies tries again. */
+  /** Time for retries of the copy pool. */
   readonly retryForMs?: number;
-  /** Stands between the workers and the target. */
+  /** Wraps the target. */
   readonly target?: (target: RestoreTarget) => RestoreTarget;
 }
 
@@ -55,7 +55,7 @@ const INSTANCE = "1".repeat(32);
 const MODIFIED = "2026-01-01T00:00:00.000Z";
 const JOB: JobRef = { vault: "vault", job: "restore" };
 
-/** Works one message as its queue function does. @returns the messages that follow, and the event that is raised */
+/** Processes one message like its queue function. @returns the messages that follow, and the raised event */
 export async function workRestoreMessage(
   deps: PlanLanesDeps & RestoreSegmentDeps,
   message: RestoreMessage,
@@ -97,7 +97,7 @@ export class RestoreWorld {
     );
   }
 
-  /** A vault with one recovery point, and a restore of it that is requested. */
+  /** A vault with one recovery point, and a requested restore of it. */
   static async of(contents: Contents, options: RestoreWorldOptions = {}): Promise<RestoreWorld> {
     const world = new RestoreWorld(contents, options);
     await world.#seal(options.segmentEntries ?? 4);
@@ -127,7 +127,7 @@ export class RestoreWorld {
     };
   }
 
-  /** Begins the restore: its containers are claimed, and sent off. */
+  /** Starts the restore: creates its containers, and sends their messages. */
   async begin(): Promise<void> {
     const { begun } = await beginRestoreActivity(this.deps, JOB);
     if (!begun) return;
@@ -137,10 +137,10 @@ export class RestoreWorld {
   }
 
   /**
-   * Delivers one message of the queue; what follows from it is put on the queue only when it was worked to its end.
+   * Delivers one message of the queue; the messages that follow are queued only if it completes.
    *
    * @param at - place in the queue
-   * @param again - leaves the message on the queue, as if its worker had lost it
+   * @param again - keeps the message on the queue, as if its worker had lost it
    */
   async deliver(at = 0, again = false): Promise<void> {
     const message = this.queue[at];
@@ -151,14 +151,14 @@ export class RestoreWorld {
     if (event !== undefined) this.events.push(event);
   }
 
-  /** @returns how many messages there were */
+  /** @returns the number of messages */
   async deliverAll(): Promise<number> {
     let delivered = 0;
     for (; this.queue.length > 0; delivered++) await this.deliver();
     return delivered;
   }
 
-  /** What the orchestration does once each container has raised its event. */
+  /** The last steps of the orchestration, after each container has raised its event. */
   async end(): Promise<JobStatus> {
     for (const container of this.#containers) {
       if (!this.events.includes(`restored.${container}`)) throw new Error(`'${container}' was never restored`);

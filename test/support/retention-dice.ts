@@ -1,6 +1,6 @@
 import { seededRandom } from "./seeded-random.ts";
 
-/** Choices that are the same for the same seed. */
+/** Deterministic choices from a seed. */
 export class Dice {
   readonly #random: () => number;
 
@@ -13,7 +13,7 @@ export class Dice {
     return Math.floor(this.#random() * limit);
   }
 
-  /** True once in so many times. */
+  /** True once in so many calls on average. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }

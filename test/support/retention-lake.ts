@@ -10,7 +10,7 @@ import type { Backups } from "./retention-world.ts";
 
 const INSTANCE = "1".repeat(32);
 
-/** The real engine in memory. */
+/** The real in-memory engine. */
 export class LakeBackups implements Backups {
   protected readonly lake = new MemoryLake({
     pageSize: 3,

@@ -28,8 +28,8 @@ interface HeldSegment {
 }
 
 /**
- * Backups that follow the rules of the format by the shortest way: no orchestration, ranges, queues or locks, and a
- * previous manifest that is kept in memory. So many histories cost little; debris is swept by the real sweep.
+ * Backups with the rules of the format in their simplest form: no orchestration, ranges, queues or locks, and the
+ * previous manifest in memory. So histories are cheap; the real sweep deletes debris.
  */
 export class ModelBackups implements Backups {
   readonly source = new MemoryAccount();
@@ -55,7 +55,7 @@ export class ModelBackups implements Backups {
   async backup(job: string): Promise<void> {
     const isRepeated = this.#underWay !== undefined;
     if (this.#underWay !== undefined && this.files.has(sealPath(this.#underWay.attempt.recoveryPoint))) {
-      // It died after the seal; what is sealed stays as it is.
+      // It crashed after the seal; a sealed point stays unchanged.
       this.#underWay = undefined;
       return;
     }
@@ -221,7 +221,7 @@ export class ModelBackups implements Backups {
     return encodeEntry(entryOf(listed, birth));
   }
 
-  /** An attempt before may have written it from what was at the source then. */
+  /** An earlier attempt may have written it from the source's content at that time. */
   async #createAnew(vault: SweepableVault, path: string, content: Uint8Array): Promise<void> {
     for await (const file of vault.list(path)) await vault.remove([{ path: file.path, etag: file.etag }]);
     await vault.create(path, content, { contentType: "application/json" });
@@ -242,7 +242,7 @@ function jobRow(id: string, status: Job["status"]): Job {
   };
 }
 
-/** The gzip format without compression, which for a few lines costs more than all the rest. */
+/** The gzip format without compression, which is too expensive for a few lines. */
 function storedGzip(text: string): Uint8Array {
   const content = Buffer.from(text);
   const file = Buffer.alloc(content.length + 23);

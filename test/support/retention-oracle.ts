@@ -1,7 +1,7 @@
 /**
  * @module
- * Says which recovery points stay, slowly and in another way than the code that decides: each claim to a point stands by
- * itself, and time is counted day by day and month by month.
+ * Decides which recovery points are kept, slowly and with another method than the code under test: each reason to keep
+ * a point is checked separately, and time is counted by days and months.
  */
 import type { RetainedPoint, RetentionTerms } from "../../src/retention/decide-retention.ts";
 

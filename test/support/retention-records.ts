@@ -7,12 +7,12 @@ import type { Dice } from "./retention-dice.ts";
 const TAGS = ["Default", "Weekly", "Monthly", "Yearly"];
 const KEEPS = ["P1D", "P3D", "P7D", "P2W", "P1M", "P2M", "P1Y"];
 
-/** How long what was deleted can be undeleted. */
+/** How long deleted data can be undeleted. */
 const UNDELETE_MS = 14 * DAY_MS;
 
 type Row = Omit<RetainedPoint, "isPinned">;
 
-/** What is known of an instance beside its vault: the time, its policy and state, its points' rows, and pins. */
+/** State of an instance beside its vault: the time, its policy and state, its points' rows, and pins. */
 export class InstanceRecords {
   readonly #dice: Dice;
   readonly #rows = new Map<string, Row>();
@@ -22,9 +22,9 @@ export class InstanceRecords {
   #rules: readonly RetentionRule[] | undefined = TAGS.map((name) => ({ name, keep: "P7D" }));
   #protection: RetentionTerms["protection"] = "protected";
   #isImmutable = false;
-  /** The whole instance is deleted; until then it can be undeleted. */
+  /** End of the time for undelete, if the whole instance is deleted. */
   #deletedUntil: Date | undefined;
-  /** Deletions that were taken back. */
+  /** Number of undeletes. */
   undeleted = 0;
 
   constructor(dice: Dice) {
@@ -43,7 +43,7 @@ export class InstanceRecords {
     return [...this.#rows.keys()];
   }
 
-  /** Makes the row of a point that was sealed just now. Its tag is any. */
+  /** Creates the row of a point that was just sealed, with a random tag. */
   add({ id, sequence }: SealedPoint): void {
     const tag = this.#dice.pick(TAGS) ?? "";
     const keep = this.#rules?.find(({ name }) => name === tag)?.keep;
@@ -76,16 +76,16 @@ export class InstanceRecords {
     }));
   }
 
-  /** Time goes on, mostly by whole days, so that points expire to the millisecond. */
+  /** Advances time, mostly by whole days, so that points expire to the millisecond. */
   pass(): void {
     const days = this.#dice.pick([0, 0, 1, 1, 3, 7, 14, 31]) ?? 0;
     this.#now = new Date(this.#now.getTime() + days * DAY_MS - (this.#dice.oneIn(6) && days > 0 ? 1 : 0));
   }
 
   /**
-   * One thing that owners do.
+   * One random action of an owner.
    *
-   * @param isGoing - whether the purge of a point has begun: then nobody can undelete it
+   * @param isGoing - whether the purge of a point has started: then nobody can undelete it
    */
   change(isGoing: (id: string) => boolean): void {
     const until = new Date(this.#now.getTime() + UNDELETE_MS);
@@ -99,20 +99,20 @@ export class InstanceRecords {
     else this.#isImmutable = !this.#isImmutable;
   }
 
-  /** Deletes a point that can be undeleted no more, where nothing forbids it. */
+  /** Deletes a point whose time for undelete is over, if nothing forbids it. */
   deleteForGood(): void {
     if (!this.#isImmutable) this.#deletePoint(this.#now);
   }
 
-  /** Deletes all, where nothing forbids it, so that nothing can be undeleted. */
+  /** Deletes everything, if nothing forbids it, so that nothing can be undeleted. */
   deleteInstanceForGood(): void {
     if (!this.#isImmutable) this.#deletedUntil = this.#now;
   }
 
-  /** @returns whether it is there to be backed up: it is not deleted any more, though its protection may be stopped */
+  /** @returns whether backups are possible: it is not deleted, though its protection may be stopped */
   undeleteInstance(): boolean {
     if (this.#deletedUntil === undefined) return true;
-    // When its points have gone, the same account may be protected anew.
+    // After its points are purged, the same account may be protected again.
     if (this.#deletedUntil <= this.#now && this.#rows.size > 0) return false;
     this.#deletedUntil = undefined;
     this.#protection = "kept-forever";
@@ -127,7 +127,7 @@ export class InstanceRecords {
     return true;
   }
 
-  /** Nothing forbids to delete. */
+  /** Removes everything that forbids deletion. */
   unlock(): void {
     this.#isImmutable = false;
   }

@@ -5,16 +5,19 @@ import type { Dice } from "./retention-dice.ts";
 const CONTAINERS = ["raw", "curated"];
 const NAMES = ["a", "a!", "a/b", "a/c", "b", "long".repeat(300)];
 
-/** A protected account in which blobs and containers come, change, go, and come back, blobs with their old ETags too. */
+/**
+ * A protected account with random changes: blobs and containers are created, changed, deleted, and undeleted with old
+ * ETags.
+ */
 export class ChangingSource {
   readonly #account: MemoryAccount;
   readonly #dice: Dice;
-  /** By ETag, of all that ever was there. */
+  /** All versions that ever existed, by ETag. */
   readonly #contents = new Map<string, string>();
-  /** Versions that can come back: container, name and the blob. */
+  /** Versions that can be undeleted: container, name and the blob. */
   readonly #gone: [string, string, MemoryBlob][] = [];
 
-  /** Blobs that something has happened to, by container and name, since somebody last emptied it. */
+  /** Changed blobs, by container and name, since the set was last cleared. */
   readonly touched = new Set<string>();
 
   constructor(account: MemoryAccount, dice: Dice) {
@@ -24,7 +27,7 @@ export class ChangingSource {
     for (let i = 0; i < 4; i++) this.change();
   }
 
-  /** The content of every blob but markers, by container and name. */
+  /** The content of every blob except markers, by container and name. */
   contents(): Map<string, string> {
     return new Map(
       [...this.#account.containers].flatMap(([container, blobs]) =>
@@ -66,7 +69,7 @@ export class ChangingSource {
       this.#gone.push([container, name, before]);
       blobs.delete(name);
     } else if (kind < 5 && this.#gone.length > 0) {
-      // An undelete, or a version that was written over and is now the current one again.
+      // An undelete, or an old version that became current again.
       const [where, what, blob] = dice.pick(this.#gone) ?? [container, name, before];
       if (blob !== undefined) this.#account.containers.get(where)?.set(what, blob);
       this.touched.add(`${where}/${what}`);

@@ -1,11 +1,12 @@
 /**
  * @module
- * Random histories of a protected account: blobs come, change, go and come back with their old ETags; backups succeed, die
- * and go on, or die for good; time passes, policies change, points and the whole instance are deleted and undeleted,
- * vaults become immutable, restores read points; what has expired is purged in any order, and purges die and go on.
+ * Random histories of a protected account: blobs are created, changed, deleted and undeleted with old ETags; backups
+ * succeed, crash and continue, or crash permanently; time advances, policies change, points and the whole instance are
+ * deleted and undeleted, vaults become immutable, restores read points; expired points are purged in any order, and
+ * purges crash and continue.
  *
- * After each step every point that was to stay must have all it had when it was sealed, byte for byte, and nothing else may
- * lie in the vault once no attempt is left to be swept. Who is to stay is said by an oracle of its own.
+ * After each step every kept point must have all its content since its seal, byte for byte, and the vault must contain
+ * nothing else once all attempts are swept. An independent oracle decides which points are kept.
  */
 import { gunzipSync } from "node:zlib";
 import {
@@ -30,82 +31,82 @@ import { stays } from "./retention-oracle.ts";
 import { InstanceRecords } from "./retention-records.ts";
 import { ChangingSource } from "./retention-source.ts";
 
-/** What makes recovery points: the real engine in memory, or a model of it. */
+/** Source of recovery points: the real in-memory engine, or a model of it. */
 export interface Backups {
   readonly source: MemoryAccount;
   readonly crash: CrashSwitch;
-  /** What lies in the vault, by path. */
+  /** Files in the vault, by path. */
   readonly files: ReadonlyMap<string, Pick<MemoryBlob, "content">>;
-  /** The vault, dying where the crash switch says. */
+  /** The vault, which crashes where the crash switch says. */
   vault(): SweepableVault;
   /**
-   * Makes a recovery point. It may die, and is then either called again or given up.
+   * Creates a recovery point. It may crash, and is then either called again or abandoned.
    *
-   * @param meanwhile - changes the source; called at any time. Absent: nothing fails, and nothing changes
+   * @param meanwhile - changes the source; called at any time. Absent: no faults and no changes
    */
   backup(id: string, meanwhile?: () => void): Promise<void>;
   giveUp(id: string): Promise<void>;
-  /** Removes what attempts have left. */
+  /** Sweeps the debris of attempts. */
   sweep(): Promise<void>;
-  /** Restores a point. @returns the content of each blob, by container and name; undefined: it has no restore */
+  /** Restores a point. @returns the content of each blob, by container and name; undefined: not supported */
   restore(recoveryPointId: string): Promise<ReadonlyMap<string, string> | undefined>;
-  /** What has gone wrong by itself so far; absent: nothing does. */
+  /** Faults so far; absent: none. */
   readonly faults?: FaultCounts;
-  /** Moments at which a backup can die, about. */
+  /** Approximate number of moments at which a backup can crash. */
   readonly moments: number;
-  /** Numbers of the attempts that may have left something. */
+  /** Numbers of the attempts that may have debris. */
   attempts(): Promise<number[]>;
 }
 
 export interface FaultCounts {
   /** Calls that failed, or whose answer was lost. */
   readonly faults: number;
-  /** Messages that came twice, vanished or came late. */
+  /** Duplicated, lost or late messages. */
   readonly strays: number;
-  /** Orchestrations that waited in vain. */
+  /** Hanging orchestrations. */
   readonly begunAnew: number;
   /** Jobs that ended as failed. */
   readonly failedJobs: number;
 }
 
 interface Sealed {
-  /** Each file that it leads to, with its content. */
+  /** Each of its files, with content. */
   readonly needed: ReadonlyMap<string, string>;
-  /** What a restore gives: the content of each blob, by container and name. */
+  /** Result of a restore: the content of each blob, by container and name. */
   readonly held: ReadonlyMap<string, string>;
-  /** What its warnings name, by container and name. */
+  /** Names in its warnings, by container and name. */
   readonly named: ReadonlySet<string>;
 }
 
-/** Moments at which a purge can die, about. */
+/** Approximate number of moments at which a purge can crash. */
 const PURGE_MOMENTS = 40;
 
-/** Rounds in which every point of a history is gone, with any luck. */
+/** Rounds in which every point of a history should be purged. */
 const MAX_ROUNDS = 500;
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** What came about in a history. */
+/** Counts of a history. */
 export interface HistoryOutcome extends Writable<FaultCounts> {
   /** Points that were kept for a reason other than their rule, counted at each decision. */
   kept: number;
-  /** Purges that ended in one go. */
+  /** Purges without a crash. */
   purged: number;
-  /** Purges that died. */
+  /** Crashed purges. */
   deaths: number;
   objects: number;
-  /** Backups that died for good. */
+  /** Permanently crashed backups. */
   givenUp: number;
   /** Purges for which debris had to be swept first. */
   putOff: number;
-  /** Purges that were taken back, because a restore had pinned the point. */
+  /** Purges that were cancelled, because a restore had pinned the point. */
   takenBack: number;
-  /** Restores that ended right. */
+  /** Successful restores. */
   restored: number;
   /** Restores that came too late. */
   refused: number;
   undeleted: number;
-  /** Blobs that nobody touched during a backup, found in its point. */
+  /** Blobs unchanged during a backup, found in its point. */
   steady: number;
 }
 
@@ -132,13 +133,13 @@ class History {
   readonly #dice: Dice;
   readonly #source: ChangingSource;
   readonly #records: InstanceRecords;
-  /** Points that have to be whole. */
+  /** Points that must be complete. */
   readonly #sealed = new Map<string, Sealed>();
-  /** Points whose purge has begun because both the decision and the oracle let them go. */
+  /** Points with a started purge, allowed by both the decision and the oracle. */
   readonly #mayGo = new Set<string>();
   /** Points that a restore reads, by restore. */
   readonly #reading = new Map<string, string>();
-  /** By segment, which never changes. */
+  /** By segment; segments never change. */
   readonly #entries = new Map<string, readonly Entry[]>();
   readonly #manifests = new ManifestCache();
   readonly #outcome = nothingYet();
@@ -151,7 +152,7 @@ class History {
     this.#records = new InstanceRecords(this.#dice);
   }
 
-  /** @throws Error when anything is wrong, saying what */
+  /** @throws Error with the violated invariant */
   async run(steps: number): Promise<HistoryOutcome> {
     for (let step = 0; step < steps; step++) {
       await this.#step();
@@ -179,13 +180,13 @@ class History {
     else await this.#retain();
   }
 
-  /** Backs up until nothing that failed attempts have left is there. */
+  /** Backs up until all debris of failed attempts is swept. */
   async #sweepAll(): Promise<void> {
     for (let round = 0; (await this.#backups.attempts()).length > 0; round++) {
       if (round > MAX_ROUNDS) throw new Error(`attempts at ${await this.#backups.attempts()} are never swept`);
       if (this.#records.resume()) await this.#backup("calm");
       else {
-        // An instance that can no longer be undeleted has to go before the account can be protected anew.
+        // An instance that can no longer be undeleted must be purged before the account can be protected again.
         this.#records.unlock();
         await this.#retain();
         await this.#endRestores();
@@ -193,7 +194,7 @@ class History {
     }
   }
 
-  /** The points one after the other in any order, or all at once. */
+  /** Purges the points one after the other in any order, or all concurrently. */
   async #purgeAll(): Promise<void> {
     this.#records.unlock();
     const isAtOnce = this.#dice.oneIn(2);
@@ -235,7 +236,7 @@ class History {
     }
   }
 
-  /** What was there before a backup, and was left alone until its end, is in its point, or named by a warning. */
+  /** Blobs that existed before a backup, and were unchanged until its end, are in its point, or in a warning. */
   #checkSteady(id: string, before: ReadonlyMap<string, string>): void {
     const { held, named } = this.#sealed.get(id) ?? {};
     for (const [path, content] of before) {
@@ -246,7 +247,7 @@ class History {
     }
   }
 
-  /** What the retention job does: decides about all points, and purges what has expired. */
+  /** Like the retention job: decides about all points, and purges the expired ones. */
   async #retain(): Promise<void> {
     await this.#finishPurges();
     if (this.#dice.oneIn(3)) this.#records.deleteForGood();
@@ -273,7 +274,7 @@ class History {
     });
   }
 
-  /** @returns whether the job goes on */
+  /** @returns whether the job continues */
   async #purge(id: string): Promise<boolean> {
     this.#mayGo.add(id);
     if (this.#dice.oneIn(2)) this.#backups.crash.arm(this.#dice.below(PURGE_MOMENTS));
@@ -303,7 +304,7 @@ class History {
   #count(id: string, { state, objects, undecided }: PurgeProgress): void {
     if (undecided > 0) throw new Error(`a purge could not decide about ${undecided} objects`);
     if (state === "pinned") this.#outcome.takenBack += 1;
-    if (state === "pinned" && this.#hasJournal(id)) throw new Error(`the purge of ${id} was not taken back`);
+    if (state === "pinned" && this.#hasJournal(id)) throw new Error(`the purge of ${id} was not cancelled`);
     if (state === "put-off") this.#outcome.putOff += 1;
     if (state !== "done") return;
     this.#outcome.purged += 1;
@@ -322,7 +323,7 @@ class History {
     const rows = {
       hasDebris: async (sequence: number) => (await this.#backups.attempts()).includes(sequence),
       isPinned: async (id: string) => {
-        // A restore comes just now: it sees the journal, and the purge may see its pin before it is removed.
+        // A restore starts now: it sees the journal, and the purge may see its pin before it is deleted.
         const restore = this.#dice.oneIn(8) ? this.#pin(id) : undefined;
         const isPinned = this.#records.isPinned(id);
         if (restore !== undefined) this.#look(restore, id);
@@ -343,7 +344,7 @@ class History {
     const { crash } = this.#backups;
     let died = false;
     const { stackTraceLimit } = Error;
-    // The traces of all deaths would be a tenth of the time.
+    // Stack traces of all crashes would be a tenth of the time.
     Error.stackTraceLimit = 0;
     try {
       await run();
@@ -353,7 +354,7 @@ class History {
     } finally {
       Error.stackTraceLimit = stackTraceLimit;
     }
-    // What died within a step that carries on all the same has not died.
+    // A crash within a step that continues anyway does not count.
     crash.disarm();
     return died;
   }
@@ -367,7 +368,7 @@ class History {
     return false;
   }
 
-  /** Begins a restore, which goes on until {@link #endRestores}. */
+  /** Starts a restore, which continues until {@link #endRestores}. */
   #restore(id: string | undefined): void {
     if (id !== undefined) this.#look(this.#pin(id), id);
   }
@@ -378,7 +379,7 @@ class History {
     return restore;
   }
 
-  /** The second step of a restore: after its pin it looks whether it may read. */
+  /** The second step of a restore: after its pin it checks whether it may read. */
   #look(restore: string, id: string): void {
     if (!this.#hasJournal(id) && this.#backups.files.has(sealPath(id))) {
       this.#reading.set(restore, id);
@@ -390,10 +391,10 @@ class History {
 
   async #endRestores(): Promise<void> {
     for (const [restore, id] of this.#reading) {
-      // The engine restores only now, and would be refused while a purge that died can still be taken back.
+      // The engine restores only now, and would be refused while a crashed purge can still be cancelled.
       if (this.#hasJournal(id)) await this.#finishPurges();
       const { held } = this.#sealed.get(id) ?? {};
-      if (held === undefined) throw new Error(`point ${id} went while it was restored`);
+      if (held === undefined) throw new Error(`point ${id} was purged while it was restored`);
       const restored = (await this.#backups.restore(id)) ?? held;
       const isSame =
         restored.size === held.size && [...held].every(([name, content]) => restored.get(name) === content);
@@ -404,7 +405,7 @@ class History {
     this.#reading.clear();
   }
 
-  /** Reads a new point from its seal down: by hand, because the checks of the real reader would be most of the time. */
+  /** Reads a new point from its seal down, without the real reader, whose checks would be most of the time. */
   #read(id: string): Sealed {
     const needed = new Map<string, string>();
     const held = new Map<string, string>();
@@ -454,19 +455,19 @@ class History {
     }
     if (this.#hasAnyJournal()) return;
     this.#mayGo.clear();
-    for (const id of this.#records.ids) if (!this.#sealed.has(id)) throw new Error(`the row of ${id} is left`);
+    for (const id of this.#records.ids) if (!this.#sealed.has(id)) throw new Error(`the row of ${id} was not deleted`);
     if ((await this.#backups.attempts()).length > 0) return;
     for (const path of files.keys()) if (!needed.has(path)) throw new Error(`nobody needs '${path}'`);
   }
 
   #forget(id: string): void {
-    if (!this.#mayGo.has(id)) throw new Error(`point ${id} was to stay and is gone`);
-    if ([...this.#reading.values()].includes(id)) throw new Error(`point ${id} is gone while a restore reads it`);
+    if (!this.#mayGo.has(id)) throw new Error(`point ${id} must be kept, but was purged`);
+    if ([...this.#reading.values()].includes(id)) throw new Error(`point ${id} was purged while a restore reads it`);
     this.#sealed.delete(id);
   }
 }
 
-/** How many histories were right, and what came about in them. */
+/** Number of successful histories, and their counts. */
 export interface Histories extends HistoryOutcome {
   right: number;
 }
@@ -474,7 +475,7 @@ export interface Histories extends HistoryOutcome {
 /**
  * Runs one history.
  *
- * @throws Error when it is wrong, naming its seed
+ * @throws Error when it fails, with its seed
  */
 export async function runHistory(
   seed: number,
@@ -492,10 +493,10 @@ export async function runHistory(
 }
 
 /**
- * Runs histories, one a seed.
+ * Runs histories, one per seed.
  *
  * @param firstSeed - the others follow it
- * @throws Error at the first that is wrong, naming its seed
+ * @throws Error at the first failure, with its seed
  */
 export async function runHistories(
   count: number,

@@ -1,14 +1,14 @@
 /**
  * @module
- * Runs an orchestration without a host: activities are plain functions, events are raised when nothing else can go on.
- * Before every new step the orchestration is run again from its start on what has happened so far, and must ask for the
- * very same steps: so what is not deterministic fails here.
+ * Runs an orchestration without a host: activities are plain functions, events are raised when nothing else can
+ * continue. Before every new step the orchestration is replayed from its start, and must schedule exactly the same
+ * steps: so non-deterministic code fails here.
  */
 import { isDeepStrictEqual } from "node:util";
 import { VaultError } from "../../src/foundation/errors.ts";
 import { type Activity, type Durable, FAILED_EVENT, type Flow, failureOfEvent } from "../../src/foundation/flow.ts";
 
-/** What an orchestration asked for, as it would be kept in its history. */
+/** A scheduled step, as in an orchestration's history. */
 export type FlowStep =
   | { readonly kind: "call"; readonly activity: string; readonly input: unknown }
   | { readonly kind: "wait"; readonly events: readonly string[] };
@@ -16,7 +16,7 @@ export type FlowStep =
 export interface FlowRun<T> {
   readonly outcome: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
   readonly steps: readonly FlowStep[];
-  /** How often the orchestration was run from its start. */
+  /** Number of runs from the start. */
   readonly replays: number;
 }
 
@@ -27,14 +27,14 @@ export interface RaisedEvent {
 
 type Answer = { readonly value: unknown } | { readonly error: unknown };
 
-/** Plain functions by activity name; what they throw is what the orchestration sees. */
+/** Plain functions by activity name; the orchestration sees what they throw. */
 export type Activities = Readonly<Record<string, (input: never) => unknown>>;
 
 const START = new Date("2026-01-01T00:00:00.000Z");
 
 /**
  * @param events - raised in this order, at any time; the orchestration sees each when it waits for it
- * @throws Error when a replay differs, an activity is not given, or the events do not end a wait
+ * @throws Error when a replay differs, an activity is missing, or the events do not end a wait
  */
 export async function runFlow<In, T>(
   orchestration: (flow: Flow, input: In) => Durable<T>,
@@ -58,7 +58,7 @@ type Replayed<T> =
   | { readonly kind: "asks"; readonly step: FlowStep }
   | { readonly kind: "ended"; readonly outcome: FlowRun<T>["outcome"] };
 
-/** Runs an orchestration from its start through all that is known, up to its first new step. */
+/** Replays an orchestration from its start up to its first new step. */
 function replay<In, T>(
   orchestration: (flow: Flow, input: In) => Durable<T>,
   input: In,
@@ -91,7 +91,7 @@ function replay<In, T>(
   }
 }
 
-/** A flow whose steps are plain data; time moves a second with each. */
+/** A flow with steps as plain data; each advances the time by a second. */
 function recordedFlow(at: () => number): Flow {
   return {
     now: () => new Date(START.getTime() + at() * 1_000),
@@ -109,9 +109,9 @@ function recordedFlow(at: () => number): Flow {
 
 async function callActivity(activities: Activities, step: Extract<FlowStep, { kind: "call" }>): Promise<Answer> {
   const body = activities[step.activity];
-  if (body === undefined) throw new Error(`no activity '${step.activity}' is given`);
+  if (body === undefined) throw new Error(`activity '${step.activity}' is missing`);
   try {
-    // Through JSON, as in a history: what JSON cannot carry does not arrive in a host either.
+    // Through JSON, as in a history: values that JSON cannot encode are lost in a host too.
     const result = await body(structuredClone(step.input) as never);
     return { value: result === undefined ? null : JSON.parse(JSON.stringify(result)) };
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * @module
- * Random vaults, made by the real engine in memory, with random debris and random damage; and what a scrub must make of
- * them, told by a slow look at everything at once.
+ * Random vaults, created by the real in-memory engine, with random debris and random damage; and the expected result of
+ * a scrub, computed slowly from everything at once.
  */
 import { gunzipSync } from "node:zlib";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
@@ -29,7 +29,7 @@ import { seededRandom } from "./seeded-random.ts";
 const CONTAINERS = ["raw", "curated"];
 const NAMES = ["a", "a!", "a/b", "a/c", "b", "long".repeat(300)];
 
-/** What one sealed point leads to. */
+/** The files of one sealed point. */
 interface Held {
   readonly id: string;
   readonly sequence: number;
@@ -41,11 +41,11 @@ interface Held {
   }[];
 }
 
-/** Reads all points from their seals down, by hand. @returns ascending by number */
+/** Reads all points from their seals down, without the real reader. @returns ascending by number */
 function readAll({ files }: MemoryVault): Held[] {
   const bytesOf = (path: string): Buffer => {
     const file = files.get(path);
-    if (file === undefined) throw new Error(`'${path}' is needed and gone`);
+    if (file === undefined) throw new Error(`'${path}' is needed but missing`);
     return Buffer.from(file.content, "latin1");
   };
   const seals = [...files.keys()].filter((path) => path.startsWith(SEALS_PREFIX));
@@ -83,10 +83,10 @@ function pathsOf(points: readonly Held[]): Set<string> {
 
 type Damage = "gone" | "altered";
 
-/** What must be noted of each point: missing, altered, manifests. */
+/** Expected marks of each point: missing, altered, manifests. */
 export type Marks = Readonly<Record<string, readonly [number, number, number]>>;
 
-/** Tells the damage of each point from what it truly holds and from what is damaged. */
+/** Computes the damage of each point from its content and the damaged files. */
 function marksOf(points: readonly Held[], damaged: ReadonlyMap<string, Damage>): Marks {
   const marks = new Map<string, [number, number, number]>();
   const add = (kind: 0 | 1 | 2, first: number, last: number): void => {
@@ -97,7 +97,7 @@ function marksOf(points: readonly Held[], damaged: ReadonlyMap<string, Damage>):
       marks.set(id, mark);
     }
   };
-  /** Numbers of the points from which a path can be seen. */
+  /** Numbers of the points that need a path. */
   const seen = new Map<string, number[]>();
   const see = (path: string, sequence: number): void => {
     if (damaged.has(path)) seen.set(path, [...(seen.get(path) ?? []), sequence]);
@@ -121,7 +121,7 @@ function marksOf(points: readonly Held[], damaged: ReadonlyMap<string, Damage>):
   return Object.fromEntries(marks);
 }
 
-/** What came about in a number of histories. */
+/** Counts of a number of histories. */
 export interface ScrubOutcome {
   readonly points: number;
   readonly removed: number;
@@ -151,7 +151,7 @@ export class ScrubHistory {
     this.#world = new ScrubWorld(this.#lake, 1 + this.#below(4));
   }
 
-  /** @throws Error when anything is wrong, saying what */
+  /** @throws Error with the violated invariant */
   async run(): Promise<ScrubOutcome> {
     await this.#lake.protect();
     this.#vault.answersMd5 = this.#below(2) === 0;
@@ -196,7 +196,7 @@ export class ScrubHistory {
     else this.#lake.source.write(container, name, `content ${this.#below(1_000_000)}`, this.#kindOfBlob());
   }
 
-  /** Of each type, and some with an MD5 that their writer once gave them. */
+  /** Blobs of each type, some with an MD5 from their writer. */
   #kindOfBlob(): Partial<MemoryBlob> {
     const type = this.#pick([undefined, "append", "page"] as const);
     return {
@@ -231,7 +231,7 @@ export class ScrubHistory {
     if (state !== "done") throw new Error(`the purge of '${id}' is ${state}`);
   }
 
-  /** Puts files into the vault that no point needs. @returns those that are too young to go */
+  /** Adds files to the vault that no point needs. @returns those that are too young for deletion */
   #strew(): Set<string> {
     const young = new Set<string>();
     const newest = readAll(this.#vault).at(-1)?.sequence ?? 0;
@@ -254,7 +254,7 @@ export class ScrubHistory {
     return young;
   }
 
-  /** Cuts steps where it pleases. */
+  /** Ends steps at random. */
   #cut(): void {
     this.#world.tickMs = 1;
     this.#world.settings = {
@@ -266,7 +266,7 @@ export class ScrubHistory {
     };
   }
 
-  /** Nothing is damaged: all debris goes, and nothing else. */
+  /** Without damage: deletes all debris, and nothing else. */
   async #calmRound(): Promise<void> {
     const young = this.#strew();
     const points = readAll(this.#vault);
@@ -287,24 +287,24 @@ export class ScrubHistory {
     this.#add({ points: points.length, removed: before - expected.length });
   }
 
-  /** Backups and purges go on meanwhile: all that their points need stays, and nothing is said to be damaged. */
+  /** With concurrent backups and purges: keeps everything that their points need, and reports no damage. */
   async #roundAmongOthers(): Promise<void> {
     this.#strew();
     await this.#scrub(async () => {
-      // A scrub that died as it removed something holds the lock until its next step.
+      // A scrub that crashed while deleting holds the lock until its next step.
       if (this.#below(8) > 0 || this.#lake.locks.size > 0) return;
       await this.#event();
       this.#add({ meanwhile: 1 });
     });
     readAll(this.#vault);
     for (const path of pathsOf(readAll(this.#vault))) {
-      if (!this.#vault.files.has(path)) throw new Error(`'${path}' is needed and gone`);
+      if (!this.#vault.files.has(path)) throw new Error(`'${path}' is needed but missing`);
     }
     this.#expectSame("marks", this.#world.marks(), {});
     this.#expectSame("alerts", this.#critical(), []);
   }
 
-  /** Some files are damaged: each is found, exactly the points that need it are marked, and nothing else goes. */
+  /** With damage: finds each damaged file, marks exactly the points that need it, and deletes nothing else. */
   async #roundOfDamage(): Promise<void> {
     this.#strew();
     const points = readAll(this.#vault);
@@ -322,12 +322,13 @@ export class ScrubHistory {
     const kinds = ["scrub.objects-missing", "scrub.objects-altered", "scrub.manifests-damaged"];
     this.#expectSame("alerts", this.#critical(), kinds.filter((_, i) => hasAny[i]).sort());
     for (const path of needed) {
-      if (damaged.get(path) !== "gone" && !this.#vault.files.has(path)) throw new Error(`'${path}' is needed and gone`);
+      if (damaged.get(path) !== "gone" && !this.#vault.files.has(path))
+        throw new Error(`'${path}' is needed but missing`);
     }
     this.#add({ damaged: damaged.size });
   }
 
-  /** Where no copy says an MD5, one that a writer gave wrongly cannot be told from content that changed: a warning. */
+  /** If copies return no MD5, a wrong MD5 from a writer looks like altered content: a warning. */
   #critical(): string[] {
     const kinds = Object.keys(this.#world.openAlerts()).sort();
     return this.#vault.answersMd5 ? kinds : kinds.filter((kind) => kind !== "scrub.md5-unconfirmed");
@@ -340,10 +341,10 @@ export class ScrubHistory {
     if (kind === 0) this.#vault.files.delete(path);
     else if (kind === 1) this.#vault.files.set(path, { ...file, content: file.content.slice(0, -2) });
     else {
-      // Within a seal any byte of its ids and totals would do; its text for people is not checked against anything.
+      // Within a seal any byte of its ids and totals is checked; its human-readable text is not.
       const at = path.startsWith(SEALS_PREFIX) ? 0 : this.#below(bytes.length);
       bytes[at] = (bytes[at] ?? 0) ^ 1;
-      // Writing a block blob gives it another MD5, writing a page none.
+      // Writing a block blob changes its MD5, writing a page does not.
       const { claimedMd5, ...written } = file;
       const claim = claimedMd5 === undefined || file.type === undefined ? {} : { claimedMd5 };
       this.#vault.files.set(path, { ...written, ...claim, content: bytes.toString("latin1") });
@@ -352,7 +353,7 @@ export class ScrubHistory {
     return kind === 0 ? "gone" : "altered";
   }
 
-  /** Works on a round, cut and dying anywhere, with something between the steps. */
+  /** Processes a round, with ends and crashes at random, and an action between the steps. */
   async #scrub(between: () => Promise<void>): Promise<void> {
     this.#cut();
     const before = await this.#endedRounds();
@@ -373,7 +374,7 @@ export class ScrubHistory {
         if (!(error instanceof Crash)) throw error;
         this.#add({ deaths: 1 });
         if (this.#below(2) === 0) continue;
-        // The job is given up, and another goes on.
+        // The job is abandoned, and another continues.
         await this.#world.end(ref, "Failed");
         if ((await this.#endedRounds()) > before) return;
         ref = await this.#world.request();
@@ -397,9 +398,9 @@ function sorted(marks: Marks): Marks {
 }
 
 /**
- * Runs histories, one a seed.
+ * Runs histories, one per seed.
  *
- * @throws Error at the first that is wrong, naming its seed
+ * @throws Error at the first failure, with its seed
  */
 export async function runScrubHistories(count: number, firstSeed: number): Promise<ScrubOutcome> {
   let all = NO_OUTCOME;

@@ -5,13 +5,13 @@ import { type MemoryVault, stampOf } from "./memory-account.ts";
 
 const LONG_AGO = new Date("2026-01-01T00:00:00.000Z");
 
-/** A vault in memory as a scrub reads it. Its files are as old as the tests' world, but for those that are said not to be. */
+/** An in-memory vault for a scrub. Its files are as old as the tests' world, except for given ones. */
 export class MemoryScrubVault implements ScrubVault {
   readonly #vault: MemoryVault;
   readonly #pageSize: number;
   /** When files were written, by path. */
   readonly writtenAt = new Map<string, Date>();
-  /** Files that a copy has not ended. */
+  /** Files with an unfinished copy. */
   readonly halfCopied = new Set<string>();
 
   constructor(vault: MemoryVault, pageSize = 5_000) {

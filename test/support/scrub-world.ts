@@ -1,6 +1,6 @@
 /**
  * @module
- * One backup instance for a scrub: a vault with recovery points that are written as tests say, and the tables around it.
+ * One backup instance for a scrub: a vault with recovery points as given by the test, and its tables.
  */
 import type { Alert } from "../../src/alerts/alert.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
@@ -22,7 +22,7 @@ import { type WrittenContainer, writePoint } from "./written-points.ts";
 
 export const INSTANCE = "1".repeat(32);
 const VAULT = "vault";
-/** Far enough from when all was written. */
+/** Long enough after everything was written. */
 const NOW = "2026-06-01T00:00:00.000Z";
 
 /** Tables that a scrub shares with the rest of the app. */
@@ -57,7 +57,7 @@ export class ScrubWorld {
   settings: ScrubSettings = { ...SCRUB_SETTINGS, rereadShare: 0 };
   isImmutable = false;
   now = new Date(NOW);
-  /** Milliseconds that pass at each look at the clock. */
+  /** Milliseconds that the clock advances with each read. */
   tickMs = 0;
   #jobs = 0;
 
@@ -135,7 +135,7 @@ export class ScrubWorld {
     return { vault: VAULT, job: id };
   }
 
-  /** Works on a job's round to its end. @returns how many steps it took */
+  /** Processes a job's round to its end. @returns the number of steps */
   async work(ref: JobRef, before: (step: number) => Promise<void> = async () => undefined): Promise<number> {
     for (let steps = 1; ; steps++) {
       await before(steps);
@@ -154,7 +154,7 @@ export class ScrubWorld {
     await releaseLock(this.estate.locks, INSTANCE, job);
   }
 
-  /** A whole round. */
+  /** A complete round. */
   async scrub(): Promise<ScrubState> {
     await this.work(await this.request());
     return this.state();
@@ -166,7 +166,7 @@ export class ScrubWorld {
     return stored.value;
   }
 
-  /** What the rows say of the damage of each point: missing, altered, manifests. */
+  /** Damage of each point in the rows: missing, altered, manifests. */
   marks(): Record<string, readonly [number, number, number]> {
     const rows = Object.values(this.estate.recoveryPoints.dump()[INSTANCE] ?? {});
     return Object.fromEntries(
@@ -176,7 +176,7 @@ export class ScrubWorld {
     );
   }
 
-  /** Open alerts: how many things each is about, by kind. */
+  /** Open alerts: number of findings by kind. */
   openAlerts(): Record<string, number> {
     const open = Object.values(this.alerts.dump()[VAULT] ?? {}).filter(({ resolvedAt }) => resolvedAt === undefined);
     return Object.fromEntries(open.map(({ kind, details }) => [kind, firstCount(details.counts)]));

@@ -1,5 +1,5 @@
 /**
- * Random numbers that are the same for the same seed: at least 0, less than 1.
+ * Deterministic random numbers from a seed: at least 0, less than 1.
  *
  * @see https://github.com/bryc/code/blob/master/jshash/PRNGs.md mulberry32, in the public domain
  */

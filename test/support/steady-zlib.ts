@@ -1,7 +1,7 @@
 /**
  * @module
- * Compression that ends at once. That of Node's threads ends when it likes, and what runs beside it then takes another
- * course each time, whatever the seed. To be imported before what compresses.
+ * Synchronous compression. Node's threads finish at random times, so that concurrent code would run differently each
+ * time, whatever the seed. Import it before modules that compress.
  */
 import { syncBuiltinESMExports } from "node:module";
 import zlib from "node:zlib";

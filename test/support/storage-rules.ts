@@ -1,17 +1,17 @@
 /**
  * @module
- * What a request to a storage service removes or replaces, and whether it says what that decision was made on.
+ * Which requests to a storage service delete or overwrite, and whether they have a condition for it.
  */
 import type { RecordedRequest } from "./recording-proxy.ts";
 
-/** A request, also one within a batch. */
+/** A request, possibly within a batch. */
 interface Call {
   readonly method: string;
   readonly url: URL;
   readonly header: (name: string) => string | undefined;
 }
 
-/** The requests within a batch are written out in its body. */
+/** The requests within a batch are in its body. */
 function callsIn({ method, url, headers, body }: RecordedRequest): Call[] {
   const header = (name: string): string | undefined => headers[name]?.toString();
   if (url.searchParams.get("comp") !== "batch") return [{ method, url, header }];
@@ -32,18 +32,18 @@ function isConditional({ header }: Call): boolean {
   return header("if-none-match") === "*" || header("if-unmodified-since") !== undefined;
 }
 
-/** What of blobs adds something and replaces nothing. */
+/** Blob operations that add something and overwrite nothing. */
 const ADDING = new Set(["block", "snapshot", "lease"]);
 
 function isBlobCallUnconditional(call: Call): boolean {
   const { method, url, header } = call;
   const [comp, isContainer] = [url.searchParams.get("comp"), url.searchParams.get("restype") === "container"];
   if (method === "DELETE") {
-    // A snapshot never changes, so its time says which one was meant. A container has no condition but its lease.
+    // A snapshot never changes, so its time identifies it. A container has no condition except its lease.
     if (url.searchParams.has("snapshot")) return false;
     return isContainer ? header("x-ms-lease-id") === undefined : !isConditional(call);
   }
-  // Creating a container that is there is refused.
+  // Creating an existing container is refused.
   if (method !== "PUT" || (isContainer && comp === null) || ADDING.has(comp ?? "")) return false;
   return isContainer ? header("x-ms-lease-id") === undefined : !isConditional(call);
 }
@@ -54,7 +54,7 @@ function isTableCallUnconditional({ method, header }: Call): boolean {
   return ifMatch === undefined || ifMatch === "*";
 }
 
-/** What a call is about, without names that differ from run to run. */
+/** Subject of a call, without names that differ between runs. */
 function nameOf({ method, url }: Call): string {
   const comp = url.searchParams.get("comp");
   const restype = url.searchParams.get("restype");
@@ -66,9 +66,9 @@ function nameOf({ method, url }: Call): string {
 }
 
 export interface WalkedCalls {
-  /** Calls that remove or may replace something. */
+  /** Calls that delete or may overwrite. */
   readonly guarded: number;
-  /** Those of them that do so whatever is there, by what they are about. */
+  /** Those of them without a condition, by subject. */
   readonly unconditional: ReadonlyMap<string, number>;
 }
 

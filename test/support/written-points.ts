@@ -10,7 +10,7 @@ import type { MemoryVault } from "./memory-account.ts";
 const TYPE = { contentType: "application/octet-stream" };
 const TIME = "2026-01-01T00:00:00.000Z";
 
-/** What a point holds in one container: new segments as their entries, old ones as they were answered before. */
+/** Content of a point in one container: new segments as entries, old ones as returned for an earlier point. */
 export interface WrittenContainer {
   readonly order?: ListingOrder;
   readonly segments: readonly (readonly Entry[] | SegmentRef)[];
@@ -21,9 +21,9 @@ export function entry(name: string, etag: string, birth: number, changes: Partia
 }
 
 /**
- * Writes a recovery point as it is said, with the objects of its entries, and seals it.
+ * Writes a recovery point as given, with the objects of its entries, and seals it.
  *
- * @returns the segments of each container, so that the next point can refer to them
+ * @returns the segments of each container, so that the next point can share them
  */
 export async function writePoint(
   vault: MemoryVault,

@@ -57,7 +57,7 @@ function candidates(name: string): string[] {
   return [`AzureWebJobs${name}`, `ConnectionStrings:${name}`, name];
 }
 
-/** What may be told of a connection: no key, no signature. */
+/** Description of a connection for messages: no key, no SAS. */
 export function describeConnection(connectionString: string): string {
   const { account, endpoint } = identifyConnection(connectionString);
   return endpoint === "" ? `storage account '${account}'` : `storage account '${account}' at ${endpoint}`;

@@ -13,7 +13,7 @@ import { HostStartError } from "./start-error.ts";
 
 interface Holder {
   readonly pid: number;
-  /** When the process started, by the system's own count; tells a process from a later one with the same id. */
+  /** When the process started, by the system's own count; distinguishes a process from a later one with the same id. */
   readonly startMark: string;
   readonly scriptRoot: string;
 }
@@ -64,7 +64,7 @@ export async function takeExclusiveLock(
   throw new HostStartError(`the lock on ${what} could not be taken: several hosts are starting at once`);
 }
 
-/** Creates a file with its content in one step, so that nobody reads it half written; false when it is there already. */
+/** Creates a file with its content in one step, so that no reader sees a partial file; false when it already exists. */
 async function createWhole(path: string, content: string): Promise<boolean> {
   const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, content, { mode: 0o600 });
@@ -96,7 +96,7 @@ async function isRunning(holder: Holder): Promise<boolean> {
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
-    // EPERM: it lives, but belongs to somebody else.
+    // EPERM: it is alive, but belongs to another user.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const mark = await startMarkOf(holder.pid);

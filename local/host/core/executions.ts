@@ -11,7 +11,7 @@ import type { WriteOutputs } from "./outputs.ts";
 import { isType } from "./prepare-functions.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
-/** How an execution ended; `hasResult` also tells of a result that was streamed past the host. */
+/** Result of an execution; `hasResult` is also true for a result that was streamed past the host. */
 export type ExecutionResult = InvocationResponse & { readonly hasResult?: boolean };
 
 export interface Executions extends Invoker {

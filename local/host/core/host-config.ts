@@ -1,6 +1,6 @@
 /**
  * @module
- * `host.json`: what it may hold, what of it has an effect here, and the defaults of the real host.
+ * `host.json`: allowed keys, those with an effect here, and the defaults of the real host.
  */
 
 import { availableParallelism } from "node:os";
@@ -12,7 +12,7 @@ import { parseTimeSpan } from "./time-span.ts";
 export interface QueueConfig {
   /** Messages fetched at once, 1 to 32. */
   readonly batchSize: number;
-  /** Executions under way at or below which the next messages are fetched. */
+  /** Number of running executions at or below which the next messages are fetched. */
   readonly newBatchThreshold: number;
   /** Deliveries after which a message goes to the poison queue. */
   readonly maxDequeueCount: number;

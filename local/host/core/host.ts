@@ -34,7 +34,7 @@ import { openWorkerProcess } from "./worker-process.ts";
 /** The port of `func start`. */
 export const DEFAULT_PORT = 7071;
 
-/** How long executions under way may take when the host stops, before their worker is ended. */
+/** Timeout of running executions when the host stops, before their worker is ended. */
 const STOP_PATIENCE_MS = 10_000;
 
 export interface HostOptions {
@@ -44,9 +44,9 @@ export interface HostOptions {
   readonly port?: number;
   /** Serves https with these. */
   readonly tls?: TlsFiles;
-  /** Asks callers for keys; without it everybody is let in, as with `func start`. */
+  /** Requires keys of callers; without it access is open, like `func start`. */
   readonly enableAuth?: boolean;
-  /** Behaves as in Azure where that costs a developer time: polls, leases, keys. See `README.md`. */
+  /** Behaves as in Azure where that slows down development: polling, leases, keys. See `README.md`. */
   readonly production?: boolean;
   /** Where keys are kept; `.lakevault` in the app's folder by default. */
   readonly stateFolder?: string;
@@ -74,7 +74,7 @@ export interface Host {
   /** Undefined when callers need none. */
   readonly keys: Keys | undefined;
   readonly workerPid: number | undefined;
-  /** Begins nothing new, waits a while for what is under way, and ends the worker. */
+  /** Starts nothing new, waits for running executions up to a timeout, and ends the worker. */
   stop(): Promise<void>;
 }
 
@@ -95,7 +95,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 }
 
-/** A start of which an answer of the storage account was cut is undone and begun anew. */
+/** Retries a start in which an answer of the storage account was cut. */
 const MAX_STARTS = 3;
 
 async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Promise<Host> {
@@ -235,7 +235,7 @@ async function start(options: HostOptions, undo: (() => Promise<unknown>)[]): Pr
     stop: async () => {
       const requests = server.suspend();
       await triggers.stop();
-      // Nothing new begins, so what is under way may leave its rest to the next host.
+      // Nothing new starts, so running executions may leave their rest to the next host.
       worker.announceStop();
       await within(STOP_PATIENCE_MS, Promise.all([requests, triggers.drain()]));
       for (const step of undo.reverse()) await step();

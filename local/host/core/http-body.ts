@@ -8,7 +8,7 @@ export class BodyTooLarge extends Error {
   override readonly name = "BodyTooLarge";
 }
 
-/** The caller hung up before its body was there; nobody is left to answer. */
+/** The caller disconnected before its body was complete; no response is possible. */
 export class CallerGone extends Error {
   override readonly name = "CallerGone";
 }

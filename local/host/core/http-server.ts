@@ -31,7 +31,7 @@ export interface HttpServer {
   readonly baseUrl: string;
   /** From now on, requests go to this handler. */
   serve(handler: Handler): void;
-  /** Answers 503 to new requests, and waits for those under way. */
+  /** Answers 503 to new requests, and waits for running ones. */
   suspend(): Promise<void>;
   /** Closes all connections. */
   close(): Promise<void>;
@@ -108,7 +108,7 @@ async function answer(
   }
   const took = `${Math.round(performance.now() - begunAt)} ms`;
   const line = `${request.method} ${url?.pathname ?? "?"} ${response.statusCode} in ${took}`;
-  // While the host starts, somebody may ask several times a second whether it is there.
+  // While the host starts, a client may poll it several times a second.
   if (handler === undefined) log.debug(line);
   else log.info(line);
 }

@@ -45,7 +45,7 @@ export async function runBuffered(execution: HttpExecution): Promise<void> {
     nullableParams: nullable(execution.parameters),
     ...(hasLength && body.length > 0 && { body: { bytes: body } }),
   };
-  // The library does not look at this, but expressions of output bindings may.
+  // The library does not use this, but expressions of output bindings may.
   const triggerMetadata = typed(execution.parameters);
   const { executions, functionName } = execution;
   const outcome = await executions.run(functionName, { triggerData: { http }, triggerMetadata }, randomUUID());
@@ -55,7 +55,7 @@ export async function runBuffered(execution: HttpExecution): Promise<void> {
   writeAnswer(request, response, answer);
 }
 
-/** Forwards a request to the library's server, which passes both bodies on as they come. */
+/** Forwards a request to the library's server, which streams both bodies. */
 export async function runStreamed(execution: HttpExecution, streamUri: string): Promise<void> {
   const { request, response, url, parameters } = execution;
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) throw new BodyTooLarge();

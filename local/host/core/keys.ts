@@ -62,7 +62,7 @@ export async function openKeys(path: string, functionNames: readonly string[]): 
   };
 }
 
-/** Compares in a time that tells nothing about the key. */
+/** Compares in constant time. */
 function isSame(key: string, presented: string): boolean {
   const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(hash(key), hash(presented));

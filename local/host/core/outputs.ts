@@ -16,7 +16,7 @@ export interface OutputOptions {
   /** Finds the connection string of a binding. */
   readonly connect: (binding: BindingDefinition) => string;
   readonly messageEncoding: "base64" | "none";
-  /** Is told of each queue that got messages. */
+  /** Called for each queue that got messages. */
   readonly onQueued: (connectionString: string, queueName: string) => void;
 }
 
@@ -98,7 +98,7 @@ async function writeOutput(
   }
 }
 
-/** Writes, and when that fails for want of the container, makes the container and writes again. */
+/** Writes; if the container is missing, creates it and writes again. */
 async function withContainer(write: () => Promise<unknown>, create: () => Promise<unknown>): Promise<void> {
   try {
     await write();

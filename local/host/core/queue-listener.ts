@@ -2,7 +2,7 @@
  * @module
  * Queue triggers.
  *
- * How often a queue is asked and how long a message is leased is the listener's pace, see `queue-pace.ts`. Delivery is at
+ * `queue-pace.ts` has the polling interval and the leases. Delivery is at
  * least once at any pace, and at no promised time.
  */
 
@@ -12,16 +12,16 @@ import type { QueueConfig } from "./host-config.ts";
 import { openBackoff, type QueuePace } from "./queue-pace.ts";
 import { statusOf } from "./storage-error.ts";
 
-/** How often a full listener looks whether it has room again; a bell tells it earlier. */
+/** How often a full listener checks for free capacity; a bell wakes it earlier. */
 const FULL_LOOK_MS = 5_000;
 
 /** The pause after an error, so that a store that is gone does not fill the log. */
 const ERROR_PAUSE_MS = 2_000;
 
-/** The most messages the service gives at once. */
+/** Max messages per request of the service. */
 const MAX_FETCH = 32;
 
-/** The part of a `QueueClient` that a listener needs. */
+/** The part of a `QueueClient` that a listener uses. */
 export interface ListenedQueue {
   readonly name: string;
   createIfNotExists(): Promise<unknown>;
@@ -47,20 +47,20 @@ export interface QueueListenerOptions {
   readonly pace: QueuePace;
   readonly config: QueueConfig;
   readonly clock: HostClock;
-  /** Is told when a message has gone to the poison queue. */
+  /** Called when a message was moved to the poison queue. */
   readonly onPoisoned: () => void;
   readonly invoke: (triggerData: TypedData, metadata: Record<string, TypedData>) => Promise<InvocationResponse>;
   readonly log: HostLog;
 }
 
 export interface QueueListener {
-  /** Creates the queue where it is missing, and begins to listen. */
+  /** Creates the queue if it is missing, and starts listening. */
   start(): Promise<void>;
-  /** Asks for messages now: somebody has just put some there. */
+  /** Polls now, because new messages were just added. */
   wake(): void;
-  /** Fetches no more; messages under way go on. */
+  /** Fetches no more; running messages continue. */
   stop(): Promise<void>;
-  /** Waits for the messages under way. */
+  /** Waits for running messages. */
   drain(): Promise<void>;
 }
 

@@ -1,28 +1,28 @@
 /**
  * @module
- * How often a queue is asked, and how long its messages are leased: as it suits a developer, or as the real host does.
+ * Polling interval of queues and leases of messages: fast for development, or like the real host.
  */
 
-/** How a listener goes about its queue. */
+/** Polling and leases of a listener. */
 export interface QueuePace {
   /** How long a message is hidden from others between two renewals. */
   readonly leaseMs: number;
   readonly renewMs: number;
-  /** The pause after the first look at an empty queue; each further one is longer, up to the longest. */
+  /** The pause after the first poll of an empty queue; it grows up to the maximum. */
   readonly minPauseMs: number;
   readonly maxPauseMs: number;
-  /** Looks again at once after each message, and not only when there were as many as were asked for. */
+  /** Polls again at once after each message, not only after a full batch. */
   readonly asksUntilEmpty: boolean;
-  /** Looks at once when this host itself has put a message there. */
+  /** Polls at once when this host itself has added a message. */
   readonly isWoken: boolean;
-  /** Makes the queue where it is missing. */
+  /** Creates the queue if it is missing. */
   readonly makesQueues: boolean;
 }
 
 /** A dozen queues asked ten times a second would keep a fifth of a core busy. */
 const IDLE_PAUSE_MS = 500;
 
-/** Nobody waits for polls, and a message whose host was killed is back within seconds. */
+/** Fast polling, and the message of a killed host is visible again within seconds. */
 export function developmentPace(maxPollingIntervalMs: number): QueuePace {
   const pauseMs = Math.min(maxPollingIntervalMs, IDLE_PAUSE_MS);
   return {
@@ -34,9 +34,9 @@ export function developmentPace(maxPollingIntervalMs: number): QueuePace {
 /**
  * That of WebJobs: a lease of ten minutes that is renewed at half, and pauses that grow from 100 ms.
  *
- * A real host of one instance also looks at once into queues that it writes to by a binding. Measured, a job waited for polls
- * all the same (122 s with the default of one minute, 9 s with two seconds), and with more instances it must: so none is
- * woken here.
+ * A real host of one instance also looks at once into queues that it writes to by a binding. Measured, a job waited for
+ * polls all the same (122 s with the default of one minute, 9 s with two seconds), and with more instances it must: so
+ * none is woken here.
  *
  * @see https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger#polling-algorithm
  */
@@ -52,9 +52,9 @@ export function productionPace(maxPollingIntervalMs: number): QueuePace {
 const JITTER = 0.2;
 
 /**
- * Tells one pause after another: the shortest after a message, then longer ones by doubling steps.
+ * Returns one pause after another: the minimum after a message, then doubling.
  *
- * @returns what tells the next pause; its argument: whether there was a message since the last
+ * @returns function for the next pause; its argument: whether there was a message since the last
  */
 export function openBackoff(
   { minPauseMs, maxPauseMs }: Pick<QueuePace, "minPauseMs" | "maxPauseMs">,

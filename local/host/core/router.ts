@@ -1,6 +1,6 @@
 /**
  * @module
- * Who answers a request: the host itself, the Durable web hook, or the function with the most specific route.
+ * Routes a request to the host itself, the Durable webhook, or the function with the most specific route.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -35,7 +35,7 @@ export interface RouterOptions {
   readonly admin: AdminApi;
   readonly durable: DurableHost | undefined;
   readonly executions: Executions;
-  /** Undefined lets everybody in, as `func start` does. */
+  /** Undefined: no keys are required, like `func start`. */
   readonly keys: Keys | undefined;
   readonly httpStreamUri: () => string | undefined;
   readonly log: LogBook;

@@ -23,7 +23,7 @@ export class Settings {
     return this.#values.get(normalize(name))?.value;
   }
 
-  /** Lists the settings whose name begins with `prefix` by the rest of their names, with `:` between its parts. */
+  /** Lists the settings with `prefix` by the rest of their names, with `:` between its parts. */
   below(prefix: string): { readonly rest: string; readonly value: string }[] {
     const wanted = normalize(prefix);
     return [...this.#values.values()].flatMap(({ name, value }) =>

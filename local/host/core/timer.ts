@@ -33,11 +33,11 @@ export interface TimerOptions {
 export interface Timer {
   /** Reads the status of earlier lives, makes up for a missed run, and waits for the next. */
   start(): Promise<void>;
-  /** Runs the function now, after the run under way if there is one; its schedule stays as it is. */
+  /** Runs the function now, after a running execution; its schedule does not change. */
   runNow(): Promise<void>;
   /** Begins no further run. */
   stop(): Promise<void>;
-  /** Waits for the run under way. */
+  /** Waits for the running execution. */
   drain(): Promise<void>;
 }
 

@@ -21,9 +21,9 @@ export interface Triggers {
   start(): Promise<void>;
   /** Begins nothing new. */
   stop(): Promise<void>;
-  /** Waits for the timers and messages under way. */
+  /** Waits for running timers and messages. */
   drain(): Promise<void>;
-  /** Lets the listener of a queue look at once, as there are new messages. */
+  /** Makes the listener of a queue poll at once, because there are new messages. */
   wake(connectionString: string, queueName: string): void;
   /** Runs a timer function now, in its turn. */
   runTimer(functionName: string): Promise<void>;
@@ -94,7 +94,7 @@ function openListeners(options: TriggerOptions, listeners: Map<string, QueueList
     const listener = openQueueListener({
       functionName: name,
       queue: options.storage.queue(connectionString, queueName),
-      // As on the real host, what a poison queue's own function cannot take goes nowhere else.
+      // As on the real host, a message that a poison queue's own function cannot process stays there.
       ...(!queueName.endsWith(POISON) && { poisonQueue: options.storage.queue(connectionString, queueName + POISON) }),
       pace,
       onPoisoned: () => wake(connectionString, queueName + POISON),

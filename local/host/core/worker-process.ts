@@ -35,7 +35,7 @@ export interface WorkerProcessOptions {
   /** Arguments for Node, such as `--inspect`. */
   readonly nodeArguments: readonly string[];
   readonly onLog: (line: WorkerLogLine) => void;
-  /** Is told when a worker ended on its own, and when the next one is there. */
+  /** Called when a worker exits unexpectedly, and when the next one is ready. */
   readonly onEvent: (level: "warning" | "error" | "information", message: string) => void;
 }
 
@@ -152,7 +152,7 @@ export function openWorkerProcess(options: WorkerProcessOptions): WorkerProcess 
     quickEnds = performance.now() - old.begunAt > HEALTHY_AFTER_MS ? 0 : quickEnds + 1;
     options.onEvent("error", `worker process ${old.child.pid} ends (${because}); another is started`);
     loaded = old.ended.then(restart);
-    // Whoever waits for the worker sees the failure; nobody may be waiting.
+    // Waiting callers see the failure; there may be none.
     loaded.catch(() => undefined);
   };
 

@@ -1,6 +1,7 @@
 /**
  * @module
- * Answers that break off in their body. The SDKs try again what gets no answer, but not this: it is a `PARSE_ERROR` to them.
+ * Answers that break off in their body. The SDKs try again what gets no answer, but not this: it is a `PARSE_ERROR` to
+ * them.
  */
 import { RestError, type TableServiceClientOptions } from "@azure/data-tables";
 

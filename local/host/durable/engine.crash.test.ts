@@ -126,7 +126,8 @@ test("ends the same wherever the host died, with no event lost and each activity
       expect(main.output, where).toEqual(calm.main.output);
       expect(patient.output, where).toBe("l");
       expect(new Set(executed), where).toEqual(new Set([1, 2, 3]));
-      // An event that was sent twice, because its first answer was lost, may come twice; no other may, and none is lost.
+      // An event that was sent twice, because its first answer was lost, may come twice; no other may, and none is
+      // lost.
       const values = (collect.output as number[]).filter(
         (value, index, all) => all[index - 1] !== value || !repeated.includes(`tick ${value}`),
       );

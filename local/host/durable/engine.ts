@@ -2,9 +2,9 @@
  * @module
  * Runs durable orchestrations: one episode at a time for each instance, one store write for each episode.
  *
- * An episode gives the orchestrator function the history with what is new, finds out by `replay` what it newly asks for, and
- * commits both. Only after the commit does the asked-for work start and does anyone see the new status. A crash at any
- * moment therefore leaves a history whose outstanding work is simply done again.
+ * An episode gives the orchestrator function the history with what is new, finds out by `replay` what it newly asks
+ * for, and commits both. Only after the commit does the asked-for work start and does anyone see the new status. A
+ * crash at any moment therefore leaves a history whose outstanding work is simply done again.
  */
 import type { DurableHost, FunctionDefinition, HostClock, HostLog, InvocationResponse, Invoker } from "../protocol.ts";
 import { KeyedLock, Slots } from "./concurrency.ts";
@@ -39,8 +39,8 @@ import {
 import { TableStore } from "./table-store.ts";
 
 /**
- * Error name of an execution that ended because its worker process did, or never began. The engine runs such an execution
- * again, as the real host does; every other error is the function's own.
+ * Error name of an execution that ended because its worker process did, or never began. The engine runs such an
+ * execution again, as the real host does; every other error is the function's own.
  */
 export const WORKER_GONE = "WorkerError";
 
@@ -110,7 +110,7 @@ export class Engine implements Orchestrations {
     this.#activitySlots = new Slots(options.limits.concurrentActivities);
   }
 
-  /** Tells why an orchestrator cannot be started under this name, undefined when it can. */
+  /** Returns why an orchestrator cannot be started under this name; undefined when it can. */
   refusalOf(name: string): string | undefined {
     const { orchestrators } = this.#callable;
     return orchestrators.has(name.toLowerCase()) ? undefined : unknownFunction(name, "an orchestrator", orchestrators);
@@ -132,7 +132,7 @@ export class Engine implements Orchestrations {
     for (const instance of this.#active.values()) this.#goOn(instance);
   }
 
-  /** Lets what is under way end and be recorded, and starts nothing new. */
+  /** Waits until running work has ended and is recorded, and starts nothing new. */
   async close(): Promise<void> {
     this.#isStopping = true;
     for (const end of [...this.#pauses]) end();
@@ -154,7 +154,7 @@ export class Engine implements Orchestrations {
   }
 
   /**
-   * Stores a new instance and begins with it.
+   * Stores and starts a new instance.
    *
    * @param input - JSON text, null for none
    * @returns false when an instance with this id is not finished
@@ -308,7 +308,9 @@ export class Engine implements Orchestrations {
     }
   }
 
-  /** Runs an activity until it has an end of its own; never twice at once, whatever happens to the instance meanwhile. */
+  /**
+   * Runs an activity until it has an end of its own; never twice at once, whatever happens to the instance meanwhile.
+   */
   async #runActivity(instance: Instance, scheduled: TaskScheduled): Promise<void> {
     const { executionId, instanceId } = instance.record;
     const id = scheduled.EventId;
@@ -536,8 +538,8 @@ export class Engine implements Orchestrations {
   }
 
   /**
-   * Tries an episode again that could not be done or not be stored, after a pause that grows. When it was the store that
-   * failed, nobody knows whether the episode is stored; then the instance goes back to what the store has.
+   * Tries an episode again that could not be done or not be stored, after a pause that grows. When it was the store
+   * that failed, nobody knows whether the episode is stored; then the instance goes back to what the store has.
    */
   async #recover(instance: Instance, error: unknown): Promise<void> {
     const { instanceId, name } = instance.record;

@@ -1,7 +1,7 @@
 /**
  * @module
- * One episode of an orchestration as a decision: what comes in, what the orchestrator function answered, and so what the
- * instance becomes. Nothing here waits or writes.
+ * One episode of an orchestration as a decision: what comes in, what the orchestrator function answered, and so what
+ * the instance becomes. Nothing here waits or writes.
  */
 import { randomUUID } from "node:crypto";
 import type { InvocationResponse } from "../protocol.ts";

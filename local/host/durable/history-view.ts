@@ -17,8 +17,8 @@ const LEFT_OUT = new Set([
 ]);
 
 /**
- * Makes the history as the status API shows it: event types by name, scheduled work folded into its completion, and results
- * only on request.
+ * Makes the history as the status API shows it: event types by name, scheduled work folded into its completion, and
+ * results only on request.
  */
 export function historyView(history: readonly HistoryEvent[], showOutput: boolean): Record<string, unknown>[] {
   const scheduled = new Map(history.filter(isScheduled).map((event) => [event.EventId, event]));

@@ -149,7 +149,7 @@ export type CompletionEvent =
   | SubOrchestrationInstanceFailed
   | TimerFired;
 
-/** What a client tells a running orchestration. */
+/** Operation of a client on a running orchestration. */
 export type ClientEvent = EventRaised | ExecutionTerminated | ExecutionSuspended | ExecutionResumed;
 
 export function isScheduled(event: HistoryEvent): event is ScheduledEvent {
@@ -160,7 +160,7 @@ export function isScheduled(event: HistoryEvent): event is ScheduledEvent {
   );
 }
 
-/** Tells which scheduled event a completion ends, or undefined for any other event. */
+/** Returns the scheduled event of a completion; undefined for any other event. */
 export function endedTaskId(event: HistoryEvent): number | undefined {
   switch (event.EventType) {
     case EventType.TaskCompleted:

@@ -83,8 +83,8 @@ function membersOf(event: HistoryEvent): string {
 /**
  * Reads the answer of an orchestrator function.
  *
- * A function that failed throws, and its state rides in the message behind a marker; an error without the marker did not
- * come from the orchestrator's code.
+ * A function that failed throws, and its state rides in the message behind a marker; an error without the marker did
+ * not come from the orchestrator's code.
  *
  * @throws Error with the reason when the answer is not a state of schema V3
  */
@@ -132,8 +132,8 @@ function isWireState(value: unknown): value is WireState {
 }
 
 /**
- * Gives an activity its input the way the extension does: `TaskScheduled.Input` is a one-element array, texts in it were
- * already made JSON by the library, and no input is no value.
+ * Gives an activity its input the way the extension does: `TaskScheduled.Input` is a one-element array, texts in it
+ * were already made JSON by the library, and no input is no value.
  */
 export function activityTrigger(scheduledInput: string): TypedData {
   const [input]: unknown[] = JSON.parse(scheduledInput);

@@ -6,8 +6,8 @@ import { ReplayDriver } from "./testing/replay-driver.ts";
 import { RetryOptions } from "./testing/scripted-app.ts";
 
 /**
- * One thing that an orchestrator waits for. `label` is what tells one leaf from another: the number of an activity or child,
- * the name of an event, the milliseconds of a timer.
+ * One thing that an orchestrator waits for. `label` is what tells one leaf from another: the number of an activity or
+ * child, the name of an event, the milliseconds of a timer.
  */
 type Leaf =
   | { readonly kind: "activity" | "child"; readonly label: number; readonly fails: boolean }

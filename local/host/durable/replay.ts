@@ -2,25 +2,26 @@
  * @module
  * Finds out what an orchestrator newly asks for.
  *
- * The function answers each episode with everything it ever asked for, one action per yield, without ids. The Durable Task
- * Framework learns what is new by carrying the actions out again over the history; so does this module, as a pure function:
+ * The function answers each episode with everything it ever asked for, one action per yield, without ids. The Durable
+ * Task Framework learns what is new by carrying the actions out again over the history; so does this module, as a pure
+ * function:
  *
  * - Actions are awaited one after the other. A compound action starts its children from left to right.
- * - Activities, timers and sub-orchestrations take one sequence id when they start; external events take none. A retried
- *   call takes one for each attempt and one for the timer after each failed attempt, the last one included.
- * - "All" ends when every child ended, failed or not; "any" when the first did. What an action ends with does not matter:
- *   errors are the function's own business.
+ * - Activities, timers and sub-orchestrations take one sequence id when they start; external events take none. A
+ *   retried call takes one for each attempt and one for the timer after each failed attempt, the last one included.
+ * - "All" ends when every child ended, failed or not; "any" when the first did. What an action ends with does not
+ *   matter: errors are the function's own business.
  * - A timer further away than six days is cut into pieces of three.
  * - A cancelled timer takes an id and is over at once, also in later replays.
  * - An orchestration is not finished while anything that it started is open.
  *
- * What the history says was scheduled must be what this replay schedules under the same id; if not, the orchestrator's code
- * is not deterministic.
+ * What the history says was scheduled must be what this replay schedules under the same id; if not, the orchestrator's
+ * code is not deterministic.
  *
- * The library in the app numbers its tasks by the same rules. Three habits of orchestrators bring the two out of step, on
- * the real host too: to start a task in one `Task.any` and wait for it in another (the action comes twice, so it is started
- * twice), to go on after a failed `Task.all` or a won `Task.any` while a retried call of it still has attempts to make, and
- * to cancel a long timer after its first piece.
+ * The library in the app numbers its tasks by the same rules. Three habits of orchestrators bring the two out of step,
+ * on the real host too: to start a task in one `Task.any` and wait for it in another (the action comes twice, so it is
+ * started twice), to go on after a failed `Task.all` or a won `Task.any` while a retried call of it still has attempts
+ * to make, and to cancel a long timer after its first piece.
  */
 import { type EventRaised, EventType, endedTaskId, type HistoryEvent, type ScheduledEvent } from "./history.ts";
 import type { Action, OrchestratorState, RetryPolicy } from "./orchestrator-payload.ts";
@@ -62,7 +63,9 @@ export interface ReplayedInstance {
   readonly parentInstanceId: string | null;
 }
 
-/** The functions that an orchestrator may call: registered names by their lower-case form, since case does not count. */
+/**
+ * The functions that an orchestrator may call: registered names by their lower-case form, since case does not count.
+ */
 export interface CallableFunctions {
   readonly activities: ReadonlyMap<string, string>;
   readonly orchestrators: ReadonlyMap<string, string>;

@@ -1,6 +1,6 @@
 /**
  * @module
- * What the engine keeps: orchestration instances, their history, and what clients told them.
+ * State of the engine: orchestration instances, their history, and operations of clients.
  *
  * Only what cannot be found out again is stored. Results of activities, fired timers and finished children get into the
  * history with the episode that uses them; after a crash the history says what is outstanding, and that is done again.
@@ -44,7 +44,7 @@ export interface InstanceRecord {
   readonly parent: Parent | null;
 }
 
-/** Something a client said, stored before the client is told that it was taken. Keys sort in the order of arrival. */
+/** An operation of a client, stored before the client gets its response. Keys sort in the order of arrival. */
 export interface ClientMessage {
   readonly key: string;
   readonly startId: string;

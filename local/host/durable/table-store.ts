@@ -10,10 +10,10 @@
  * | `h<generation>-<n>` | a run of history events as JSON, many to a row |
  * | `q<key>` | a client message that no episode has taken yet |
  *
- * The update of row `i`, on condition of its ETag, commits an episode, mostly alone: new events stay in it until they are too
- * many, because one update is half the work of a transaction. History rows that do not fit into the same
- * transaction are written before it and are not valid until then, removals that do not fit come after it and are made up for
- * by the next purge.
+ * The update of row `i`, on condition of its ETag, commits an episode, mostly alone: new events stay in it until they
+ * are too many, because one update is half the work of a transaction. History rows that do not fit into the same
+ * transaction are written before it and are not valid until then, removals that do not fit come after it and are made
+ * up for by the next purge.
  */
 import { RestError, TableClient, type TableEntityResult, type TransactionAction } from "@azure/data-tables";
 import { BlobServiceClient, type ContainerClient } from "@azure/storage-blob";

@@ -1,7 +1,8 @@
 /**
  * @module
- * Starts the embedded host with a clock whose time a test moves; `Date` itself is moved by `follow-movable-time.ts`, which is
- * preloaded. Whoever started this process says so before and after each move, and is answered when the host has come to rest.
+ * Starts the embedded host with a clock whose time a test moves; `Date` itself is moved by `follow-movable-time.ts`,
+ * which is preloaded. Whoever started this process says so before and after each move, and is answered when the host
+ * has come to rest.
  */
 
 import "../worker/compile-cache.ts";

@@ -1,8 +1,8 @@
 /**
  * @module
- * One time for several processes, which a test moves: host, worker and Azurite tell the machine's time plus an offset that
- * lies in a small file. Each process that follows it has a `Date` that looks there whenever it is asked for the present, so
- * that all agree at every moment, also those that start later. Timers of Node (`setTimeout`) stay real.
+ * One time for several processes, which a test moves: host, worker and Azurite tell the machine's time plus an offset
+ * that lies in a small file. Each process that follows it has a `Date` that looks there whenever it is asked for the
+ * present, so that all agree at every moment, also those that start later. Timers of Node (`setTimeout`) stay real.
  */
 
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
@@ -22,13 +22,13 @@ export interface MovableTime {
   now(): Date;
   /** Moves the time for all, and waits until those who listen have done what came due. */
   moveTo(at: Date): Promise<void>;
-  /** Tells somebody of each move, and waits for him, before it and after it. @returns how to end that */
+  /** Calls back and awaits before and after each move. @returns function that removes the callback */
   onMove(listener: (moment: "moving" | "moved") => Promise<void>): () => void;
-  /** Removes the file; nobody may follow the time any more. */
+  /** Removes the file; no process may use the time any more. */
   close(): Promise<void>;
 }
 
-/** Makes a time that shows `at` now, and goes on from there as time does. */
+/** Creates a time that is `at` now, and advances like real time. */
 export async function openMovableTime(at: Date): Promise<MovableTime> {
   const folder = await mkdtemp(join(tmpdir(), "movable-time-"));
   const path = join(folder, "offset");

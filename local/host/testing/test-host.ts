@@ -29,7 +29,10 @@ export interface TestHostOptions {
   readonly arguments?: readonly string[];
   /** Folder for keys, to be shared by several hosts; otherwise one that ends with the host. */
   readonly stateFolder?: string;
-  /** The time that host and app follow; the machine's by default. Timers that a move made due run once, as after a sleep. */
+  /**
+   * The time that host and app follow; the machine's by default. Timers that a move made due run once, as after a
+   * sleep.
+   */
   readonly time?: MovableTime;
 }
 
@@ -37,7 +40,7 @@ export interface TestHost {
   /** `http://127.0.0.1:PORT`, without a slash. */
   readonly baseUrl: string;
   readonly pid: number;
-  /** From the start of the process to the line that tells its address. */
+  /** Timeout from the start of the process to the line with its address. */
   readonly startedInMs: number;
   /** All that host and app have printed, line by line. */
   readonly output: readonly string[];

@@ -26,7 +26,7 @@ import {
   type WorkerOutcome,
 } from "./messages.ts";
 
-/** A loaded app. There is at most one in a process, because the library keeps its host for good. */
+/** A loaded app. At most one per process, because the library keeps its host permanently. */
 export interface App extends LoadedApp {
   /** Runs one function once; never throws. */
   invoke(invocation: WorkerInvocation): Promise<WorkerOutcome>;

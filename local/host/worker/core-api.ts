@@ -8,7 +8,7 @@
 import Module from "node:module";
 import type { TypedData } from "../protocol.ts";
 
-/** The host version that the app is told; the behaviour followed here is that of this release. */
+/** The reported host version, whose behaviour is implemented here. */
 export const EMULATED_HOST_VERSION = "4.1037.0";
 
 const CORE_MODULE = "@azure/functions-core";

@@ -1,6 +1,6 @@
 /**
  * @module
- * The worker process: loads the app it is told to and runs functions until it is told to stop or its host is gone.
+ * The worker process: loads the given app and runs functions until it is stopped or its host is gone.
  */
 
 import "./compile-cache.ts";

@@ -1,7 +1,7 @@
 /**
  * @module
- * The wire of a storage service in memory: requests of the SDK in, its answers out, so that the real adapters run on
- * {@link StoredBlobs}. Each request is carried out at once, between two others or not at all.
+ * In-memory HTTP interface of a storage service: takes the SDK's requests and returns responses, so that the real
+ * adapters run on {@link StoredBlobs}. Each request is carried out atomically.
  */
 import { Readable } from "node:stream";
 import type { HttpOperationResponse, IHttpClient, WebResource } from "@azure/storage-blob";
@@ -13,7 +13,7 @@ export interface WireAnswer {
   readonly body?: string | Buffer;
 }
 
-/** A request as the service has it. */
+/** A request, parsed by the service. */
 export interface WireRequest {
   readonly method: string;
   readonly url: URL;
@@ -25,7 +25,7 @@ export interface WireRequest {
   readonly body: Buffer;
 }
 
-/** Sends each request where it is told to; what that throws is a broken connection to the SDK. */
+/** Routes each request to a handler; the SDK sees what that throws as a broken connection. */
 export function transport(send: (request: WireRequest) => Promise<WireAnswer>): IHttpClient {
   return {
     sendRequest: async (request) => responseOf(request, await send(wireRequest(request))),
@@ -74,7 +74,7 @@ export function serve(blobs: StoredBlobs, request: WireRequest): WireAnswer {
   }
 }
 
-/** A refusal as services word it. */
+/** An error response of the service. */
 export function refusal(status: number, code: string): WireAnswer {
   const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
   return { status, headers: { "x-ms-error-code": code, "content-type": "application/xml" }, body };
@@ -125,7 +125,7 @@ function dispatch(blobs: StoredBlobs, request: WireRequest): WireAnswer {
     case "GET":
       return read(blobs, request);
     default:
-      throw new Error(`the service in memory does not know '${action}'`);
+      throw new Error(`the in-memory service does not support '${action}'`);
   }
 }
 

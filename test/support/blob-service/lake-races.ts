@@ -1,9 +1,9 @@
 /**
  * @module
- * A backup and a restore over a storage service in memory, through the real adapters, whose pieces are worked by two
- * executions at once while requests come late, answers are lost, executions die, copies fail and others write. What must
- * be true whatever happens is checked from outside: each entry of a sealed manifest has its whole object, and what a
- * completed restore has written is what the point holds.
+ * A backup and a restore over an in-memory storage service, with the real adapters. Two executions process each piece
+ * concurrently while requests are late, answers are lost, executions crash, copies fail and others write. Invariants
+ * are checked from outside: each entry of a sealed manifest has its complete object, and a completed restore matches
+ * its point.
  */
 import { BlobDatasource } from "../../../src/azure/blob-datasource.ts";
 import { BlobRestoreTarget } from "../../../src/azure/blob-restore-target.ts";
@@ -34,7 +34,7 @@ const INSTANCE = "1".repeat(32);
 const VAULT_CONTAINER = vaultContainerName(INSTANCE);
 const CONTAINER = "raw";
 
-/** A type, and bytes: more than 20 go in blocks. Those that are still are never written again. */
+/** A type, and bytes: more than 20 are copied in blocks. Blobs marked as still are never overwritten. */
 const BLOBS: Readonly<
   Record<string, { readonly type: StoredBlob["type"]; readonly bytes: number; readonly metadata?: object }>
 > = {
@@ -51,7 +51,7 @@ export interface RaceOutcome extends RaceCounts {
   readonly entries: number;
   readonly warned: number;
   readonly redelivered: number;
-  /** Entries that name a version which nobody asked for. */
+  /** Entries with a version that was not requested. */
   readonly later: number;
 }
 
@@ -60,7 +60,7 @@ class LakeRace {
   readonly #blobs = new StoredBlobs();
   readonly #race: Race;
   readonly #lake: MemoryLake;
-  /** What each blob ever was, as JSON of content and metadata; and by ETag. */
+  /** All states of each blob, as JSON of content and metadata; and by ETag. */
   readonly #states = new Map<string, Set<string>>();
   readonly #versions = new Map<string, string>();
   #users = "";
@@ -76,7 +76,7 @@ class LakeRace {
       dice: this.#dice,
       blobs: this.#blobs,
       meanwhile: () => this.#write(),
-      // A log that is written all the time.
+      // A log that is written to all the time.
       before: ({ url, blob }) => {
         if (isHot && blob === "log" && url.searchParams.get("comp") === "snapshot") this.#write("log");
       },
@@ -90,7 +90,7 @@ class LakeRace {
   async run(): Promise<RaceOutcome> {
     const point = await this.#backup();
     const { entries, later, warned } = await this.#checkPoint(point);
-    // Whatever is still on its way comes now, when nobody could mend it.
+    // All late requests arrive now, when nothing could repair their effects.
     await this.#race.runLate(0.5);
     await this.#checkPoint(point);
     await this.#restore(point, entries);
@@ -106,7 +106,7 @@ class LakeRace {
     this.#versions.set(`${name}|${blob.etag}`, state);
   }
 
-  /** Somebody writes. */
+  /** Another writer changes the source. */
   #write(blob?: string): void {
     const names = Object.keys(BLOBS).filter((name) => !name.startsWith("still"));
     const name = blob ?? this.#dice.pick(names) ?? "";
@@ -126,7 +126,7 @@ class LakeRace {
     );
   }
 
-  /** Works without faults. */
+  /** Runs without faults. */
   async #calm<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
     const results: T[] = [];
     this.#race.faults = false;
@@ -140,7 +140,7 @@ class LakeRace {
     return result as T;
   }
 
-  /** Delivers a message to two executions at once, again and again until one comes to its end. */
+  /** Delivers a message to two executions concurrently, repeatedly until one completes. */
   async #deliver<T>(work: (deps: Deps) => Promise<T>): Promise<T> {
     for (let tries = 0; tries < 4; tries++) {
       const results: T[] = [];
@@ -219,7 +219,7 @@ class LakeRace {
       const isTrue = version === undefined ? this.#states.get(entry.name)?.has(state) === true : version === state;
       if (!isTrue) throw new Error(`${path} was never so: ${state}`);
     }
-    // Only who is deleted may be missing unsaid; whose requests all fail is named.
+    // Only a deleted blob may be missing without a warning.
     const said = new Set([...entries, ...seal.warnings.first].map(({ name }) => name));
     const lost = Object.keys(BLOBS).filter((name) => name !== "small" && !said.has(name));
     if (lost.length > 0) throw new Error(`neither in the point nor in its warnings: ${lost}`);
@@ -268,7 +268,7 @@ class LakeRace {
   }
 }
 
-/** The real adapters, as one execution has them; one request at a time, so that dice decide about all of them. */
+/** The real adapters of one execution; one request at a time, so that dice decide about all of them. */
 function depsOf(lake: MemoryLake, { account, limits }: Execution) {
   const [source, vault] = [account("prodlake"), account("vault")];
   const settings = { widest: 1, retryForMs: 0, firstBackoffMs: 1, maxBackoffMs: 1 };
@@ -276,7 +276,7 @@ function depsOf(lake: MemoryLake, { account, limits }: Execution) {
   const pool = new AdaptivePool(settings, { clock: () => new Date(now), sleep, random: () => 0 });
   async function sleep(ms: number): Promise<void> {
     now += ms;
-    // A look now and then whether there is time is left to the work itself, so that dice alone decide what comes when.
+    // Occasional checks of the time are left to the code under test, so that only dice decide the order.
     if (ms > settings.maxBackoffMs) await new Promise(() => undefined);
   }
   const files = new BlobBackupVault(vault, INSTANCE, source, { limits });
@@ -291,14 +291,14 @@ function depsOf(lake: MemoryLake, { account, limits }: Execution) {
 
 type Deps = ReturnType<typeof depsOf>;
 
-/** A piece that was cut short so often is given all the time that it wants. */
+/** A piece that was cut short this often gets unlimited time. */
 const MAX_PIECES = 30;
 
 function unhurried(deps: Deps): Deps {
   return { ...deps, settings: { ...deps.settings, budgetMs: Number.MAX_SAFE_INTEGER } };
 }
 
-/** Only what is worth another delivery may end one. */
+/** Only retryable errors may end a delivery. */
 function refuseUnknown(error: unknown): void {
   if (error instanceof VaultError && /^(storage|internal)\//.test(error.code)) return;
   throw error;
@@ -311,7 +311,7 @@ export function noOutcome(): RaceOutcome {
 /**
  * Runs the race of a seed.
  *
- * @throws Error when anything is lost, naming the seed and what happened
+ * @throws Error when an invariant is violated, with the seed and the trace
  */
 export async function runLakeRace(seed: number): Promise<RaceOutcome> {
   const race = new LakeRace(seed);

@@ -1,8 +1,8 @@
 /**
  * @module
- * Several executions at once over one storage service in memory. Each has at most one request under way, and dice decide
- * whose is carried out next, which answers are lost, which requests arrive late or never, who dies, when copies end and how,
- * and when others write to the source. The same seed gives the same race.
+ * Several concurrent executions over one in-memory storage service. Each has at most one pending request; dice decide
+ * which is carried out next, which answers are lost, which requests are late or lost, which execution crashes, when and
+ * how copies end, and when others write to the source. The same seed reproduces the same race.
  */
 import { RestError } from "@azure/storage-blob";
 import { type AccountAccess, BlobAccount } from "../../../src/azure/blob-account.ts";
@@ -13,7 +13,7 @@ import type { StoredBlobs } from "./stored-blobs.ts";
 
 const KEY = Buffer.alloc(64, 7).toString("base64");
 
-/** An account of the service, as one execution reaches it. */
+/** An account of the service, as seen by one execution. */
 export function openAccount(
   name: string,
   send: (request: WireRequest) => Promise<WireAnswer>,
@@ -28,7 +28,7 @@ function connectionStringOf(name: string): string {
   return `DefaultEndpointsProtocol=http;AccountName=${name};AccountKey=${KEY};BlobEndpoint=${endpoint}`;
 }
 
-/** What happened in a race, so that a test can see that it had what it is about. */
+/** Events of a race, so that a test can check that it covered its subject. */
 export interface RaceCounts {
   requests: number;
   lostAnswers: number;
@@ -48,13 +48,13 @@ export const noRace = (): RaceCounts => ({
 });
 
 interface Waiting {
-  /** Absent: a pause between two looks. */
+  /** Absent: a pause between two polls. */
   readonly request?: WireRequest;
   readonly answer: (answer: WireAnswer) => void;
   readonly fail: (error: Error) => void;
 }
 
-/** One execution: what it waits for, and whether it has come to an end. */
+/** One execution: its pending request, and whether it has ended. */
 class Runner {
   readonly name: string;
   waiting: Waiting | undefined;
@@ -72,7 +72,7 @@ class Runner {
   };
 
   #wait(request: WireRequest | undefined): Promise<WireAnswer> {
-    if (this.waiting !== undefined) throw new Error(`${this.name} has two requests under way at once`);
+    if (this.waiting !== undefined) throw new Error(`${this.name} has two pending requests`);
     return new Promise((answer, fail) => {
       this.waiting = { answer, fail, ...(request === undefined ? {} : { request }) };
     });
@@ -84,9 +84,9 @@ const NO_ANSWER: WireAnswer = { status: 0, headers: {} };
 export interface RaceOptions {
   readonly dice: Dice;
   readonly blobs: StoredBlobs;
-  /** Something that others do meanwhile. */
+  /** An action of others. */
   readonly meanwhile: () => void;
-  /** Something that others do just before a request is carried out. */
+  /** An action of others just before a request is carried out. */
   readonly before: (request: WireRequest) => void;
 }
 
@@ -97,7 +97,7 @@ export interface Execution {
 
 const MAX_STEPS = 20_000;
 
-/** Turns of the event loop in which an execution is at its next request; only compression takes some. */
+/** Turns of the event loop until an execution is at its next request; only compression takes several. */
 const MAX_TURNS = 1_000_000;
 
 export class Race {
@@ -105,16 +105,16 @@ export class Race {
   readonly trace: string[] = [];
   readonly #options: RaceOptions;
   readonly #runners: Runner[] = [];
-  /** Requests that their sender has given up and that still arrive. */
+  /** Abandoned requests that may still arrive. */
   readonly #late: WireRequest[] = [];
-  /** Off: everything is carried out as it comes. */
+  /** Off: all requests are carried out in order. */
   faults = true;
 
   constructor(options: RaceOptions) {
     this.#options = options;
   }
 
-  /** Begins an execution; it goes on in {@link run}. */
+  /** Starts an execution; {@link run} continues it. */
   begin(name: string, work: (execution: Execution) => Promise<void>): Runner {
     const runner = new Runner(name);
     const accounts = new Map<string, BlobAccount>();
@@ -137,7 +137,7 @@ export class Race {
     return runner;
   }
 
-  /** Goes on until every execution has ended, one way or another. */
+  /** Runs until every execution has ended or crashed. */
   async run(): Promise<void> {
     for (let steps = 0; ; steps++) {
       const running = await this.#settled();
@@ -147,20 +147,20 @@ export class Race {
     }
   }
 
-  /** What was given up long ago arrives, all of it or some. */
+  /** Late requests arrive, all or some. */
   async runLate(share = 1): Promise<void> {
     for (let left = Math.ceil(this.#late.length * share); left > 0; left--) this.#arrive();
     await turn();
   }
 
-  /** Waits until each execution that goes on waits for an answer. */
+  /** Waits until each running execution has a pending request. */
   async #settled(): Promise<readonly Runner[]> {
     for (let turns = 0; turns < MAX_TURNS; turns++) {
       const running = this.#runners.filter(({ end }) => end === "running");
       if (running.every(({ waiting }) => waiting !== undefined)) return running;
       await turn();
     }
-    throw new Error("an execution waits for something that is no request");
+    throw new Error("an execution waits for something other than a request");
   }
 
   #step(running: readonly Runner[]): void {
@@ -194,7 +194,7 @@ export class Race {
       this.counts.deaths += 1;
       this.trace.push(`${what}: dies`);
       runner.end = "dead";
-      // Its last request may have been on its way.
+      // Its last request may still arrive.
       if (this.#options.dice.oneIn(2)) this.#late.push(request);
       return;
     }

@@ -5,16 +5,16 @@ import { serve, type WireAnswer, type WireRequest } from "./blob-wire.ts";
 import { openAccount } from "./race.ts";
 import { StoredBlobs } from "./stored-blobs.ts";
 
-/** What a script says to a request: an answer, a broken connection, or nothing, so that the service carries it out. */
+/** Scripted response to a request: an answer, a broken connection, or undefined, so that the service carries it out. */
 export type Script = (request: WireRequest, asked: string) => WireAnswer | Error | undefined;
 
 /**
- * A storage service in memory of which some answers are as a test wants them: the account `prodlake` with the container `raw`,
- * and `vault` with that of an instance, `bi-1`.
+ * An in-memory storage service with scripted responses: the account `prodlake` with the container `raw`, and `vault`
+ * with that of an instance, `bi-1`.
  */
 export class ScriptedService {
   readonly blobs = new StoredBlobs();
-  /** All requests, such as `PUT vault/bi-1/data/raw/a`, with `?comp` where there is one. */
+  /** All requests, such as `PUT vault/bi-1/data/raw/a`, with `?comp` if present. */
   readonly asked: string[] = [];
   readonly requests: WireRequest[] = [];
   script: Script = () => undefined;
@@ -33,7 +33,7 @@ export class ScriptedService {
     );
   }
 
-  /** A blob of the source, as copies name it. */
+  /** A blob of the source, as copies address it. */
   source(name: string, account = this.account("prodlake")): BlobPlace {
     return { account, container: "raw", name, place: { kind: "datasource", account: "prodlake" } };
   }
@@ -43,7 +43,7 @@ export class ScriptedService {
     return { account, container: "bi-1", name, place: { kind: "vault" } };
   }
 
-  /** The same, reached with a token of the app's identity and not with a key. */
+  /** The same, with a token of the app's identity instead of a key. */
   accountWithIdentity(name: string): BlobAccount {
     const credential = { getToken: async () => ({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 }) };
     return this.account(name, { kind: "identity", blobServiceUri: `https://127.0.0.1:1/${name}`, credential });

@@ -1,14 +1,14 @@
 /**
  * @module
- * The blobs of a storage service in memory: versions with ETags, snapshots, blocks, asynchronous copies that end when they
- * are told to, and conditions. As much of Blob Storage as the adapters in `src/azure` use to copy, look and remove.
+ * The blobs of an in-memory storage service: versions with ETags, snapshots, blocks, asynchronous copies that end on
+ * command, and conditions. It has the parts of Blob Storage that the adapters in `src/azure` use.
  */
 import { createHash } from "node:crypto";
 
 export interface CopyState {
   readonly id: string;
   readonly status: "pending" | "success" | "failed" | "aborted";
-  /** As the service tells it, without a signature. */
+  /** As returned by the service, without a SAS. */
   readonly source: string;
 }
 
@@ -25,7 +25,7 @@ export interface StoredBlob {
   readonly snapshots: ReadonlyMap<string, StoredBlob>;
 }
 
-/** What a service answers when it refuses. */
+/** Error response of the service. */
 export class Refusal extends Error {
   readonly status: number;
   readonly code: string;
@@ -45,7 +45,7 @@ export interface Conditions {
 
 interface Container {
   readonly blobs: Map<string, StoredBlob>;
-  /** Blocks that wait to be committed, by blob and id. */
+  /** Uncommitted blocks, by blob and id. */
   readonly staged: Map<string, Map<string, Buffer>>;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -59,12 +59,12 @@ interface PendingCopy {
 export class StoredBlobs {
   readonly #containers = new Map<string, Container>();
   readonly #pending: PendingCopy[] = [];
-  /** Snapshots are refused, as where there is a hierarchical namespace. */
+  /** Refuses snapshots, like an account with a hierarchical namespace. */
   hasSnapshots = true;
   #ticks = 0;
   #now = Date.parse("2026-01-01T00:00:00Z");
 
-  /** A second passes with each thing that happens. */
+  /** The clock advances one second with each operation. */
   tick(): Date {
     this.#now += 1_000;
     return new Date(this.#now);
@@ -103,7 +103,7 @@ export class StoredBlobs {
     return found;
   }
 
-  /** Writes a version, over what is there if the conditions allow it. */
+  /** Writes a version; overwrites if the conditions allow it. */
   put(
     account: string,
     container: string,
@@ -159,7 +159,7 @@ export class StoredBlobs {
     blobs.delete(name);
   }
 
-  /** With metadata of its own a snapshot has an ETag of its own, too. */
+  /** A snapshot with its own metadata has its own ETag, too. */
   snapshot(
     account: string,
     container: string,
@@ -185,7 +185,7 @@ export class StoredBlobs {
     return { id, blob };
   }
 
-  /** What a copy reads: the account of a path-style URL, its container and blob, perhaps of a snapshot. */
+  /** Source of a copy: the account of a path-style URL, its container and blob, and optionally a snapshot. */
   source(url: URL): StoredBlob {
     const [, account = "", container = "", ...rest] = url.pathname.split("/");
     const name = decodeURIComponent(rest.join("/"));
@@ -226,7 +226,7 @@ export class StoredBlobs {
     return this.#pending.length;
   }
 
-  /** One copy that is under way ends: as it is told to, and as failed when its source is gone. */
+  /** Ends one running copy: as requested, or as failed when its source is gone. */
   endCopy(at: number, wanted: "success" | "failed" | "aborted"): void {
     const [copy] = this.#pending.splice(at, 1);
     if (copy === undefined) return;

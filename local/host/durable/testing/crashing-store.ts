@@ -7,8 +7,8 @@ export interface CrashPoint {
 }
 
 /**
- * Dies at one call: that call and all later ones are never answered, as for a process that is gone. What was stored until
- * then stays in the store beneath.
+ * Dies at one call: that call and all later ones are never answered, as for a process that is gone. What was stored
+ * until then stays in the store beneath.
  */
 export class CrashingStore {
   readonly store: DurableStore;

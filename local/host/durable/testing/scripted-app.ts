@@ -18,8 +18,8 @@ export type ActivityBody = (input: unknown, call: { readonly instanceId: string 
 let made = 0;
 
 /**
- * A function app made of bodies in a test. Orchestrators run in the real library, so that its numbering of tasks meets the
- * host's; activities are called as they are.
+ * A function app made of bodies in a test. Orchestrators run in the real library, so that its numbering of tasks meets
+ * the host's; activities are called as they are.
  */
 export class ScriptedApp implements Invoker {
   readonly functions: FunctionDefinition[] = [];
@@ -74,7 +74,8 @@ export function libraryOrchestrator(body: OrchestratorBody): LibraryOrchestrator
 }
 
 /**
- * Gives an orchestrator that the library has registered in this process: any file that does so may be imported after this one.
+ * Gives an orchestrator that the library has registered in this process: any file that does so may be imported after
+ * this one.
  *
  * @throws Error when there is none of this name
  */

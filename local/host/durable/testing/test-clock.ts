@@ -25,7 +25,9 @@ export class TestClock implements HostClock {
     return [...this.#alarms].map(({ at }) => new Date(at)).sort((a, b) => a.getTime() - b.getTime());
   }
 
-  /** Lets what is going on come to rest, then moves time forward, ringing on the way whatever is due, at its own time. */
+  /**
+   * Lets what is going on come to rest, then moves time forward, ringing on the way whatever is due, at its own time.
+   */
   async advance(byMs: number): Promise<void> {
     await turns();
     const end = this.#now + byMs;

@@ -4,7 +4,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { present } from "../foundation/present.ts";
-import { type RecordTable, type Stored, updateRecord } from "../foundation/records.ts";
+import { type ReadableRecords, type RecordTable, readOnce, type Stored, updateRecord } from "../foundation/records.ts";
 import type { BackupInstance } from "../instances/backup-instance.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
 import { recoveryPointOf } from "../instances/recovery-point-of.ts";
@@ -63,10 +63,12 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
   await checkStillWanted(deps, ref, vault, job.recoveryPoint.id);
   const order = listingOrderOf(instance.datasource.kind);
 
-  const skipped = await skippedOf(deps, job);
+  // All containers have reported by now, so their rows are complete and stay as they are.
+  const rows = await readOnce(deps.work, job.id);
+  const skipped = await skippedOf(rows, job);
   const replicated = job.containers.filter((name) => !skipped.has(name));
-  const containers = await mapBounded(replicated, INDEX_WIDTH, (name) => indexContainer(deps, vault, job, name, order));
-  const described = await propertiesOf(deps, job);
+  const containers = await mapBounded(replicated, INDEX_WIDTH, (name) => indexContainer(rows, vault, job, name, order));
+  const described = await propertiesOf(rows, job);
   const totals = containers.map((container) => container.totals).reduce(addTotals, NO_TOTALS);
   const warnings = joinWarnings([
     job.warnings ?? NO_WARNINGS,
@@ -113,7 +115,7 @@ export async function sealRecoveryPointActivity(deps: SealDeps, ref: JobRef): Pr
 
 /** @returns what containers have beside their blobs, by name */
 async function propertiesOf(
-  { work }: Pick<SealDeps, "work">,
+  work: ReadableRecords<WorkRecord>,
   job: JobUnderWay,
 ): Promise<ReadonlyMap<string, Pick<Seal["containers"][number], "metadata" | "publicAccess">>> {
   const rows = await listWork(work, job.id, workRows.propertiesAll, "properties");
@@ -155,7 +157,7 @@ const GONE: ReadonlySet<string> = new Set(["container-missing", "container-repla
  * @returns a warning for each
  * @throws VaultError `datasource/container-not-found` or `datasource/refused` when no container is left
  */
-async function skippedOf({ work }: Pick<SealDeps, "work">, job: JobUnderWay): Promise<ReadonlyMap<string, Warning>> {
+async function skippedOf(work: ReadableRecords<WorkRecord>, job: JobUnderWay): Promise<ReadonlyMap<string, Warning>> {
   const fates = await mapBounded(job.containers, INDEX_WIDTH, (container) => containerOutcome(work, job.id, container));
   const warnings = fates.flatMap((fate) => {
     if (fate === undefined || fate === "replicated") return [];
@@ -199,15 +201,15 @@ interface IndexedContainer {
 }
 
 async function indexContainer(
-  deps: SealDeps,
+  work: ReadableRecords<WorkRecord>,
   vault: Pick<VaultFiles, "read" | "create">,
   job: JobUnderWay,
   container: string,
   order: ListingOrder,
 ): Promise<IndexedContainer> {
-  const marker = await getWork(deps.work, job.id, workRows.marker(container), "marker");
+  const marker = await getWork(work, job.id, workRows.marker(container), "marker");
   if (marker === undefined) throw new VaultError("marker/not-replicated", `container '${container}' is not replicated`);
-  const found = await listWork(deps.work, job.id, workRows.pieces(container), "piece");
+  const found = await listWork(work, job.id, workRows.pieces(container), "piece");
   const pieces = joinPieces(container, found, nameComparator(order));
   const totals = pieces.map((piece: PieceRecord) => piece.totals).reduce(addTotals, NO_TOTALS);
   const index: ManifestIndex = {

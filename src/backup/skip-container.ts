@@ -37,7 +37,7 @@ export function skipReasonOf(error: unknown): SkipReason | undefined {
 
 /** @returns undefined while nothing is decided about the container */
 export async function containerOutcome(
-  work: RecordTable<WorkRecord>,
+  work: Pick<RecordTable<WorkRecord>, "get">,
   jobId: string,
   container: string,
 ): Promise<"replicated" | SkippedRecord | undefined> {

@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
-import { listRecords, updateRecord, writeAhead } from "./records.ts";
+import { listRecords, readOnce, updateRecord, writeAhead } from "./records.ts";
 
 test("an update decides anew when another writer was faster", async ({ expect }) => {
   const table = new MemoryRecords<number>();
@@ -95,4 +95,36 @@ test("lists all pages to the end", async ({ expect }) => {
   for await (const { value } of listRecords(table, "p", "r0")) values.push(value);
   expect(values).toHaveLength(2_345);
   expect(values).toEqual(values.toSorted((a, b) => a - b));
+});
+
+describe("a partition that is read once", () => {
+  async function filled(count: number): Promise<MemoryRecords<{ n: number }>> {
+    const table = new MemoryRecords<{ n: number }>();
+    for (let n = 0; n < count; n++) await table.insert("p", `${n % 2 === 0 ? "even" : "odd"}|${n}`, { n });
+    await table.insert("q", "even|0", { n: 99 });
+    return table;
+  }
+
+  test("answers as it was, whatever is written later, and other partitions as they are", async ({ expect }) => {
+    const table = await filled(6);
+    const once = await readOnce(table, "p");
+    await table.put("p", "even|0", { n: 7 });
+    await table.remove("p", "odd|1");
+    await table.put("q", "even|0", { n: 100 });
+    expect((await once.get("p", "even|0"))?.value).toEqual({ n: 0 });
+    expect((await once.list("p", { prefix: "odd|" })).records.map(({ row }) => row)).toEqual([
+      "odd|1",
+      "odd|3",
+      "odd|5",
+    ]);
+    expect((await once.list("p", { limit: 2 })).records).toHaveLength(2);
+    expect(await once.get("p", "other")).toBeUndefined();
+    expect((await once.get("q", "even|0"))?.value).toEqual({ n: 100 });
+    expect((await once.list("q")).records.map(({ value }) => value)).toEqual([{ n: 100 }]);
+  });
+
+  test("is the table itself when it has more rows than a page", async ({ expect }) => {
+    const table = await filled(1_001);
+    expect(await readOnce(table, "p")).toBe(table);
+  });
 });

@@ -46,7 +46,7 @@ export interface RecordTable<T> {
 
 /** Reads all rows of a partition, or those with a prefix, page by page. */
 export async function* listRecords<T>(
-  table: RecordTable<T>,
+  table: Pick<RecordTable<T>, "list">,
   partition: string,
   prefix?: string,
 ): AsyncGenerator<Stored<T>, void, undefined> {
@@ -56,6 +56,27 @@ export async function* listRecords<T>(
     yield* page.records;
     continuation = page.continuation;
   } while (continuation !== undefined);
+}
+
+/** What can be read of a table. */
+export type ReadableRecords<T> = Pick<RecordTable<T>, "get" | "list">;
+
+/**
+ * Reads a small partition with one request and serves later reads of it from memory, as it was then. If the partition has more
+ * rows than a page, returns the table itself.
+ */
+export async function readOnce<T>(table: ReadableRecords<T>, partition: string): Promise<ReadableRecords<T>> {
+  const { records, continuation } = await table.list(partition);
+  if (continuation !== undefined) return table;
+  const rows = new Map(records.map((stored) => [stored.row, stored]));
+  return {
+    get: async (of, row) => (of === partition ? rows.get(row) : table.get(of, row)),
+    list: async (of, options = {}) => {
+      const { prefix = "", limit } = options;
+      if (of !== partition) return table.list(of, options);
+      return { records: records.filter(({ row }) => row.startsWith(prefix)).slice(0, limit) };
+    },
+  };
 }
 
 const UPDATE_ATTEMPTS = 20;

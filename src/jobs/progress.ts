@@ -5,7 +5,7 @@
  */
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import { present } from "../foundation/present.ts";
-import { listRecords, type RecordTable, type Stored } from "../foundation/records.ts";
+import { listRecords, type ReadableRecords, type RecordTable, readOnce, type Stored } from "../foundation/records.ts";
 import { isOpen, type Job } from "./job.ts";
 import { addTotals, type JobTotals, NO_TOTALS } from "./job-totals.ts";
 import { settledNames } from "./progress-note.ts";
@@ -80,7 +80,8 @@ export async function readContainerTotals(
   work: RecordTable<WorkRecord>,
   job: Job,
 ): Promise<{ readonly container: string; readonly totals: JobTotals }[]> {
-  return [...(await readWorks(work, job))].map(([container, of]) => ({ container, totals: totalsOf(of) }));
+  const works = await readWorks(await readOnce(work, job.id), job);
+  return [...works].map(([container, of]) => ({ container, totals: totalsOf(of) }));
 }
 
 async function readEnd(work: RecordTable<WorkRecord>, job: Job): Promise<Progress> {
@@ -170,7 +171,7 @@ function pressureOf(running: readonly Running[]): PressureRecord | undefined {
  * Reads running pieces before finished ones: a piece that finishes meanwhile is seen twice rather than never, and
  * counted once.
  */
-async function readWorks(work: RecordTable<WorkRecord>, job: Job): Promise<Works> {
+async function readWorks(work: ReadableRecords<WorkRecord>, job: Job): Promise<Works> {
   const works = new Map<string, Work>();
   for (const { container, parts, expected } of await listWork(work, job.id, workRows.plansAll, "plan")) {
     works.set(container, { parts, finished: 0, expected, totals: NO_TOTALS, running: [] });
@@ -197,7 +198,7 @@ function partKey(...part: readonly string[]): string {
 }
 
 /** @returns pieces with a result: container, range and piece; may omit those of complete groups */
-async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
+async function addRanges(work: ReadableRecords<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
   const wholeGroups = new Set<string>();
   for await (const { row, value } of listRecords(work, jobId, workRows.groupsAll)) {
     const [, container = ""] = row.split("|");
@@ -224,7 +225,7 @@ async function addRanges(work: RecordTable<WorkRecord>, jobId: string, works: Wo
 
 /** Reads the tallies of a job; for many parts in few containers, only those of incomplete groups. */
 async function readTallies(
-  work: RecordTable<WorkRecord>,
+  work: ReadableRecords<WorkRecord>,
   jobId: string,
   works: Works,
   wholeGroups: ReadonlySet<string>,
@@ -248,7 +249,11 @@ async function readTallies(
 }
 
 /** @returns segments that are in the target: container, segment and its only piece */
-async function addSegments(work: RecordTable<WorkRecord>, jobId: string, works: Works): Promise<ReadonlySet<string>> {
+async function addSegments(
+  work: ReadableRecords<WorkRecord>,
+  jobId: string,
+  works: Works,
+): Promise<ReadonlySet<string>> {
   const done = new Set<string>();
   for await (const { row, value } of listRecords(work, jobId, workRows.restoredEverywhere)) {
     const [, container = "", segment = ""] = row.split("|");

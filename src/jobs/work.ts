@@ -233,7 +233,7 @@ type Kind = WorkRecord["kind"];
 
 /** Reads one row, of the kind in its key. */
 export async function getWork<K extends Kind>(
-  work: RecordTable<WorkRecord>,
+  work: Pick<RecordTable<WorkRecord>, "get">,
   jobId: string,
   row: string,
   kind: K,
@@ -244,7 +244,7 @@ export async function getWork<K extends Kind>(
 
 /** Reads all rows with a prefix, ascending, of the kind in the prefix. */
 export async function listWork<K extends Kind>(
-  work: RecordTable<WorkRecord>,
+  work: Pick<RecordTable<WorkRecord>, "list">,
   jobId: string,
   prefix: string,
   kind: K,

@@ -1,7 +1,8 @@
 import { describe, test } from "vitest";
 import { dailyLake, keepFor } from "../../test/support/daily-lake.ts";
 import { VAULT } from "../../test/support/memory-lake.ts";
-import { decideDueRetention, type RetentionFacts, startDueRetention } from "./start-due-retention.ts";
+import { DAY_MS } from "../foundation/durations.ts";
+import { decideDueRetention, type RetentionFacts, retentionJobId, startDueRetention } from "./start-due-retention.ts";
 
 describe("when it is due", () => {
   const CALM: RetentionFacts = { expired: 0, begun: 0, removesInstance: false, busyWith: undefined, earlier: [] };
@@ -12,7 +13,7 @@ describe("when it is due", () => {
     ["the instance goes", { removesInstance: true }, true, "the instance was deleted and its time is over"],
     ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
     ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
-    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is at work"],
+    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is running"],
     ["it failed once", { expired: 1, earlier: [{ status: "Failed" }] }, true, "1 recovery points have expired"],
     [
       "it failed four times",
@@ -41,9 +42,30 @@ describe("when it is due", () => {
     const started = (await Promise.all([tick(), tick()])).flat();
     expect(started.map(({ start }) => start)).toContain(true);
     expect(new Set(requested).size).toBe(1);
-    expect(await tick()).toMatchObject([{ start: false, because: "its retention is at work" }]);
+    expect(await tick()).toMatchObject([{ start: false, because: "its retention is running" }]);
     await keepFor(lake, "P1Y");
+    lake.pass(DAY_MS);
     expect(await tick()).toMatchObject([{ start: false, because: "nothing has expired" }]);
+  });
+
+  test("an instance whose retention has run today costs one request, and no look into its vault", async ({
+    expect,
+  }) => {
+    const { lake } = await dailyLake(10);
+    await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
+    const day = lake.deps.clock().toISOString().slice(0, 10);
+    const ref = await lake.requestJob(retentionJobId("1".repeat(32), day, 1), { kind: "retention" });
+    await lake.jobs.put(VAULT, ref.job, { ...(await lake.job(ref.job)), status: "Completed" });
+    const refuse = (): never => {
+      throw new Error("it is not to be asked");
+    };
+    const outcomes = await startDueRetention({
+      ...lake.deps,
+      vault: refuse,
+      busyWith: refuse,
+      requestJob: refuse,
+    });
+    expect(outcomes).toMatchObject([{ start: false, because: "its retention has run today" }]);
   });
 
   test("one instance that fails holds up none of the others", async ({ expect }) => {

@@ -57,11 +57,18 @@ export function decideDueRetention({
     ...(removesInstance ? ["the instance was deleted and its time is over"] : []),
   ];
   if (reasons.length === 0) return wait("nothing has expired");
-  if (earlier.some(isOpen)) return wait("its retention is at work");
-  if (earlier.some(({ status }) => status === "Completed")) return wait("its retention has run today");
-  if (earlier.length >= MAX_ATTEMPTS_PER_DAY) return wait(`its retention has failed ${earlier.length} times today`);
+  const done = doneToday(earlier);
+  if (done !== undefined) return wait(done);
   if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
   return { start: true, attempt: earlier.length + 1, because: reasons.join(", ") };
+}
+
+/** Why no further retention starts today, whatever has expired; undefined when one may. */
+export function doneToday(earlier: RetentionFacts["earlier"]): string | undefined {
+  if (earlier.some(isOpen)) return "its retention is running";
+  if (earlier.some(({ status }) => status === "Completed")) return "its retention has run today";
+  if (earlier.length >= MAX_ATTEMPTS_PER_DAY) return `its retention has failed ${earlier.length} times today`;
+  return undefined;
 }
 
 /** Id of the job that purges what has expired of an instance on a day. */
@@ -82,13 +89,17 @@ export async function startDueRetention(deps: StartDueRetentionDeps): Promise<St
 async function startWhenDue(deps: StartDueRetentionDeps, instance: BackupInstance, vault: string): Promise<Started> {
   const now = deps.clock();
   const day = now.toISOString().slice(0, 10);
+  const earlier = await jobsOf(deps, vault, instance.id, day);
+  // Asked first, because it spares reading all points each hour.
+  const done = doneToday(earlier);
+  if (done !== undefined) return { start: false, because: done };
   const plan = await planRetention(deps, instance, vault);
   const decision = decideDueRetention({
     expired: plan.expired.length,
     begun: (await listJournals(deps.vault(instance.id))).length,
     removesInstance: plan.removesInstance,
     busyWith: await deps.busyWith(vault, instance.id),
-    earlier: await jobsOf(deps, vault, instance.id, day),
+    earlier,
   });
   if (!decision.start) return decision;
   const id = retentionJobId(instance.id, day, decision.attempt);

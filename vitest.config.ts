@@ -10,6 +10,9 @@ const NEEDS_OWN_PROCESS = [
   "test/replay/replay.test.ts",
 ];
 
+/** It installs the packages of the deployed app. */
+const PACKAGE_TEST = "local/deploy/package.integration.test.ts";
+
 export default defineConfig({
   // Not below node_modules: a Functions host that runs the app from this folder begins anew when a file there changes.
   cacheDir: ".vitest",
@@ -51,11 +54,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: "integration",
+          isolate: false,
           include: [
             "test/integration/**/*.test.ts",
             "test/contract/azurite/**/*.test.ts",
             "local/**/*.integration.test.ts",
           ],
+          exclude: [PACKAGE_TEST],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -64,8 +69,18 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e",
+          isolate: false,
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 180_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "package",
+          include: [PACKAGE_TEST],
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },

@@ -31,7 +31,11 @@ export class MovedEstate {
     const behindProxy = async (azurite: Azurite) => {
       const { connectionString, tableEndpoint } = azurite.account("vaultstate");
       tables = await startFaultyProxy(new URL(tableEndpoint).origin);
-      return { VaultState: connectionString.replace(new URL(tableEndpoint).origin, tables.origin) };
+      // Two copies at a time, so that a job of a hundred blobs is at work for a while.
+      return {
+        VaultState: connectionString.replace(new URL(tableEndpoint).origin, tables.origin),
+        VaultCopyWidth: "2",
+      };
     };
     const estate = await openEstate(behindProxy, time, hostArguments);
     if (tables === undefined) throw new Error("this needs a host of its own");

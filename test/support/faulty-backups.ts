@@ -1,31 +1,16 @@
+import { lakeActivities } from "./lake-activities.ts";
 import "./steady-zlib.ts";
 
-import {
-  beginBackup,
-  planRanges,
-  removeMarkers,
-  sealRecoveryPoint,
-  writeMarkers,
-} from "../../src/backup/activities.ts";
 import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
-import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
-import { writeMarkersActivity } from "../../src/backup/markers.ts";
 import { replicatedEvent } from "../../src/backup/messages.ts";
-import { planRangesActivity } from "../../src/backup/plan-container.ts";
-import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
-import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
 import { sweepDebris } from "../../src/debris/sweep-activity.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
 import type { Durable, Flow } from "../../src/foundation/flow.ts";
-import { endJob, endJobActivity } from "../../src/jobs/end-job.ts";
 import type { JobStatus } from "../../src/jobs/job.ts";
 import type { JobRef } from "../../src/jobs/job-ref.ts";
 import { finishPurges } from "../../src/purge/activities.ts";
-import { beginRestore, checkRestore, planSegments } from "../../src/restore/activities.ts";
-import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
-import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import { restoredEvent, type SegmentMessage } from "../../src/restore/messages.ts";
-import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
+import { planLanes } from "../../src/restore/plan-segments.ts";
 import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
 import { sealPath } from "../../src/vault/names.ts";
 import { type Delivery, FaultyQueue } from "./faulty-queue.ts";
@@ -82,8 +67,7 @@ export class FaultyBackups extends LakeBackups {
     const unreadable = this.#dice.oneIn(6) ? this.#dice.pick(names) : undefined;
     lake.vault.unreadable.clear();
     if (unreadable !== undefined && meanwhile !== undefined) lake.vault.unreadable.add(unreadable);
-    const run = (): Promise<JobStatus> =>
-      this.#run(ref, backupOrchestration, (events) => this.#activitiesOfBackup(events));
+    const run = (): Promise<JobStatus> => this.#run(ref, backupOrchestration, (events) => this.#activities(events));
     const status = await this.#faulty(run, meanwhile !== undefined, meanwhile);
     if (status === "Failed") this.#seen.failedJobs += 1;
     const { recoveryPoint } = await lake.job(id);
@@ -93,8 +77,7 @@ export class FaultyBackups extends LakeBackups {
 
   protected override async restoreOnce(id: string, recoveryPointId: string): Promise<JobStatus> {
     const ref = await this.lake.requestRestore(id, recoveryPointId);
-    const run = (): Promise<JobStatus> =>
-      this.#run(ref, restoreOrchestration, (events) => this.#activitiesOfRestore(events));
+    const run = (): Promise<JobStatus> => this.#run(ref, restoreOrchestration, (events) => this.#activities(events));
     const status = await this.#faulty(run);
     if (status !== "Failed") return status;
     this.#seen.failedJobs += 1;
@@ -144,46 +127,26 @@ export class FaultyBackups extends LakeBackups {
     throw new Error(`job ${ref.job} hangs`);
   }
 
-  #activitiesOfBackup(events: RaisedEvent[]): Activities {
-    const { lake } = this;
-    let containers: readonly string[] = [];
+  #activities(events: RaisedEvent[]): Activities {
     return {
+      ...lakeActivities(this.lake, {
+        copies: async (messages, containers) => {
+          this.#send(messages);
+          await this.#waitFor(events, containers.map(replicatedEvent));
+        },
+        restores: async (messages, containers) => {
+          this.#queue.send(
+            messages.map(
+              (message) => async () => (await planLanes(this.lake.deps, message)).map((lane) => this.#restoring(lane)),
+            ),
+          );
+          await this.#waitFor(events, containers.map(restoredEvent));
+        },
+        run: (activity) => this.#tried(activity),
+      }),
+      // A history runs its own purges and sweeps.
       [finishPurges.name]: () => ({ done: true }),
-      [beginBackup.name]: async (ref: JobRef) => {
-        const begun = await this.#tried(() => beginBackupActivity(lake.deps, ref));
-        containers = begun.containers;
-        return begun;
-      },
-      [writeMarkers.name]: (ref: JobRef) => this.#tried(() => writeMarkersActivity(lake.deps, ref)),
-      [planRanges.name]: async (ref: JobRef) => {
-        this.#send(await this.#tried(() => planRangesActivity(lake.deps, ref)));
-        await this.#waitFor(events, containers.map(replicatedEvent));
-        return null;
-      },
-      [sealRecoveryPoint.name]: (ref: JobRef) => this.#tried(() => sealRecoveryPointActivity(lake.deps, ref)),
-      [removeMarkers.name]: (ref: JobRef) => this.#tried(() => removeMarkersActivity(lake.deps, ref)),
-      [endJob.name]: (ref: JobRef) => this.#tried(() => endJobActivity(lake.deps, ref)),
-      // A history runs its own sweeps.
       [sweepDebris.name]: () => null,
-    };
-  }
-
-  #activitiesOfRestore(events: RaisedEvent[]): Activities {
-    const { lake } = this;
-    return {
-      [beginRestore.name]: (ref: JobRef) => this.#tried(() => beginRestoreActivity(lake.deps, ref)),
-      [planSegments.name]: async (ref: JobRef) => {
-        const { containers, messages } = await this.#tried(() => planSegmentsActivity(lake.deps, ref));
-        this.#queue.send(
-          messages.map(
-            (message) => async () => (await planLanes(lake.deps, message)).map((lane) => this.#restoring(lane)),
-          ),
-        );
-        await this.#waitFor(events, containers.map(restoredEvent));
-        return containers;
-      },
-      [checkRestore.name]: (ref: JobRef) => this.#tried(() => checkRestoreActivity(lake.deps, ref)),
-      [endJob.name]: (ref: JobRef) => this.#tried(() => endJobActivity(lake.deps, ref)),
     };
   }
 

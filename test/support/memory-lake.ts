@@ -5,6 +5,7 @@
  */
 
 import type { Alert } from "../../src/alerts/alert.ts";
+import { backupOrchestration } from "../../src/backup/backup-orchestration.ts";
 import type { BackupVault } from "../../src/backup/backup-vault.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container.ts";
@@ -20,6 +21,8 @@ import type { Attempt } from "../../src/debris/attempts.ts";
 import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
+import type { Durable, Flow } from "../../src/foundation/flow.ts";
+import { present } from "../../src/foundation/present.ts";
 import type { RecordTable } from "../../src/foundation/records.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
 import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
@@ -37,15 +40,18 @@ import { beginRestoreActivity } from "../../src/restore/begin-restore.ts";
 import { checkRestoreActivity } from "../../src/restore/check-restore.ts";
 import type { SegmentMessage } from "../../src/restore/messages.ts";
 import { planLanes, planSegmentsActivity } from "../../src/restore/plan-segments.ts";
+import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
 import { RESTORE_SETTINGS, type RestoreSettings, restoreSegment } from "../../src/restore/restore-segment.ts";
-import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/purge-expired.ts";
+import { retentionOrchestration } from "../../src/retention/retention-orchestration.ts";
 import type { ContainerChoice } from "../../src/vault/instance-document.ts";
 import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { FaultSwitch } from "./fault-switch.ts";
+import { lakeActivities } from "./lake-activities.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
+import { type RaisedEvent, runFlow } from "./run-flow.ts";
 import { seededRandom } from "./seeded-random.ts";
 
 export const VAULT = "vault";
@@ -220,16 +226,30 @@ export class MemoryLake {
     this.#now += ms;
   }
 
-  /** A complete retention, in the steps of its orchestration. */
+  /** A whole retention. */
   async retain(id: string): Promise<JobStatus> {
-    const ref = await this.requestJob(id, { kind: "retention" });
-    for (const activity of [finishPurgesActivity, purgeExpiredActivity]) {
-      let end = await activity(this.deps, ref);
-      while (!end.done)
-        end = await activity(this.deps, { ...ref, ...(end.from === undefined ? {} : { from: end.from }) });
-      if (activity === finishPurgesActivity) await this.sweep(ref);
-    }
-    return endJobActivity(this.deps, ref);
+    return this.#run(retentionOrchestration, await this.requestJob(id, { kind: "retention" }));
+  }
+
+  /** Runs the real orchestration of a job, with the real activities. */
+  async #run(orchestration: (flow: Flow, job: JobRef) => Durable<JobStatus>, ref: JobRef): Promise<JobStatus> {
+    const events: RaisedEvent[] = [];
+    const raise = (): void => void events.push(...this.events.splice(0).map((event) => ({ event })));
+    const activities = lakeActivities(this, {
+      copies: async (messages) => {
+        this.events.length = 0;
+        await this.deliverAll(messages);
+        raise();
+      },
+      restores: async (messages) => {
+        this.events.length = 0;
+        for (const message of messages) await this.restoreSegments(await planLanes(this.deps, message));
+        raise();
+      },
+    });
+    const { outcome } = await runFlow(orchestration, ref, activities, events);
+    if (outcome.ok) return outcome.value;
+    throw outcome.error;
   }
 
   /** Runs a backup up to its planned ranges. */
@@ -285,13 +305,12 @@ export class MemoryLake {
     return executions;
   }
 
-  /** A complete backup. @returns the id of its recovery point */
+  /** A whole backup. @returns the id of its recovery point */
   async backup(id: string): Promise<string> {
-    const ref = await this.requestBackup(id);
-    await this.deliverAll(await this.beginBackup(ref));
-    await this.seal(ref);
-    await this.sweep(ref);
-    return (await this.job(id)).recoveryPoint?.id ?? "";
+    await this.#run(backupOrchestration, await this.requestBackup(id));
+    const { failure, recoveryPoint } = await this.job(id);
+    if (failure !== undefined) throw new VaultError(failure.code, failure.message, present({ hint: failure.hint }));
+    return recoveryPoint?.id ?? "";
   }
 
   async beginRestore(ref: JobRef): Promise<SegmentMessage[]> {
@@ -322,11 +341,12 @@ export class MemoryLake {
     return endJobActivity(this.deps, ref);
   }
 
-  /** A complete restore of a recovery point into the (emptied) target. */
+  /** A whole restore of a recovery point into the (emptied) target. */
   async restore(id: string, recoveryPoint: string): Promise<JobStatus> {
-    const ref = await this.requestRestore(id, recoveryPoint);
-    await this.restoreSegments(await this.beginRestore(ref));
-    return this.endRestore(ref);
+    const status = await this.#run(restoreOrchestration, await this.requestRestore(id, recoveryPoint));
+    const { failure } = await this.job(id);
+    if (failure !== undefined) throw new VaultError(failure.code, failure.message, present({ hint: failure.hint }));
+    return status;
   }
 
   async job(id: string): Promise<Job> {

@@ -5,18 +5,17 @@
  *
  * `npm run bench:retention`; the last line is JSON.
  */
+
 import { type PurgeProgress, purgeRecoveryPoint } from "../src/purge/purge-recovery-point.ts";
 import { decodeEntry, type EntryLine, encodeEntry } from "../src/vault/entry.ts";
 import { listSeals } from "../src/vault/list-seals.ts";
 import { ManifestCache } from "../src/vault/manifest-cache.ts";
-import type { ManifestIndex } from "../src/vault/manifest-index.ts";
-import { indexPath, objectPath, sealPath, segmentPath, vaultMarkerPath } from "../src/vault/names.ts";
+import { objectPath, segmentPath } from "../src/vault/names.ts";
 import { readIndex, readSeal, readSegmentLines } from "../src/vault/read-manifest.ts";
-import { NO_WARNINGS, SEQUENCE_METADATA, type Seal } from "../src/vault/seal.ts";
-import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef, sha256Of } from "../src/vault/segment.ts";
+import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef } from "../src/vault/segment.ts";
 import type { Removal, SweepableVault, VaultFile, VaultFiles, WriteOptions } from "../src/vault/vault-files.ts";
-import { encodeDocument, FORMAT_VERSION } from "../src/vault/version.ts";
 import { Dice } from "../test/support/retention-dice.ts";
+import { sealPoint } from "../test/support/sealed-point.ts";
 import { formatTable } from "./table.ts";
 
 const ENTRIES = 1_000_000;
@@ -33,7 +32,6 @@ const REMOVES = 20;
 const CONTAINER = "lake";
 const INSTANCE = "1".repeat(32);
 const TIME = "2026-01-01T00:00:00.000Z";
-const JSON_TYPE = { contentType: "application/json" };
 
 /** Files in memory, with a count of the calls. Objects themselves are not stored, because no purge reads them. */
 class CountingVault implements SweepableVault {
@@ -140,39 +138,8 @@ class Lake {
   async #seal(): Promise<void> {
     const id = pointId(this.#sequence);
     const job = `job-${this.#sequence}`;
-    const entries = this.#segments.reduce((sum, segment) => sum + segment.entries, 0);
-    const bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    const index: ManifestIndex = {
-      formatVersion: FORMAT_VERSION,
-      recoveryPoint: id,
-      container: CONTAINER,
-      order: "utf-16",
-      entries,
-      bytes,
-      segments: [...this.#segments],
-    };
-    const content = encodeDocument(index);
-    const path = indexPath(id, CONTAINER);
-    await this.vault.create(path, content, JSON_TYPE);
-    await this.vault.create(vaultMarkerPath(job, CONTAINER), new Uint8Array(), JSON_TYPE);
-    const seal: Seal = {
-      formatVersion: FORMAT_VERSION,
-      recoveryPoint: id,
-      sequence: this.#sequence,
-      instance: INSTANCE,
-      job,
-      slot: TIME,
-      time: TIME,
-      sealedAt: TIME,
-      tag: "Default",
-      policy: "daily",
-      containers: [{ name: CONTAINER, index: { path, sha256: sha256Of(content) }, entries, bytes }],
-      entries,
-      bytes,
-      warnings: NO_WARNINGS,
-    };
-    const metadata = { [SEQUENCE_METADATA]: String(this.#sequence) };
-    await this.vault.create(sealPath(id), encodeDocument(seal), { ...JSON_TYPE, metadata });
+    const containers = { [CONTAINER]: { segments: this.#segments } };
+    await sealPoint(this.vault, { recoveryPoint: id, sequence: this.#sequence, job, instance: INSTANCE, containers });
   }
 }
 

@@ -51,6 +51,7 @@ import { FaultSwitch } from "./fault-switch.ts";
 import { lakeActivities } from "./lake-activities.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
+import { protectedInstance } from "./protected-instance.ts";
 import { type RaisedEvent, runFlow } from "./run-flow.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -176,19 +177,11 @@ export class MemoryLake {
   }
 
   async protect(containers: ContainerChoice = { kind: "all", excludedPrefixes: [] }): Promise<void> {
-    await this.instances.put(VAULT, INSTANCE_NAME, {
-      id: "1".repeat(32),
-      name: INSTANCE_NAME,
-      armId: "/instance",
-      vaultArmId: "/vault",
-      friendlyName: "lake",
-      datasource: { resourceId: "/source", account: "source", kind: "blobServices" },
-      containers: this.#options.containers ?? containers,
-      policyName: "daily",
-      protectionState: "ProtectionConfigured",
-      properties: {},
-      createdAt: "2026-01-01T00:00:00.000Z",
-    });
+    await this.instances.put(
+      VAULT,
+      INSTANCE_NAME,
+      protectedInstance({ id: "1".repeat(32), containers: this.#options.containers ?? containers }),
+    );
   }
 
   async requestJob(id: string, request: Job["request"]): Promise<JobRef> {

@@ -3,6 +3,7 @@
  * An in-memory restore: a hand-made sealed recovery point, the real activities and queue functions, and their queues,
  * from which a test may deliver in any order, twice, or to a crashing worker.
  */
+
 import { createHash } from "node:crypto";
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
@@ -32,6 +33,7 @@ import { SegmentBuilder, type SegmentRef, sha256Of } from "../../src/vault/segme
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
+import { protectedInstance } from "./protected-instance.ts";
 
 /** Content of a recovery point: contents by name, by container. */
 export type Contents = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -194,19 +196,7 @@ export class RestoreWorld {
   }
 
   async #request(): Promise<void> {
-    await this.instances.put(JOB.vault, "lake", {
-      id: INSTANCE,
-      name: "lake",
-      armId: "/instance",
-      vaultArmId: "/vault",
-      friendlyName: "lake",
-      datasource: { resourceId: "/source", account: "source", kind: "blobServices" },
-      containers: { kind: "all", excludedPrefixes: [] },
-      policyName: "daily",
-      protectionState: "ProtectionConfigured",
-      properties: {},
-      createdAt: MODIFIED,
-    });
+    await this.instances.put(JOB.vault, "lake", protectedInstance({ id: INSTANCE }));
     await this.jobs.put(JOB.vault, JOB.job, {
       id: JOB.job,
       vault: JOB.vault,

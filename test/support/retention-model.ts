@@ -6,16 +6,14 @@ import { sweepDebrisActivity } from "../../src/debris/sweep-debris.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { decodeEntry, type EntryLine, encodeEntry, headOf } from "../../src/vault/entry.ts";
 import { listSeals } from "../../src/vault/list-seals.ts";
-import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
-import { indexPath, objectPath, sealPath, segmentPath, vaultMarkerPath } from "../../src/vault/names.ts";
-import { NO_WARNINGS, SEQUENCE_METADATA, type Seal } from "../../src/vault/seal.ts";
+import { objectPath, sealPath, segmentPath } from "../../src/vault/names.ts";
 import { type SegmentRef, sha256Of } from "../../src/vault/segment.ts";
 import type { SweepableVault } from "../../src/vault/vault-files.ts";
-import { encodeDocument, FORMAT_VERSION } from "../../src/vault/version.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryDatasource, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import type { Backups } from "./retention-world.ts";
+import { sealPoint } from "./sealed-point.ts";
 
 const VAULT = "vault";
 const INSTANCE = "1".repeat(32);
@@ -64,51 +62,18 @@ export class ModelBackups implements Backups {
     const { recoveryPoint, sequence } = attempt;
     const vault = this.vault();
     const manifest = new Map<string, readonly HeldSegment[]>();
-    const containers: Seal["containers"] = [];
     for (const container of attempt.containers) {
       const before = this.#manifests.get(previous ?? "")?.get(container) ?? [];
-      const held = await this.#copyContainer(vault, attempt, container, before);
-      manifest.set(container, held);
-      const segments = held.map(({ ref }) => ref);
-      const entries = segments.reduce((sum, segment) => sum + segment.entries, 0);
-      const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
-      const index: ManifestIndex = {
-        formatVersion: FORMAT_VERSION,
-        recoveryPoint,
-        container,
-        order: "utf-16",
-        entries,
-        bytes,
-        segments,
-      };
-      const content = encodeDocument(index);
-      const path = indexPath(recoveryPoint, container);
-      await this.#createAnew(vault, path, content);
-      await this.#createAnew(vault, vaultMarkerPath(job, container), new TextEncoder().encode(job));
-      containers.push({ name: container, index: { path, sha256: sha256Of(content) }, entries, bytes });
+      manifest.set(container, await this.#copyContainer(vault, attempt, container, before));
     }
     this.#manifests.set(recoveryPoint, manifest);
     await this.#jobs.put(VAULT, job, jobRow(job, "Completed"));
-    const seal: Seal = {
-      formatVersion: FORMAT_VERSION,
-      recoveryPoint,
-      sequence,
-      instance: INSTANCE,
-      job,
-      slot: TIME,
-      time: TIME,
-      sealedAt: TIME,
-      tag: "Default",
-      policy: "daily",
-      containers,
-      entries: containers.reduce((sum, { entries }) => sum + entries, 0),
-      bytes: containers.reduce((sum, { bytes }) => sum + bytes, 0),
-      warnings: NO_WARNINGS,
-    };
-    await vault.create(sealPath(recoveryPoint), encodeDocument(seal), {
-      contentType: "application/json",
-      metadata: { [SEQUENCE_METADATA]: String(sequence) },
-    });
+    const containers = Object.fromEntries(
+      [...manifest].map(([name, held]) => [name, { segments: held.map(({ ref }) => ref) }]),
+    );
+    await sealPoint(vault, { recoveryPoint, sequence, job, instance: INSTANCE, containers }, (path, content) =>
+      this.#createAnew(vault, path, content),
+    );
     if (!isRepeated) await this.#attempts.remove(INSTANCE, attemptRow(attempt));
     this.#underWay = undefined;
   }

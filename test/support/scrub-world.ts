@@ -2,6 +2,7 @@
  * @module
  * One backup instance for a scrub: a vault with recovery points as given by the test, and its tables.
  */
+
 import type { Alert } from "../../src/alerts/alert.ts";
 import type { BackupInstance } from "../../src/instances/backup-instance.ts";
 import type { RecoveryPoint } from "../../src/instances/recovery-point.ts";
@@ -17,6 +18,7 @@ import type { SegmentRef } from "../../src/vault/segment.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { MemoryAccount, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
+import { protectedInstance } from "./protected-instance.ts";
 import { MemoryScrubVault } from "./scrub-vault.ts";
 import { type WrittenContainer, writePoint } from "./written-points.ts";
 
@@ -89,19 +91,7 @@ export class ScrubWorld {
   }
 
   async protect(): Promise<void> {
-    await this.estate.instances.put(VAULT, "lake", {
-      id: INSTANCE,
-      name: "lake",
-      armId: "/instance",
-      vaultArmId: "/vault",
-      friendlyName: "lake",
-      datasource: { resourceId: "/source", account: "source", kind: "blobServices" },
-      containers: { kind: "all", excludedPrefixes: [] },
-      policyName: "daily",
-      protectionState: "ProtectionConfigured",
-      properties: {},
-      createdAt: "2026-01-01T00:00:00.000Z",
-    });
+    await this.estate.instances.put(VAULT, "lake", protectedInstance({ id: INSTANCE }));
   }
 
   /** Writes a recovery point, its seal and its row. */

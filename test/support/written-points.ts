@@ -1,11 +1,9 @@
 import type { Entry } from "../../src/vault/entry.ts";
 import type { ListingOrder } from "../../src/vault/listing-order.ts";
-import type { ManifestIndex } from "../../src/vault/manifest-index.ts";
-import { indexPath, objectPath, sealPath, segmentPath, vaultMarkerPath } from "../../src/vault/names.ts";
-import { NO_WARNINGS, SEQUENCE_METADATA, type Seal } from "../../src/vault/seal.ts";
-import { SegmentBuilder, type SegmentRef, sha256Of } from "../../src/vault/segment.ts";
-import { encodeDocument, FORMAT_VERSION } from "../../src/vault/version.ts";
+import { objectPath, segmentPath } from "../../src/vault/names.ts";
+import { SegmentBuilder, type SegmentRef } from "../../src/vault/segment.ts";
 import type { MemoryVault } from "./memory-account.ts";
+import { sealPoint } from "./sealed-point.ts";
 
 const TYPE = { contentType: "application/octet-stream" };
 const TIME = "2026-01-01T00:00:00.000Z";
@@ -31,50 +29,14 @@ export async function writePoint(
   sequence: number,
   written: Readonly<Record<string, WrittenContainer>>,
 ): Promise<Readonly<Record<string, readonly SegmentRef[]>>> {
-  const all: Record<string, readonly SegmentRef[]> = {};
-  const containers: Seal["containers"] = [];
+  const all: Record<string, { order: ListingOrder; segments: SegmentRef[] }> = {};
   for (const [container, { order = "utf-16", segments: parts }] of Object.entries(written)) {
     const segments: SegmentRef[] = [];
     for (const part of parts) segments.push(isRef(part) ? part : await writeSegment(vault, id, container, part));
-    const entries = segments.reduce((sum, segment) => sum + segment.entries, 0);
-    const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
-    const index: ManifestIndex = {
-      formatVersion: FORMAT_VERSION,
-      recoveryPoint: id,
-      container,
-      order,
-      entries,
-      bytes,
-      segments,
-    };
-    const content = encodeDocument(index);
-    const path = indexPath(id, container);
-    await vault.create(path, content, TYPE);
-    await vault.create(vaultMarkerPath(`job-${id}`, container), new Uint8Array(), TYPE);
-    containers.push({ name: container, index: { path, sha256: sha256Of(content) }, entries, bytes });
-    all[container] = segments;
+    all[container] = { order, segments };
   }
-  const seal: Seal = {
-    formatVersion: FORMAT_VERSION,
-    recoveryPoint: id,
-    sequence,
-    instance: "lake",
-    job: `job-${id}`,
-    slot: TIME,
-    time: TIME,
-    sealedAt: TIME,
-    tag: "Default",
-    policy: "daily",
-    containers,
-    entries: containers.reduce((sum, { entries }) => sum + entries, 0),
-    bytes: containers.reduce((sum, { bytes }) => sum + bytes, 0),
-    warnings: NO_WARNINGS,
-  };
-  await vault.create(sealPath(id), encodeDocument(seal), {
-    ...TYPE,
-    metadata: { [SEQUENCE_METADATA]: String(sequence) },
-  });
-  return all;
+  await sealPoint(vault, { recoveryPoint: id, sequence, job: `job-${id}`, instance: "lake", containers: all });
+  return Object.fromEntries(Object.entries(all).map(([name, { segments }]) => [name, segments]));
 }
 
 function isRef(part: readonly Entry[] | SegmentRef): part is SegmentRef {

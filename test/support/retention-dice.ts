@@ -1,11 +1,18 @@
 import { seededRandom } from "./seeded-random.ts";
 
-/** Deterministic choices from a seed. */
+/** Deterministic choices: from a seed, or from a list of numbers that a property-based test draws and shrinks. */
 export class Dice {
   readonly #random: () => number;
 
-  constructor(seed: number) {
-    this.#random = seededRandom(seed);
+  /** @param source - a seed, or numbers from 0 to less than 1, after whose end the choices are always the same ones */
+  constructor(source: number | readonly number[]) {
+    if (typeof source === "number") {
+      this.#random = seededRandom(source);
+      return;
+    }
+    let next = 0;
+    const rest = seededRandom(1);
+    this.#random = () => source[next++] ?? rest();
   }
 
   /** @returns a whole number from 0 on */

@@ -145,9 +145,9 @@ class History {
   readonly #outcome = nothingYet();
   #jobs = 0;
 
-  constructor(backups: Backups, seed: number) {
+  constructor(backups: Backups, dice: Dice) {
     this.#backups = backups;
-    this.#dice = new Dice(seed);
+    this.#dice = dice;
     this.#source = new ChangingSource(backups.source, this.#dice);
     this.#records = new InstanceRecords(this.#dice);
   }
@@ -482,7 +482,7 @@ export async function runHistory(
   open: (seed: number) => Promise<Backups>,
   steps = 6,
 ): Promise<HistoryOutcome> {
-  const history = new History(await open(seed), seed);
+  const history = new History(await open(seed), new Dice(seed));
   try {
     return await history.run(steps);
   } catch (error) {
@@ -490,6 +490,19 @@ export async function runHistory(
       cause: error,
     });
   }
+}
+
+/**
+ * Runs the history that a list of choices makes, see {@link Dice}.
+ *
+ * @throws Error with the violated invariant
+ */
+export async function runChosenHistory(
+  choices: readonly number[],
+  backups: Backups,
+  steps = 6,
+): Promise<HistoryOutcome> {
+  return new History(backups, new Dice(choices)).run(steps);
 }
 
 /**

@@ -3,10 +3,10 @@ import { ModelBackups } from "../../test/support/retention-model.ts";
 import { runHistories } from "../../test/support/retention-world.ts";
 import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 
-/** Far more of them: `npm run soak:retention`. */
+/** `npm run soak:retention` runs far more. */
 const HISTORIES = 1_200 * SOAK_FACTOR;
 
-test("whatever is backed up, dies, expires, is deleted, restored and purged, what is to stay stays whole and nothing else does", async ({
+test("whatever is backed up, crashes, expires, is deleted, restored and purged, only what is needed is kept, and is complete", async ({
   expect,
 }) => {
   const seen = await runHistories(HISTORIES, 1, async () => new ModelBackups());

@@ -8,11 +8,16 @@ describe("when it is due", () => {
   test.for([
     ["nothing has expired", {}, false, "nothing has expired"],
     ["a point has expired", { expired: 2 }, true, "2 recovery points have expired"],
-    ["a purge was begun", { begun: 1 }, true, "1 purges were begun and not ended"],
-    ["the instance goes", { removesInstance: true }, true, "the instance was deleted and its time is over"],
-    ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
+    ["a purge is unfinished", { begun: 1 }, true, "1 purges are unfinished"],
+    [
+      "the instance is to be removed",
+      { removesInstance: true },
+      true,
+      "the instance was deleted and its retention has ended",
+    ],
+    ["a job is running", { expired: 1, busyWith: "x" }, false, "job 'x' is running"],
     ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
-    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is at work"],
+    ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is running"],
     ["it failed once", { expired: 1, earlier: [{ status: "Failed" }] }, true, "1 recovery points have expired"],
     [
       "it failed four times",
@@ -24,7 +29,7 @@ describe("when it is due", () => {
     expect(decideDueRetention({ ...CALM, ...facts })).toMatchObject({ start, because });
   });
 
-  test("two ticks at once start one job a day, and none when nothing has expired", async ({ expect }) => {
+  test("two concurrent ticks start one job a day, and none when nothing has expired", async ({ expect }) => {
     const { lake } = await dailyLake(10);
     await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
     const requested: string[] = [];
@@ -41,12 +46,12 @@ describe("when it is due", () => {
     const started = (await Promise.all([tick(), tick()])).flat();
     expect(started.map(({ start }) => start)).toContain(true);
     expect(new Set(requested).size).toBe(1);
-    expect(await tick()).toMatchObject([{ start: false, because: "its retention is at work" }]);
+    expect(await tick()).toMatchObject([{ start: false, because: "its retention is running" }]);
     await keepFor(lake, "P1Y");
     expect(await tick()).toMatchObject([{ start: false, because: "nothing has expired" }]);
   });
 
-  test("one instance that fails holds up none of the others", async ({ expect }) => {
+  test("one instance that fails does not block the others", async ({ expect }) => {
     const { lake } = await dailyLake(10);
     await lake.schedules.put("all", `${VAULT}|broken`, { vault: VAULT, instanceName: "broken" });
     await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });

@@ -1,7 +1,7 @@
 /**
  * @module
- * A first backup and later ones side by side with the limit, which is the same listing and the same copies by bare SDK
- * calls, and with `rclone sync` where it is installed. See `docs/performance.md`.
+ * Compares a first backup and later ones with the limit (the same listing and copies by bare SDK calls), and with
+ * `rclone sync` if it is installed. See `docs/performance.md`.
  *
  * `npm run bench:backup -- [--blobs N] [--big N] [--cpu-prof FOLDER] [--production]`; the last line is JSON.
  */
@@ -29,15 +29,15 @@ import {
 import { callsPerChangedBlob, tabulateCalls } from "./storage-calls.ts";
 import { formatTable } from "./table.ts";
 
-/** As the app writes objects without a setting. */
+/** The app's default for objects. */
 const TIER = "Cool";
 
 const WARM_UP_COPIES = 1_000;
 
-/** Backups with 1 % changed. They are short, so that one alone would tell more of the machine than of itself. */
+/** Backups with 1 % changed blobs. They are short, so a single one would measure mostly the machine. */
 const ROUNDS = 3;
 
-/** Where a bare run copies to, under names as long as Lakevault's. */
+/** Target of a bare run, with names as long as Lakevault's. */
 function bareTarget(container: ContainerClient): BareTarget {
   return { container, nameOf: ({ name, etag }) => objectPath(CONTAINER, name, etag, 1), tier: TIER };
 }
@@ -78,7 +78,7 @@ try {
   console.log("the lake is filled");
   const blobs = options.blobs + options.big;
 
-  // Azurite's code is compiled as it runs, which is not to be on the account of whoever comes first.
+  // Azurite's code is compiled while it runs; that must not count for the first measurement.
   const all = await listBare(lake, {});
   const warmUp = bareTarget(open.container("mirror", "warm-up"));
   await warmUp.container.create();
@@ -107,7 +107,7 @@ try {
   for (let round = 1; round <= ROUNDS; round++) {
     changed = await changeLake(lake, options, round);
     const known = new Set(listed.map(({ etag }) => etag));
-    // An account as full as the vault is by now.
+    // An account as full as the vault is now.
     const target = open.container("barebefore", `changes-${round}`);
     const limit = await measureLimit("listing and copies of 1 %", target, known);
     listed = limit.listed;

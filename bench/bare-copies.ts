@@ -1,7 +1,6 @@
 /**
- * @module
- * The limit: one flat listing and the same server-side copies by bare calls of the storage SDK, with nothing planned,
- * compared, recorded or verified.
+ * @module The limit: one flat listing and the same server-side copies by bare calls of the storage SDK, without
+ *   planning, comparing, recording or verifying.
  */
 import { type ContainerClient, ContainerSASPermissions } from "@azure/storage-blob";
 import { COPY_LIMITS } from "../src/azure/copy-request.ts";
@@ -10,7 +9,7 @@ import { type Run, type SideBySide, WIDTH } from "./side-by-side.ts";
 
 export interface BareBlob {
   readonly name: string;
-  /** As listings give it: without quotes. */
+  /** As in listings: without quotes. */
   readonly etag: string;
   readonly size: number;
 }
@@ -45,7 +44,7 @@ export interface BareTarget {
   readonly tier?: string;
 }
 
-/** Copies blobs by the ladder that Lakevault climbs, as many at once. */
+/** Copies blobs with Lakevault's methods and concurrency. */
 export async function copyBare(source: ContainerClient, blobs: readonly BareBlob[], target: BareTarget): Promise<void> {
   const url = await source.generateSasUrl({
     permissions: ContainerSASPermissions.parse("r"),
@@ -82,7 +81,7 @@ export interface BareWork {
   readonly pick: (blob: BareBlob) => boolean;
 }
 
-/** Measures one listing and the copies of what is picked from it, into a container made for it. */
+/** Measures one listing and the copies of the selected blobs, into a new container. */
 export async function measureBare(
   open: SideBySide,
   name: string,

@@ -1,8 +1,7 @@
 /**
- * @module
- * First backups while a fifth of all requests goes wrong: 503 with and without Retry-After, 500, broken connections, answers
- * that are cut, and delays of up to 3 s, on all that the app asks of vault, source and state account. The embedded host's own
- * storage (queues, orchestrations, leases) is left in peace. See `docs/performance.md`.
+ * @module First backups while a fifth of all requests fails: 503 with and without Retry-After, 500, broken connections,
+ *   cut answers, and delays of up to 3 s, for all requests of the app to vault, source and state account. The embedded
+ *   host's own storage (queues, orchestrations, leases) has no faults. See `docs/performance.md`.
  *
  * `npm run bench:faults -- [--blobs N] [--jobs N] [--job-blobs N] [--seed N]`; the last line is JSON.
  */
@@ -31,7 +30,7 @@ const POLICY = `${VAULT}/backupPolicies/daily`;
 const WIDTH = 32;
 const POLL_MS = 500;
 
-/** Of all requests; each kind as often as each other. */
+/** Share of all requests; each kind is equally frequent. */
 const FAULTY_SHARE = 0.2;
 const KINDS = ["busy", "busy-soon", "error", "reset", "cut", "delay"] as const;
 const MAX_DELAY_MS = 3_000;
@@ -40,13 +39,13 @@ const RETRY_AFTER = { "retry-after": "1" };
 /** A backup that takes longer counts as failed. */
 const JOB_TIMEOUT_MS = 30 * 60_000;
 
-/** What goes wrong with requests, by a seed; nothing while `isCalm`. */
+/** Faults of requests, by a seed; none while `isCalm`. */
 class Chaos {
   readonly happened = new Map<string, number>();
   requests = 0;
   isCalm = true;
   readonly #random: () => number;
-  /** By the very request, which the proxy asks about twice. */
+  /** By request object: the proxy asks twice about each. */
   readonly #faults = new Map<URL, (typeof KINDS)[number]>();
 
   constructor(seed: number) {
@@ -109,7 +108,7 @@ function blobName(i: number): string {
   return `directory-${String(Math.floor(i / 50)).padStart(4, "0")}/blob-${String(i).padStart(6, "0")}.bin`;
 }
 
-/** Asks again when the app itself cannot answer: that is a caller's part. */
+/** Repeats a request when the app cannot answer, like any caller. */
 async function patiently<T>(request: () => Promise<T>): Promise<T> {
   for (let tried = 1; ; tried++) {
     try {
@@ -129,7 +128,7 @@ interface TimedJob extends ArmJob {
 
 interface Backup {
   readonly status: string;
-  /** By the job itself. */
+  /** As reported by the job. */
   readonly seconds: number;
   readonly details: Readonly<Record<string, string>>;
   readonly failure: string;
@@ -151,7 +150,7 @@ async function backUp(api: ArmClient, account: string): Promise<Backup> {
   }
 }
 
-/** The accounts as they are, past the wire. */
+/** The accounts, past the proxy. */
 class Truth {
   readonly #azurite: Azurite;
 
@@ -174,8 +173,8 @@ class Truth {
   }
 
   /**
-   * Compares the newest recovery point of an instance with its source: every blob has its entry, and every entry its object,
-   * with the source's length and MD5. Nothing else is in it.
+   * Compares the newest recovery point of an instance with its source: every blob has its entry, and every entry its
+   * object, with the source's length and MD5. Nothing else is in it.
    */
   async check(account: string, instanceId: string): Promise<void> {
     const vault = new BlobScrubVault(this.#account("vault"), instanceId);
@@ -224,7 +223,7 @@ const tableWire = await startFaultyProxy(new URL(azurite.account("vaultstate").t
 const chaos = new Chaos(seed);
 for (const wire of [blobWire, tableWire]) chaos.haunt(wire);
 
-/** A connection string whose blobs and tables are behind the wire, and whose queues, which the host uses, are not. */
+/** A connection string whose blobs and tables are behind the proxy; its queues, which the host uses, are not. */
 function onWire(name: string): string {
   const { connectionString, blobEndpoint, tableEndpoint } = azurite.account(name);
   return connectionString

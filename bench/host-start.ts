@@ -1,7 +1,6 @@
 /**
- * @module
- * How long the embedded host takes from the start of its process until every trigger of the app is live, on an Azurite
- * that runs already. `npm run bench:host-start`; the last line is JSON.
+ * @module Time from the start of the embedded host's process until every trigger of the app is active, on a running
+ *   Azurite. `npm run bench:host-start`; the last line is JSON.
  */
 import { fileURLToPath } from "node:url";
 import { startAzurite } from "../local/azurite.ts";

@@ -4,7 +4,7 @@ import { idleSeconds } from "./idle-time.ts";
 const FUNCTIONS = ["functions:", "  containerCopy: queue", "  sealRecoveryPoint: activity", "  scheduler: timer"];
 const at = (time: string): number => Date.parse(`2026-01-01T${time}Z`);
 
-test("what no function of a job covers is idle, however they overlap", ({ expect }) => {
+test("time without a function of a job is idle, however functions overlap", ({ expect }) => {
   const output = [
     ...FUNCTIONS,
     "10:00:02.000 info  containerCopy done in 1000 ms",
@@ -18,7 +18,7 @@ test("what no function of a job covers is idle, however they overlap", ({ expect
   expect(idleSeconds(output, { from: at("10:00:00.000"), until: at("10:00:10.000") })).toBe(8);
 });
 
-test("what began before the job or ended after it counts within it", ({ expect }) => {
+test("functions that overlap the start or the end of the job count within it", ({ expect }) => {
   const output = [
     ...FUNCTIONS,
     "10:00:01.000 info  containerCopy done in 60000 ms",
@@ -27,7 +27,7 @@ test("what began before the job or ended after it counts within it", ({ expect }
   expect(idleSeconds(output, { from: at("10:00:00.000"), until: at("10:00:10.000") })).toBe(8);
 });
 
-test("a job may go on past midnight", ({ expect }) => {
+test("a job may continue past midnight", ({ expect }) => {
   const output = [...FUNCTIONS, "00:00:01.000 info  containerCopy done in 2000 ms"];
   expect(idleSeconds(output, { from: at("23:59:58.000"), until: at("23:59:58.000") + 4_000 })).toBe(2);
 });

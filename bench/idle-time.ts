@@ -1,11 +1,11 @@
 /**
  * @module
- * How long a job only waited: time within it in which none of the functions that work for jobs was running, read from the
- * host's log. So it counts waits for polls, and also what the host itself needs between two steps.
+ * Idle time of a job: time within it in which no function that works for jobs was running, read from the host's log. It
+ * includes waits for polls, and the host's own time between two steps.
  */
 import { DAY_MS } from "../src/foundation/durations.ts";
 
-/** A stretch of time, ms since 1970. */
+/** A span of time, Unix milliseconds. */
 export interface Span {
   readonly from: number;
   readonly until: number;
@@ -17,9 +17,9 @@ const WORKING = /^ {2}(\w+): (?:queue|activity|orchestration)$/;
 const EXECUTION = /^(\d\d:\d\d:\d\d\.\d{3}) \w+ +(\w+) (?:done in|threw after|failed after) (\d+) ms/;
 
 /**
- * Tells for how long nothing ran within a job, in seconds.
+ * Returns the time in which nothing ran within a job, in seconds.
  *
- * @param output - lines of the host, which end each execution with one line at level debug
+ * @param output - lines of the host; at level debug each execution ends with one line
  */
 export function idleSeconds(output: readonly string[], job: Span): number {
   const working = new Set(output.flatMap((line) => WORKING.exec(line)?.[1] ?? []));
@@ -28,14 +28,14 @@ export function idleSeconds(output: readonly string[], job: Span): number {
     const [, time, name = "", took] = EXECUTION.exec(line) ?? [];
     if (time === undefined || !working.has(name)) return [];
     const at = midnight + Date.parse(`1970-01-01T${time}Z`);
-    // The log tells no dates: what ends before the job begins is of the day after, or not of this job.
+    // The log has no dates: what ends before the job begins is on the next day, or not part of this job.
     const until = at < job.from - DAY_MS / 2 ? at + DAY_MS : at;
     return [{ from: until - Number(took), until }];
   });
   return Math.max(0, job.until - job.from - busyMs(spans, job)) / 1_000;
 }
 
-/** How much of a span others cover together. */
+/** How much of a span is covered by others. */
 function busyMs(spans: readonly Span[], within: Span): number {
   let busy = 0;
   let at = within.from;

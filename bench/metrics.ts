@@ -1,7 +1,6 @@
 /**
- * @module
- * What the sources come to: how many files, lines and functions, how long they are, which import each other in circles, and
- * what stands in two places. For the product (`src`, `functions`), the tests (`*.test.ts`, `test`) and `local`.
+ * @module Metrics of the sources: number and length of files, lines and functions, circular imports, and duplicated
+ *   code. For the product (`src`, `functions`), the tests (`*.test.ts`, `test`) and `local`.
  *
  * `npm run metrics -- [--before COMMIT] [--tests REPORT [--before-tests REPORT]]`; a report is what
  * `vitest run --reporter=json --outputFile=REPORT` writes.

@@ -1,12 +1,11 @@
 /**
- * @module
- * Mutation testing of the files that protect data: Stryker changes one operator, condition or call at a time and runs the
- * unit tests that reach it. A mutant that no test notices is a guard that nobody would miss.
+ * @module Mutation testing of the files that protect data: Stryker changes one operator, condition or call at a time
+ *   and runs the unit tests that reach it. A mutant that no test notices is an untested guard.
  *
- * `npm run mutants`, or `npm run mutants -- src/backup/join-pieces.ts` for some files; the last line is JSON. What was not
- * changed since the last run is not tried again: its results are kept in `.mutants/`.
+ * `npm run mutants`, or `npm run mutants -- src/backup/join-pieces.ts` for some files; the last line is JSON. Code
+ * without a change since the last run is skipped: its results are in `.mutants/`.
  *
- * Texts are not mutated: a message is no guard, and an error code that does not exist is refused by the compiler. Survivors
+ * Texts are not mutated: a message is not a guard, and the compiler refuses unknown error codes. Survivors
  * that no test can notice are listed with their reasons in `docs/testing.md`.
  */
 import { spawn } from "node:child_process";

@@ -1,7 +1,6 @@
 /**
- * @module
- * How long backups of up to ten billion blobs take, what they wait for, and what they cost: a simulation, because nobody has
- * such an account at hand. `npm run bench:plan`; the assumptions are printed with the result, and the last line is JSON.
+ * @module Simulates backups of up to ten billion blobs: how long they take, what they wait for, and what they cost.
+ *   `npm run bench:plan`; the assumptions are printed with the result, and the last line is JSON.
  */
 import {
   ASSUMPTIONS,
@@ -31,23 +30,23 @@ const SIZES = [
 const WORKERS = [1, 4, 16, 64, 100] as const;
 
 /**
- * The highest number of instances that a Flex Consumption app has unless it is set; it may be set to 1,000.
+ * The default maximum of instances of a Flex Consumption app; it may be set to 1,000.
  *
  * @see https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#considerations
  */
 const DEFAULT_WORKERS = 100;
 
 /**
- * From here on two pages go by at once, to keep the bench short: times and costs stay as they are, pieces and the queue of a
- * first backup come out about a quarter lower.
+ * From here on two pages are simulated at once, to keep the bench short: times and costs stay the same, pieces and the
+ * queue of a first backup are about a quarter lower.
  */
 const COARSE_FROM = 5e9;
 const SEED = 20_260_301;
 
-/** Objects a second of a first backup, as published. */
+/** Objects per second of a first backup, as published. */
 const PUBLISHED = { clumio: 20_833, aws: 13_889 } as const;
 
-/** How long the app may take for one activity, as `host.json` says, seconds. */
+/** Timeout of one activity in `host.json`, seconds. */
 const FUNCTION_TIMEOUT_SECONDS = 600;
 
 const oneDecimal = (value: number): number => Math.round(value * 10) / 10;
@@ -89,7 +88,7 @@ function printAssumptions(a: Assumptions): void {
   console.log(`Assumptions\n\n${lines.map((line) => `- ${line}`).join("\n")}`);
 }
 
-/** How near the pools of all instances come to an account's limit, by number of instances. */
+/** Share of an account's limit that the pools of all instances reach, by number of instances. */
 async function contention(): Promise<Map<number, number>> {
   const { listedName, changedEntry, copyCall } = ASSUMPTIONS.client;
   const shares = new Map<number, number>();
@@ -144,7 +143,7 @@ function engineWith(change: Partial<Engine>): Partial<Assumptions> {
   return { engine: { ...ENGINE, ...change } };
 }
 
-/** What one change of the settings or the world would do to a backup of a billion blobs. */
+/** Effect of one change of settings or environment on a backup of a billion blobs. */
 function printChanges(poolShare: number): void {
   const rows = CHANGES.map(({ title, change }) => {
     const [first, second] = KINDS.map((kind) =>

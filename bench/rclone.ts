@@ -1,6 +1,6 @@
 /**
- * @module
- * The peer: `rclone sync` between two accounts, set up as rclone's documentation tells for speed, with server-side copies.
+ * @module For comparison: `rclone sync` between two accounts, configured for speed by rclone's documentation, with
+ *   server-side copies.
  *
  * @see https://rclone.org/azureblob/
  */
@@ -30,11 +30,11 @@ export interface RcloneSync {
 
 export interface Rclone {
   readonly version: string;
-  /** @throws Error with what rclone said when it fails */
+  /** @throws Error with rclone's output when it fails */
   sync(sync: RcloneSync): Promise<void>;
 }
 
-/** @returns undefined where rclone is not installed */
+/** @returns undefined if rclone is not installed */
 export async function findRclone(): Promise<Rclone | undefined> {
   let version: string;
   try {
@@ -46,7 +46,7 @@ export async function findRclone(): Promise<Rclone | undefined> {
   return { version, sync: syncByRclone };
 }
 
-/** Remotes are told by environment, so that nothing is written and no key is in the list of processes. */
+/** Remotes are set by environment, so that nothing is written and no key is in the process list. */
 async function syncByRclone({ from, to, container }: RcloneSync): Promise<void> {
   const { PATH = "", HOME = "" } = process.env;
   const env = {
@@ -60,18 +60,18 @@ async function syncByRclone({ from, to, container }: RcloneSync): Promise<void> 
     [
       ...["sync", `lake:${container}`, `mirror:${container}`, "--config", devNull],
       ...["--transfers", String(WIDTH), "--checkers", String(WIDTH)],
-      // One flat listing instead of one a directory.
+      // One flat listing instead of one per directory.
       "--fast-list",
-      // Compares by MD5 of the listing. By time, the first sync would be followed by a write for each blob's time.
+      // Compares by MD5 of the listing. By time, the second sync would write each blob's time.
       "--checksum",
-      // Older versions copy through themselves between two remotes unless told so.
+      // Without it older versions download and upload between two remotes.
       "--server-side-across-configs",
     ],
     { env },
   );
 }
 
-/** A signature of the account and not its key: old versions of rclone take a key for Azure's own endpoints only. */
+/** A SAS instead of the account's key: old versions of rclone accept a key for Azure's own endpoints only. */
 function remote(name: string, account: AzuriteAccount): Record<string, string> {
   const signature = generateAccountSASQueryParameters(
     {

@@ -1,7 +1,6 @@
 /**
- * @module
- * A restore side by side with the limit, which is one listing of the vault's objects and the same copies back by bare SDK
- * calls. See `docs/performance.md`.
+ * @module Compares a restore with the limit: one listing of the vault's objects and the same copies back by bare SDK
+ *   calls. See `docs/performance.md`.
  *
  * `npm run bench:restore -- [--blobs N] [--big N] [--cpu-prof FOLDER]`; the last line is JSON.
  */
@@ -28,7 +27,7 @@ import { formatTable } from "./table.ts";
 
 const OBJECTS = `data/${CONTAINER}/`;
 
-/** The blob that an object was made from; the object's own name ends with its version. */
+/** The blob of an object; the object's own name ends with its version. */
 function blobOfObject(object: string): string {
   return object.slice(OBJECTS.length, object.lastIndexOf("/"));
 }

@@ -1,7 +1,6 @@
 /**
- * @module
- * What the purge of one recovery point costs beside a full comparison of it with its neighbours: segments read and calls
- * made, in memory, over manifests made by the real segment writer. Both must come to the same objects and segments.
+ * @module The cost of purging one recovery point compared with a full comparison with its neighbours: segments read and
+ *   calls made, in memory, over manifests of the real segment writer. Both must find the same objects and segments.
  *
  * `npm run bench:retention`; the last line is JSON.
  */
@@ -23,10 +22,10 @@ const POINTS = 30;
 const CHANGES = ENTRIES / 1_000;
 /** Names in a directory; ten of them make a segment. */
 const DIRECTORY = 2_000;
-/** Directories in which all changes of one day are: two that are written to each day, and two others. */
+/** Directories with all changes of one day: two that change every day, and two others. */
 const DAILY_DIRECTORIES = [120, 380];
 const OTHER_DIRECTORIES = 2;
-/** One change in so many removes a blob; if it is gone, a change brings it back. */
+/** One in this many changes deletes a blob; a change of a deleted blob creates it again. */
 const REMOVES = 20;
 
 const CONTAINER = "lake";
@@ -53,7 +52,7 @@ class CountingVault implements SweepableVault {
     return true;
   }
 
-  /** None of a purge's listings fills more than one page. */
+  /** No listing of a purge has more than one page. */
   async *list(prefix: string, from = ""): AsyncGenerator<VaultFile> {
     this.calls += 1;
     for (const path of [...this.#files.keys()].filter((name) => name.startsWith(prefix) && name >= from).sort()) {
@@ -63,7 +62,7 @@ class CountingVault implements SweepableVault {
     }
   }
 
-  /** Nothing is ever written over. */
+  /** Nothing is ever overwritten. */
   async remove(files: readonly Removal[]): Promise<readonly string[]> {
     this.calls += 1;
     for (const { path } of files) {
@@ -73,7 +72,7 @@ class CountingVault implements SweepableVault {
     return [];
   }
 
-  /** @returns what an action cost */
+  /** @returns the cost of an action */
   async measure<T>(action: () => Promise<T>): Promise<Cost & { readonly result: T }> {
     const [calls, segmentsRead, startedAt] = [this.calls, this.segmentsRead, performance.now()];
     const result = await action();
@@ -98,12 +97,12 @@ type Change = () => number;
 class Lake {
   readonly vault = new CountingVault();
   readonly #dice = new Dice(1);
-  /** Birth of each blob that is not as it was on the first day; 0: it is gone. */
+  /** Birth of each blob that changed since the first day; 0: it is gone. */
   readonly #births = new Map<number, number>();
   #segments: readonly SegmentRef[] = [];
   #sequence = 0;
 
-  /** @param pickChange - says, for the dice of a day, where its changes are */
+  /** @param pickChange - returns the place of a day's changes, by its dice */
   async backUp(pickChange: (dice: Dice) => Change): Promise<void> {
     this.#sequence += 1;
     const changed = new Set<number>();
@@ -165,7 +164,7 @@ function everywhere(dice: Dice): Change {
   return () => dice.below(ENTRIES);
 }
 
-/** What only the point has, by comparing all of it with all of its neighbours. */
+/** What only the point has, by a full comparison with its neighbours. */
 interface Comparison {
   readonly objects: ReadonlySet<string>;
   readonly segments: ReadonlySet<string>;
@@ -182,7 +181,7 @@ async function compareInFull(vault: SweepableVault, purged: number): Promise<Com
   );
   if (previous === undefined || point === undefined || next === undefined) throw new Error("there are three points");
   const objects = new Set<string>();
-  // The segments of this lake are all cut at the same names, so they can be compared one by one.
+  // All segments of this lake are cut at the same names, so they can be compared one by one.
   for (const [n, segment] of point.entries()) {
     const kept = new Set<string>();
     for (const neighbour of [previous[n], next[n]]) {
@@ -241,7 +240,7 @@ async function countSegments(vault: Pick<VaultFiles, "read">, id: string): Promi
   return indexes.reduce((sum, index) => sum + (index?.segments.length ?? 0), 0);
 }
 
-/** @throws Error when the purge did not remove just what the comparison found */
+/** @throws Error when the purge did not delete exactly what the comparison found */
 function checkSame(what: string, expected: ReadonlySet<string>, found: readonly string[]): void {
   if (found.length === expected.size && found.every((path) => expected.has(path))) return;
   throw new Error(`the purge removed ${found.length} ${what}, and the comparison found ${expected.size}`);
@@ -251,7 +250,7 @@ const whole = (value: number): string => Math.round(value).toLocaleString("en-US
 const ratio = (value: number, of: number): number => Math.round((value / of) * 10_000) / 10_000;
 
 const clustered = await measurePurge("in four directories", inDirectories, POINTS);
-// Each day writes every segment anew; other points than the three are never read, so they are not made.
+// Each day rewrites every segment; only three points are read, so no others are created.
 const spread = await measurePurge("spread evenly", everywhere, 3);
 
 console.log(

@@ -1,7 +1,6 @@
 /**
- * @module
- * A datasource of any number of blobs that exist only while a page of their listing is looked at. What a blob is follows
- * from its number and the round in which its directory was last written.
+ * @module A datasource of any number of blobs that exist only while a page of their listing is read. A blob's
+ *   properties follow from its number and the round in which its directory was last written.
  */
 import type { Datasource, ListBlobsOptions, ListedBlob, SourceMarker } from "../src/backup/datasource.ts";
 
@@ -10,7 +9,7 @@ export const DIRECTORIES = 1_000;
 
 export const CONTAINER = "lake";
 
-/** A directory has a day of a region. */
+/** A directory is a day of a region. */
 const DAYS = 25;
 
 /** One blob of a page: its name, ETag, time and MD5, in this order and without anything between them. */
@@ -43,7 +42,7 @@ export class SyntheticLake implements Datasource {
     this.#blobsOfDirectory = Math.ceil(blobs / DIRECTORIES);
   }
 
-  /** Writes every blob anew, or every blob of one directory. */
+  /** Rewrites every blob, or every blob of one directory. */
   rewrite(directory?: number): void {
     if (directory !== undefined) this.#rounds[directory] = this.#roundOf(directory) + 1;
     else for (let i = 0; i < DIRECTORIES; i++) this.#rounds[i] = this.#roundOf(i) + 1;
@@ -108,7 +107,7 @@ export class SyntheticLake implements Datasource {
     return this.#page.toString("latin1", 0, NAME.length);
   }
 
-  /** Makes one page. Its strings are views of one text, as those are that a parser cuts out of a response. */
+  /** Creates one page. Its strings are views of one text, like those that a parser cuts out of a response. */
   #list(from: number, count: number): ListedBlob[] {
     const sizes: number[] = [];
     for (let i = 0; i < count; i++) sizes.push(this.#write(i * BLOB.length, from + i));

@@ -1,7 +1,6 @@
 /**
- * @module
- * Backs one synthetic lake up four times, by the code that works ranges in production, in a process of its own: its peak
- * memory is then that of this lake alone. Started by `scale.ts`.
+ * @module Backs up one synthetic lake four times, with the production code for ranges, in its own process: so its peak
+ *   memory is that of this lake alone. Started by `scale.ts`.
  */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +14,7 @@ import type { Removal, VaultFile } from "../src/vault/vault-files.ts";
 import { MemoryLake } from "../test/support/memory-lake.ts";
 import { CONTAINER, DIRECTORIES, SyntheticLake } from "./scale-listing.ts";
 
-/** What one thing cost. */
+/** The cost of one step. */
 export interface Cost {
   /** Of all threads of the process. */
   readonly cpuSeconds: number;
@@ -24,9 +23,9 @@ export interface Cost {
 
 export interface ScaleResult {
   readonly entries: number;
-  /** Only making the listing, which every backup below does too. */
+  /** Only creating the listing, which every backup below does too. */
   readonly listing: Cost;
-  /** Only making the listing and asking for a copy of each blob, which is answered at once. */
+  /** Only creating the listing and requesting a copy of each blob, which is answered at once. */
   readonly copies: Cost;
   /** Every entry is new. */
   readonly first: Cost;
@@ -38,7 +37,7 @@ export interface ScaleResult {
   readonly segments: number;
   /** Segments that the backup with one changed directory wrote. */
   readonly rewrittenSegments: number;
-  /** Segments and index of one recovery point, stored. */
+  /** Stored bytes of segments and index of one recovery point. */
   readonly manifestBytes: number;
   /** Peak of all of the above. */
   readonly rssMib: number;
@@ -46,7 +45,9 @@ export interface ScaleResult {
 
 const COPY_WIDTH = 32;
 
-/** A vault whose manifests are files in a folder. Objects are not copied: a copy is one call that is answered at once. */
+/**
+ * A vault whose manifests are files in a folder. Objects are not copied: a copy is one call that is answered at once.
+ */
 class FolderVault implements BackupVault {
   readonly #folder: string;
   readonly #markers: ReadonlyMap<string, string>;
@@ -103,7 +104,7 @@ class FolderVault implements BackupVault {
   }
 }
 
-/** The capabilities over the synthetic lake and the folder, wired as one process of the app wires them. */
+/** The capabilities over the synthetic lake and the folder, wired like in one process of the app. */
 class ScaleLake extends MemoryLake {
   readonly files: FolderVault;
   readonly #datasource: SyntheticLake;
@@ -149,7 +150,7 @@ async function backUp(lake: ScaleLake, id: string): Promise<Cost> {
   return cost;
 }
 
-/** The segments of a recovery point, and how many of them its own backup wrote. */
+/** The segments of a recovery point, and the number of those that its own backup wrote. */
 async function segmentsOf(lake: ScaleLake, job: string, entries: number): Promise<{ all: number; written: number }> {
   const point = (await lake.job(job)).recoveryPoint?.id ?? "";
   const index = await readIndex(lake.files, await readSeal(lake.files, point), CONTAINER);

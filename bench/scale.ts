@@ -1,9 +1,8 @@
 /**
- * @module
- * How many entries a second go through the merge, the segment writer and the segment reader, and in how much memory:
- * `npm run bench:scale [-- --entries N]`. A synthetic listing is backed up by the code that works ranges in production, with
- * tables in memory, manifests in files of a temporary folder, and copies that are answered at once; so there is no
- * network, and what is left is what the app itself does. The last line is JSON.
+ * @module Entries per second, and memory, of the merge, the segment writer and the segment reader:
+ *   `npm run bench:scale [-- --entries N]`. The production code for ranges backs up a synthetic listing, with tables in
+ *   memory, manifests in files of a temporary folder, and copies that are answered at once; so there is no network, and
+ *   only the app's own work is measured. The last line is JSON.
  */
 import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
@@ -24,10 +23,10 @@ function options(): { readonly entries: number } {
   return { entries };
 }
 
-/** Where packages are found and nothing is deployed from. */
+/** A folder with access to packages that is not deployed. */
 const COMPILED = new URL("../node_modules/.cache/lakevault-scale/", import.meta.url);
 
-/** Compiles what a run needs, as the app is compiled: Node's own reading of TypeScript takes 35 MiB of memory. */
+/** Compiles a run like the app is compiled: Node's own TypeScript support takes 35 MiB of memory. */
 async function compile(): Promise<void> {
   const compiler = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
   const project = fileURLToPath(new URL("./scale-tsconfig.json", import.meta.url));
@@ -55,7 +54,7 @@ const STEPS = [
 
 type Measured = "listing" | "copies" | (typeof STEPS)[number]["key"];
 
-/** Entries a second of CPU time, without that which something else took by itself. */
+/** Entries per second of CPU time, minus the time of another step alone. */
 function perSecond(result: ScaleResult, step: Measured, beside: "listing" | "copies"): number {
   return Math.round(result.entries / (result[step].cpuSeconds - result[beside].cpuSeconds));
 }

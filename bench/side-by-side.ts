@@ -1,7 +1,6 @@
 /**
- * @module
- * What a side-by-side measurement runs on: one Azurite with a generated lake, the app on the embedded host beside it, and
- * the access log of all that is called.
+ * @module Environment of a side-by-side measurement: one Azurite with a generated lake, the app on the embedded host
+ *   next to it, and the access log of all calls.
  */
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -20,7 +19,7 @@ import type { Table } from "./table.ts";
 
 const APP = fileURLToPath(new URL("..", import.meta.url));
 
-/** Copies in flight at once, whoever copies. */
+/** Concurrent copies, whoever copies. */
 export const WIDTH = 32;
 
 /** The container that is protected, in account `prodlake`. */
@@ -31,14 +30,14 @@ const POLICY = `${VAULT}/backupPolicies/daily`;
 export const INSTANCE = `${VAULT}/backupInstances/prodlake-prodlake-bench`;
 
 /**
- * Accounts that others copy to, each as empty as Lakevault's when they do: Azurite looks through all blobs of an account
- * for each request, and takes long to remove many.
+ * Target accounts of other tools, each as empty as Lakevault's: for each request Azurite searches all blobs of an
+ * account, and deleting many takes long.
  */
 const OTHER_ACCOUNTS = ["barebefore", "bareafter", "mirror"] as const;
 
 type AccountName = (typeof LOCAL_ACCOUNTS)[number] | (typeof OTHER_ACCOUNTS)[number];
 
-/** Time between two looks at a job: what the looks cost is to be lost in what the job does. */
+/** Poll interval of a job; long enough that polls cost little compared with the job. */
 const POLL_MS = 2_000;
 
 const MAX_COMPLAINTS = 20;
@@ -47,10 +46,10 @@ const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const BLOB_BYTES = KIB;
 const BIG_BYTES = 300 * MIB;
-/** One block of this length, many times over, makes a big blob. */
+/** Many blocks of this length make a big blob. */
 const BIG_PART_BYTES = 20 * MIB;
 const BLOBS_A_DIRECTORY = 50;
-/** Of so many blobs one changes. */
+/** One in this many blobs changes. */
 const CHANGED_ONE_IN = 100;
 
 export interface LakeShape {
@@ -61,7 +60,7 @@ export interface LakeShape {
 }
 
 export interface Options extends LakeShape {
-  /** Where a CPU profile of the app's process goes; absent: there is none. */
+  /** Folder for a CPU profile of the app's process; absent: none. */
   readonly profileFolder?: string;
   /** Polls and leases as in Azure. */
   readonly production: boolean;
@@ -94,26 +93,26 @@ function wholeNumber(option: string, text: string, least: number): number {
   return number;
 }
 
-/** What a lake of this shape is, in words. */
+/** Describes a lake of this shape in words. */
 export function describeLake({ blobs, big }: LakeShape): string {
   const directories = Math.ceil(blobs / BLOBS_A_DIRECTORY);
   return `${blobs.toLocaleString("en")} blobs of 1 KiB in ${directories} directories and ${big} of 300 MiB`;
 }
 
-/** One run of something, with all that it called. */
+/** One measured run, with all its calls. */
 export interface Measured<T> {
   readonly result: T;
   readonly seconds: number;
-  /** Processor time, which others on the same machine disturb less than the time of the clock. */
+  /** Processor time, which other processes disturb less than wall-clock time. */
   readonly cpu: { readonly azurite: number; readonly clients: number };
   readonly calls: readonly StorageCall[];
 }
 
-/** One job, as its caller sees it. */
+/** One job, as seen by its caller. */
 export interface JobRun {
-  /** From the request that started it to its end, both as the job tells them. */
+  /** From its start to its end, both as reported by the job. */
   readonly seconds: number;
-  /** Of these, the time in which none of the app's functions worked for a job. */
+  /** The part of it in which none of the app's functions worked for a job. */
   readonly idleSeconds: number;
   readonly details: Readonly<Record<string, string>>;
 }
@@ -122,12 +121,12 @@ export interface SideBySide {
   account(name: AccountName): AzuriteAccount;
   container(account: AccountName, name: string): ContainerClient;
   measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
-  /** Does something while the app stands still: also an idle one asks its queues many times a second. */
+  /** Runs something while the app is frozen: even an idle app polls its queues many times a second. */
   withoutApp<T>(work: () => Promise<T>): Promise<T>;
   /** Starts a job and waits for its end. @throws Error unless it completes without warnings */
   runJob(path: string, body: object): Promise<JobRun>;
   request(path: string): Promise<unknown>;
-  /** What the host has logged beside information: a run with retries or lost messages is no measurement. */
+  /** The host's log above level information: a run with retries or lost messages is not a valid measurement. */
   complaints(): readonly string[];
   close(): Promise<void>;
 }
@@ -239,7 +238,7 @@ async function cpuSeconds(pids: readonly number[]): Promise<number> {
   const ticks = await Promise.all(
     pids.map(async (pid) => {
       const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
-      // The fields after the name, which is in parentheses and may hold anything; the times are fields 14 and 15 of all.
+      // Fields after the name, which is in parentheses and may contain anything; the times are fields 14 and 15.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       return Number(fields[11] ?? "x") + Number(fields[12] ?? "x");
     }),
@@ -251,7 +250,7 @@ interface TimedJob extends ArmJob {
   readonly properties: ArmJob["properties"] & { readonly startTime: string; readonly endTime?: string };
 }
 
-/** All requests of all clients, in the order of their answers. Lines are read when they are asked for, not as they come. */
+/** All requests of all clients, in the order of their answers. Lines are read on request, not as they arrive. */
 class RequestLog {
   readonly #lines: string[] = [];
   #awaited: { readonly mark: string; readonly seen: () => void } | undefined;
@@ -262,16 +261,16 @@ class RequestLog {
   }
 
   /**
-   * Waits until all that was answered before this call is in the log.
+   * Waits until everything that was answered before this call is in the log.
    *
-   * @returns how many lines that is
+   * @returns the number of lines
    */
   async settle(endpoint: string): Promise<number> {
     const mark = `mark-${randomUUID()}`;
     const seen = new Promise<void>((resolve) => {
       this.#awaited = { mark, seen: resolve };
     });
-    // Refused, and in the log all the same.
+    // Refused, but in the log.
     await (await fetch(`${endpoint}/${mark}/x`)).arrayBuffer();
     await seen;
     this.#awaited = undefined;
@@ -305,7 +304,7 @@ export async function fillLake(lake: ContainerClient, { blobs, big }: LakeShape)
 }
 
 /**
- * Writes 1 % of the blobs of 1 KiB anew, evenly over all directories.
+ * Rewrites 1 % of the blobs of 1 KiB, evenly over all directories.
  *
  * @param round - from 1 up; each changes other blobs
  * @returns how many
@@ -316,7 +315,7 @@ export async function changeLake(lake: ContainerClient, { blobs }: LakeShape, ro
   return changed.length;
 }
 
-/** The vault's container of the one instance there is. */
+/** The vault container of the only instance. */
 export async function vaultContainer(open: SideBySide): Promise<ContainerClient> {
   const { connectionString } = open.account("vault");
   const service = BlobServiceClient.fromConnectionString(connectionString);
@@ -324,16 +323,16 @@ export async function vaultContainer(open: SideBySide): Promise<ContainerClient>
   throw new Error("the vault has no container of an instance");
 }
 
-/** One row of what is printed. */
+/** One row of the printed table. */
 export interface Run extends Omit<Measured<unknown>, "result"> {
   readonly name: string;
-  /** The part of the time that went into one flat listing, where that is a part by itself. */
+  /** Time of one flat listing, if it is measured by itself. */
   readonly listSeconds?: number;
-  /** Of a job: the time in which it only waited. */
+  /** Idle time of a job. */
   readonly idleSeconds?: number;
 }
 
-/** Runs a job of Lakevault and takes the time that the job itself tells. */
+/** Runs a job of Lakevault and measures the time that the job reports. */
 export async function measureJob(
   open: SideBySide,
   name: string,
@@ -346,7 +345,7 @@ export async function measureJob(
   return { run: { ...measured, name, seconds, idleSeconds }, details };
 }
 
-/** Prints what the host complained of, if it did. */
+/** Prints the host's warnings, if any. */
 export function showComplaints(open: SideBySide): void {
   const complaints = open.complaints();
   if (complaints.length === 0) return;
@@ -367,7 +366,7 @@ export function tabulateRuns(runs: readonly Run[]): Table {
   };
 }
 
-/** How the mean time of some runs compares with that of others. */
+/** The mean time of some runs compared with that of others. */
 export function runRatio(
   runs: readonly Run[],
   others: readonly Run[],
@@ -377,7 +376,7 @@ export function runRatio(
   return Number((mean(runs) / mean(others)).toFixed(3));
 }
 
-/** The same by processor time of Azurite alone, which hardly depends on what else the machine does. */
+/** The same by Azurite's processor time alone, which hardly depends on the machine's load. */
 export function azuriteRatio(runs: readonly Run[], others: readonly Run[]): number {
   return runRatio(runs, others, ({ cpu }) => cpu.azurite);
 }

@@ -1,7 +1,7 @@
 /**
  * @module
- * Runs random races of two executions, far more than the tests do: `--runs` of them from `--seed` on. A race in which
- * anything is lost is told on stderr by its seed and with what happened in it, and the others go on.
+ * Runs random races of two executions, far more than the tests do: `--runs` of them from `--seed` on. A race that loses
+ * anything is reported on stderr with its seed and its trace, and the others continue.
  */
 import { parseArgs } from "node:util";
 import { addOutcomes, noOutcome, runLakeRace } from "../test/support/blob-service/lake-races.ts";

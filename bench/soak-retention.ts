@@ -1,10 +1,10 @@
 /**
  * @module
  * Runs random histories of a vault, far more than the tests do: `--histories` of them from `--seed` on, spread over
- * `--workers` processes. A history that is wrong is told on stderr by its seed, and the others go on.
+ * `--workers` processes. A wrong history is reported on stderr with its seed, and the others continue.
  *
- * With `--faults` they are those of the real engine, in which calls fail and messages come twice, vanish and come late; a
- * worker runs about 50 of them a second.
+ * With `--faults` they use the real engine: calls fail, and messages are duplicated, lost and late; a worker runs about
+ * 50 per second.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -53,7 +53,7 @@ function take<T>(values: Iterator<T>, count: number): T[] {
   return taken;
 }
 
-/** Runs one history of every so many, and tells of each batch. */
+/** Runs one in every few histories, and reports each batch. */
 async function work(first: number, until: number, step: number, tell: (batch: Batch) => void): Promise<void> {
   const seeds = every(step, first, until);
   for (let some = take(seeds, BATCH); some.length > 0; some = take(seeds, BATCH)) tell(await runBatch(some));
@@ -65,7 +65,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     workers: { type: "string", default: "1" },
     faults: { type: "boolean", default: false },
-    /** Of the worker that this process is. */
+    /** Number of the worker in this process. */
     worker: { type: "string" },
   },
 });

@@ -29,7 +29,7 @@ const LINES: readonly (readonly [request: string, status: number, call: string |
   ["HEAD /prodlake/lake/a?sv=2026-01-01&sr=c&sp=r&sig=xyz", 200, undefined],
 ];
 
-test("each line of the access log tells its account, its operation and what it is about", ({ expect }) => {
+test("each line of the access log gives its account, its operation and its subject", ({ expect }) => {
   for (const [request, status, told] of LINES) {
     const line = `127.0.0.1 - - [22/Nov/2026:06:37:50 +0000] "${request} HTTP/1.1" ${status} -`;
     const call = readCall(line, "state");
@@ -50,7 +50,7 @@ test("one listing call per 5,000 blobs, manifests, markers and state are free; a
   expect(callsPerChangedBlob(calls, 10_000, 4)).toBe(1.25);
 });
 
-test("calls are tabulated by account and operation, a column a run", ({ expect }) => {
+test("calls are tabulated by account and operation, one column per run", ({ expect }) => {
   const table = tabulateCalls(
     new Map([
       ["limit", [copy, copy]],

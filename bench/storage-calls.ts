@@ -1,15 +1,15 @@
 /**
- * @module
- * Which storage operations a run called, read from the access log of Azurite, so that counting costs every run the same.
+ * @module Which storage operations a run called, read from the access log of Azurite, so that counting costs every run
+ *   the same.
  */
 import type { Table } from "./table.ts";
 
 /** One request that the storage service answered. */
 export interface StorageCall {
   readonly account: string;
-  /** The operation as Azure's REST reference names it, as far as the log tells it apart. */
+  /** The operation's name in Azure's REST reference, as far as the log shows it. */
   readonly operation: string;
-  /** What a blob operation is about; `state` is all that is not on the accounts that hold blobs. */
+  /** Subject of a blob operation; `state`: everything outside the accounts with blobs. */
   readonly about: "content" | "listing" | "manifest" | "marker" | "state";
 }
 
@@ -18,9 +18,9 @@ const LINE = /^\S+ - \S+ \[[^\]]*\] "([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3}) /;
 /**
  * Reads one line of the access log.
  *
- * @param stateAccount - the account whose tables, queues and blobs keep the app's state
- * @returns undefined for what no client called: other lines, and requests with a signature, by which Azurite itself reads
- *   the source of a copy
+ * @param stateAccount - the account with the app's state in tables, queues and blobs
+ * @returns undefined for lines that are no client's call: other lines, and requests with a SAS, with which Azurite
+ *   itself reads the source of a copy
  */
 export function readCall(line: string, stateAccount: string): StorageCall | undefined {
   const [, method, target, status] = LINE.exec(line) ?? [];
@@ -98,19 +98,19 @@ function stateOperation(method: string, first: string, rest: readonly string[], 
   return `table: ${operation ?? method}`;
 }
 
-/** Names one listing call may return. */
+/** Maximum names of one listing call. */
 const MAX_PAGE_SIZE = 5_000;
 
 /**
- * How many calls on blobs a changed blob took, without what does not grow with changes: one listing call per 5,000 blobs
- * that are there, manifests and markers.
+ * Blob calls per changed blob, without those that do not grow with changes: one listing call per 5,000 existing blobs,
+ * manifests and markers.
  */
 export function callsPerChangedBlob(calls: readonly StorageCall[], blobs: number, changed: number): number {
   const counted = calls.filter(({ about }) => about === "content" || about === "listing").length;
   return (counted - Math.ceil(blobs / MAX_PAGE_SIZE)) / changed;
 }
 
-/** Counts calls by account and operation, one column a run. */
+/** Counts calls by account and operation, one column per run. */
 export function tabulateCalls(runs: ReadonlyMap<string, readonly StorageCall[]>): Table {
   const key = ({ account, operation, about }: StorageCall): string =>
     `${account} | ${operation}${about === "manifest" || about === "marker" ? `, ${about}` : ""}`;

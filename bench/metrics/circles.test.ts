@@ -4,7 +4,7 @@ import { circlesOf } from "./circles.ts";
 const importing = (imports: Readonly<Record<string, readonly string[]>>): Map<string, Set<string>> =>
   new Map(Object.entries(imports).map(([member, imported]) => [member, new Set(imported)]));
 
-test("members that import each other, directly or by way of others, make one circle", ({ expect }) => {
+test("members that import each other, directly or indirectly, form one circle", ({ expect }) => {
   const imports = importing({
     c: ["b"],
     a: ["b"],
@@ -20,10 +20,10 @@ test("members that import each other, directly or by way of others, make one cir
   ]);
 });
 
-test("two ways to one member make no circle", ({ expect }) => {
+test("two ways to one member are not a circle", ({ expect }) => {
   expect(circlesOf(importing({ a: ["b", "c"], b: ["d"], c: ["d"], d: [] }))).toEqual([]);
 });
 
-test("what imports itself makes no circle with others", ({ expect }) => {
+test("a member that imports itself forms no circle with others", ({ expect }) => {
   expect(circlesOf(importing({ a: ["a", "b"], b: [] }))).toEqual([]);
 });

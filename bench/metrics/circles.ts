@@ -1,14 +1,14 @@
 /**
  * @module
- * Circles among files, or folders, that import each other.
+ * Circular imports of files, or folders.
  */
 
-/** Which members each one imports. */
+/** The imported members of each member. */
 export type Imports = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * Tells the circles: groups of two or more members each of which reaches all others by way of imports. Who stands in several
- * circles makes them one group.
+ * Returns the circles: groups of two or more members that reach each other by imports. Circles with a common member are
+ * one group.
  *
  * @returns each group sorted by name
  */

@@ -5,14 +5,14 @@ import { readSource, type Source } from "./read-source.ts";
 const read = (texts: Readonly<Record<string, string>>): Source[] =>
   Object.entries(texts).map(([path, text]) => readSource(path, text));
 
-test("a test is one wherever it stands, and measurements belong to no group", ({ expect }) => {
+test("tests are recognised in any folder, and measurements belong to no group", ({ expect }) => {
   expect(["src/a/b.ts", "functions/index.ts"].map(groupOf)).toEqual(["product", "product"]);
   expect(["src/a/b.test.ts", "bench/b.test.ts", "test/support/b.ts"].map(groupOf)).toEqual(["tests", "tests", "tests"]);
   expect(groupOf("local/start.ts")).toBe("local");
   expect(groupOf("bench/table.ts")).toBeUndefined();
 });
 
-test("files and functions are counted, with medians, and the most with its place", ({ expect }) => {
+test("files and functions are counted, with medians, and maxima with their places", ({ expect }) => {
   const measures = measure(
     read({
       "src/a/one.ts": "let a = 1;\n",
@@ -32,12 +32,12 @@ test("an even number of files has the mean of the two in the middle", ({ expect 
   expect(measure(read(texts)).fileLines.median).toBe(3);
 });
 
-test("nothing comes to nothing", ({ expect }) => {
+test("an empty group has zeros", ({ expect }) => {
   const none = { median: 0, most: undefined };
   expect(measure([])).toMatchObject({ files: 0, lines: 0, fileLines: none, functionLines: none, parameters: none });
 });
 
-test("rooms may make a circle where no files do", ({ expect }) => {
+test("folders may form a circle where no files do", ({ expect }) => {
   const measures = measure(
     read({
       "src/a/one.ts": 'import "../b/one.ts";\n',
@@ -52,7 +52,7 @@ test("rooms may make a circle where no files do", ({ expect }) => {
   expect(measures.fileCircles).toEqual([["src/c/one.ts", "src/c/two.ts"]]);
 });
 
-test("files that only re-export, and those named contract.ts, are told by name", ({ expect }) => {
+test("files that only re-export, and those named contract.ts, are listed by name", ({ expect }) => {
   const measures = measure(
     read({
       "src/a/contract.ts": "export const a = 1;\n",

@@ -1,6 +1,6 @@
 /**
  * @module
- * What a group of source files comes to.
+ * Measures of a group of source files.
  */
 import { posix } from "node:path";
 import { circlesOf } from "./circles.ts";
@@ -11,7 +11,7 @@ import { type RepeatedBlock, repeatedBlocks } from "./repeated-blocks.ts";
 export const GROUPS = ["product", "tests", "local"] as const;
 export type Group = (typeof GROUPS)[number];
 
-/** The most of something, and where it is; undefined where there is none. */
+/** The maximum of something, and its place; undefined if there is none. */
 export interface Most {
   /** `path`, or `path:line`. */
   readonly place: string;
@@ -29,7 +29,7 @@ export interface Measures {
   /** Of the folders of `src`; what tests import does not count. */
   readonly roomCircles: readonly (readonly string[])[];
   readonly repeated: readonly RepeatedBlock[];
-  /** Files that have nothing but exports of others. */
+  /** Files that only re-export. */
   readonly reexports: readonly string[];
   /** Files named `contract.ts`. */
   readonly contracts: readonly string[];
@@ -41,7 +41,7 @@ export interface Spread {
   readonly most: Most | undefined;
 }
 
-/** Tells which group a file belongs to; undefined: none, such as the measurements themselves. */
+/** Returns the group of a file; undefined: none, such as the measurements themselves. */
 export function groupOf(path: string): Group | undefined {
   if (path.endsWith(".test.ts")) return "tests";
   switch (path.split("/")[0]) {
@@ -57,7 +57,7 @@ export function groupOf(path: string): Group | undefined {
   }
 }
 
-/** Measures the files of one group; imports of files outside of it are not looked at. */
+/** Measures the files of one group; imports of files outside it are ignored. */
 export function measure(sources: readonly Source[]): Measures {
   const functions = sources.flatMap((source) =>
     source.functions.map(({ line, lines, parameters }) => ({ place: `${source.path}:${line}`, lines, parameters })),

@@ -8,7 +8,7 @@ test("lines are counted to the last one that ends", ({ expect }) => {
   expect(readSource("a.ts", "let a = 1;\nlet b = 2;").lines).toBe(2);
 });
 
-test("functions with a name or with statements are told with their lines and parameters", ({ expect }) => {
+test("functions with a name or with statements are listed with their lines and parameters", ({ expect }) => {
   const text = source(
     "// Ümläute – and more than one byte a letter",
     "export function plain(a: number, { b, c }: Pair, ...rest: string[]): void {",
@@ -39,7 +39,9 @@ test("functions with a name or with statements are told with their lines and par
   ]);
 });
 
-test("imports and re-exports of the project's own files are told once each, as paths of the project", ({ expect }) => {
+test("imports and re-exports of the project's own files are listed once each, as paths of the project", ({
+  expect,
+}) => {
   const text = source(
     'import { readFile } from "node:fs/promises";',
     'import { a } from "./a.ts";',
@@ -50,7 +52,7 @@ test("imports and re-exports of the project's own files are told once each, as p
   expect(readSource("src/room/x.ts", text).imports).toEqual(["src/room/a.ts", "src/other/b.ts", "src/room/d.ts"]);
 });
 
-test("a file that only re-exports is told from one that has something of its own", ({ expect }) => {
+test("a file that only re-exports is distinguished from one with code of its own", ({ expect }) => {
   const onlyReexports = (...lines: readonly string[]): boolean => readSource("a.ts", source(...lines)).onlyReexports;
   expect(onlyReexports('export { a } from "./a.ts";', 'export type * from "./b.ts";')).toBe(true);
   expect(onlyReexports('import { a } from "./a.ts";', "export { a };")).toBe(true);
@@ -58,7 +60,7 @@ test("a file that only re-exports is told from one that has something of its own
   expect(onlyReexports('import "./a.ts";')).toBe(false);
 });
 
-test("code lines are without comments, imports, re-exports, empty lines and spaces too many", ({ expect }) => {
+test("code lines have no comments, imports, re-exports, empty lines and extra spaces", ({ expect }) => {
   const text = source(
     'import { a } from "./a.ts";',
     "export {",
@@ -78,6 +80,6 @@ test("code lines are without comments, imports, re-exports, empty lines and spac
   ]);
 });
 
-test("a text that is no TypeScript is refused with its path", ({ expect }) => {
+test("a text that is not TypeScript is refused with its path", ({ expect }) => {
   expect(() => readSource("src/broken.ts", "const = 1;")).toThrow("src/broken.ts");
 });

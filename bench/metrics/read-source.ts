@@ -1,6 +1,6 @@
 /**
  * @module
- * What one source file tells of itself, read with the parser that vitest brings.
+ * Facts of one source file, read with vitest's parser.
  */
 import { posix } from "node:path";
 import { type ESTree, parseSync, Visitor } from "rolldown/utils";
@@ -10,7 +10,7 @@ export interface SourceFunction {
   readonly line: number;
   /** From its first line to its last. */
   readonly lines: number;
-  /** What is taken apart in place (`{ a, b }`) is one. */
+  /** A destructured parameter (`{ a, b }`) counts as one. */
   readonly parameters: number;
 }
 
@@ -42,7 +42,7 @@ interface Span {
 /**
  * Reads the text of a source file.
  *
- * @throws Error when the text is no TypeScript
+ * @throws Error when the text is not TypeScript
  */
 export function readSource(path: string, text: string): Source {
   const { program, module, comments, errors } = parseSync(path, text);
@@ -76,7 +76,7 @@ function isImportOrReexport(statement: ESTree.Program["body"][number]): boolean 
   }
 }
 
-/** Functions that have a name or statements. An arrow of one expression that is handed over in place is a part of its caller. */
+/** Functions with a name or statements. An inline arrow function of one expression is part of its caller. */
 function functionsOf(program: ESTree.Program, text: string): SourceFunction[] {
   const functions: SourceFunction[] = [];
   const named = new Set<unknown>();

@@ -1,7 +1,6 @@
 /**
- * @module
- * Blocks of code that stand in two files, line by line. Our own, because `jscpd` brings a hundred packages (4) or a binary for
- * each platform (5) to find the same.
+ * @module Blocks of code that are in two files, line by line. Our own, because `jscpd` brings a hundred packages (4) or
+ *   a binary for each platform (5) to find the same.
  */
 import type { CodeLine } from "./read-source.ts";
 
@@ -26,7 +25,8 @@ export interface RepeatedBlock {
 const FEWEST_LINES = 10;
 
 /**
- * Finds blocks of ten or more lines of code that are the same in two files. A block of three files is told once a pair.
+ * Finds blocks of ten or more lines of code that are the same in two files. A block of three files is listed once per
+ * pair.
  *
  * @returns the longest first
  */

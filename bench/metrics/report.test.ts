@@ -12,14 +12,14 @@ function snapshot(name: string, product: Partial<Measures>): Snapshot {
 
 const now = snapshot("now", measure([readSource("src/a/a.ts", "function f(x: 1, y: 2) {\n}\n\n")]));
 
-test("one snapshot has a column a group", ({ expect }) => {
+test("one snapshot has a column per group", ({ expect }) => {
   const { head, rows } = tabulateNumbers([now]);
   expect(head).toEqual(["", "product", "tests", "local"]);
   expect(rows).toContainEqual(["lines", "3", "0", "0"]);
   expect(rows).toContainEqual(["parameters, most", "2", "0", "0"]);
 });
 
-test("two snapshots stand side by side in each group", ({ expect }) => {
+test("two snapshots are side by side in each group", ({ expect }) => {
   const before = snapshot("abc", { files: 1_200, fileCircles: [["a.ts", "b.ts"]] });
   const { head, rows } = tabulateNumbers([before, now]);
   expect(head).toEqual(["", "product abc", "product now", "tests abc", "tests now", "local abc", "local now"]);
@@ -27,7 +27,7 @@ test("two snapshots stand side by side in each group", ({ expect }) => {
   expect(rows).toContainEqual(["circles of files", "1", "0", "0", "0", "0", "0"]);
 });
 
-test("the most is told with its place, and nothing where there is none", ({ expect }) => {
+test("a maximum is listed with its place, and nothing where there is none", ({ expect }) => {
   const table = formatTable(tabulateMost([snapshot("abc", {}), now]));
   expect(table).toMatch(/^product, longest file +src\/a\/a\.ts \(3\)$/m);
   expect(table).toMatch(/^product, longest function +src\/a\/a\.ts:1 \(2\)$/m);

@@ -6,7 +6,7 @@ import type { Table } from "../table.ts";
 import { GROUPS, type Group, type Measures, type Most } from "./measure.ts";
 import type { Place } from "./repeated-blocks.ts";
 
-/** The whole project at one time. */
+/** The whole project at one commit. */
 export interface Snapshot {
   readonly name: string;
   readonly measures: Readonly<Record<Group, Measures>>;
@@ -57,7 +57,7 @@ export function tabulateNumbers(snapshots: readonly Snapshot[]): Table {
   };
 }
 
-/** Where the most is: a column for each snapshot. */
+/** Places of the maxima: a column for each snapshot. */
 export function tabulateMost(snapshots: readonly Snapshot[]): Table {
   const cell = (most: Most | undefined): string => (most === undefined ? "" : `${most.place} (${most.amount})`);
   return {
@@ -71,7 +71,7 @@ export function tabulateMost(snapshots: readonly Snapshot[]): Table {
   };
 }
 
-/** What is counted by name: a line for each circle, repeated block, and file that is named. */
+/** A line for each circle, repeated block, and listed file. */
 export function listFindings(snapshots: readonly Snapshot[]): string[] {
   return snapshots.flatMap(({ name, measures }) =>
     GROUPS.flatMap((group) =>

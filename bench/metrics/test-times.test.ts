@@ -18,7 +18,7 @@ function run(name: string, files: readonly File[]): TestRun {
   return { name, times: readTestTimes({ testResults }) };
 }
 
-test("files are told with their seconds, the slowest first, then their sum and the time that passed", ({ expect }) => {
+test("files are listed with their seconds, the slowest first, then their sum and the elapsed time", ({ expect }) => {
   const now = run("now", [
     { name: "/any/place/src/a/quick.test.ts", span: [1_000, 2_000] },
     { name: "/any/place/test/e2e/slow.test.ts", span: [1_500, 4_550] },
@@ -34,7 +34,7 @@ test("files are told with their seconds, the slowest first, then their sum and t
   );
 });
 
-test("two runs stand side by side, wherever they ran and whichever files each had", ({ expect }) => {
+test("two runs are side by side, wherever they ran and whichever files each had", ({ expect }) => {
   const before = run("before", [
     { name: "/first/place/src/a.test.ts", span: [0, 1_000] },
     { name: "/first/place/src/gone.test.ts", span: [0, 9_000] },
@@ -52,9 +52,7 @@ test("two runs stand side by side, wherever they ran and whichever files each ha
   ]);
 });
 
-test("the ten slowest tests are told, whatever file they are in; a test that did not run took no time", ({
-  expect,
-}) => {
+test("the ten slowest tests are listed, whatever their file; a test that did not run took no time", ({ expect }) => {
   const many = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`takes ${n}`, n * 1_000]));
   const now = run("now", [
     { name: "/p/src/a.test.ts", span: [0, 0], tests: { ...many, skipped: undefined } },
@@ -69,6 +67,6 @@ test("the ten slowest tests are told, whatever file they are in; a test that did
   expect(rows.at(-1)).toEqual(["src/a.test.ts: takes 1", "1.0"]);
 });
 
-test("a file that is no report is refused", ({ expect }) => {
+test("a file that is not a report is refused", ({ expect }) => {
   expect(() => readTestTimes({ tests: [] })).toThrow("testResults");
 });

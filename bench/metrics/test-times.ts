@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Table } from "../table.ts";
 
 export interface TestTimes {
-  /** Seconds from the start of a file's first test to the end of its last. What goes before, vitest does not report. */
+  /** Seconds from the start of a file's first test to the end of its last. Vitest does not report earlier work. */
   readonly files: ReadonlyMap<string, number>;
   /** Seconds by `path: name`; tests of one name are summed up. */
   readonly tests: ReadonlyMap<string, number>;
@@ -21,7 +21,7 @@ export interface TestRun {
 
 const SLOWEST = 10;
 
-/** Leads to the project, wherever the run was. */
+/** Start of a path in the project, wherever the run was. */
 const PROJECT_FOLDER = /^.*\/(?=(?:src|functions|test|local|bench)\/)/;
 
 const Report = z.object({
@@ -39,7 +39,7 @@ const Report = z.object({
  * Reads a report of `vitest --reporter=json`.
  *
  * @param report - its JSON, parsed
- * @throws ZodError when it is none
+ * @throws ZodError when it is not a report
  */
 export function readTestTimes(report: unknown): TestTimes {
   const files = new Map<string, number>();
@@ -57,7 +57,7 @@ export function readTestTimes(report: unknown): TestTimes {
   return { files, tests, wallSeconds: Math.max(0, ended - begun) / 1_000 };
 }
 
-/** Seconds by file, the slowest of the last run first; then those of all files together, and those that passed. */
+/** Seconds by file, the slowest of the last run first; then their sum, and the elapsed time. */
 export function tabulateFileTimes(runs: readonly TestRun[]): Table {
   const total = (times: TestTimes): number => [...times.files.values()].reduce((sum, seconds) => sum + seconds, 0);
   return {
@@ -70,7 +70,7 @@ export function tabulateFileTimes(runs: readonly TestRun[]): Table {
   };
 }
 
-/** Seconds of the ten slowest tests of the last run, and of the same in the other. */
+/** Seconds of the ten slowest tests of the last run, and of the same tests in the other run. */
 export function tabulateSlowest(runs: readonly TestRun[]): Table {
   return {
     head: ["slowest tests", ...runs.map(({ name }) => name)],

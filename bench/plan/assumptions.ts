@@ -1,7 +1,6 @@
 /**
- * @module
- * Everything that the simulation takes for granted, in one place, each with its source. What could not be looked up or
- * measured says so. Times are in seconds, sizes in bytes, prices in US dollars.
+ * @module All assumptions of the simulation, each with its source. Values that could not be looked up or measured are
+ *   marked. Times are in seconds, sizes in bytes, prices in US dollars.
  */
 import host from "../../host.json" with { type: "json" };
 import { parseTimeSpan } from "../../local/host/index.ts";
@@ -16,7 +15,7 @@ const MIB = 2 ** 20;
 const GBPS = 1e9 / 8;
 
 /**
- * What one storage account bears.
+ * Limits of one storage account.
  *
  * @see https://learn.microsoft.com/azure/storage/common/scalability-targets-standard-account
  */
@@ -26,21 +25,21 @@ export interface AccountLimits {
   readonly egressBytesPerSecond: number;
 }
 
-/** What every region gives. */
+/** Limits in every region. */
 export const SMALLER_ACCOUNT: AccountLimits = {
   requestsPerSecond: 20_000,
   ingressBytesPerSecond: 25 * GBPS,
   egressBytesPerSecond: 50 * GBPS,
 };
 
-/** What the larger regions give. */
+/** Limits in the larger regions. */
 export const LARGER_ACCOUNT: AccountLimits = {
   requestsPerSecond: 40_000,
   ingressBytesPerSecond: 60 * GBPS,
   egressBytesPerSecond: 120 * GBPS,
 };
 
-/** How much the client's own work costs one core, as `bench/plan/measure-client.ts` finds it. */
+/** Time of the client's own work on one core, measured by `bench/plan/measure-client.ts`. */
 export interface ClientCosts {
   /** Receiving and parsing one listed name. */
   readonly listedName: number;
@@ -49,22 +48,22 @@ export interface ClientCosts {
   readonly copyCall: number;
   /** Comparing one name that has not changed, with its share of reading the segment before. */
   readonly unchangedEntry: number;
-  /** Comparing and writing one entry anew. */
+  /** Comparing and rewriting one entry. */
   readonly changedEntry: number;
   /** Parsing and checking one segment's line in an index. */
   readonly indexLine: number;
 }
 
 /**
- * How a page of a listing is asked for and read: by our own reader, which needs a sixth of what `@azure/storage-blob` 12.34
- * does (270 µs on the machine that the other constants are of), or by that SDK in Apache Arrow.
+ * How a page of a listing is requested and read: by our own reader, which needs a sixth of what `@azure/storage-blob`
+ * 12.34 does (270 µs on the machine that the other constants are of), or by that SDK in Apache Arrow.
  */
 export const LISTING_FORMATS = {
   xml: { listedName: 45e-6, listedNameBytes: 715 },
   arrow: { listedName: 22e-6, listedNameBytes: 200 },
 } as const;
 
-/** How the engine is set. */
+/** Settings of the engine. */
 export interface Engine {
   readonly pageNames: number;
   readonly segmentEntries: number;
@@ -75,11 +74,11 @@ export interface Engine {
   readonly pieceNames: number;
   /** Planned ranges of a container whose tallies are counted together. */
   readonly groupRanges: number;
-  /** Copies in flight at once in one process. */
+  /** Concurrent copies in one process. */
   readonly poolWidth: number;
-  /** Messages that an instance asks for at once. */
+  /** Messages that an instance fetches at once. */
   readonly batchSize: number;
-  /** It asks again when so many or fewer are being worked on. */
+  /** It fetches again when this many or fewer are being processed. */
   readonly newBatchThreshold: number;
   /** Planned ranges of a container that are on the queue at once; each is followed by another when it is done. */
   readonly maxLanes: number;
@@ -87,12 +86,12 @@ export interface Engine {
   readonly maxOpenRanges: number;
   /** While so many messages are on the queue of ranges, no rest is split. */
   readonly maxQueued: number;
-  /** Longest time between two looks at an empty queue. */
+  /** Maximum poll interval of an empty queue. */
   readonly maxPollingSeconds: number;
   readonly noteSeconds: number;
   /** Rows or messages written at once by one execution. */
   readonly rowWidth: number;
-  /** Rows removed by one call when a job ends. */
+  /** Rows deleted by one call when a job ends. */
   readonly rowsPerRemoval: number;
 }
 
@@ -134,7 +133,7 @@ export interface Assumptions {
   readonly indexLineBytes: number;
 }
 
-/** The defaults of `src/` and `host.json`; what those do not tell by name is repeated here. */
+/** The defaults of `src/` and `host.json`; values without an export are repeated here. */
 export const ENGINE: Engine = {
   pageNames: 5_000,
   segmentEntries: SEGMENT_ENTRIES,
@@ -191,9 +190,9 @@ export const ASSUMPTIONS: Assumptions = {
 };
 
 /**
- * Prices of 10,000 operations, and of the app's own time. Operations: the sample prices of Microsoft's cost guides for locally
- * redundant accounts (blob endpoint, 2024), close to East US list prices; check yours. Queue and table operations and
- * functions: East US list prices as remembered in 2026, to be checked.
+ * Prices of 10,000 operations, and of the app's own time. Operations: the sample prices of Microsoft's cost guides for
+ * locally redundant accounts (blob endpoint, 2024), close to East US list prices; check yours. Queue and table
+ * operations and functions: East US list prices as remembered in 2026, to be checked.
  *
  * @see https://learn.microsoft.com/azure/storage/blobs/azcopy-cost-estimation#sample-prices
  * @see https://azure.microsoft.com/pricing/details/functions/

@@ -12,9 +12,7 @@ function contend(workers: number, assumptions: Assumptions, cpuPerCopy = 1e-6): 
   return contendForAccount({ workers, assumptions, cpuPerCopy, warmUpSeconds: 3, seconds: 5, seed: 1 });
 }
 
-test("a pool that is far under the limit is refused nothing, and is as fast as its latency lets it", async ({
-  expect,
-}) => {
+test("a pool far below the limit is never refused, and is as fast as its latency allows", async ({ expect }) => {
   const assumptions = { ...SMALL, account: { ...SMALL.account, requestsPerSecond: 1e9 } };
   const { copiesPerSecond, refused, limitShare, copySeconds } = await contend(1, assumptions);
   expect(refused).toBe(0);
@@ -22,13 +20,13 @@ test("a pool that is far under the limit is refused nothing, and is as fast as i
   expect((copiesPerSecond * copySeconds) / ASSUMPTIONS.engine.poolWidth).toBeCloseTo(1, 1);
 });
 
-test("copies in flight are their rate times their time, and no more than the pools are wide", async ({ expect }) => {
+test("concurrent copies are their rate times their time, and at most the width of the pools", async ({ expect }) => {
   const { copiesPerSecond, copySeconds, underWay } = await contend(4, SMALL);
   expect(underWay).toBeCloseTo(copiesPerSecond * copySeconds, 6);
   expect(underWay).toBeLessThanOrEqual(4 * ASSUMPTIONS.engine.poolWidth);
 });
 
-test("many pools come near the limit of the account, and never over it", async ({ expect }) => {
+test("many pools come near the limit of the account, but never exceed it", async ({ expect }) => {
   for (const workers of [4, 16]) {
     const { copiesPerSecond, refused } = await contend(workers, SMALL);
     // The tokens of one second may have been saved up.
@@ -40,7 +38,7 @@ test("many pools come near the limit of the account, and never over it", async (
   expect.assertions(8);
 });
 
-test("what the processor costs is what a pool is bound by when nothing else binds it", async ({ expect }) => {
+test("processor time limits a pool when nothing else does", async ({ expect }) => {
   const { copiesPerSecond } = await contend(1, SMALL, 0.01);
   expect(copiesPerSecond).toBeCloseTo(100, -1);
 });

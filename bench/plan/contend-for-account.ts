@@ -1,8 +1,7 @@
 /**
- * @module
- * What the pools of many instances make of one account's limit: every copy is an event, the account refuses what its bucket
- * has no token for, and each instance has the product's own {@link AdaptivePool}, on simulated time. The result is the share
- * of the limit that copies get through, which the simulation of whole backups builds on.
+ * @module How the pools of many instances share one account's limit: every copy is an event, the account refuses what
+ *   its bucket has no token for, and each instance has the product's own {@link AdaptivePool}, on simulated time. The
+ *   result is the share of the limit that copies reach; the simulation of whole backups uses it.
  */
 import { AdaptivePool } from "../../src/foundation/adaptive-pool.ts";
 import { VaultError } from "../../src/foundation/errors.ts";
@@ -15,9 +14,9 @@ import { TokenBucket } from "./token-bucket.ts";
 export interface Contention {
   readonly workers: number;
   readonly assumptions: Assumptions;
-  /** Processor time that goes with one copy, seconds. */
+  /** Processor time of one copy, seconds. */
   readonly cpuPerCopy: number;
-  /** Simulated time until counting begins, and for which it goes on, seconds. */
+  /** Simulated time until counting begins, and its duration, seconds. */
   readonly warmUpSeconds: number;
   readonly seconds: number;
   readonly seed: number;
@@ -28,17 +27,17 @@ export interface Contended {
   readonly bytesPerSecond: number;
   /** Share of the account's limit, requests or bytes, whichever is nearer to it; 1 where nothing was refused. */
   readonly limitShare: number;
-  /** Share of all tries that the account refused. */
+  /** Share of all attempts that the account refused. */
   readonly refused: number;
-  /** Copies under way at once in all instances, and the time that one took, on average. */
+  /** Concurrent copies in all instances, and the average time of one. */
   readonly underWay: number;
   readonly copySeconds: number;
 }
 
-/** How long the account takes to refuse, seconds. */
+/** Time of a refusal, seconds. */
 const REFUSAL_SECONDS = 0.005;
 
-/** Lets all instances copy as fast as they are able to for a while. */
+/** Lets all instances copy as fast as they can for a while. */
 export async function contendForAccount(contention: Contention): Promise<Contended> {
   const { workers, assumptions, cpuPerCopy, warmUpSeconds, seconds, seed } = contention;
   const { account, engine, latency, blobBytes } = assumptions;
@@ -102,7 +101,7 @@ export async function contendForAccount(contention: Contention): Promise<Contend
   };
 }
 
-/** Until every promise that could be settled has been: only then may time go on. */
+/** Resolves after all promises that can settle have settled: only then may time advance. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,7 +1,7 @@
 import { PRICES } from "./assumptions.ts";
 import type { Outcome } from "./simulate-backup.ts";
 
-/** What a backup costs, by what is paid for; US dollars. Storage by the month and taxes are not in it. */
+/** Cost of a backup, by item; US dollars. Without monthly storage and taxes. */
 export interface Cost {
   readonly listing: number;
   readonly copying: number;
@@ -11,7 +11,7 @@ export interface Cost {
   readonly total: number;
 }
 
-/** Adds up what a simulated backup's calls and the app's own time cost. */
+/** Adds up the cost of a simulated backup's calls and of the app's own time. */
 export function costOf({ calls, copied, gigabyteSeconds, executions }: Outcome): Cost {
   const listing = (calls.sourceLists * PRICES.hotList) / 10_000;
   const copying = (calls.sourceReads * PRICES.hotRead + copied * PRICES.coolWrite) / 10_000;

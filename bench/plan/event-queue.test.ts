@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "vitest";
 import { EventQueue } from "./event-queue.ts";
 
-test("actions come by their moments, and those of one moment in the order in which they were planned", ({ expect }) => {
+test("actions run by their times, and those of one time in the order in which they were planned", ({ expect }) => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 200 }), (moments) => {
       const queue = new EventQueue();
@@ -15,7 +15,7 @@ test("actions come by their moments, and those of one moment in the order in whi
   );
 });
 
-test("an action plans others, and time never goes back", ({ expect }) => {
+test("an action can plan others, and time never goes backwards", ({ expect }) => {
   const queue = new EventQueue();
   const seen: number[] = [];
   queue.at(3, () => {

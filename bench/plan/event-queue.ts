@@ -1,5 +1,5 @@
 /**
- * Simulated time: actions in the order of their moments, those of one moment in the order in which they were planned.
+ * Simulated time: actions in the order of their times, those of one time in the order in which they were planned.
  *
  * A binary heap in three parallel arrays, because a run has millions of events.
  */
@@ -16,12 +16,12 @@ export class EventQueue {
     return this.#now;
   }
 
-  /** Actions carried out so far. */
+  /** Number of actions so far. */
   get handled(): number {
     return this.#handled;
   }
 
-  /** Plans an action; a moment that has passed means now. */
+  /** Plans an action; a time in the past means now. */
   at(moment: number, action: () => void): void {
     const order = this.#planned++;
     const time = Math.max(moment, this.#now);
@@ -36,7 +36,7 @@ export class EventQueue {
   }
 
   /**
-   * Carries the next action out.
+   * Runs the next action.
    *
    * @returns false when there was none
    */
@@ -50,7 +50,7 @@ export class EventQueue {
     return true;
   }
 
-  /** Carries all actions out, also those that they plan. */
+  /** Runs all actions, also those that they plan. */
   run(): void {
     while (this.step());
   }

@@ -1,8 +1,8 @@
 /**
- * @module
- * What requests cost the app's processor, for the constants of `assumptions.ts`: reading a page of a listing, by our reader,
- * by the storage SDK's, and by the SDK's of Apache Arrow, and one copy call. `npm run bench:client`; a process of its own
- * answers at once with the same bytes, so that only the client's side is counted. Connections are plain, so TLS is not in it.
+ * @module Processor time of the app's requests, for the constants of `assumptions.ts`: reading a page of a listing, by
+ *   our reader, by the storage SDK's, and by the SDK's of Apache Arrow, and one copy call. `npm run bench:client`; a
+ *   process of its own answers at once with the same bytes, so that only the client's side is counted. Connections are
+ *   plain, so TLS is not in it.
  */
 import { fork } from "node:child_process";
 import { createServer } from "node:http";
@@ -35,7 +35,7 @@ function xmlPage(): Buffer {
 }
 
 async function arrowPage(): Promise<Buffer> {
-  // biome-ignore lint/correctness/noUndeclaredDependencies: it comes with the storage SDK, whose reading of it is measured
+  // biome-ignore lint/correctness/noUndeclaredDependencies: it comes with the storage SDK, whose reader is measured
   const { Bool, Table, tableToIPC, TimestampSecond, Uint64, Utf8, vectorFromArray } = await import("apache-arrow");
   const all = <T>(value: (i: number) => T): T[] => Array.from({ length: PAGE_NAMES }, (_, i) => value(i));
   const text = (value: (i: number) => string) => vectorFromArray(all(value), new Utf8());

@@ -3,7 +3,7 @@ import { LogNormal, normalQuantile, Random } from "./random.ts";
 
 const DRAWS = 200_000;
 
-test("the same seed gives the same numbers, another one others", ({ expect }) => {
+test("the same seed gives the same numbers, another one different numbers", ({ expect }) => {
   const draw = (seed: number): number[] => {
     const random = new Random(seed);
     return Array.from({ length: 5 }, () => random.next());
@@ -24,7 +24,7 @@ test("quantiles of the normal distribution are those of the tables", ({ expect }
   expect.assertions(4);
 });
 
-test("many draws have the median, mean and 99th percentile that the distribution was told by", ({ expect }) => {
+test("many draws have the median, mean and 99th percentile of the distribution", ({ expect }) => {
   const latency = LogNormal.ofMedianAndP99(20, 100);
   const size = LogNormal.ofMedianAndMean(16, 128);
   const random = new Random(7);

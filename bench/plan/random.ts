@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same in every run. */
+/** Pseudo-random numbers that are the same in every run. */
 export class Random {
   #state: number;
 
@@ -20,7 +20,7 @@ export class Random {
   }
 }
 
-/** A log-normal distribution, told by two of its values, as latencies and sizes are. */
+/** A log-normal distribution, given by two of its values, for latencies and sizes. */
 export class LogNormal {
   readonly median: number;
   readonly mean: number;
@@ -40,7 +40,7 @@ export class LogNormal {
     return new LogNormal(median, Math.sqrt(2 * Math.log(mean / median)));
   }
 
-  /** The value that a share of all values lie under. */
+  /** The value that a share of all values are below. */
   quantile(share: number): number {
     return this.#sigma === 0 ? this.median : this.median * Math.exp(this.#sigma * normalQuantile(share));
   }
@@ -55,7 +55,7 @@ export class LogNormal {
   }
 }
 
-/** How many standard deviations 99 % of normal values lie under. */
+/** 99 % of normal values are below this many standard deviations. */
 const P99 = 2.3263478740408408;
 
 /**

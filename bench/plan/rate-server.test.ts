@@ -5,7 +5,7 @@ import { TokenBucket } from "./token-bucket.ts";
 
 const asked = fc.array(fc.record({ wait: fc.nat(50), amount: fc.nat(100) }), { minLength: 1, maxLength: 100 });
 
-test("a rate server never serves more than its rate, and idles only while nobody asks", ({ expect }) => {
+test("a rate server never serves more than its rate, and idles only without requests", ({ expect }) => {
   fc.assert(
     fc.property(asked, (all) => {
       const server = new RateServer("any", 10);
@@ -25,7 +25,7 @@ test("a rate server never serves more than its rate, and idles only while nobody
   );
 });
 
-test("a bucket lets through what has been saved up and what comes since, and at most one amount more", ({ expect }) => {
+test("a bucket lets through its saved and new tokens, and at most one amount more", ({ expect }) => {
   fc.assert(
     fc.property(asked, (all) => {
       const bucket = new TokenBucket(10);

@@ -1,7 +1,6 @@
 /**
- * Something that serves so much a second and no more: an account's requests, a processor, a partition of a table. It serves
- * in the order in which it is asked, so what it has served never passes its rate, and how long it was busy tells whether it
- * was what everything else waited for.
+ * Something with a maximum rate: an account's requests, a processor, a partition of a table. It serves requests in
+ * order, so it never exceeds its rate, and its busy time shows whether it was the bottleneck.
  */
 export class RateServer {
   readonly name: string;
@@ -15,9 +14,9 @@ export class RateServer {
   }
 
   /**
-   * Asks for an amount.
+   * Requests an amount.
    *
-   * @returns the moment when it has been served, seconds
+   * @returns the time when it has been served, seconds
    */
   serve(now: number, amount: number): number {
     if (now > this.#freeAt) this.#freeAt = now;

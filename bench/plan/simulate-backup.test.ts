@@ -26,7 +26,7 @@ function simulate({ assumptions, engine, ...told }: Told): Outcome {
 const always = (seconds: number): LogNormal => LogNormal.ofMedianAndP99(seconds, seconds);
 const NO_TIME = always(1e-9);
 
-/** Nothing takes time but what a test says. */
+/** Nothing takes time except what a test sets. */
 const IDEAL: Assumptions = {
   ...ASSUMPTIONS,
   account: { requestsPerSecond: 1e12, ingressBytesPerSecond: 1e15, egressBytesPerSecond: 1e15 },
@@ -66,7 +66,7 @@ test("a single worker without limits takes the sum of its round trips and its pr
   expect(copyingSeconds(run) / (400 * 0.25 + 2_000_000 * 120e-6)).toBeCloseTo(1, 2);
 });
 
-test("a single worker's copies take their latency, so many at once as its pool is wide", ({ expect }) => {
+test("a single worker's copies take their latency, as many at once as its pool is wide", ({ expect }) => {
   const assumptions = {
     ...IDEAL,
     latency: { ...IDEAL.latency, copy: always(0.05), copyBytesPerSecond: 1e6 },
@@ -78,7 +78,7 @@ test("a single worker's copies take their latency, so many at once as its pool i
   expect(copyingSeconds(run) / ((1_000_000 * 0.08) / 20 + 200 * 0.08)).toBeCloseTo(1, 2);
 });
 
-test("by Little's law, ranges under way are the rate of ranges times the time of one", ({ expect }) => {
+test("by Little's law, running ranges are the rate of ranges times the time of one", ({ expect }) => {
   const assumptions = {
     ...IDEAL,
     latency: { ...IDEAL.latency, listPage: always(0.25) },
@@ -90,7 +90,7 @@ test("by Little's law, ranges under way are the rate of ranges times the time of
   expect((run.ranges / copyingSeconds(run)) * secondsOfOne).toBeCloseTo(4, 1);
 });
 
-test("all blobs that there are get listed, and as many copied as are new or changed", ({ expect }) => {
+test("all blobs are listed, and the new or changed ones copied", ({ expect }) => {
   const scenario = fc.record({
     kind: fc.constantFrom("first" as const, "second" as const),
     blobs: fc.integer({ min: 0, max: 3_000_000 }),
@@ -116,7 +116,7 @@ test("the same seed gives the same backup", ({ expect }) => {
   expect(simulate({ seed: 5 }).seconds).not.toBe(simulate({ seed: 6 }).seconds);
 });
 
-test("no account is ever asked for more than its limit", ({ expect }) => {
+test("no account ever gets more requests than its limit", ({ expect }) => {
   const account = { requestsPerSecond: 2_000, ingressBytesPerSecond: 2e8, egressBytesPerSecond: 5e8 };
   const runs = [1, 8, 64].map((workers) => simulate({ workers, assumptions: { account } }));
   for (const run of runs) {
@@ -128,7 +128,7 @@ test("no account is ever asked for more than its limit", ({ expect }) => {
   expect(runs).toHaveLength(3);
 });
 
-test("more workers are never slower, but for chance", ({ expect }) => {
+test("more workers are never slower, except by chance", ({ expect }) => {
   for (const kind of ["first", "second"] as const) {
     const seconds = [1, 2, 4, 8, 16, 32, 64].map((workers) => simulate({ kind, blobs: 50_000_000, workers }).seconds);
     for (const [i, time] of seconds.entries()) expect(time).toBeLessThanOrEqual((seconds[i - 1] ?? time) * 1.03);
@@ -179,12 +179,12 @@ test.for([
   expect(simulate(told).bottleneck).toBe(bottleneck);
 });
 
-test("going on by several pages at once changes the time little", ({ expect }) => {
+test("simulating several pages at once changes the time little", ({ expect }) => {
   for (const kind of ["first", "second"] as const) {
     const fine = simulate({ kind, blobs: 200_000_000, workers: 64 });
     const coarse = simulate({ kind, blobs: 200_000_000, workers: 64, pagesAtOnce: 2 });
     expect(coarse.seconds / fine.seconds).toBeCloseTo(1, 1);
-    // Fewer pieces end, so fewer places to split are looked for.
+    // Fewer pieces end, so fewer places to split are searched.
     expect(Math.abs(coarse.calls.sourceLists / fine.calls.sourceLists - 1)).toBeLessThan(0.1);
   }
   expect.assertions(4);
@@ -206,7 +206,7 @@ test.for([
   for (const depth of depths) expect(depth).toBeLessThanOrEqual(most + 64 * 6);
 });
 
-test("a first backup costs what its copies cost, and little more", ({ expect }) => {
+test("a first backup costs little more than its copies", ({ expect }) => {
   const run = simulate({ blobs: 10_000_000 });
   const cost = costOf(run);
   expect(cost.copying).toBeCloseTo((10_000_000 * (0.1 + 0.0044)) / 10_000, 6);

@@ -1,9 +1,8 @@
 /**
- * @module
- * One backup of one datasource as a discrete-event simulation: containers are planned, ranges wait on the queue, instances
- * fetch them, each page of a listing is asked for, parsed and copied, and long ranges go on in pieces. The unit is the page
- * of 5,000 names, so that billions of blobs can be simulated; whatever many share (an account, a processor, a partition of a
- * table) is a {@link RateServer}.
+ * @module One backup of one datasource as a discrete-event simulation: containers are planned, ranges wait on the
+ *   queue, instances fetch them, each page of a listing is requested, parsed and copied, and long ranges continue in
+ *   pieces. The unit is the page of 5,000 names, so that billions of blobs can be simulated; each shared resource (an
+ *   account, a processor, a partition of a table) is a {@link RateServer}.
  */
 import type { Assumptions } from "./assumptions.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -13,12 +12,12 @@ import { RateServer } from "./rate-server.ts";
 export interface Scenario {
   readonly kind: "first" | "second";
   readonly blobs: number;
-  /** Instances of the function that copies, at most. */
+  /** Maximum instances of the function that copies. */
   readonly workers: number;
   /** Share of an account's limit that the pools of all instances together reach when they reach it at all. */
   readonly poolShare: number;
   readonly assumptions: Assumptions;
-  /** Pages that a range goes on by from one event to the next: 1, or more where billions of blobs would take too long. */
+  /** Pages per event of a range: 1, or more where billions of blobs would take too long. */
   readonly pagesAtOnce: number;
   readonly seed: number;
 }
@@ -66,11 +65,11 @@ export interface Outcome {
   readonly simulatedEvents: number;
 }
 
-/** A stretch of names of one container; only how many there are matters here. */
+/** A range of names of one container; only their number matters here. */
 interface Range {
   readonly container: Container;
   readonly group: number;
-  /** Its place in the plan; absent for what was split off. */
+  /** Its place in the plan; absent for a split-off range. */
   readonly ordinal: number | undefined;
   remaining: number;
 }
@@ -246,7 +245,7 @@ class BackupRun {
     }
   }
 
-  /** Plans are made by instances of their own; as many at once as one instance takes on each of them. */
+  /** Plans run on instances of their own; as many at once as one instance takes, on each of them. */
   #planAll(containers: readonly Container[], begun: number): void {
     const { engine, coldStartSeconds } = this.#a;
     const width = Math.min(this.#scenario.workers * (engine.batchSize + engine.newBatchThreshold), containers.length);
@@ -355,7 +354,7 @@ class BackupRun {
     return range;
   }
 
-  /** Asks the queue for messages as the Functions host does. */
+  /** Polls the queue for messages like the Functions host. */
   #fetch(instance: Instance): void {
     const { engine, latency } = this.#a;
     if (instance.isFetching || instance.running > engine.newBatchThreshold || this.#toReplicate === 0) return;
@@ -375,7 +374,7 @@ class BackupRun {
         this.#fetch(instance);
         return;
       }
-      // Nothing was there: it looks again after ever longer times.
+      // The queue was empty: the poll interval grows.
       instance.isFetching = true;
       const wait = instance.pollingSeconds * (0.8 + 0.4 * this.#random.next());
       instance.pollingSeconds = Math.min(engine.maxPollingSeconds, 2 * instance.pollingSeconds);
@@ -395,7 +394,7 @@ class BackupRun {
     new Piece(this, instance, range).begin();
   }
 
-  // What a piece asks of the world.
+  // The requests of a piece.
 
   get namesAtOnce(): number {
     return this.#scenario.pagesAtOnce * this.#a.engine.pageNames;
@@ -409,7 +408,9 @@ class BackupRun {
     return this.#a;
   }
 
-  /** Reads what the message names, and what the recovery point before has. @returns when the first page can be asked for */
+  /**
+   * Reads what the message names, and what the recovery point before has. @returns when the first page can be requested
+   */
   openPiece(instance: Instance, range: Range): number {
     const now = this.#events.now;
     this.#calls.tableOperations += 5;
@@ -421,7 +422,7 @@ class BackupRun {
     return read + this.#readIndex(range.container, instance.cpu);
   }
 
-  /** Asks for a page. @returns when it is there */
+  /** Requests a page. @returns when it has arrived */
   list(names: number): number {
     const now = this.#events.now;
     const pages = Math.ceil(names / this.#a.engine.pageNames);
@@ -494,7 +495,7 @@ class BackupRun {
     this.#calls.sourceLists += probes;
     const rows = splits ? 4 : 3;
     this.#calls.tableOperations += rows;
-    // The note of how far the piece is goes; the result, its tally and what was split off stay.
+    // The progress row is deleted; the result, its tally and the split-off range are kept.
     this.#rows += rows - 2;
     this.#calls.queueOperations += 1;
     const tallies = (container.tallies.get(group) ?? 0) + 1;
@@ -545,7 +546,7 @@ class BackupRun {
     });
   }
 
-  /** Reads the results, and writes indexes and the seal. @returns when the recovery point is there */
+  /** Reads the results, and writes indexes and the seal. @returns when the recovery point exists */
   #seal(containers: readonly Container[], from: number): number {
     const { latency, client, indexLineBytes } = this.#a;
     const lines = containers.reduce((sum, { indexLines }) => sum + indexLines, 0);
@@ -557,7 +558,7 @@ class BackupRun {
     return from + latency.durableStep + reading + 2 * lines * client.indexLine + writing;
   }
 
-  /** Removes markers and rows of work. @returns when the job has ended */
+  /** Deletes markers and work rows. @returns when the job has ended */
   #end(containers: readonly Container[], from: number): number {
     const { latency, engine, partitionPerSecond } = this.#a;
     const calls = Math.ceil(this.#rows / engine.rowsPerRemoval);
@@ -648,7 +649,7 @@ class Piece {
 }
 
 /**
- * Events that the history of a backup's orchestration ends with, at most: each activity is scheduled and completed, each
+ * Maximum number of events in the history of a backup's orchestration: each activity is scheduled and completed, each
  * container's event is raised, and each time the orchestrator runs adds two. Blobs do not come into it.
  */
 function historyEvents(containers: number): number {

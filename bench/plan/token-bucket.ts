@@ -1,6 +1,6 @@
 /**
- * What an account bears: tokens come at a steady rate, and those of one second can be saved up. It lets a large amount
- * through as long as there is a token at all, and then nothing until what it owes is paid, as bandwidth limits do.
+ * Limit of an account: tokens arrive at a steady rate, and those of one second can be saved. A large amount passes as
+ * long as there is any token, and then nothing until the debt is paid, like bandwidth limits.
  */
 export class TokenBucket {
   readonly #perSecond: number;

@@ -45,5 +45,5 @@ export async function requireFree(
 ): Promise<void> {
   const holder = await busyWith(deps.tables, vaultKey(instance.vaultArmId), instance.id);
   if (holder === undefined) return;
-  throw new VaultError("instance/busy", `job '${holder}' is at work on '${instance.name}'`, { hint });
+  throw new VaultError("instance/busy", `job '${holder}' is running on '${instance.name}'`, { hint });
 }

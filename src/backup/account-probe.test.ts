@@ -1,9 +1,7 @@
 import { test } from "vitest";
 import { AccountProbe } from "./account-probe.ts";
 
-test("whoever asks is answered by a try that began after that, and those who ask together share one", async ({
-  expect,
-}) => {
+test("a call is answered by a probe that started after it, and concurrent calls share one", async ({ expect }) => {
   const begun: (() => void)[] = [];
   const probe = new AccountProbe(() => new Promise((resolve) => begun.push(resolve)));
   const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -26,7 +24,7 @@ test("whoever asks is answered by a try that began after that, and those who ask
   expect(done).toEqual(["a", "b", "c", "d"]);
 });
 
-test("a try that fails fails those that asked for it, and the next is made all the same", async ({ expect }) => {
+test("a failed probe fails its callers, and the next one runs nevertheless", async ({ expect }) => {
   const answers = [new Error("away"), undefined];
   const probe = new AccountProbe(async () => {
     const answer = answers.shift();

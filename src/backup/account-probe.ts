@@ -1,14 +1,14 @@
 /**
- * Finds out whether a refusal is about one blob or about all, by doing what is known to work when the accounts are sound.
+ * Finds out whether a refusal is about one blob or about all, with a request that works whenever the accounts do.
  *
- * Many ask at once; each is answered by a try that began after it asked, and those who ask in the meantime share the next.
+ * Concurrent callers share probes: each call is answered by a probe that started after it.
  */
 export class AccountProbe {
   readonly #probe: () => Promise<void>;
   #current: Promise<unknown> = Promise.resolve();
   #next: Promise<void> | undefined;
 
-  /** @param probe - throws when the accounts do not do it */
+  /** @param probe - throws when the accounts refuse or fail */
   constructor(probe: () => Promise<void>) {
     this.#probe = probe;
   }

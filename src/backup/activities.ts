@@ -7,7 +7,7 @@ import { JobRef } from "../jobs/job-ref.ts";
 import type { JobTotals } from "../jobs/job-totals.ts";
 
 export interface BegunBackup {
-  /** False: the job has ended before, and there is nothing to do. */
+  /** False: the job has already ended, and there is nothing to do. */
   readonly begun: boolean;
   readonly containers: readonly string[];
 }

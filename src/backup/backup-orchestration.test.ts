@@ -22,7 +22,7 @@ function named(steps: readonly FlowStep[]): unknown[] {
 
 const REPLICATED = [{ event: "replicated._web" }, { event: "replicated.raw" }];
 
-test("a point is sealed only after the markers were written before, and replicated after, the ranges", async ({
+test("a point is sealed only after markers were written before the ranges and replicated after them", async ({
   expect,
 }) => {
   const run = await runFlow(backupOrchestration, JOB, calm, REPLICATED);
@@ -40,13 +40,13 @@ test("a point is sealed only after the markers were written before, and replicat
   ]);
 });
 
-test("a job that has ended before is only tidied up after", async ({ expect }) => {
+test("a job that has already ended is only cleaned up", async ({ expect }) => {
   const begun = { begun: false, containers: [] };
   const run = await runFlow(backupOrchestration, JOB, { ...calm, beginBackup: () => begun });
   expect(named(run.steps)).toEqual(["finishPurges", "beginBackup", "endJob", "removeMarkers", "sweepDebris"]);
 });
 
-test("wherever a step fails for good, nothing is sealed after it, and the job ends with the reason", async ({
+test("wherever a step fails permanently, nothing is sealed after it, and the job ends with the reason", async ({
   expect,
 }) => {
   const steps = ["finishPurges", "beginBackup", "writeMarkers", "planRanges", "sealRecoveryPoint"];
@@ -57,7 +57,7 @@ test("wherever a step fails for good, nothing is sealed after it, and the job en
     const run = await runFlow(backupOrchestration, JOB, { ...calm, [failing]: fail }, REPLICATED);
     expect(run.outcome, failing).toEqual({ ok: true, value: "Failed" });
     const after = named(run.steps).slice(named(run.steps).indexOf(failing) + 1);
-    // Whoever begins a job anew whose markers are gone would take its containers for others of the same name.
+    // Without its markers a restarted job would treat its containers as recreated ones.
     expect(after, failing).toEqual(["endJob", "removeMarkers"]);
     expect(run.steps.at(-2), failing).toMatchObject({
       input: { ...JOB, failure: { code: "datasource/forbidden", message: "no right to read" } },
@@ -76,7 +76,7 @@ test("a job that is failed while it waits ends at once", async ({ expect }) => {
   expect(run.steps.at(-2)).toMatchObject({ activity: "endJob", input: { failure: { code: "message/poisoned" } } });
 });
 
-test("markers that cannot be removed do not make a sealed backup a failed one", async ({ expect }) => {
+test("markers that cannot be deleted do not fail a sealed backup", async ({ expect }) => {
   const fail = (): never => {
     throw new VaultError("storage/unavailable", "gone");
   };
@@ -94,7 +94,7 @@ test("debris is swept in as many steps as it takes, after the job has ended", as
   expect(run.steps.at(-1)).toMatchObject({ input: { ...JOB, from: stops[1] } });
 });
 
-test("purges that were begun are ended, in as many steps as it takes, before anything else", async ({ expect }) => {
+test("unfinished purges are finished, in as many steps as it takes, before anything else", async ({ expect }) => {
   const from = { recoveryPoint: "p", container: "raw", segment: 3 };
   const ends = [{ done: false }, { done: false, from }, { done: true }];
   const asked: unknown[] = [];
@@ -107,7 +107,7 @@ test("purges that were begun are ended, in as many steps as it takes, before any
   expect(named(run.steps).slice(0, 4)).toEqual(["finishPurges", "finishPurges", "finishPurges", "beginBackup"]);
 });
 
-test("debris that cannot be swept does not make a sealed backup a failed one", async ({ expect }) => {
+test("debris that cannot be swept does not fail a sealed backup", async ({ expect }) => {
   const fail = (): never => {
     throw new VaultError("storage/unavailable", "gone");
   };

@@ -10,11 +10,11 @@ import { beginBackup, planRanges, removeMarkers, sealRecoveryPoint, writeMarkers
 import { replicatedEvent } from "./messages.ts";
 
 /**
- * Makes one recovery point: end the purges that were begun, begin, write the markers, plan the ranges, wait until every
- * container is replicated, seal.
+ * Makes one recovery point: finishes unfinished purges, begins, writes the markers, plans the ranges, waits until every
+ * container is replicated, seals.
  *
- * A recovery point exists only once it is sealed, so a run that dies before leaves nothing that a restore can see. Whatever
- * happens, the job is ended and its instance is free again. Then what earlier attempts left is removed; that hinders no
+ * A recovery point exists only once it is sealed, so a run that crashes before leaves nothing that a restore can see.
+ * In any case the job ends and its instance is free again. Then the debris of earlier attempts is swept; that blocks no
  * other job.
  *
  * @returns the status that the job ended with
@@ -40,8 +40,8 @@ export function* backupOrchestration(flow: Flow, job: JobRef): Durable<JobStatus
 }
 
 /**
- * Only of a job that has ended: one that is begun anew would find its markers gone, and take its containers for others of the
- * same name. Markers that cannot be removed harm nobody: nothing under their prefix is ever backed up.
+ * Only after the job has ended: without its markers a restarted job would treat its containers as recreated ones.
+ * Markers that cannot be deleted do no harm: nothing under their prefix is ever backed up.
  */
 function* clearMarkers(flow: Flow, job: JobRef): Durable<void> {
   try {
@@ -51,7 +51,7 @@ function* clearMarkers(flow: Flow, job: JobRef): Durable<void> {
   }
 }
 
-/** Debris that cannot be removed now is removed after the next recovery point. */
+/** Debris that cannot be deleted now is deleted after the next recovery point. */
 function* sweep(flow: Flow, job: JobRef): Durable<void> {
   try {
     yield* sweepToItsEnd(flow, job);

@@ -14,16 +14,16 @@ export interface SourceVersion {
   readonly size: number;
   readonly type?: Entry["type"];
   /**
-   * For blobs that may be written all the time, append and page blobs: any version will do that was current at this moment
-   * (ISO 8601 UTC) or later, and goes where this says.
+   * For append and page blobs, which may be written all the time: any version that was current at this time (ISO 8601
+   * UTC) or later is accepted; `pathOf` gives the path of its object.
    */
   readonly orLater?: { readonly since: string; readonly pathOf: (etag: string) => string };
 }
 
 export type CopyOutcome =
   /**
-   * Copied now, or found whole from an attempt before. `md5`: of the content, base64, where the service that copied it
-   * worked it out; the source's own may be anything that its writer set. `version`: where a later one was copied.
+   * Copied now, or found complete from an earlier attempt. `md5`: of the content, base64, if the copying service
+   * computed it; the source's own is whatever its writer set. `version`: if a later one was copied.
    */
   | {
       readonly kind: "copied";
@@ -35,31 +35,31 @@ export type CopyOutcome =
   | { readonly kind: "changed" }
   /** The source no longer has the blob. */
   | { readonly kind: "gone" }
-  /** The caller's time ran out; what was copied so far is used by the next attempt. */
+  /** Out of time; the next attempt uses what was copied so far. */
   | { readonly kind: "unfinished" }
-  /** It can never be read as it is; `code` is a stable word such as `archived`. */
+  /** It cannot be read in its present state; `code` is a stable word such as `archived`. */
   | { readonly kind: "unreadable"; readonly code: string; readonly message: string }
   /**
-   * A service refuses this copy, and not because of the container or the account as far as it says; `code` is the service's.
-   * Whether it refuses all others too is for the caller to find out.
+   * A service refuses this copy, and its answer does not blame the container or the account; `code` is the service's.
+   * The caller must find out whether all other copies are refused too.
    */
   | { readonly kind: "refused"; readonly code: string; readonly message: string };
 
-/** The vault as a backup writes it. */
+/** The vault as a backup uses it. */
 export interface BackupVault extends VaultFiles {
   /**
-   * Copies one version into a new object, server-side, on the condition that the source still is this version.
-   * An object that is already there is accepted only when its length and copy status say that it is whole; one that
-   * is not is removed, if it still is the one that was looked at, and copied anew.
+   * Copies one version into a new object, server-side, on the condition that the source still has this version. An
+   * existing object is accepted only if its length and copy status show that it is complete; otherwise it is deleted,
+   * if it is still the one that was checked, and copied again.
    *
-   * @param shouldContinue - asked between the parts of a copy of many; once it says no, the copy stops where it is
+   * @param shouldContinue - called between the parts of a large copy; once it returns false, the copy stops
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
   copyObject(version: SourceVersion, path: string, shouldContinue: () => boolean): Promise<CopyOutcome>;
   /**
-   * Copies a marker server-side, over one of an attempt before.
+   * Copies a marker server-side; overwrites one of an earlier attempt.
    *
-   * @param etag - of the marker that was written, unquoted; any other is `changed`. Absent: whichever is there
+   * @param etag - of the written marker, unquoted; any other is `changed`. Absent: any
    */
   copyMarker(container: string, name: string, path: string, etag?: string): Promise<CopyOutcome>;
 }

@@ -18,7 +18,7 @@ async function lakeOf(containers: readonly string[] = ["raw"]): Promise<MemoryLa
   return lake;
 }
 
-/** Lets copies of one blob, or of all, end otherwise. */
+/** Changes the outcome of copies of one blob, or of all. */
 function answer(lake: MemoryLake, isAsked: (name: string) => boolean, how: () => CopyOutcome): void {
   const copyObject = lake.vault.copyObject.bind(lake.vault);
   lake.vault.copyObject = async (version, path, shouldContinue) =>
@@ -44,7 +44,7 @@ const VERDICTS = [...FAULT_CODES.keys(), "SomethingNew"].map((code) => ({
   verdict: decideFault({ status: 409, code }, "copy").verdict,
 }));
 
-test("a blob that is answered with any lasting code keeps no other out, and the seal names it with that code", async ({
+test("a permanent refusal of one blob does not affect others, and the seal has the blob and its code", async ({
   expect,
 }) => {
   let tried = 0;
@@ -87,7 +87,7 @@ test.for([
   },
 );
 
-test("a blob that is copied when it is tried once more is in the point", async ({ expect }) => {
+test("a blob whose last retry succeeds is in the point", async ({ expect }) => {
   const lake = await lakeOf();
   let failures = 2;
   const copyObject = lake.vault.copyObject.bind(lake.vault);
@@ -110,7 +110,7 @@ test.for([
       ? () => ({ kind: "refused", code: "AuthorizationFailure", message: "no" })
       : throwing(new VaultError(code, "away", kind === "throttles" ? { serviceCode: "ServerBusy" } : {}));
   answer(lake, () => true, how);
-  // A throttled account may well copy a marker in between.
+  // A throttled account may copy a marker in between.
   if (kind !== "throttles") lake.vault.copyMarker = async () => how();
   const [message] = await lake.beginBackup(await lake.requestBackup("one"));
   if (message === undefined) throw new Error("nothing was planned");
@@ -119,7 +119,7 @@ test.for([
   expect(await lake.work.get("one", "marker|raw")).toBeUndefined();
 });
 
-test("a container that refuses every copy, its marker's too, stays out when others answer", async ({ expect }) => {
+test("a container that refuses every copy, its marker's too, is skipped when others answer", async ({ expect }) => {
   const lake = await lakeOf(["other", "raw"]);
   const refused: CopyOutcome = { kind: "refused", code: "AuthorizationPermissionMismatch", message: "no" };
   const { copyObject, copyMarker } = lake.vault;
@@ -136,7 +136,7 @@ test("a container that refuses every copy, its marker's too, stays out when othe
   });
 });
 
-test("many blobs that are refused cost few probes", async ({ expect }) => {
+test("many refused blobs cost few probes", async ({ expect }) => {
   const lake = await lakeOf();
   for (let n = 0; n < 200; n++) lake.source.write("raw", `n${n}`, "x");
   answer(

@@ -6,13 +6,13 @@ import { AccountProbe } from "./account-probe.ts";
 import type { BackupVault } from "./backup-vault.ts";
 import type { Taken } from "./copy-version.ts";
 
-/** How often a copy that retries did not help is tried once more, each time after the marker was copied. */
-const LAST_TRIES = 3;
+/** Attempts after the pool's time for retries is over, each after a successful copy of the marker. */
+const MAX_LAST_ATTEMPTS = 3;
 
 /**
- * Tells a blob that is at fault from an account that is. An account that refuses, throttles or does not answer must not look
- * like millions of blobs that could not be taken. So before a blob is blamed, the job's own marker is copied the same way,
- * from the same container: it shows that all is well but for the blob.
+ * Distinguishes a faulty blob from a faulty account. An account that refuses, throttles or does not answer must not
+ * result in millions of warnings. So before a blob is blamed, the job's own marker is copied the same way from the same
+ * container: if that works, only the blob is at fault.
  */
 export class BlobBlame {
   readonly #vault: Pick<BackupVault, "copyMarker">;
@@ -27,8 +27,8 @@ export class BlobBlame {
   }
 
   /**
-   * @param refusal - what was said of the blob
-   * @param error - what to throw when the account is at fault; absent: that it refuses
+   * @param refusal - message of the blob's refusal
+   * @param error - thrown when the account is at fault; absent: an error that it refuses everything
    * @throws VaultError `datasource/forbidden`, or the given error
    */
   async check(refusal: string, error?: VaultError): Promise<void> {
@@ -41,15 +41,15 @@ export class BlobBlame {
   }
 
   /**
-   * Decides about a blob whose copy failed for longer than the pool retries. A throttled account is no blob's
-   * fault. All else is, when the marker is copied in between and the blob is not.
+   * Decides about a blob whose copy failed for longer than the pool retries. Throttling is never a blob's fault. Any
+   * other failure is, if the marker can be copied in between and the blob cannot.
    *
-   * @param shouldContinue - asked before each try
-   * @throws VaultError the failure, when the account is at fault, or nobody can tell yet
+   * @param shouldContinue - called before each attempt
+   * @throws VaultError the failure, if the account is at fault, or that is not known yet
    */
   async tryOnceMore(error: VaultError, copyOne: () => Promise<Taken>, shouldContinue: () => boolean): Promise<Taken> {
     let last = error;
-    for (let tried = 0; tried < LAST_TRIES; tried++) {
+    for (let tried = 0; tried < MAX_LAST_ATTEMPTS; tried++) {
       if (isThrottling(last) || !shouldContinue()) throw last;
       await this.check(last.message, last);
       try {
@@ -67,13 +67,13 @@ export class BlobBlame {
     const path = vaultMarkerPath(this.#jobId, this.#container);
     const marker = sourceMarkerName(this.#container, this.#jobId);
     const outcome = await this.#vault.copyMarker(this.#container, marker, path);
-    // One that is gone was asked for and answered all the same; what it means is found out when all ranges are in.
+    // A marker that is gone got an answer too; the check after all ranges finds out what it means.
     if (outcome.kind !== "refused" && outcome.kind !== "unreadable") return;
     throw new VaultError("datasource/forbidden", outcome.message, { serviceCode: outcome.code });
   }
 }
 
-/** "The server is currently unable to receive requests": said of the account, or of a part of it. */
+/** "The server is currently unable to receive requests": about the account, or a part of it. */
 function isThrottling({ code, serviceCode }: VaultError): boolean {
   return code === "storage/throttled" && serviceCode !== "OperationTimedOut";
 }

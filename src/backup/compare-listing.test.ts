@@ -36,7 +36,7 @@ const name = fc.oneof(
   fc.string({ unit: fc.constantFrom("a", '"', "\\", "\n", "\u0001", "é", "𝄞", "\uffff"), minLength: 1, maxLength: 3 }),
 );
 
-/** A listing before, and one now in which much is as it was. */
+/** A previous listing, and a new one in which much is unchanged. */
 const listings = fc
   .record({
     order: fc.constantFrom(...LISTING_ORDERS),
@@ -63,21 +63,24 @@ const listings = fc
     return { compare, before: entries, now: sorted(byName.values()) };
   });
 
-/** All that an entry says; no tags and an empty set of them say the same. */
-function told(version: Entry, { tier, tags, owner, group, permissions, acl }: Pick<Entry, Label>): unknown[] {
+/** All members of an entry; no tags and an empty set of them are equal. */
+function membersOf(version: Entry, { tier, tags, owner, group, permissions, acl }: Pick<Entry, Label>): unknown[] {
   const { name, etag, size, modified, birth, md5, type } = version;
   const sorted = Object.entries(tags ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return [name, etag, size, modified, birth, md5, type, tier, sorted, owner, group, permissions, acl];
 }
 
-/** What becomes of the entries, by a map instead of a merge. */
-function plainlyMerged(before: readonly Entry[], now: readonly ListedBlob[]): { told: unknown[][]; removed: number } {
+/** The expected entries, by a map instead of a merge. */
+function plainlyMerged(
+  before: readonly Entry[],
+  now: readonly ListedBlob[],
+): { entries: unknown[][]; removed: number } {
   const old = new Map(before.map((each) => [each.name, each]));
   const names = new Set(now.map((each) => each.name));
   return {
-    told: now.map((each) => {
+    entries: now.map((each) => {
       const entry = old.get(each.name);
-      return told(entry?.etag === each.etag ? entry : entryOf(each, NEW_BIRTH), each);
+      return membersOf(entry?.etag === each.etag ? entry : entryOf(each, NEW_BIRTH), each);
     }),
     removed: before.filter((each) => !names.has(each.name)).length,
   };
@@ -98,7 +101,7 @@ function linesOf(entries: readonly Entry[]): EntryLine[] {
   return entries.map(encodeEntry);
 }
 
-test("the changes of any listing, in any stretches, make what was listed out of what was there", ({ expect }) => {
+test("the changes of any listing, in any parts, turn the previous entries into the listed ones", ({ expect }) => {
   const seen: Record<Change["kind"], number> = { unchanged: 0, relabelled: 0, written: 0 };
   fc.assert(
     fc.property(listings, fc.array(fc.nat(12), { maxLength: 4 }), ({ compare, before, now }, cuts) => {
@@ -118,7 +121,7 @@ test("the changes of any listing, in any stretches, make what was listed out of 
         [from, next] = [end, part.next];
       }
       const expected = plainlyMerged(before, now);
-      expect(entries.map((each) => told(each, each))).toEqual(expected.told);
+      expect(entries.map((each) => membersOf(each, each))).toEqual(expected.entries);
       expect(removed).toBe(expected.removed);
       expect(next).toBe(before.length);
     }),
@@ -134,7 +137,7 @@ function changeOf(before: Entry, now: ListedBlob): Change | undefined {
   return compareListing([now], linesOf([before]), 0, "end", nameComparator("utf-16")).changes[0];
 }
 
-test("the same version under the same labels keeps its entry, whatever else the listing says of it", ({ expect }) => {
+test("the same version with the same labels keeps its entry, whatever else the listing has", ({ expect }) => {
   const before = encodeEntry(entry);
   for (const now of [
     listed,
@@ -146,13 +149,13 @@ test("the same version under the same labels keeps its entry, whatever else the 
   }
 });
 
-test("tags that are listed in another order are the same tags", ({ expect }) => {
+test("tags in another order are the same tags", ({ expect }) => {
   expect(changeOf({ ...entry, tags: { a: "1", b: "2" } }, { ...listed, tags: { b: "2", a: "1" } })?.kind).toBe(
     "unchanged",
   );
 });
 
-test("a version that is relabelled keeps its birth and the MD5 of its object", ({ expect }) => {
+test("a relabelled version keeps its birth and the MD5 of its object", ({ expect }) => {
   const now = { ...listed, md5: "of the source", tier: "Cool", tags: { k: "v" } };
   expect(changeOf({ ...entry, tier: "Hot", owner: "o" }, now)?.kind).toBe("relabelled");
   expect(relabel({ ...entry, tier: "Hot", owner: "o" }, now)).toEqual({ ...entry, tier: "Cool", tags: { k: "v" } });
@@ -174,14 +177,14 @@ test.for(["plain", 'with "quotes"', "with a back\\slash", "with a line\nfeed"])(
   },
 );
 
-test("a label that is gone is gone from the entry, and not there without a value", ({ expect }) => {
+test("a label that is gone is removed from the entry, not left without a value", ({ expect }) => {
   const labelled = { ...entry, tier: "Cool", tags: { a: "1" }, owner: "o", group: "g", permissions: "p", acl: "a" };
   expect(Object.keys(relabel(labelled, {}))).toEqual(Object.keys(entry));
   const { md5: _, ...withoutMd5 } = listed;
   expect(Object.keys(entryOf(withoutMd5, 1))).not.toContain("md5");
 });
 
-test("a line that must be parsed and is damaged is found", ({ expect }) => {
+test("a damaged line that must be parsed is found", ({ expect }) => {
   for (const line of ['{"name":"n"}', '{"name":"n","etag":"0x1","size":7,"birth":"3"}', "n"] as EntryLine[]) {
     expect(() => compareListing([listed], [line], 0, "end", nameComparator("utf-16"))).toThrow(
       expect.objectContaining({ code: "format/corrupt" }),
@@ -189,7 +192,7 @@ test("a line that must be parsed and is damaged is found", ({ expect }) => {
   }
 });
 
-test("a page that does not ascend is refused, also against the last name of the page before", ({ expect }) => {
+test("a page that does not ascend is refused, also against the last name of the previous page", ({ expect }) => {
   const refused = expect.objectContaining({ code: "listing/out-of-order" });
   const compare = nameComparator("path");
   checkAscending([{ name: "a/b" }, { name: "a-b" }], "a", compare);

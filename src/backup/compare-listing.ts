@@ -7,29 +7,29 @@ import type { ListedBlob } from "./datasource.ts";
 export type Change =
   /** The entry stays as it is. */
   | { readonly kind: "unchanged"; readonly before: EntryLine }
-  /** The same version under other tier, tags, owner or permissions: a new entry for the old object. */
+  /** The same version with another tier, tags, owner or permissions: a new entry for the old object. */
   | { readonly kind: "relabelled"; readonly before: Entry; readonly now: ListedBlob }
-  /** A version that the previous recovery point does not hold: a new object. */
+  /** A version that the previous recovery point does not have: a new object. */
   | { readonly kind: "written"; readonly now: ListedBlob };
 
 export interface Comparison {
-  /** One a listed blob, in listing order. */
+  /** One per listed blob, in listing order. */
   readonly changes: readonly Change[];
-  /** Entries before that are listed no more. */
+  /** Number of previous entries that are not listed any more. */
   readonly removed: number;
-  /** Where in `before` the next comparison goes on. */
+  /** Index in `before` at which the next comparison continues. */
   readonly next: number;
-  /** Every listed blob is unchanged, and no entry before is listed no more. */
+  /** Every listed blob is unchanged, and every previous entry is still listed. */
   readonly isClean: boolean;
 }
 
 /**
- * Merges a stretch of a listing with the entries of the previous recovery point.
+ * Merges a part of a listing with the entries of the previous recovery point.
  *
  * @param listed - ascending, without gaps
  * @param before - ascending
  * @param from - index of the first entry of `before` that is not yet compared
- * @param until - how far the stretch reaches: `listed` is all there is up to its own last name, or to the end of `before`
+ * @param until - end of the part: `listed` is complete up to its own last name, or up to the end of `before`
  * @throws VaultError `format/corrupt` when a line of `before` that must be parsed is not an entry
  */
 export function compareListing(
@@ -45,12 +45,12 @@ export function compareListing(
   let next = from;
   for (const now of listed) {
     let line = before[next];
-    // By far the most of a listing ends here; all else is decided below, where lines are read.
-    const glance = line && glanceAt(line, now);
-    if (line !== undefined && glance !== undefined) {
+    // Decides almost all of a listing; the rest is decided below, where lines are parsed.
+    const quick = line && glanceAt(line, now);
+    if (line !== undefined && quick !== undefined) {
       next += 1;
-      if (glance === "other-version") changed += 1;
-      changes.push(glance === "same" ? { kind: "unchanged", before: line } : { kind: "written", now });
+      if (quick === "other-version") changed += 1;
+      changes.push(quick === "same" ? { kind: "unchanged", before: line } : { kind: "written", now });
       continue;
     }
     let head = line && headOf(line);
@@ -93,8 +93,8 @@ function hasSameTags(a: Readonly<Record<string, string>>, b: Readonly<Record<str
 }
 
 /**
- * Makes the entry of a version that is listed under other labels than before. All else is as it was: the MD5 is that of
- * the object in the vault, which may not be the one that the source has.
+ * Returns the entry of a version whose labels changed. Everything else is kept: the MD5 is that of the object in the
+ * vault, which may differ from the source's.
  */
 export function relabel(before: Entry, now: Pick<Entry, Label>): Entry {
   const labels = Object.fromEntries(
@@ -113,21 +113,22 @@ export function relabel(before: Entry, now: Pick<Entry, Label>): Entry {
 }
 
 /**
- * Makes the entry of a listed blob. What only the listing tells stays on it and is not written: leaving it out here takes
- * four times as long.
+ * Returns the entry of a listed blob. Members that only a listing has stay on it and are not written: leaving them out
+ * here takes four times as long.
  *
- * @param birth - sequence number of the recovery point that first holds its version
- * @param md5 - of its object, where it is known better than the listing knows it
+ * @param birth - sequence number of the first recovery point with this version
+ * @param md5 - of its object, if it is more reliable than the listed one
  */
 export function entryOf(listed: ListedBlob, birth: number, md5 = listed.md5): Entry {
   return md5 === undefined ? { ...listed, birth } : { ...listed, birth, md5 };
 }
 
 /**
- * Checks that a page goes on ascending from the name before it.
+ * Checks that a page ascends, from the last name of the page before it.
  *
  * @param before - the last name of the listing so far; undefined at its start
- * @throws VaultError `listing/out-of-order`, because a merge of unsorted listings would report live blobs as removed
+ * @throws VaultError `listing/out-of-order`, because a merge of unsorted listings would report existing blobs as
+ *   deleted
  */
 export function checkAscending(
   page: readonly { readonly name: string }[],
@@ -138,7 +139,7 @@ export function checkAscending(
   for (const { name } of page) {
     if (last !== undefined && compare(last, name) >= 0) {
       throw new VaultError("listing/out-of-order", `the listing has '${name}' after '${last}'`, {
-        hint: "the account may be of another kind (hierarchical namespace or not) than its backup instance; nothing was taken as removed",
+        hint: "the account may be of another kind (hierarchical namespace or not) than its backup instance; nothing was recorded as deleted",
       });
     }
     last = name;

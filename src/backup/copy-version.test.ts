@@ -21,7 +21,7 @@ function datasourceOf(listed: readonly ListedBlob[]) {
 
 const named = (...names: string[]): ListedBlob[] => names.map((name) => ({ ...LOG, name }));
 
-/** A vault that copies whatever version it likes. */
+/** A vault that copies any version. */
 function vaultThat(outcome: CopyOutcome) {
   const asked: SourceVersion[] = [];
   const vault = {
@@ -33,11 +33,11 @@ function vaultThat(outcome: CopyOutcome) {
   return { asked, deps: { vault, datasource: datasourceOf([]) } };
 }
 
-test("the entry of a blob of which a later version was copied is that version's", async ({ expect }) => {
+test("the entry of a blob has the later version if that was copied", async ({ expect }) => {
   const version = { etag: "e2", size: 9, modified: "2026-01-01T12:00:01.000Z" };
   const { asked, deps } = vaultThat({ kind: "copied", movedBytes: 9, version });
   const taken = await copyVersion(deps, "raw", LOG, 3, () => true, SINCE);
-  // No MD5: the one that was listed is of the other version.
+  // No MD5: the listed one belongs to the other version.
   expect(taken).toEqual({
     entry: { name: "log", type: "append", birth: 3, ...version },
     copiedBytes: 9,
@@ -47,7 +47,7 @@ test("the entry of a blob of which a later version was copied is that version's"
   expect(asked[0]?.orLater?.pathOf("e2")).toBe("data/raw/log/e2.3");
 });
 
-test("only of append and page blobs will a later version do", async ({ expect }) => {
+test("a later version is accepted only of append and page blobs", async ({ expect }) => {
   const types = [undefined, "append", "page"] as const;
   for (const type of types) {
     const { asked, deps } = vaultThat({ kind: "copied", movedBytes: 5 });
@@ -58,7 +58,7 @@ test("only of append and page blobs will a later version do", async ({ expect })
   expect.assertions(types.length);
 });
 
-test("a blob that is listed no more was removed, and is no warning", async ({ expect }) => {
+test("a blob that is not listed any more was deleted, and is not a warning", async ({ expect }) => {
   for (const kind of ["gone", "changed"] as const) {
     const { deps } = vaultThat({ kind });
     const datasource = datasourceOf(named("logs", "z"));
@@ -70,9 +70,7 @@ test("a blob that is listed no more was removed, and is no warning", async ({ ex
   expect.assertions(2);
 });
 
-test("a blob that is listed and cannot be found by its name is named, and not taken for removed", async ({
-  expect,
-}) => {
+test("a listed blob that is not found by its name is a warning, and does not count as deleted", async ({ expect }) => {
   for (const kind of ["gone", "changed"] as const) {
     const { asked, deps } = vaultThat({ kind });
     const datasource = datasourceOf(named("log", "z"));
@@ -84,7 +82,7 @@ test("a blob that is listed and cannot be found by its name is named, and not ta
   expect.assertions(6);
 });
 
-test("a blob that is there again when it is looked for is taken as it is now", async ({ expect }) => {
+test("a blob that exists again at the next listing is copied as it is now", async ({ expect }) => {
   const asked: string[] = [];
   const vault = {
     copyObject: async ({ etag }: SourceVersion): Promise<CopyOutcome> => {
@@ -111,7 +109,7 @@ test("a blob that is replaced all the time is left to the next piece when the ti
   expect(asked.map(({ etag }) => etag)).toEqual(["e1", "e2"]);
 });
 
-/** How requests reach a blob of a name: as itself, as another, or not at all. */
+/** What a request for a name finds: the blob, another one, or nothing. */
 const REACHED: readonly ((name: string) => string | undefined)[] = [
   (name) => name,
   (name) => name.replace(/[./]+$/, ""),
@@ -119,7 +117,7 @@ const REACHED: readonly ((name: string) => string | undefined)[] = [
   () => undefined,
 ];
 
-test("whatever is listed is taken as what it is, or is named, or was really removed", async ({ expect }) => {
+test("whatever is listed is copied correctly, or is a warning, or was really deleted", async ({ expect }) => {
   const name = fc.constantFrom<string>("a", "a.", "a/", "a\r", "\r", "b", "b/./c", "\ud800");
   const change = fc.record({ at: fc.nat({ max: 12 }), name, does: fc.constantFrom("write", "remove") });
   const seen = { taken: 0, named: 0, removed: 0 };
@@ -162,7 +160,7 @@ test("whatever is listed is taken as what it is, or is named, or was really remo
           const { entry, warning } = await copyVersion({ vault, datasource }, "raw", listed, 1, () => true);
           if (entry !== undefined) {
             expect(entry.name).toBe(listed.name);
-            // Never what another blob of the container is.
+            // Never the content of another blob of the container.
             expect(wasThere.get(listed.name)).toContain(entry.etag);
             seen.taken += 1;
           } else if (warning !== undefined) seen.named += 1;

@@ -6,37 +6,37 @@ import type { BackupVault } from "./backup-vault.ts";
 import { entryOf } from "./compare-listing.ts";
 import type { Datasource, ListedBlob } from "./datasource.ts";
 
-/** What came of taking a blob into the vault. */
+/** The result of copying a blob into the vault. */
 export interface Taken {
   /** Absent: the blob is not in the recovery point. */
   readonly entry?: Entry;
   readonly copiedBytes: number;
-  /** It was not, at its copy, what the listing said. */
+  /** At its copy the blob was not in its listed version. */
   readonly changedDuringCopy: boolean;
-  /** The time ran out; nothing is decided about the blob. */
+  /** Out of time; nothing is decided about the blob. */
   readonly unfinished?: true;
-  /** Why it is missing from the point although it is at the source. */
+  /** Why it is missing from the point although it exists at the source. */
   readonly warning?: { readonly code: string; readonly message: string };
-  /** The warning is only true when a service does not refuse all others too. */
+  /** The warning counts only if the service does not refuse all other blobs too. */
   readonly isRefused?: true;
 }
 
 /** Failures of requests about one blob that may be the blob's fault. */
 const REFUSALS: ReadonlySet<FailureCode> = new Set(["datasource/refused", "datasource/forbidden", "storage/refused"]);
 
-/** How often a version that is listed and cannot be had is tried, before the blob counts as one that no request can name. */
-const MAX_UNFOUND = 3;
+/** Attempts at a listed version that is not found, before the blob counts as one that no request can name. */
+const MAX_NOT_FOUND = 3;
 
-/** A blob that is replaced faster than it can be copied is given up after this many versions. */
-const VERSIONS_TRIED = 10;
+/** A blob that is replaced faster than it can be copied becomes a warning after this many versions. */
+const MAX_VERSIONS = 10;
 
 /**
- * Copies a blob's listed version into the vault, or, when the source has another by now, that one.
+ * Copies a blob's listed version into the vault, or the present one if the source has another by now.
  *
- * Safe to run twice: the object's name says which version it holds, and a whole one is not copied again.
+ * Safe to run twice: the object's name contains its version, and a complete object is not copied again.
  *
- * @param since - when the recovery point's time is, ISO 8601 UTC: of a blob that may be written all the time any version
- *   from then on will do, also one that an execution before has begun to copy
+ * @param since - the recovery point's time, ISO 8601 UTC: of a blob that may be written all the time any version from
+ *   then on is accepted, also one whose copy an earlier execution started
  */
 export async function copyVersion(
   deps: CopyVersionDeps,
@@ -71,8 +71,8 @@ async function copyListed(
     return missing(false, "name-not-addressable", "no URL can name this blob, so it cannot be copied");
   }
   let version = listed;
-  let unfound = 0;
-  for (let tried = 1; tried <= VERSIONS_TRIED; tried++) {
+  let notFound = 0;
+  for (let tried = 1; tried <= MAX_VERSIONS; tried++) {
     const changedDuringCopy = version !== listed;
     if (tried > 1 && !shouldContinue()) return { copiedBytes: 0, changedDuringCopy, unfinished: true };
     if (version.type === "directory") return { entry: entryOf(version, birth), copiedBytes: 0, changedDuringCopy };
@@ -96,7 +96,7 @@ async function copyListed(
         if (outcome.version === undefined) {
           return { entry: entryOf(version, birth, outcome.md5), copiedBytes: outcome.movedBytes, changedDuringCopy };
         }
-        // The MD5 that was listed is that of the other version.
+        // The listed MD5 belongs to the other version.
         const { md5: _, ...same } = version;
         const later = { ...same, ...outcome.version };
         return { entry: entryOf(later, birth, outcome.md5), copiedBytes: outcome.movedBytes, changedDuringCopy: true };
@@ -111,21 +111,21 @@ async function copyListed(
       case "changed": {
         const now = await listedNow(deps.datasource, container, name);
         if (now === undefined) return { copiedBytes: 0, changedDuringCopy: true };
-        // It may have been written anew between the two questions.
-        if (now.etag === version.etag && ++unfound === MAX_UNFOUND) {
-          return missing(changedDuringCopy, "listed-not-found", "the blob is listed, and cannot be found by its name");
+        // It may have been recreated between the two requests.
+        if (now.etag === version.etag && ++notFound === MAX_NOT_FOUND) {
+          return missing(changedDuringCopy, "listed-not-found", "the blob is listed, but was not found by its name");
         }
-        // Another object, so that a version that only looks the same is not mistaken for the listed one.
+        // A copy, so that a version with the same values is not mistaken for the listed one.
         version = { ...now };
       }
     }
   }
-  return missing(true, "changing-too-fast", `the blob was replaced ${VERSIONS_TRIED} times while it was copied`);
+  return missing(true, "changing-too-fast", `the blob was replaced ${MAX_VERSIONS} times while it was copied`);
 }
 
 /**
- * The blob as the listing has it. Only a name that is listed no more belongs to a blob that was removed; and asked for by its
- * name, a service or what is before it may answer about another blob, because URLs are brought into a normal form.
+ * The blob as listed now. Only a name that is not listed any more belongs to a deleted blob; a request by name may be
+ * answered about another blob, because services and proxies normalise URLs.
  */
 async function listedNow(
   datasource: CopyVersionDeps["datasource"],

@@ -5,7 +5,7 @@ import type { SegmentRef } from "../vault/segment.ts";
 import { cutAlongSegments, cutByProbing, PLAN_SETTINGS, type UnknownContainer } from "./cut-container.ts";
 import { remembering, splitRange } from "./split-range.ts";
 
-/** A container of names in memory, which counts the calls that look into it. */
+/** A container of names in memory, which counts calls. */
 class Names implements UnknownContainer {
   readonly order: ListingOrder;
   readonly names: readonly string[];
@@ -71,26 +71,26 @@ test.for(Object.keys(LAKES))(
     expect(cuts.toSorted(nameComparator("utf-16"))).toEqual(cuts);
     expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(lake.names.length);
     expect(lengths.length).toBeGreaterThan(6);
-    // The longest range decides how long the last worker is busy before it gives half of its rest away.
+    // The longest range decides how long the last worker runs before it splits off half of its rest.
     expect(Math.max(...lengths)).toBeLessThan(lake.names.length / 2);
     expect(lake.calls).toBeLessThan(PLAN_SETTINGS.maxProbes * 1.5);
     if (expected !== undefined) expect(expected).toBeGreaterThan(1_000);
   },
 );
 
-test("a container of one page is one range, and costs one look", async ({ expect }) => {
+test("a container of one page is one range, and costs one call", async ({ expect }) => {
   const lake = new Names(["a", "b"]);
   expect(await cutByProbing(lake, PLAN_SETTINGS, still)).toEqual({ cuts: [], expected: 2 });
   expect(lake.calls).toBe(1);
   expect(await cutByProbing(new Names([]), PLAN_SETTINGS, still)).toEqual({ cuts: [], expected: 0 });
 });
 
-test("a container of a few pages is not cut into crumbs", async ({ expect }) => {
+test("a container of a few pages is not cut into tiny ranges", async ({ expect }) => {
   const lake = new Names(LAKES["days of parts"]?.() ?? []);
   expect((await cutByProbing(lake, PLAN_SETTINGS, still)).cuts).toEqual([]);
 });
 
-test("a split parts any two names, wherever they are, and is found in few looks", async ({ expect }) => {
+test("a split separates any two names, wherever they are, and costs few calls", async ({ expect }) => {
   let split = 0;
   const name = fc.string({
     unit: fc.constantFrom("a", "b", "/", "0", "9", "z", "ü", "😀"),
@@ -129,7 +129,7 @@ const segment = (i: number, entries: number): SegmentRef => ({
   bytes: 0,
 });
 
-test("a later backup is cut between segments, into ranges of about the wanted length", ({ expect }) => {
+test("a later backup is cut between segments, into ranges of about the planned length", ({ expect }) => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 40_000 }), { minLength: 1, maxLength: 60 }), (lengths) => {
       const segments = lengths.map((entries, i) => segment(i, entries));
@@ -156,7 +156,7 @@ test("a huge container has longer ranges instead of more", ({ expect }) => {
   expect(cuts.length).toBeLessThan(PLAN_SETTINGS.maxRanges);
 });
 
-test("what was found once is not asked for again, and is the same", async ({ expect }) => {
+test("what was found once is cached, and is the same", async ({ expect }) => {
   let spared = 0;
   const name = fc.string({ unit: fc.constantFrom("a", "b", "/"), maxLength: 3 });
   await fc.assert(
@@ -176,7 +176,7 @@ test("what was found once is not asked for again, and is the same", async ({ exp
   expect(spared).toBeGreaterThan(100);
 });
 
-test("looking for cuts ends with its time, and what was found is used", async ({ expect }) => {
+test("the search for cuts ends with its time, and what was found is used", async ({ expect }) => {
   const lake = new Names(LAKES["days of parts"]?.() ?? [], { pageSize: 20 });
   let now = 0;
   const first = lake.first.bind(lake);

@@ -8,15 +8,15 @@ import { type NameProbe, remembering, splitRange } from "./split-range.ts";
 
 /** How a container is cut into ranges. */
 export interface PlanSettings {
-  /** Names that a range has, about. */
+  /** Approximate number of names in a range. */
   readonly rangeNames: number;
-  /** Ranges of one container at most; a container that needs more has longer ones. */
+  /** Maximum ranges of one container; a container that needs more has longer ones. */
   readonly maxRanges: number;
-  /** Calls that looking for cuts may cost at a first backup. */
+  /** Maximum calls to find cuts at a first backup. */
   readonly maxProbes: number;
-  /** Ranges of a first backup at most: those that turn out long are split while they are worked. */
+  /** Maximum ranges of a first backup: long ones are split while they are processed. */
   readonly maxFirstRanges: number;
-  /** How long cuts are looked for, ms. */
+  /** Time to find cuts. */
   readonly budgetMs: number;
 }
 
@@ -28,10 +28,10 @@ export const PLAN_SETTINGS: PlanSettings = {
   budgetMs: 60_000,
 };
 
-/** Where the ranges of a container begin, the first one left out: ascending. */
+/** The starts of a container's ranges except the first, ascending. */
 export interface Cuts {
   readonly cuts: readonly string[];
-  /** Names that the container has, as far as this could tell. */
+  /** Estimated number of names in the container. */
   readonly expected?: number;
 }
 
@@ -43,7 +43,7 @@ export function cutAlongSegments(segments: readonly SegmentRef[], settings: Plan
   let names = 0;
   for (const [i, segment] of segments.entries()) {
     const before = segments[i - 1];
-    // A range of a little more than is wanted is better than one with a remnant after it.
+    // A range that is a little too long is better than a tiny range after it.
     if (before !== undefined && names + segment.entries / 2 >= wanted) {
       cuts.push(separator(before.last, segment.first));
       names = 0;
@@ -53,27 +53,27 @@ export function cutAlongSegments(segments: readonly SegmentRef[], settings: Plan
   return { cuts, expected };
 }
 
-/** A container whose names nobody knows yet. */
+/** A container whose names are not known yet. */
 export interface UnknownContainer extends NameProbe {
-  /** One full page of names from a text on, and whether more follow. */
+  /** One full page of names, starting at a text, and whether more follow. */
   page(from: string): Promise<{ readonly names: readonly string[]; readonly more: boolean }>;
 }
 
 /** Ranges that are split at once. */
 const PROBING_WIDTH = 16;
 
-/** Samples of lengths say something only when there are so many ranges. */
+/** Lengths are sampled only when there are at least this many ranges. */
 const MIN_SAMPLES = 8;
 
 /** Ranges whose lengths are sampled. */
 const SAMPLES = 4;
 
 /**
- * Cuts a container that was never backed up: halves the key space again and again, with calls for one name each, until
- * pages of the listing reach over the end of the ranges that they sample, or until there are ranges enough, or calls or
- * time are spent. Ranges that the samples say are short are joined.
+ * Cuts a container without a previous backup: repeatedly halves the key space, with calls for one name each, until
+ * pages of the listing are longer than the ranges that they sample, or there are enough ranges, or calls or time run
+ * out. Ranges that are short according to the samples are joined.
  *
- * Names are unevenly spread, so some ranges will be longer than others; workers split those while they work them.
+ * Names are unevenly spread, so some ranges are longer than others; workers split those while they process them.
  */
 export async function cutByProbing(container: UnknownContainer, settings: PlanSettings, clock: Clock): Promise<Cuts> {
   const hasTime = deadline(clock, settings.budgetMs);
@@ -105,7 +105,7 @@ function join(starts: readonly string[], length: number, settings: PlanSettings)
 /**
  * Estimates how many names a range has.
  *
- * @returns undefined when most of the samples are longer than a page, so that nobody knows how long
+ * @returns undefined when most samples are longer than a page: their length is unknown
  */
 async function sampledLength(container: UnknownContainer, starts: readonly string[]): Promise<number | undefined> {
   const compare = nameComparator(container.order);

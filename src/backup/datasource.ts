@@ -7,61 +7,61 @@ import type { Entry } from "../vault/entry.ts";
 import type { DatasourceKind } from "../vault/instance-document.ts";
 import type { PublicAccess } from "../vault/seal.ts";
 
-/** What a listing tells of one blob or directory. */
+/** One blob or directory in a listing. */
 export type ListedBlob = Omit<Entry, "birth"> & {
-  /** The blob's access tier, also when it is only the account's default; `Archive` cannot be read. */
+  /** The blob's access tier, also if it is only the account's default; `Archive` cannot be read. */
   readonly effectiveTier?: string;
 };
 
 export interface ListBlobsOptions {
   readonly from: ListingPosition;
-  /** Names asked for in one call, at most 5,000. */
+  /** Names per call, at most 5,000. */
   readonly pageSize?: number;
 }
 
-/** A marker as a source container has it; `etag` unquoted. */
+/** A marker in a source container; `etag` unquoted. */
 export interface SourceMarker {
   readonly name: string;
   readonly etag: string;
   readonly writtenAt: Date;
 }
 
-/** What a container has beside its blobs. */
+/** What a container has besides its blobs. */
 export interface ContainerProperties {
   readonly container: string;
-  /** Names in the case in which they were written; absent: none. */
+  /** Names in their original letter case; absent: none. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Absent: nobody may read it without a right. */
+  /** Absent: no anonymous access. */
   readonly publicAccess?: PublicAccess;
-  /** Names of metadata whose values the service does not tell. */
+  /** Names of metadata whose values the service does not return. */
   readonly untoldMetadata?: readonly string[];
 }
 
 /** The storage account that is protected, as a backup reads it. */
 export interface Datasource {
-  /** As the instance has it. */
+  /** As configured in the instance. */
   readonly kind: DatasourceKind;
-  /** As the account has it; undefined when it does not say. */
+  /** As reported by the account; undefined when unknown. */
   actualKind(): Promise<DatasourceKind | undefined>;
   containerExists(container: string): Promise<boolean>;
   /** Names of all containers, ascending, system containers left out. */
   listContainers(): Promise<string[]>;
-  /** What containers have beside their blobs, as it is now; only those that have something. */
+  /** What containers have besides their blobs now; only those that have something. */
   describeContainers(): Promise<ContainerProperties[]>;
   /** Pages of a container's blobs in listing order, from a position to the end; a page may be empty. */
   listPages(container: string, options: ListBlobsOptions): AsyncIterable<readonly ListedBlob[]>;
-  /** The blob as it is now; undefined when there is none. */
+  /** The blob as it is now; undefined when it does not exist. */
   look(container: string, name: string): Promise<ListedBlob | undefined>;
-  /** Writes a small blob, unless one has the name. @returns the ETag of the blob that has it now, unquoted */
+  /** Writes a small blob, unless the name exists. @returns the ETag of the blob that has the name now, unquoted */
   writeMarker(container: string, name: string, content: string): Promise<string>;
-  /** What is there with a prefix, up to 5,000 of it, in listing order. */
+  /** Blobs with a prefix, at most 5,000, in listing order. */
   listMarkers(container: string, prefix: string): Promise<readonly SourceMarker[]>;
   /**
-   * Removes a marker as it was listed; one that is gone is fine.
+   * Deletes a marker with its listed ETag, if it exists.
    *
-   * @returns `kept` when it is another by now, or may not be removed, and trying again does not help
+   * @returns `kept` when it has changed, or the service permanently refuses the deletion
    */
   removeMarker(container: string, marker: Pick<SourceMarker, "name" | "etag">): Promise<"removed" | "kept">;
-  /** Removes the directory of the markers, where they have one and it is empty. */
+  /** Deletes the directory of the markers, if there is one and it is empty. */
   removeMarkerDirectory(container: string): Promise<void>;
 }

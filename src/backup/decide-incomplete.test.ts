@@ -29,13 +29,13 @@ test.for([
   },
 );
 
-test("an alert says what the newest point lacks, names 20 containers at most, and ends with the next whole point", async ({
+test("an alert lists what the newest point lacks, at most 20 containers, and ends with the next complete point", async ({
   expect,
 }) => {
   expect(decideIncomplete(JOB, left(30), { listed: 40, warned: 20 })).toMatchObject({
     message:
       "the newest recovery point lacks 30 containers of the source; " +
-      "the newest recovery point lacks 20 of 40 blobs that were listed",
+      "the newest recovery point lacks 20 of 40 listed blobs",
     details: { counts: { containers: 30, blobs: 20 }, names: { length: 20, 0: "c0 (container-missing)" } },
   });
   const lake = new MemoryLake();

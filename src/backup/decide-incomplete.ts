@@ -4,19 +4,19 @@ import type { Warning } from "../vault/seal.ts";
 
 export const POINT_INCOMPLETE = "backup.point-incomplete";
 
-/** Share of the listed blobs that must be missing before their number is a condition, and not only a list of names. */
+/** Share of the listed blobs that must be missing for an alert; fewer are only warnings. */
 const LARGE_SHARE = 0.1;
-/** Of a few blobs any is a large share. */
-const FEW_BLOBS = 10;
-/** A point that lacks so much of the source protects it hardly. */
+/** Fewer missing blobs are never a large share. */
+const MIN_MISSING_BLOBS = 10;
+/** From this share on the alert is critical. */
 const CRITICAL_SHARE = 0.5;
 
 /**
- * Decides whether an operator must know that a point lacks much of its source: a whole container, or a large share of the
- * blobs. Single blobs stand in the warnings of the job.
+ * Decides whether an operator must know that a point lacks much of its source: a whole container, or a large share of
+ * the blobs. Single blobs are in the warnings of the job.
  *
- * @param left - warnings of containers that stayed out
- * @param listed - names that were listed in the others
+ * @param left - warnings of skipped containers
+ * @param listed - names listed in the other containers
  * @param warned - those of them that are not in the point
  */
 export function decideIncomplete(
@@ -25,7 +25,7 @@ export function decideIncomplete(
   { listed, warned }: { readonly listed: number; readonly warned: number },
 ): Condition | undefined {
   const share = listed === 0 ? 0 : warned / listed;
-  const isLarge = warned >= FEW_BLOBS && share >= LARGE_SHARE;
+  const isLarge = warned >= MIN_MISSING_BLOBS && share >= LARGE_SHARE;
   if (left.length === 0 && !isLarge) return undefined;
   const isCritical = isLarge ? share >= CRITICAL_SHARE : left.length > containers.length * CRITICAL_SHARE;
   return {
@@ -36,7 +36,7 @@ export function decideIncomplete(
     subject: "newest recovery point",
     message: [
       ...(left.length === 0 ? [] : [`the newest recovery point lacks ${left.length} containers of the source`]),
-      ...(isLarge ? [`the newest recovery point lacks ${warned} of ${listed} blobs that were listed`] : []),
+      ...(isLarge ? [`the newest recovery point lacks ${warned} of ${listed} listed blobs`] : []),
     ].join("; "),
     details: {
       counts: { containers: left.length, blobs: warned },

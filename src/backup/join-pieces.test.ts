@@ -29,13 +29,13 @@ function piece(from: ListingPosition, to: ListingPosition | undefined, range = "
 
 const INCOMPLETE = { code: "manifest/incomplete" };
 
-test("pieces that were worked in any order come out in listing order", ({ expect }) => {
+test("pieces that were processed in any order are sorted in listing order", ({ expect }) => {
   const pieces = [piece(LISTING_START, at("b")), piece(at("b"), past("m")), piece(past("m"), undefined)];
   const [first, second, third] = pieces;
   expect(joinPieces("raw", [third, first, second] as PieceRecord[], compare)).toEqual(pieces);
 });
 
-test("one piece that reaches from the beginning to the end is a whole container", ({ expect }) => {
+test("one piece from the beginning to the end is a complete container", ({ expect }) => {
   const only = piece(LISTING_START, undefined);
   expect(joinPieces("raw", [only], compare)).toEqual([only]);
 });
@@ -58,7 +58,7 @@ test.for([
   expect(() => joinPieces("raw", pieces, compare)).toThrow(expect.objectContaining(INCOMPLETE));
 });
 
-test("the error names the container and the place, and says that nothing is lost", ({ expect }) => {
+test("the error has the container and the place, and the hint that nothing is lost", ({ expect }) => {
   const pieces = [piece(LISTING_START, at("b")), piece(at("c"), undefined)];
   expect(() => joinPieces("raw", pieces, compare)).toThrow("container 'raw' do not join at 'c'");
   expect(() => joinPieces("raw", pieces.slice(0, 1), compare)).toThrow("container 'raw' do not join at 'b'");
@@ -91,7 +91,7 @@ const chains = fc
   .map((cuts) => cuts.toSorted((a, b) => compare(a.name, b.name) || Number(a.after) - Number(b.after)))
   .map((cuts) => [LISTING_START, ...cuts].map((from, i) => piece(from, cuts[i], String(i).padStart(6, "0"))));
 
-test("any chain of pieces joins, in whatever order it comes, and not without one of them", ({ expect }) => {
+test("any chain of pieces joins, in whatever order it comes, but not if one is missing", ({ expect }) => {
   let shortened = 0;
   fc.assert(
     fc.property(

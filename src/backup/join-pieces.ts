@@ -4,9 +4,9 @@ import type { PieceRecord } from "../jobs/work.ts";
 import type { NameComparator } from "../vault/listing-order.ts";
 
 /**
- * Puts the pieces of a container's ranges in listing order, and proves that they cover the whole of it: each begins where
- * the one before it ended. Ranges are planned, split and worked on in any order by many workers, so this is where a lost
- * or a doubled one is found, before anything is sealed.
+ * Sorts the pieces of a container's ranges in listing order, and proves that they cover all of it: each begins where
+ * the previous one ended. Many workers plan, split and process ranges in any order, so this finds a lost or duplicated
+ * one before anything is sealed.
  *
  * @throws VaultError `manifest/incomplete`
  */
@@ -24,7 +24,7 @@ export function joinPieces(container: string, pieces: readonly PieceRecord[], co
 
 function gap(container: string, name: string): VaultError {
   return new VaultError("manifest/incomplete", `the ranges of container '${container}' do not join at '${name}'`, {
-    hint: "report this; nothing was sealed, and the recovery points before are as they were",
+    hint: "report this; nothing was sealed, and earlier recovery points are unchanged",
   });
 }
 
@@ -32,7 +32,7 @@ function comparePositions(a: ListingPosition, b: ListingPosition, compare: NameC
   return compare(a.name, b.name) || Number(a.after) - Number(b.after);
 }
 
-/** A piece that had no time for anything ends where it begins, and comes before the one that goes on from there. */
+/** A piece that had no time ends where it begins, and comes before the one that continues there. */
 function compareEnds(a: PieceRecord, b: PieceRecord, compare: NameComparator): number {
   if (a.to === undefined || b.to === undefined) return Number(a.to === undefined) - Number(b.to === undefined);
   return comparePositions(a.to, b.to, compare);

@@ -14,7 +14,7 @@ async function* pagesOf(...pages: readonly (readonly string[])[]): AsyncGenerato
 
 const name = fc.string({ unit: fc.constantFrom("a", "b", "/", "-"), minLength: 1, maxLength: 3 });
 
-test("stretches end at the names they are to end at, and are the listing together", async ({ expect }) => {
+test("parts end at the given names, and together are the listing", async ({ expect }) => {
   let stretches = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -54,7 +54,7 @@ test("stretches end at the names they are to end at, and are the listing togethe
   expect(stretches).toBeGreaterThan(300);
 });
 
-test("a listing out of order is refused, within a page and from one to the next", async ({ expect }) => {
+test("a listing out of order is refused, within a page and between pages", async ({ expect }) => {
   const compare = nameComparator("utf-16");
   const refused = { code: "listing/out-of-order" };
   await expect(new ListingReader(pagesOf(["b", "a"]), compare).take(undefined)).rejects.toMatchObject(refused);
@@ -74,7 +74,7 @@ test("an error of the listing is thrown where its page is taken, not before", as
   await expect(reader.take(undefined)).rejects.toThrow("the second page");
 });
 
-test("at most one page is asked for ahead, and a reader that is closed lets go of its listing", async ({ expect }) => {
+test("at most one page is requested ahead, and a closed reader closes its listing", async ({ expect }) => {
   let asked = 0;
   let isReleased = false;
   async function* endless(): AsyncGenerator<ListedBlob[], void, undefined> {
@@ -92,7 +92,7 @@ test("at most one page is asked for ahead, and a reader that is closed lets go o
   expect(isReleased).toBe(true);
 });
 
-test("no page is asked for after the one that reaches the end", async ({ expect }) => {
+test("no page is requested after the one that reaches the end", async ({ expect }) => {
   let asked = 0;
   async function* counted(): AsyncGenerator<ListedBlob[], void, undefined> {
     for (const page of [["a", "b"], [], ["c", "e"], ["f"]]) {

@@ -40,7 +40,7 @@ function lineOf(i: number): EntryLine {
 
 interface Step {
   readonly lines: readonly EntryLine[];
-  /** The segment in which nothing changed; absent: entries that need a new one. */
+  /** The unchanged segment; absent: entries that need a new one. */
   readonly unchanged?: SegmentRef;
 }
 
@@ -72,7 +72,7 @@ const plan = fc.array(fc.record({ kind: fc.constantFrom("new", "unchanged"), cou
   maxLength: 12,
 });
 
-test("the segments hold what was given, in its order, and say of themselves what they hold", async ({ expect }) => {
+test("the segments have the given entries in order, and correct summaries", async ({ expect }) => {
   let written = 0;
   await fc.assert(
     fc.asyncProperty(plan, async (planned) => {
@@ -94,7 +94,7 @@ test("the segments hold what was given, in its order, and say of themselves what
   expect(written).toBeGreaterThan(100);
 });
 
-test("new segments are neither large nor small, but for the last", async ({ expect }) => {
+test("new segments are neither large nor small, except for the last", async ({ expect }) => {
   let written = 0;
   await fc.assert(
     fc.asyncProperty(plan, async (planned) => {
@@ -112,7 +112,7 @@ test("new segments are neither large nor small, but for the last", async ({ expe
   expect(written).toBeGreaterThan(100);
 });
 
-test("what did not change is referred to; only few entries before it are a reason to write it again", async ({
+test("unchanged segments are referenced; they are rewritten only if few entries come before them", async ({
   expect,
 }) => {
   let kept = 0;
@@ -138,7 +138,7 @@ test("what did not change is referred to; only few entries before it are a reaso
   expect(joined).toBeGreaterThan(5);
 });
 
-test("one changed stretch costs no more than itself and one neighbour", async ({ expect }) => {
+test("one changed part costs no more than itself and one neighbour", async ({ expect }) => {
   let neighbours = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -157,7 +157,7 @@ test("one changed stretch costs no more than itself and one neighbour", async ({
   expect(neighbours).toBeGreaterThan(0);
 });
 
-test("segments are numbered from where the piece before ended, and an attempt that is repeated writes the same", async ({
+test("segments are numbered from the end of the previous piece, and a repeated attempt writes the same", async ({
   expect,
 }) => {
   const files = new Files();

@@ -3,26 +3,26 @@ import { segmentPath } from "../vault/names.ts";
 import { SEGMENT_ENTRIES, SegmentBuilder, type SegmentRef } from "../vault/segment.ts";
 import type { VaultFiles } from "../vault/vault-files.ts";
 
-/** How many entries a segment holds; tests take small ones. */
+/** Entries of a segment; tests use small numbers. */
 export interface SegmentSizes {
   /** A new segment. */
   readonly usual: number;
-  /** It grows up to this before it is split. */
+  /** A segment grows up to this before it is split. */
   readonly largest: number;
-  /** Below this it is joined with the next. */
+  /** A smaller segment is joined with the next. */
   readonly small: number;
 }
 
 export const SEGMENT_SIZES: SegmentSizes = segmentSizesOf(SEGMENT_ENTRIES);
 
-/** @param usual - entries of a new segment; the others follow from it as the format says */
+/** @param usual - entries of a new segment; the format derives the other sizes from it */
 export function segmentSizesOf(usual: number): SegmentSizes {
   return { usual, largest: 2 * usual, small: Math.floor(usual / 4) };
 }
 
 /**
- * Writes the manifest of a range copy-on-write: entries and whole unchanged segments are given in listing order; entries
- * become new segments, unchanged segments are referred to by path.
+ * Writes the manifest of a range copy-on-write: entries and whole unchanged segments are given in listing order;
+ * entries become new segments, unchanged segments are referenced by path.
  *
  * Memory: at most `sizes.largest` entries.
  */
@@ -65,8 +65,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Adds a segment in which nothing changed. It is referred to, unless so few entries wait before it that they had better
-   * be joined with it.
+   * Adds an unchanged segment. It is referenced, unless only a few entries wait before it: they are joined with its
+   * entries in a new segment.
    *
    * @param entries - those of the segment
    */
@@ -87,7 +87,7 @@ export class ManifestWriter {
     const { content, ...described } = await this.#waiting.take(count);
     const { recoveryPoint, container, range } = this.#target;
     const path = segmentPath(recoveryPoint, container, range, this.#next++, described.sha256);
-    // A file that is already there was written from the same bytes, because its name holds their hash.
+    // An existing file has the same bytes, because its name contains their hash.
     await this.#vault.create(path, content, { contentType: "application/gzip" });
     this.#segments.push({ path, ...described });
   }

@@ -5,7 +5,7 @@ import { LISTING_START, type ListingPosition } from "../jobs/listing-position.ts
 import { getWork, plannedOrdinal, type WorkRecord, workRows } from "../jobs/work.ts";
 import type { RangeMessage } from "./messages.ts";
 
-/** Where a piece begins and how far it may go. */
+/** Start and end of a piece. */
 export interface PieceBounds {
   readonly from: ListingPosition;
   readonly until?: string;
@@ -13,8 +13,8 @@ export interface PieceBounds {
 }
 
 /**
- * Reads what a message's piece has to do: from the plan, from the row of a range that was given away, or from the row of the piece
- * before it.
+ * Reads the bounds of a message's piece: from the plan, from the row of a split-off range, or from the row of the
+ * previous piece.
  *
  * @throws VaultError `internal/unexpected` when a row is missing
  */
@@ -52,5 +52,5 @@ export function untilOf({ until }: { readonly until?: string | undefined }): { r
 }
 
 function lostRow(row: string): VaultError {
-  return new VaultError("internal/unexpected", `work row '${row}' is missing although a message names it`);
+  return new VaultError("internal/unexpected", `work row '${row}' of a message was not found`);
 }

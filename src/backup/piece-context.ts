@@ -10,7 +10,7 @@ import type { Datasource } from "./datasource.ts";
 import type { RangeMessage } from "./messages.ts";
 import type { RangeDeps } from "./range-settings.ts";
 
-/** What the parts of one piece's work share: its job and message, its totals, its time. */
+/** State that the steps of one piece share: its job and message, its totals, its time. */
 export class PieceContext {
   readonly deps: RangeDeps;
   readonly job: JobUnderWay;
@@ -35,18 +35,18 @@ export class PieceContext {
     this.#progress = new ProgressNote(deps.work, job.id, row, deps.clock, deps.settings.noteEveryMs);
   }
 
-  /** Says that the piece is being worked on; one that was begun before may have copied what no manifest will name. */
+  /** Records that the piece is running; an earlier attempt at it may have copied what no manifest will name. */
   async begin(): Promise<void> {
     if (!(await this.#progress.begin())) await this.noteRepeat();
   }
 
-  /** Notes that some of what the piece copies may be copied again, as another version. */
+  /** Records that some of the piece's copies may be repeated, as another version. */
   async noteRepeat(): Promise<void> {
     const { container, range, piece } = this.message;
     await this.deps.work.insert(this.job.id, workRows.repeat(container, range, piece), { kind: "repeat", container });
   }
 
-  /** Says how far the piece is, when it is time to, with what a slice under way has copied. */
+  /** Writes the progress of the piece, when it is due, including the running slice. */
   noteProgress(underWay: Partial<JobTotals>): void {
     if (!this.#progress.isDue) return;
     void this.#progress.note(addTotals(this.totals, { ...NO_TOTALS, ...underWay }), this.pool.pressure);
@@ -56,7 +56,7 @@ export class PieceContext {
     return !this.deps.isStopping() && this.#isInTime();
   }
 
-  /** Looks up from the work. @returns whether the job still wants this piece */
+  /** Checks the job between two steps. @returns whether the job still needs this piece */
   isWanted(): Promise<boolean> {
     void this.#progress.note(this.totals, this.pool.pressure);
     return isStillWanted(this.deps.jobs, this.message);

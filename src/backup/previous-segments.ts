@@ -5,9 +5,9 @@ import type { SegmentRef } from "../vault/segment.ts";
 import type { VaultFiles } from "../vault/vault-files.ts";
 
 /**
- * Reads what the recovery point before holds of a container.
+ * Reads the segments of a container in the previous recovery point.
  *
- * @returns undefined when there is nothing that the listing can be compared with
+ * @returns undefined when there is nothing to compare the listing with
  */
 export async function previousSegments(
   manifests: ManifestCache,
@@ -19,6 +19,6 @@ export async function previousSegments(
   if (job.previous === undefined) return undefined;
   const seal = await manifests.readSeal(vault, job.instance, job.previous);
   const index = await manifests.readIndex(vault, seal, container);
-  // Another order means that the datasource has changed its kind: then everything is compared by copying anew.
+  // Another order: the datasource has changed its kind, and everything is copied again.
   return index?.order === order ? index.segments : undefined;
 }

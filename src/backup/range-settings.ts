@@ -12,20 +12,20 @@ import { SEGMENT_SIZES, type SegmentSizes } from "./manifest-writer.ts";
 
 export interface RangeSettings {
   /**
-   * A piece begins no copy after this, and none a second time. Why that is soon enough for the host, which ends functions
-   * after 10 minutes, is said in `src/azure/function-time.ts`.
+   * A piece starts and retries no copy after this time. The host ends functions after 10 minutes;
+   * `src/azure/function-time.ts` explains why this is early enough.
    */
   readonly budgetMs: number;
-  /** How long a piece whose budget is over looks for a place to split its rest. */
+  /** Time to find a place to split the rest of a piece, after its budget is over. */
   readonly splitMs: number;
-  /** Names that a piece lists at most; twice what a range is planned to have. */
+  /** Maximum names that a piece lists; twice the planned size of a range. */
   readonly maxNames: number;
-  /** Between two slices of a page a piece looks at its time and whether it is still wanted: bytes of a slice. */
+  /** Bytes of a slice. Between two slices of a page a piece checks its time and whether its job still runs. */
   readonly sliceBytes: number;
   readonly segmentSizes: SegmentSizes;
   /** A piece stops after this many segments, so that its result fits a table row of 1 MiB. */
   readonly maxSegments: number;
-  /** Time between two notes of how far a piece is. */
+  /** Time between two progress rows of a piece. */
   readonly noteEveryMs: number;
 }
 
@@ -49,7 +49,7 @@ export interface RangeDeps {
   readonly pool: (account: string) => AdaptivePool;
   readonly manifests: ManifestCache;
   readonly clock: Clock;
-  /** Whether the host is about to end this process: what is left of a piece goes to the next one then. */
+  /** Whether the host is about to stop this process: the next piece then takes the rest. */
   readonly isStopping: () => boolean;
   readonly settings: RangeSettings;
 }

@@ -2,21 +2,21 @@ import type { RecordTable } from "../foundation/records.ts";
 import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 
-/** Planned ranges that are counted together: a check reads the tallies of one group, however many ranges there are. */
+/** Planned ranges of a group: a check reads the tallies of one group, however many ranges there are. */
 export const GROUP_RANGES = 256;
 
-/** The group of a range, and of all that were split off from it. */
+/** The group of a range, and of all ranges that were split off from it. */
 export function groupOf(range: string): number {
   return Math.floor(Number.parseInt(range, 10) / GROUP_RANGES);
 }
 
 interface CountedGroup {
-  /** Ranges planned, and how many more were split off them. */
+  /** Planned ranges, and the number of ranges split off from them. */
   readonly planned: number;
   readonly splits: number;
   readonly finished: number;
   readonly totals: JobTotals;
-  /** Groups that the container has. */
+  /** Groups of the container. */
   readonly groups: number;
 }
 
@@ -40,10 +40,10 @@ async function countGroup(
 }
 
 /**
- * Tells whether all ranges of a container are done, after one of a group was.
+ * Returns whether all ranges of a container are done, after one of a group was.
  *
- * Of two ranges that end together both tallies are there before either check, and of two groups that are whole together
- * both rows: so one check sees all of it. Safe to run twice: rows are inserted once.
+ * Each range writes its tally before its check, and each complete group its row before it reads the others, so of
+ * several that end at the same time at least one check sees everything. Safe to run twice: rows are inserted once.
  */
 export async function areRangesIn(
   work: RecordTable<WorkRecord>,
@@ -59,8 +59,8 @@ export async function areRangesIn(
 }
 
 /**
- * Tells whether another range may be split off one of a group: only while fewer are open than a group has, so that the
- * queue does not grow with what the container holds.
+ * Returns whether another range may be split off from one of a group: only while fewer are open than a group has, so
+ * that the queue does not grow with the container.
  */
 export async function maySplit(
   work: RecordTable<WorkRecord>,

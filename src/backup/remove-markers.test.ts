@@ -20,9 +20,7 @@ async function alerts(lake: MemoryLake): Promise<Alert[]> {
   return (await lake.alerts.list(VAULT)).records.map(({ value }) => value);
 }
 
-test("a source that lets go of no marker is backed up all the same, and one alert counts what is left", async ({
-  expect,
-}) => {
+test("a source that keeps all markers is backed up, and one alert counts them", async ({ expect }) => {
   const lake = await lakeOf(["free", "held"]);
   lake.source.immutable.add("held");
   for (const n of [1, 2, 3]) {
@@ -40,7 +38,7 @@ test("a source that lets go of no marker is backed up all the same, and one aler
   expect(await alerts(lake)).toMatchObject([{ resolvedAt: expect.any(String) }]);
 });
 
-test("no marker is touched but those of ended jobs of the instance", async ({ expect }) => {
+test("only markers of ended jobs of the instance are deleted", async ({ expect }) => {
   const lake = await lakeOf(["raw", "$root"]);
   await lake.backup(jobId(1));
   const ended = await lake.job(jobId(1));
@@ -60,7 +58,7 @@ test("no marker is touched but those of ended jobs of the instance", async ({ ex
   expect(await alerts(lake)).toEqual([]);
 });
 
-test("a source that refuses is not asked about every old marker", async ({ expect }) => {
+test("a source that refuses is not tried with every old marker", async ({ expect }) => {
   const lake = await lakeOf(["held"]);
   lake.source.immutable.add("held");
   for (let n = 1; n <= 10; n++) await lake.backup(jobId(n));
@@ -83,7 +81,7 @@ test("a source that refuses is not asked about every old marker", async ({ expec
   expect(await alerts(lake)).toMatchObject([{ details: { counts: { markers: 10 } } }]);
 });
 
-test("a container that is gone has no markers, and keeps no other from losing its", async ({ expect }) => {
+test("a container that is gone has no markers, and does not block the deletion of others", async ({ expect }) => {
   const lake = await lakeOf(["gone", "raw"]);
   const ref = await lake.requestBackup(jobId(1));
   await lake.beginBackup(ref);

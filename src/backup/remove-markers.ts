@@ -14,20 +14,20 @@ export interface RemoveMarkersDeps extends MarkersDeps {
   readonly clock: Clock;
 }
 
-/** Markers of earlier jobs that are looked after in one container by one job. */
+/** Markers of earlier jobs that one job tries to delete in one container. */
 const MAX_EARLIER_MARKERS = 200;
 
-/** A policy lets go of old blobs first, so after so many refusals in a row the younger ones are not asked for. */
+/** A policy releases old blobs first, so after this many consecutive refusals younger ones are not tried. */
 const MAX_REFUSALS = 3;
 
 export const MARKERS_LEFT = "backup.markers-left";
 
 /**
- * Removes the job's markers from the source containers, also those of a job that failed, and those that earlier jobs of the
- * instance had to leave. What the source does not let go, under an immutability policy or a legal hold, is counted in one
- * alert, and is tried again by the next job.
+ * Deletes the job's markers from the source containers, also those of a failed job, and those that earlier jobs of the
+ * instance had to leave. Markers that the source keeps, under an immutability policy or a legal hold, are counted in
+ * one alert, and retried by the next job.
  *
- * Safe to run twice: a marker goes only as it was listed, and one that is gone is not listed.
+ * Safe to run twice: a marker is deleted only with its listed ETag, and one that is gone is not listed.
  */
 export async function removeMarkersActivity(deps: RemoveMarkersDeps, ref: JobRef): Promise<null> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
@@ -70,7 +70,7 @@ async function removeFrom(
   return ours.length - removed;
 }
 
-/** The job's own marker, then those of ended jobs of its instance, the oldest first. All others may be another vault's. */
+/** The job's own marker, then those of ended jobs of its instance, oldest first. Others may belong to another vault. */
 async function oursAmong(
   jobs: RecordTable<Job>,
   { id, vault, instance }: Job,
@@ -106,7 +106,7 @@ function alertOf(
     instanceName,
     subject: "source account",
     message:
-      `${markers} markers of ended backups cannot be removed from containers of the source, ` +
+      `${markers} markers of ended backups cannot be deleted from containers of the source, ` +
       "because an immutability policy or a legal hold keeps them; each backup leaves one more",
     details: { counts: { markers }, names: left.slice(0, MAX_ALERT_NAMES).map(({ container }) => container) },
   };

@@ -3,14 +3,14 @@ import { afterAllWith, middleAt, sharedLength } from "../vault/name-cuts.ts";
 import { SOURCE_MARKER_PREFIX } from "../vault/names.ts";
 import type { Datasource } from "./datasource.ts";
 
-/** Looks a container's names up without listing them. */
+/** Looks up a container's names without listing them. */
 export interface NameProbe {
   readonly order: ListingOrder;
   /** @returns the first name at or after a text; undefined: none */
   first(from: string): Promise<string | undefined>;
 }
 
-/** Asks for one name a call; passes over the job's own marker. */
+/** Requests one name per call; skips the job's own marker. */
 export function probeOf(datasource: Datasource, container: string, order: ListingOrder): NameProbe {
   const afterMarkers = afterAllWith(SOURCE_MARKER_PREFIX, SOURCE_MARKER_PREFIX.length, order) ?? SOURCE_MARKER_PREFIX;
   const ask = async (from: string): Promise<string | undefined> => {
@@ -27,7 +27,7 @@ export function probeOf(datasource: Datasource, container: string, order: Listin
   };
 }
 
-/** Remembers what was found: between a text that was asked for and the name that was found lies no other. */
+/** Caches what was found: there is no other name between a requested text and the name that was found. */
 export function remembering(probe: NameProbe): NameProbe & { readonly calls: number } {
   const compare = nameComparator(probe.order);
   const known: { readonly from: string; readonly found: string | undefined }[] = [];
@@ -48,19 +48,19 @@ export function remembering(probe: NameProbe): NameProbe & { readonly calls: num
   };
 }
 
-/** Calls that one split may make; after them the names lie too close together to be worth it. */
+/** Maximum calls of one split; names that need more are too close together to be worth it. */
 const MAX_PROBES = 24;
 
 /**
- * Looks for a place that parts the names of a range, near the middle of the key space that they use.
+ * Finds a place that splits the names of a range, near the middle of the key space that they use.
  *
- * Names mostly share long beginnings (`year=2026/month=`), so first the place is looked for, by bisection, at which they
- * begin to differ; then the middle of the characters that they have there.
+ * Names often share long prefixes (`year=2026/month=`), so a bisection first finds the position at which they begin to
+ * differ; the split is in the middle of their characters there.
  *
  * @param from - included; the range has its first name at or after it
  * @param until - excluded
- * @param shouldContinue - asked before each call; when it says no, the place is chosen by what is known
- * @returns where: names lie before it, and at or after it; undefined: no place was found
+ * @param shouldContinue - called before each call; when it returns false, the place is chosen from what is known
+ * @returns a text with names before it, and at or after it; undefined: no place was found
  */
 export async function splitRange(
   probe: NameProbe,
@@ -99,7 +99,7 @@ export async function splitRange(
       else same = length;
     }
   }
-  // What comes after the first name's own character is there; the middle may have nothing after it.
+  // There are names after the first name's own character; there may be none after the middle.
   let at = middleAt(first, same, end, order);
   while (at !== undefined && !(await has(at))) {
     const next = isSpent() ? undefined : middleAt(first, same, end, order);

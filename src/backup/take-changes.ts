@@ -8,17 +8,17 @@ import { type Change, relabel } from "./compare-listing.ts";
 import { copyVersion, type Taken } from "./copy-version.ts";
 import type { PieceContext } from "./piece-context.ts";
 
-/** Characters of the warnings that a piece names: its row has to hold its segments too. */
+/** Characters of a piece's warnings: its row must have space for its segments too. */
 const MAX_WARNINGS_LENGTH = 200_000;
 
 type WrittenChange = Extract<Change, { kind: "written" }>;
 
-/** Makes entries of what the comparison of a listing with the previous manifest found, and copies what is new. */
+/** Turns the changes between a listing and the previous manifest into entries, and copies what is new. */
 export class ChangeTaker {
   readonly #piece: PieceContext;
   readonly #blame: BlobBlame;
   readonly #warnings: Warning[] = [];
-  /** Changes that were settled. */
+  /** Number of changes that are done. */
   #taken = 0;
 
   constructor(piece: PieceContext) {
@@ -31,10 +31,10 @@ export class ChangeTaker {
   }
 
   /**
-   * Makes the entries of a stretch, copying what is written anew.
+   * Returns the entries of a part of the listing, after copying what is new.
    *
-   * @returns the entries, up to the change at which it had to stop, if it had to
-   * @throws VaultError what made it stop, when that was no want of time and the piece has come to nothing before
+   * @returns the entries, up to the change at which it had to stop, if any
+   * @throws VaultError the reason for the stop, if it was not lack of time and the piece has no result so far
    */
   async take(
     changes: readonly Change[],
@@ -48,7 +48,7 @@ export class ChangeTaker {
         const copy = copies.get(change);
         if (change.kind === "written" && copy === undefined) {
           if (gaveUp !== undefined && this.#taken === 0) throw gaveUp;
-          // Only what comes before can be taken; of what was copied beyond, the next piece may find another version.
+          // Only changes before it count; of later copies the next piece may find another version.
           if (copies.size > 0) await this.#piece.noteRepeat();
           return { entries, stoppedAt: taken };
         }
@@ -62,7 +62,7 @@ export class ChangeTaker {
     return { entries };
   }
 
-  /** Cuts a stretch so that the copies of one slice are done in a moment, unless a single blob is large. */
+  /** Cuts the changes into slices whose copies are done quickly, unless a single blob is large. */
   #slices(changes: readonly Change[]): Change[][] {
     const slices: Change[][] = [];
     let slice: Change[] = [];
@@ -81,10 +81,10 @@ export class ChangeTaker {
   }
 
   /**
-   * Copies what is written in a slice, while there is time. A copy that was begun and is not known to have ended, or that was
-   * made although no answer said so, may have left what no manifest will name.
+   * Copies what is new in a slice, while there is time. A copy whose end is not known, or that was made although its
+   * answer was lost, may have left an object that no manifest will name.
    *
-   * @returns what came of those that are done
+   * @returns the results of the finished copies
    */
   async #copyAll(
     changes: readonly Change[],
@@ -96,7 +96,7 @@ export class ChangeTaker {
     const unsure = new Map<WrittenChange, Set<string>>();
     let copiedBytes = 0;
     const shouldContinue = (): boolean => {
-      // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
+      // Also called while all copies wait, so that the job shows a heartbeat.
       this.#piece.noteProgress({ listed: copies.size, copied: copies.size, copiedBytes });
       return this.#piece.hasTime();
     };
@@ -119,7 +119,7 @@ export class ChangeTaker {
         time,
       );
       if (copy.isRefused === true) await this.#blame.check(copy.warning?.message ?? "");
-      // Nothing has failed, or nothing was tried but what is named now.
+      // Nothing failed before, or every attempt was at the version that the entry has now.
       const isAllNamed = before === undefined || (tried.size === 1 && tried.has(copy.entry?.etag ?? ""));
       if (isAllNamed && copy.unfinished !== true) unsure.delete(change);
       return copy;

@@ -13,7 +13,7 @@ import { readIndex, readSeal, readSegment } from "../vault/read-manifest.ts";
 
 const SMALL = { usual: 4, largest: 8, small: 2 };
 
-/** Reads all that a recovery point holds in a container. */
+/** Reads everything that a recovery point has of a container. */
 async function entriesOf(lake: MemoryLake, recoveryPoint: string, container: string): Promise<Entry[]> {
   const index = await readIndex(lake.vault, await readSeal(lake.vault, recoveryPoint), container);
   const entries: Entry[] = [];
@@ -29,7 +29,7 @@ async function pathsOf(lake: MemoryLake, recoveryPoint: string, container: strin
 type Change =
   | { readonly kind: "write"; readonly name: string; readonly content: string }
   | { readonly kind: "delete"; readonly name: string }
-  /** Puts back what was deleted last, with its old ETag, as Azure's undelete does. */
+  /** Restores the last deleted blob with its old ETag, like Azure's undelete. */
   | { readonly kind: "undelete"; readonly name: string }
   | { readonly kind: "relabel"; readonly name: string; readonly tag: string };
 
@@ -44,7 +44,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("relabel" as const), name, tag: fc.constantFrom("x", "y") }) },
 );
 
-/** The source container, with what is needed to play changes on it. */
+/** The source container, with methods that change it. */
 class Source {
   readonly #lake: MemoryLake;
   readonly #deleted = new Map<string, MemoryBlob>();
@@ -83,7 +83,7 @@ function stateOf(blobs: ReadonlyMap<string, MemoryBlob>): Record<string, unknown
   );
 }
 
-test("whatever changes, however pages and pieces are cut, wherever a worker dies: each point restores what was there", async ({
+test("whatever changes, wherever pages and pieces end and workers crash: each point restores what existed", async ({
   expect,
 }) => {
   let deaths = 0;
@@ -105,7 +105,7 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
         order: fc.array(fc.nat(), { minLength: 1, maxLength: 7 }),
         deathEvery: fc.integer({ min: 3, max: 60 }),
         doubled: fc.boolean(),
-        /** Messages after which an attempt before is given up, round by round; 0: there is none. */
+        /** Per round: messages after which an earlier attempt is abandoned; 0: none. */
         givenUp: fc.array(fc.nat(6), { minLength: 4, maxLength: 4 }),
       }),
       async ({ rounds, pageSize, inBlocks, order, deathEvery, doubled, givenUp, ...plan }) => {
@@ -181,7 +181,7 @@ test("whatever changes, however pages and pieces are cut, wherever a worker dies
   expect(ranges).toBeGreaterThan(0);
 });
 
-/** Everything in the vault is named by a recovery point. */
+/** Everything in the vault belongs to a recovery point. */
 async function expectNoDebris(lake: MemoryLake, expect: ExpectStatic): Promise<void> {
   const named = new Set<string>();
   for (const { id } of await listSeals(lake.vault)) {
@@ -220,7 +220,7 @@ test("a second backup of an unchanged container copies no object and writes no s
   expect((await lake.job("two")).totals).toMatchObject({ listed: 50, unchanged: 50, copied: 0, copiedBytes: 0 });
 });
 
-test("a change rewrites only the segment that it is in", async ({ expect }) => {
+test("a change rewrites only its own segment", async ({ expect }) => {
   const lake = await lakeOf(40);
   const before = await pathsOf(lake, await lake.backup("one"), "raw");
   lake.source.write("raw", "n018", "changed");
@@ -261,7 +261,7 @@ test.for([
   expect((await lake.job("two")).totals).toMatchObject({ listed: 20, unchanged: 20, copied: 0, removed: 0 });
 });
 
-test("a piece that runs out of time leaves the rest to the next, which goes on where it stopped", async ({
+test("a piece that runs out of time leaves the rest to the next, which continues where it stopped", async ({
   expect,
 }) => {
   const lake = await lakeOf(40, { budgetMs: 1 });
@@ -272,7 +272,7 @@ test("a piece that runs out of time leaves the rest to the next, which goes on w
   expect((await lake.job("one")).totals).toMatchObject({ listed: 40, copied: 40, entries: 40 });
 });
 
-test("a listing out of order ends the job and reports nothing as removed", async ({ expect }) => {
+test("a listing out of order ends the job and reports nothing as deleted", async ({ expect }) => {
   const lake = await lakeOf(10);
   await lake.backup("one");
   const ref = await lake.requestBackup("two");
@@ -296,7 +296,7 @@ test("a listing out of order ends the job and reports nothing as removed", async
   expect(await lake.work.get("two", "piece|raw|000000|000000")).toBeUndefined();
 });
 
-test("a blob that changes while it is copied is taken in its new version, and counted", async ({ expect }) => {
+test("a blob that changes during its copy is copied in its new version, and counted", async ({ expect }) => {
   const lake = await lakeOf(3);
   const ref = await lake.requestBackup("one");
   const messages = await lake.beginBackup(ref);
@@ -331,7 +331,7 @@ test("a blob that vanishes before its copy is left out, and counted", async ({ e
   expect(await lake.job("one")).toMatchObject({ status: "Completed", totals: { changedDuringCopy: 1, entries: 2 } });
 });
 
-test("a blob that cannot be read is named by the job and by the seal, and the point is usable", async ({ expect }) => {
+test("a blob that cannot be read is a warning of job and seal, and the point is usable", async ({ expect }) => {
   const lake = await lakeOf(3);
   lake.source.write("raw", "cold", "x", { tier: "Archive" });
   lake.source.write("raw", "a/../b", "x");
@@ -349,7 +349,7 @@ test("a blob that cannot be read is named by the job and by the seal, and the po
   expect(lake.target.container("raw").size).toBe(3);
 });
 
-test("of many blobs that cannot be read the first thousand are named, and all are counted", async ({ expect }) => {
+test("of many blobs that cannot be read the first thousand are listed, and all are counted", async ({ expect }) => {
   const lake = await lakeOf(0);
   for (let i = 0; i < 1_200; i++)
     lake.source.write("raw", `cold${String(i).padStart(4, "0")}`, "x", { tier: "Archive" });
@@ -389,7 +389,7 @@ test("a message that comes late, after its job has ended, changes nothing", asyn
   expect((await lake.work.list("one")).records.map(({ row }) => row)).toEqual(["container|raw"]);
 });
 
-test("a deleted blob that is put back with its old ETag is a new object with a new birth", async ({ expect }) => {
+test("an undeleted blob with its old ETag is a new object with a new birth", async ({ expect }) => {
   const lake = await lakeOf(2);
   const blob = lake.source.container("raw").get("n000") as MemoryBlob;
   await lake.backup("one");
@@ -401,9 +401,7 @@ test("a deleted blob that is put back with its old ETag is a new object with a n
   expect(lake.vault.files.has(objectPath("raw", "n000", blob.etag, 3))).toBe(true);
 });
 
-test("a piece whose process is about to end leaves the rest to the next, and loses nothing of what it has", async ({
-  expect,
-}) => {
+test("a piece whose process is about to stop leaves the rest to the next, and loses no result", async ({ expect }) => {
   const lake = await lakeOf(40);
   const ref = await lake.requestBackup("one");
   const [message] = await lake.beginBackup(ref);
@@ -416,7 +414,7 @@ test("a piece whose process is about to end leaves the rest to the next, and los
     return copyObject(...args);
   };
   const follow = await lake.deliver(message);
-  // The rest, and what it has given away of it.
+  // The rest, and its split-off part.
   expect(follow.map((each) => "piece" in each && each.piece)).toEqual([1, 0]);
   expect(copies).toBeLessThan(30);
   const begun = copies;
@@ -428,7 +426,7 @@ test("a piece whose process is about to end leaves the rest to the next, and los
   expect((await lake.job("one")).totals).toMatchObject({ copied: 40, entries: 40 });
 });
 
-test("a worker that begins a piece which another ends at that moment copies nothing that nobody would look for", async ({
+test("a worker whose piece is ended by another at that moment copies nothing that would never be swept", async ({
   expect,
 }) => {
   const lake = await lakeOf(4);
@@ -440,7 +438,7 @@ test("a worker that begins a piece which another ends at that moment copies noth
   lake.work.get = async (partition, row) => {
     const found = await get(partition, row);
     if (row !== workRows.piece("raw", message.range, 0) || other !== undefined) return found;
-    // The other worker does all of it, and the source changes, while this one's first question is answered.
+    // The other worker does everything, and the source changes, during this one's first request.
     other = lake.deliver(message);
     await other;
     lake.source.write("raw", "n000", "newer");

@@ -1,6 +1,6 @@
 /**
  * @module
- * Pieces of ranges while the storage accounts refuse much of what they are asked for.
+ * Pieces of ranges while the storage accounts refuse many requests.
  */
 import { describe, test } from "vitest";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
@@ -13,7 +13,7 @@ import { RANGE_SETTINGS } from "./range-settings.ts";
 import { workRange } from "./work-range.ts";
 
 const BLOBS = 5_000;
-/** What one request takes, of several at once. */
+/** Duration of one of several concurrent requests. */
 const REQUEST_MS = 20;
 
 const busy = () => new VaultError("storage/throttled", "the vault account is asked for more than it can do");
@@ -21,7 +21,7 @@ const away = () => new VaultError("storage/unavailable", "the vault account cann
 
 const nameOf = (n: number): string => `n${String(n).padStart(6, "0")}`;
 
-/** A lake of one page of small blobs, of whose copies some are refused. @param refuses - asked at each try */
+/** A lake of one page of small blobs; some of their copies are refused. @param refuses - called at each attempt */
 async function openLake(refuses: (name: string) => Error | undefined, blobs = BLOBS): Promise<MemoryLake> {
   const lake = new MemoryLake({ retryForMs: 120_000, tickMs: 0, settings: { noteEveryMs: 1_000 } });
   lake.source.createContainer("raw");
@@ -56,7 +56,7 @@ async function deliverFirst(
 
 const isRange = (message: object): message is RangeMessage => "range" in message;
 
-test("under heavy throttling a piece of small blobs stops in time, keeps what it did, and leaves the rest", async ({
+test("under heavy throttling a piece of small blobs stops in time, keeps its results, and leaves the rest", async ({
   expect,
 }) => {
   const chance = seededRandom(1);
@@ -67,7 +67,7 @@ test("under heavy throttling a piece of small blobs stops in time, keeps what it
   if (first === undefined) throw new Error("there is no range");
   const begunAt = lake.now;
   const followers = await lake.deliver(first);
-  // One request may be under way when the time is over; and then a place to split is looked for.
+  // One request may be running when the time is over; then a place to split is searched.
   expect(lake.now - begunAt).toBeLessThanOrEqual(RANGE_SETTINGS.budgetMs + 2_000);
   expect(lake.now - begunAt).toBeGreaterThan(RANGE_SETTINGS.budgetMs - 10_000);
   const piece = (await lake.work.get("job", workRows.piece("raw", "000000", 0)))?.value;
@@ -86,20 +86,18 @@ test("under heavy throttling a piece of small blobs stops in time, keeps what it
   for (let n = 0; n < BLOBS; n += 97) expect(contents[nameOf(n)]).toBe(`content ${n}`);
 });
 
-test("what was copied beyond the place where a piece stopped is noted, so that it is swept if nobody needs it", async ({
-  expect,
-}) => {
+test("copies beyond the place where a piece stopped are recorded, so that they can be swept", async ({ expect }) => {
   const lake = await openLake((name) => (name === nameOf(3) ? busy() : undefined), 100);
   const { piece } = await deliverFirst(lake);
   expect(piece).toMatchObject({ to: { name: nameOf(3), after: false }, totals: { copied: 3 } });
   expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeDefined();
 });
 
-describe("a copy that was made although no answer said so is noted, so that it is swept if nobody needs it,", () => {
+describe("a copy whose answer was lost is recorded, so that it can be swept,", () => {
   /**
-   * The first piece of four blobs; some copies of the last are made and then said to have failed.
+   * The first piece of four blobs; some copies of the last are made and then reported as failed.
    *
-   * @param before - happens before each of them
+   * @param before - runs before each of them
    */
   async function copied(
     before: (lake: MemoryLake, tries: number) => void,
@@ -134,13 +132,13 @@ describe("a copy that was made although no answer said so is noted, so that it i
     expect(isNoted).toBe(true);
   });
 
-  test("when the blob is given up", async ({ expect }) => {
+  test("when the blob becomes a warning", async ({ expect }) => {
     const { piece, isNoted } = await copied(nothing, always);
     expect(piece.warnings).toMatchObject({ count: 1 });
     expect(isNoted).toBe(true);
   });
 
-  test("when the next try finds another version", async ({ expect }) => {
+  test("when the next attempt finds another version", async ({ expect }) => {
     const replace = (lake: MemoryLake, tries: number): void => {
       if (tries === 2) lake.source.write("raw", nameOf(3), "another");
     };
@@ -149,7 +147,7 @@ describe("a copy that was made although no answer said so is noted, so that it i
     expect(isNoted).toBe(true);
   });
 
-  test("when it was of another version, and the next try finds the first again", async ({ expect }) => {
+  test("when it was of another version, and the next attempt finds the first again", async ({ expect }) => {
     let first: MemoryBlob | undefined;
     const replaceAndUndelete = (lake: MemoryLake, tries: number): void => {
       const blobs = lake.source.container("raw");
@@ -164,14 +162,14 @@ describe("a copy that was made although no answer said so is noted, so that it i
     expect(isNoted).toBe(true);
   });
 
-  test("and not when the next try finds it done", async ({ expect }) => {
+  test("but not when the next attempt finds it done", async ({ expect }) => {
     const { piece, isNoted } = await copied(nothing, (tries) => tries === 1);
     expect(piece.totals).toMatchObject({ copied: 4, changedDuringCopy: 0 });
     expect(isNoted).toBe(false);
   });
 });
 
-test("a piece that stops after all that it began leaves nothing to sweep", async ({ expect }) => {
+test("a piece that stops after all its started copies leaves nothing to sweep", async ({ expect }) => {
   const lake = await openLake(() => {
     lake.pass(100_000);
     return undefined;
@@ -182,7 +180,7 @@ test("a piece that stops after all that it began leaves nothing to sweep", async
   expect(await lake.work.get("job", workRows.repeat("raw", "000000", 0))).toBeUndefined();
 });
 
-test("a piece that came to nothing says why, and is delivered again", async ({ expect }) => {
+test("a piece without a result fails with the reason, and is delivered again", async ({ expect }) => {
   const lake = await openLake(busy, 100);
   const ref = await lake.requestBackup("job");
   const [first] = await lake.beginBackup(ref);
@@ -191,7 +189,7 @@ test("a piece that came to nothing says why, and is delivered again", async ({ e
   expect(await lake.work.get("job", workRows.piece("raw", "000000", 0))).toBeUndefined();
 });
 
-test("a note that cannot be written costs nothing, and repeats no copy", async ({ expect }) => {
+test("a progress row that cannot be written costs nothing, and repeats no copy", async ({ expect }) => {
   let copies = 0;
   let notes = 0;
   const lake = await openLake(() => {
@@ -212,7 +210,7 @@ test("a note that cannot be written costs nothing, and repeats no copy", async (
   expect(Object.keys(await restored(lake, point)).length).toBe(100);
 });
 
-test("nobody waits for a note", async ({ expect }) => {
+test("nothing waits for a progress row", async ({ expect }) => {
   const lake = await openLake(() => {
     lake.pass(1_000);
     return undefined;
@@ -229,9 +227,7 @@ test("nobody waits for a note", async ({ expect }) => {
   expect((await lake.job("job")).status).toBe("Completed");
 });
 
-test("while the job's row cannot be read its pieces go on; once it is read and cancelled they stop", async ({
-  expect,
-}) => {
+test("while the job's row cannot be read its pieces continue; once it is cancelled they stop", async ({ expect }) => {
   const lake = new MemoryLake({ tickMs: 0, pageSize: 5 });
   lake.source.createContainer("raw");
   for (let n = 0; n < 40; n++) lake.source.write("raw", nameOf(n), "content");
@@ -243,7 +239,7 @@ test("while the job's row cannot be read its pieces go on; once it is read and c
   let reads = 0;
   lake.jobs.get = async (partition, row) => {
     reads += 1;
-    // The first read is the worker's own, to begin.
+    // The first read is the worker's own, at its start.
     if (reads > 1 && reads <= 4) throw away();
     const stored = await getNow(partition, row);
     if (reads <= 4 || stored === undefined) return stored;
@@ -251,13 +247,11 @@ test("while the job's row cannot be read its pieces go on; once it is read and c
   };
   expect(await lake.deliver(first)).toEqual([]);
   expect(reads).toBe(5);
-  // Four pages of five names, the first of which is the marker's.
+  // Four pages of five names; the first name is the marker's.
   expect(lake.vault.written.filter((path) => path.startsWith("data/")).length).toBe(19);
 });
 
-test("a range that no place to split is found for, because the account is busy, is worked on whole", async ({
-  expect,
-}) => {
+test("a range for which a busy account finds no place to split is processed whole", async ({ expect }) => {
   const chance = seededRandom(2);
   const lake = await openLake(() => (chance() < 0.9 ? busy() : undefined));
   const ref = await lake.requestBackup("job");
@@ -275,7 +269,7 @@ test("a range that no place to split is found for, because the account is busy, 
   expect(followers).toMatchObject([{ range: "000000", piece: 1 }]);
 });
 
-test("a page that goes over many segments ends a piece between two of them, when reading them takes long", async ({
+test("a page that spans many segments ends a piece between two of them, when reading them takes long", async ({
   expect,
 }) => {
   const lake = new MemoryLake({ tickMs: 0, settings: { segmentSizes: { usual: 4, largest: 8, small: 2 } } });
@@ -307,7 +301,7 @@ test("a page that goes over many segments ends a piece between two of them, when
   expect(contents).toEqual(Object.fromEntries(held));
 });
 
-test("a place to split is looked for no longer than that is worth", async ({ expect }) => {
+test("the search for a place to split has a time limit", async ({ expect }) => {
   const lake = await openLake(() => {
     lake.pass(1_000);
     return undefined;

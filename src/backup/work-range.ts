@@ -27,14 +27,14 @@ import { probeOf, splitRange } from "./split-range.ts";
 import { ChangeTaker } from "./take-changes.ts";
 
 /**
- * Works one piece of one range: walks the source listing and the previous manifest in step, copies what is new, writes the
- * segments that changed, and leaves the result as one row. What it has no time for goes on as another piece; of a long
- * rest the second half becomes a range of its own, for another worker.
+ * Processes one piece of one range: walks the source listing and the previous manifest in parallel, copies what is new,
+ * writes the changed segments, and inserts the result as one row. Another piece takes what there is no time for; the
+ * second half of a long rest becomes a range of its own, for another worker.
  *
- * Safe to run twice, also at the same time: objects and segments are named by their contents, the result row is inserted
- * once, and whoever comes second goes on from the first one's row.
+ * Safe to run twice, also concurrently: objects and segments are named by their contents, the result row is inserted
+ * once, and the second execution continues from the first one's row.
  *
- * A container that is gone, or that alone refuses what others do, is skipped: the check that follows says so.
+ * A container that is gone, or that is the only one to refuse, is skipped: the check that follows records it.
  *
  * @throws VaultError `listing/out-of-order`, `format/corrupt`, `format/missing`, `datasource/forbidden`, and retryable
  *   ones of storage; nothing of the piece counts then
@@ -54,7 +54,7 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
   try {
     const context = new PieceContext(deps, under.job, under.instance, message);
     await context.begin();
-    // Another may have ended it since, and the point may be sealed: nobody would look for what is copied from here on.
+    // Another execution may have ended the piece, and the point may be sealed: later copies would never be swept.
     const ended = await getWork(deps.work, message.job, row, "piece");
     if (ended !== undefined) return nextStep(deps, message, ended);
     result = await new PieceWalk(context).walk();
@@ -66,14 +66,14 @@ export async function workRange(deps: RangeDeps, message: RangeMessage): Promise
   if (result === undefined) return { ranges: [] };
   if (await deps.work.insert(message.job, row, result)) return nextStep(deps, message, result);
   const first = await getWork(deps.work, message.job, row, "piece");
-  // The row was there and is gone: the job has ended, as the message's next delivery will see.
-  if (first === undefined) throw new VaultError("storage/conflict", `work row '${row}' was removed meanwhile`);
+  // The row existed and is gone: the job has ended, as the message's next delivery will find.
+  if (first === undefined) throw new VaultError("storage/conflict", `work row '${row}' was deleted meanwhile`);
   return nextStep(deps, message, first);
 }
 
 /**
- * Writes down what follows from a result, and tells what to send. The tally goes before the messages: whoever counts the
- * ranges after one of them was finished sees each part that was given away before.
+ * Writes the rows that follow from a result, and returns the messages to send. The tally is written before the
+ * messages, so a count after the end of any range includes all parts that were split off before.
  */
 async function nextStep(deps: RangeDeps, message: RangeMessage, result: PieceRecord): Promise<RangeStep> {
   const { vault, job, container, range, piece } = message;
@@ -105,15 +105,15 @@ function nextOfLane({ lane, ...message }: RangeMessage): RangeMessage[] {
   return next === undefined ? [] : [{ ...message, range: plannedRangeId(next), piece: 0, lane }];
 }
 
-/** The names of one segment of the previous manifest, and those that would come after it and before the next. */
+/** The names from the start of one segment of the previous manifest to the start of the next. */
 interface Interval {
-  /** Absent where the previous recovery point has nothing. */
+  /** Absent if the previous recovery point has nothing. */
   readonly segment?: SegmentRef;
   /** Excluded; absent: to the end of the listing. */
   readonly until?: string;
 }
 
-/** Ids of ranges are part of row keys, which have 512 characters; a range given away too often keeps its rest. */
+/** Ids of ranges are part of row keys (512 characters); a range that was split too often keeps its rest. */
 const MAX_RANGE_ID_LENGTH = 200;
 
 class PieceWalk {
@@ -121,7 +121,7 @@ class PieceWalk {
   readonly #changes: ChangeTaker;
   readonly #compare: NameComparator;
   readonly #order: ListingOrder;
-  /** Names listed, also those that are left to the next piece in the end. */
+  /** Listed names, including those that are left to the next piece. */
   #names = 0;
 
   constructor(piece: PieceContext) {
@@ -148,7 +148,7 @@ class PieceWalk {
     let done = 0;
     try {
       for (const interval of intervals) {
-        // A page may go over many segments, each of which is read.
+        // A page may span many segments, each of which is read.
         if (done > 0 && interval.segment !== undefined && !this.#piece.hasTime()) {
           stoppedAt = { name: interval.segment.first, after: false };
           break;
@@ -181,7 +181,7 @@ class PieceWalk {
     };
   }
 
-  /** How the piece ended, and what becomes of the rest of its range. */
+  /** The end of the piece, and the rest of its range. */
   async #end(
     bounds: PieceBounds,
     stoppedAt: ListingPosition | undefined,
@@ -189,7 +189,7 @@ class PieceWalk {
   ): Promise<Pick<PieceRecord, "to" | "rest" | "split">> {
     if (stoppedAt === undefined) return bounds.until === undefined ? {} : { to: { name: bounds.until, after: false } };
     const at = await this.#placeToSplit(stoppedAt, bounds.until, left).catch((error: unknown) => {
-      // A range that is not split is worked on by one worker, which is all there is to lose.
+      // A range that is not split is processed by one worker: slower, but correct.
       if (!isTransient(error)) throw error;
       return undefined;
     });
@@ -201,8 +201,8 @@ class PieceWalk {
   }
 
   /**
-   * Looks for the middle of the rest, between two segments of the previous manifest where there are some, so that whole
-   * ones can be referred to.
+   * Finds the middle of the rest; between two segments of the previous manifest, if there are any, so that whole ones
+   * can be referenced.
    */
   async #placeToSplit(
     stoppedAt: ListingPosition,
@@ -249,8 +249,8 @@ class PieceWalk {
   /**
    * Walks one interval.
    *
-   * @param mayStepBack - whether an interval before it is done, so that this one may be left whole to the next piece
-   * @returns `done`, or where the next piece goes on
+   * @param mayStepBack - whether an earlier interval is done, so that this one may be left whole to the next piece
+   * @returns `done`, or where the next piece continues
    */
   async #walkInterval(
     interval: Interval,
@@ -262,7 +262,7 @@ class PieceWalk {
     const { segment, until } = interval;
     const isInside = (name: string): boolean => this.#isInside(name, bounds.from, until);
     const lines = segment === undefined ? [] : await readSegmentLines(this.#piece.vault, segment);
-    // Only a segment that lies in the range from end to end can be referred to.
+    // Only a segment that is completely in the range can be referenced.
     let isKept = segment !== undefined && isInside(segment.first) && isInside(segment.last);
     const before = isKept ? lines : lines.filter((line) => isInside(headOf(line).name));
     const totalsBefore = this.#piece.totals;

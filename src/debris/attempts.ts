@@ -1,8 +1,7 @@
 /**
- * @module
- * Every attempt at a recovery point is written down before it copies anything, and crossed out when it leaves no debris.
- * A failed job leaves its sequence number to the next, and so do the objects that it copied: only when a point with that
- * number is sealed is it certain which of them nobody needs.
+ * @module Every attempt at a recovery point has a row before it copies anything; the row is deleted once it has no
+ *   debris. After a failed job the next one has the same sequence number, and may need its objects: which of them are
+ *   debris is known only when a point with that number is sealed.
  */
 import { z } from "zod";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
@@ -10,7 +9,7 @@ import { listRecords, type RecordTable } from "../foundation/records.ts";
 /** Partition: instance id; row: {@link attemptRow}. */
 export const Attempt = z.object({
   job: z.string(),
-  /** The recovery point that it was to make; its manifests lie under this id. */
+  /** The recovery point of the attempt; its manifests are under this id. */
   recoveryPoint: z.string(),
   sequence: z.int().positive(),
   /** Containers in which it may have left something. */
@@ -22,7 +21,7 @@ export function attemptRow({ sequence, job }: Pick<Attempt, "sequence" | "job">)
   return `${String(sequence).padStart(12, "0")}|${job}`;
 }
 
-/** Reads the attempts of an instance that are not crossed out, by ascending sequence number. */
+/** Reads the attempts of an instance that may have debris, by ascending sequence number. */
 export async function listAttempts(attempts: RecordTable<Attempt>, instanceId: string): Promise<Attempt[]> {
   const found: Attempt[] = [];
   for await (const { value } of listRecords(attempts, instanceId)) found.push(value);

@@ -2,14 +2,14 @@ import { z } from "zod";
 import type { Activity, Durable, Flow } from "../foundation/flow.ts";
 import { JobRef } from "../jobs/job-ref.ts";
 
-/** Where a sweep goes on: the number of the point, and the path of the vault. */
+/** Where a sweep continues: the number of the point, and the path in the vault. */
 export const SweepPosition = z.object({ sequence: z.int().positive(), path: z.string() });
 export type SweepPosition = Readonly<z.infer<typeof SweepPosition>>;
 
 const SweepInput = JobRef.extend({ from: SweepPosition.optional() });
 export type SweepInput = Readonly<z.infer<typeof SweepInput>>;
 
-/** Answers with where to go on; null: done. */
+/** Returns where to continue; null: done. */
 export const sweepDebris: Activity<SweepInput, SweepPosition | null> = {
   name: "sweepDebris",
   parse: (input) => SweepInput.parse(input),

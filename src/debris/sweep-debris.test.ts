@@ -11,7 +11,7 @@ import { sweepDebrisActivity } from "./sweep-debris.ts";
 const INSTANCE = "1".repeat(32);
 const LONG = "d/".repeat(120) + "ü".repeat(300);
 
-/** A lake of which an attempt failed after it had copied everything, and of which then half was changed. */
+/** A lake after an attempt that copied everything and failed; then half of the blobs were changed. */
 async function failedOnce(): Promise<MemoryLake> {
   const lake = new MemoryLake({ pageSize: 5, settings: { segmentSizes: { usual: 4, largest: 8, small: 2 } } });
   await lake.protect();
@@ -35,7 +35,7 @@ async function sealed(lake: MemoryLake, id = "next"): Promise<{ vault: string; j
   return ref;
 }
 
-test("what a failed attempt copied and the next point does not hold is removed once that point is sealed", async ({
+test("what a failed attempt copied and the next point does not have is deleted once that point is sealed", async ({
   expect,
 }) => {
   const lake = await failedOnce();
@@ -51,7 +51,7 @@ test("what a failed attempt copied and the next point does not hold is removed o
   expect(lake.target.container("raw").size).toBe(4);
 });
 
-test("what was written anew since the sweep has listed it stays", async ({ expect }) => {
+test("a file that is rewritten after the sweep's listing is kept", async ({ expect }) => {
   const lake = await failedOnce();
   const ref = await sealed(lake);
   const debris = objectPath("raw", "b", "0x3", 1);
@@ -69,7 +69,7 @@ test("what was written anew since the sweep has listed it stays", async ({ expec
   expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
 });
 
-test("nothing is removed before a point with the number of the failed attempt is sealed", async ({ expect }) => {
+test("nothing is deleted before a point with the number of the failed attempt is sealed", async ({ expect }) => {
   const lake = await failedOnce();
   const before = [...lake.vault.files.keys()];
   await lake.sweep({ vault: "vault", job: "failed" });
@@ -80,7 +80,7 @@ test("nothing is removed before a point with the number of the failed attempt is
   expect(await listAttempts(lake.attempts, INSTANCE)).toHaveLength(2);
 });
 
-test("when two points have the number, everything stays", async ({ expect }) => {
+test("when two points have the number, everything is kept", async ({ expect }) => {
   const lake = await failedOnce();
   const ref = await sealed(lake);
   const seal = lake.vault.files.get(sealPath((await lake.job("next")).recoveryPoint?.id ?? ""));
@@ -91,7 +91,7 @@ test("when two points have the number, everything stays", async ({ expect }) => 
   expect([...lake.vault.files.keys()]).toEqual(before);
 });
 
-test("objects of earlier points are never touched, however many attempts failed since", async ({ expect }) => {
+test("objects of earlier points are never deleted, however many attempts failed since", async ({ expect }) => {
   const lake = await failedOnce();
   await lake.sweep(await sealed(lake));
   const first = objects(lake);
@@ -105,14 +105,14 @@ test("objects of earlier points are never touched, however many attempts failed 
   expect(objects(lake)).toHaveLength(first.length + 1);
 });
 
-test("a backup in which nothing was tried twice has nothing to sweep", async ({ expect }) => {
+test("a backup without retries has nothing to sweep", async ({ expect }) => {
   const lake = await failedOnce();
   await lake.sweep(await sealed(lake));
   await sealed(lake, "calm");
   expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
 });
 
-test("a sweep that has no time goes on where it stopped", async ({ expect }) => {
+test("a sweep without time continues where it stopped", async ({ expect }) => {
   const lake = new MemoryLake();
   await lake.protect();
   lake.source.createContainer("raw");
@@ -135,7 +135,7 @@ test("a sweep that has no time goes on where it stopped", async ({ expect }) => 
   expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
 });
 
-test("wherever a sweep dies, another ends it", async ({ expect }) => {
+test("wherever a sweep crashes, another one completes it", async ({ expect }) => {
   const died = await crashPoints(
     async () => {
       const lake = await failedOnce();
@@ -152,7 +152,7 @@ test("wherever a sweep dies, another ends it", async ({ expect }) => {
   expect(died.length).toBeGreaterThan(20);
 });
 
-test("objects with hashed names that no execution has time to tell of stay, and all else is swept", async ({
+test("objects with hashed names are kept when no execution has time to check them, and all else is swept", async ({
   expect,
 }) => {
   const lake = new MemoryLake({ settings: { segmentSizes: { usual: 2, largest: 4, small: 1 } } });
@@ -169,13 +169,13 @@ test("objects with hashed names that no execution has time to tell of stay, and 
     .filter(([name]) => names.includes(name))
     .map(([name, { etag }]) => objectPath("raw", name, etag, 1));
   const readNow = lake.vault.read.bind(lake.vault);
-  // Each segment takes as long as one execution has.
+  // Each segment takes all the time of one execution.
   lake.vault.read = (path) => {
     if (path.endsWith(".gz")) lake.pass(240_000);
     return readNow(path);
   };
   const executions = await lake.sweep(ref);
-  // One for each of a few files, and one, not two dozen, for all with hashed names.
+  // One for each of a few files, and one (not two dozen) for all with hashed names.
   expect(executions).toBeGreaterThan(3);
   expect(executions).toBeLessThan(24);
   const left = objects(lake).filter((path) => !held.includes(path));
@@ -185,7 +185,7 @@ test("objects with hashed names that no execution has time to tell of stay, and 
   expect(await listAttempts(lake.attempts, INSTANCE)).toEqual([]);
 });
 
-test("a sweep of many containers that hold nothing asks for its time between them", async ({ expect }) => {
+test("a sweep of many empty containers checks its time between them", async ({ expect }) => {
   const lake = new MemoryLake();
   await lake.protect();
   for (let n = 0; n < 30; n++) lake.source.createContainer(`c${n}`);

@@ -27,22 +27,21 @@ export interface SweepDeps {
   readonly settings: { readonly budgetMs: number };
 }
 
-/** Of a file: whether it goes, or that nobody can tell of it and all after it under the same prefix in time. */
-type Verdict = boolean | "no time to tell";
+/** Whether a file is debris; `no time`: there is no time to decide about it and later files of the same prefix. */
+type Verdict = boolean | "no time";
 
 /**
- * Removes what attempts left in the vault that no recovery point holds: objects that were copied and then replaced or
- * removed at the source before a point was sealed, segments that no index names, and manifests and markers of jobs that
- * failed.
+ * Deletes what attempts left in the vault and no recovery point has: objects that were replaced or deleted at the
+ * source after their copy and before the seal, segments that no index names, and manifests and markers of failed jobs.
  *
- * Only objects whose birth is the number of a sealed point are looked at: a point holds all of that birth that will ever
- * be needed, because later points take them from its manifest. While no point, or more than one, has the number,
- * everything stays.
+ * Only objects whose birth is the number of a sealed point are checked: that point has all objects of that birth that
+ * will ever be needed, because later points take them from its manifest. While no point, or more than one, has the
+ * number, everything is kept.
  *
- * Safe to run twice, and beside later backups, which give other births: what is gone is passed over, what was written anew
- * since it was listed stays, and an attempt is crossed out last.
+ * Safe to run twice, and beside later backups, whose births differ: files that are gone are skipped, files rewritten
+ * since the listing are kept, and the row of an attempt is deleted last.
  *
- * @returns where to go on when the time is over; null when there is nothing left
+ * @returns where to continue when the time is over; null when nothing is left
  */
 export async function sweepDebrisActivity(deps: SweepDeps, input: SweepInput): Promise<SweepPosition | null> {
   const job = (await deps.jobs.get(input.vault, input.job))?.value;
@@ -74,12 +73,12 @@ async function isAnyOpen(jobs: RecordTable<Job>, vault: string, attempts: readon
   return false;
 }
 
-/** Looks through the vault for what belongs to the number of one sealed point and is not in it. */
+/** Deletes the files with the number of one sealed point that the point does not have. */
 class Sweep {
   readonly #vault: SweepableVault;
   readonly #seal: Seal;
   readonly #hasTime: () => boolean;
-  #looked = 0;
+  #checked = 0;
 
   constructor(vault: SweepableVault, seal: Seal, hasTime: () => boolean) {
     this.#vault = vault;
@@ -87,7 +86,7 @@ class Sweep {
     this.#hasTime = hasTime;
   }
 
-  /** @returns the path to go on at, or the prefix, when the time is over */
+  /** @returns the path or prefix to continue at, when the time is over */
   async run(attempts: readonly Attempt[], from: string | undefined): Promise<string | undefined> {
     const containers = [...new Set(attempts.flatMap((attempt) => attempt.containers))].sort();
     const steps = [
@@ -128,14 +127,14 @@ class Sweep {
     const debris: Removal[] = [];
     const removeAll = (): Promise<unknown> => this.#vault.remove(debris.splice(0));
     for await (const { path, etag } of this.#vault.list(prefix, from)) {
-      // Each execution gets something done: telling of one file may take as long as reading a segment.
-      if (this.#looked > 0 && !this.#hasTime()) {
+      // Each execution makes progress: a decision about one file may take as long as reading a segment.
+      if (this.#checked > 0 && !this.#hasTime()) {
         await removeAll();
         return path;
       }
-      this.#looked += 1;
+      this.#checked += 1;
       const verdict = await isDebris(path);
-      if (verdict === "no time to tell") break;
+      if (verdict === "no time") break;
       if (verdict) debris.push({ path, etag });
       if (debris.length === MAX_REMOVALS) await removeAll();
     }
@@ -155,8 +154,8 @@ class Sweep {
   }
 
   /**
-   * The path of an object with a hashed name does not tell the name, so all such paths of the manifest are made. Where that
-   * takes longer than one execution has, such objects stay for the scrub.
+   * A hashed path does not contain the name, so all such paths of the manifest are computed. If that takes longer than
+   * one execution, such objects are left to the scrub.
    */
   #hashedObjectsNotIn(container: string): (path: string) => Promise<Verdict> {
     const suffix = `.${this.#seal.sequence}`;
@@ -165,7 +164,7 @@ class Sweep {
       if (!path.endsWith(suffix)) return false;
       wanted ??= this.#hashedPaths(container);
       const paths = await wanted;
-      return paths === undefined ? "no time to tell" : !paths.has(path);
+      return paths === undefined ? "no time" : !paths.has(path);
     };
   }
 
@@ -189,10 +188,12 @@ class Sweep {
     return paths;
   }
 
-  /** Of the sealed point's own manifest, the files that its indexes name stay; of a failed attempt's, none. */
+  /**
+   * Keeps those files of the sealed point's own manifest that its indexes name; of a failed attempt's manifest, none.
+   */
   #filesNotNamed(recoveryPoint: string): (path: string) => Promise<boolean> {
     if (recoveryPoint !== this.#seal.recoveryPoint) {
-      // It has no seal: two points of one number were ruled out. It is asked again all the same, before anything goes.
+      // It has no seal, as no two points have the number. That is checked again before anything is deleted.
       let hasSeal: Promise<boolean> | undefined;
       return async () => {
         hasSeal ??= this.#vault.read(sealPath(recoveryPoint)).then((content) => content !== undefined);
@@ -206,7 +207,10 @@ class Sweep {
     };
   }
 
-  /** Of the sealed point's own job, the marker of a container that was skipped after its marker had arrived. */
+  /**
+   * Of the sealed point's own job, the marker of a container that was skipped after its marker was replicated is
+   * debris.
+   */
   #markersNotOf(job: string): (path: string) => Promise<boolean> {
     const sealed = new Set(
       job === this.#seal.job ? this.#seal.containers.map(({ name }) => vaultMarkerPath(job, name)) : [],

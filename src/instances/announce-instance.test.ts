@@ -1,7 +1,6 @@
 /**
- * @module
- * A deletion beside a request that needs what is deleted, in orders of their calls with up to three changes from one to the
- * other.
+ * @module A deletion concurrent with a request that needs what is deleted, in call orders with up to three switches
+ *   between the two.
  */
 
 import { describe, test } from "vitest";
@@ -27,7 +26,7 @@ interface Request {
   readonly body?: object;
 }
 
-/** The vault and two policies; with an instance under the second where a case wants one. */
+/** The vault and two policies; with an instance assigned to the second where a case needs one. */
 async function appWith(hasInstance: boolean): Promise<MemoryApp> {
   const app = new MemoryApp();
   const made: Request[] = [
@@ -55,7 +54,7 @@ async function run(app: MemoryApp, requests: readonly Request[], turns: Turns) {
   );
 }
 
-/** What must hold whenever nothing is under way. */
+/** What must hold whenever nothing is running. */
 function problemsOf(app: MemoryApp): string[] {
   const problems: string[] = [];
   const vaults = Object.values(app.tables.vaults.dump()).flatMap((rows) => Object.values(rows));
@@ -82,7 +81,7 @@ const PUT_INSTANCE: Request = { method: "PUT", path: INSTANCE_ID, body: instance
 const PUT_POLICY: Request = { method: "PUT", path: POLICY_ID, body: policyBody({ keep: "P9D" }) };
 const TAGS = { tags: { team: "other" } };
 
-/** Of some thousand orders so many are tried, evenly spread; all of them take some minutes. */
+/** Of some thousand orders this many are tried, evenly spread; all of them take some minutes. */
 const MAX_ORDERS = 120;
 
 test.for([
@@ -127,7 +126,7 @@ test.for([
 );
 
 describe("what a request left as it died", () => {
-  test("a mark of a deletion keeps instances off for some minutes, and then nobody", async ({ expect }) => {
+  test("a deletion mark blocks instances for some minutes, then nothing", async ({ expect }) => {
     const app = await appWith(false);
     const key = vaultKey(VAULT_ID);
     const stored = await app.tables.policies.get(key, "daily");
@@ -143,7 +142,7 @@ describe("what a request left as it died", () => {
     expect(problemsOf(app)).toEqual([]);
   });
 
-  test("an announcement keeps policy and vault for some minutes, and then not", async ({ expect }) => {
+  test("an announcement protects policy and vault for some minutes, then not", async ({ expect }) => {
     const app = await appWith(false);
     const claim = { instanceName: "lost", instance: "1", since: app.now.toISOString(), policy: "daily" };
     await app.tables.claims.put(vaultKey(VAULT_ID), "~lost", claim);

@@ -1,7 +1,7 @@
 /**
- * @module
- * Keeps policy and vault in place for an instance that is about to be written. Its PUT announces it before it looks whether
- * they are there; a deletion of either marks it before it looks for instances, announced ones too. See `deletion-mark.ts`.
+ * @module Protects policy and vault from deletion while an instance is written. A PUT announces its instance before it
+ *   checks that they exist; a deletion of either marks it before it looks for instances and announcements. See
+ *   `deletion-mark.ts`.
  */
 
 import { dependOn } from "../foundation/deletion-mark.ts";
@@ -22,15 +22,16 @@ export interface AnnounceDeps {
   readonly newId: () => string;
 }
 
-/** No storage account has a name that begins so. */
+/** No storage account name begins with it. */
 const ANNOUNCED = "~";
 
 /**
- * Writes an instance while its policy and its vault are kept in place.
+ * Writes an instance while its policy and its vault cannot be deleted.
  *
- * An announcement that is left as the app dies counts for some minutes, and then keeps nobody from anything.
+ * After a crash the announcement is valid for some minutes, then it is ignored.
  *
- * @throws VaultError `policy/not-found`, `vault/not-found`; `storage/conflict` (retryable) while one of them is being deleted
+ * @throws VaultError `policy/not-found`, `vault/not-found`; `storage/conflict` (retryable) while one of them is being
+ *   deleted
  */
 export async function whileKept<T>(
   deps: AnnounceDeps,
@@ -43,7 +44,7 @@ export async function whileKept<T>(
   return await announced(deps, vaultArmId, claim, async () => {
     const place = { table: deps.policies, partition: vaultKey(vaultArmId), row: policy };
     if ((await dependOn(place, now)) === undefined) {
-      throw new VaultError("policy/not-found", `there is no policy '${policyName}' in the vault`);
+      throw new VaultError("policy/not-found", `policy '${policyName}' was not found in the vault`);
     }
     await requireKept(deps, vaultArmId, now);
     return await write();
@@ -51,7 +52,7 @@ export async function whileKept<T>(
 }
 
 /**
- * Writes a policy, or the vault itself, while the vault is kept in place.
+ * Writes a policy, or the vault itself, while the vault cannot be deleted.
  *
  * @throws VaultError `vault/not-found`; `storage/conflict` (retryable) while it is being deleted
  */
@@ -62,7 +63,7 @@ export async function whileVaultKept<T>(
   now: Date,
   write: () => Promise<T>,
 ): Promise<T> {
-  // Without a policy it counts for the vault alone: a policy that is being changed goes only as it was read.
+  // Without a policy it protects the vault only: a changed policy is deleted only with the ETag that was read.
   const claim = { instanceName: name, instance: "", since: now.toISOString() };
   return await announced(deps, vaultArmId, claim, async () => {
     await requireKept(deps, vaultArmId, now);
@@ -95,8 +96,9 @@ async function requireKept({ vaults }: AnnounceDeps, vaultArmId: string, now: Da
  * Finds an instance of a vault, also a deleted one.
  *
  * @param vault - key of the vault
- * @param policy - name in lower case: only one that is under this policy
- * @throws VaultError `storage/conflict` (retryable) while something is being written that wants the vault, or the policy
+ * @param policy - name in lower case: only instances assigned to it
+ * @throws VaultError `storage/conflict` (retryable) while something is being written that needs the vault, or the
+ *   policy
  */
 export async function findDependant(
   { claims, instances }: Pick<AnnounceDeps, "claims"> & { readonly instances: RecordTable<BackupInstance> },
@@ -104,7 +106,7 @@ export async function findDependant(
   now: Date,
   policy?: string,
 ): Promise<BackupInstance | undefined> {
-  // Announcements first: each ends when its row is there.
+  // Announcements first: each is removed only after its row is written.
   let written: string | undefined;
   for await (const { value } of listRecords(claims, vault, ANNOUNCED)) {
     const isFresh = now.getTime() - Date.parse(value.since) < FULL_SAFETY.claimMs;
@@ -114,5 +116,5 @@ export async function findDependant(
     if (policy === undefined || instance.policyName.toLowerCase() === policy) return instance;
   }
   if (written === undefined) return undefined;
-  throw new VaultError("storage/conflict", `'${written}' is just being written`, { hint: "try again in a moment" });
+  throw new VaultError("storage/conflict", `'${written}' is being written`, { hint: "try again in a moment" });
 }

@@ -24,7 +24,7 @@ export const BackupInstance = z.object({
   properties: WireObject,
   tags: z.record(z.string(), z.string()).optional(),
   createdAt: z.string(),
-  /** When it last came under another policy or was resumed: it has no slots up to then. ISO 8601 UTC. */
+  /** When it was last assigned to another policy or resumed: it has no slots up to then. ISO 8601 UTC. */
   slotsAfter: z.string().optional(),
   /** Present while it is `SoftDeleted`. Times are ISO 8601 UTC. */
   deletion: Deletion.optional(),

@@ -1,7 +1,6 @@
 /**
- * @module
- * The states of a backup instance, and which call leads from which to which. Azure's calls: `stopProtection` keeps all
- * data forever, `suspendBackups` lets it expire by policy but for the newest point.
+ * @module The states of a backup instance, and the calls that change them. Azure's calls: `stopProtection` keeps all
+ *   data forever, `suspendBackups` lets it expire by policy, except for the newest point.
  *
  * @see https://learn.microsoft.com/rest/api/dataprotection/backup-instances
  */
@@ -13,7 +12,7 @@ import type { VaultSettings } from "./vault-settings.ts";
 
 export type ProtectionCall = "stopProtection" | "suspendBackups" | "resumeBackups" | "resumeProtection";
 
-const LEADS: Readonly<
+const TRANSITIONS: Readonly<
   Record<ProtectionCall, { readonly from: readonly ProtectionState[]; readonly to: ProtectionState }>
 > = {
   stopProtection: { from: ["ProtectionConfigured", "BackupSchedulesSuspended"], to: "ProtectionStopped" },
@@ -23,16 +22,16 @@ const LEADS: Readonly<
 };
 
 /**
- * Decides what a call makes of an instance. One that is there already stays as it is, so a call may be repeated.
+ * Decides how a call changes an instance. An instance in the target state stays as it is, so a call may be repeated.
  *
- * An instance that is resumed has no slots up to now: what it missed on purpose is not made up for, and its next backup
- * goes on from its newest point.
+ * A resumed instance has no slots up to now: backups that were suspended are not caught up on, and the next backup
+ * continues from its newest point.
  *
  * @param now - ISO 8601 UTC
  * @throws VaultError `instance/invalid-state`
  */
 export function changeProtection(instance: BackupInstance, call: ProtectionCall, now: string): BackupInstance {
-  const { from, to } = LEADS[call];
+  const { from, to } = TRANSITIONS[call];
   const { protectionState } = instance;
   if (protectionState === to) return instance;
   if (!from.includes(protectionState)) {
@@ -45,8 +44,8 @@ export function changeProtection(instance: BackupInstance, call: ProtectionCall,
 }
 
 /**
- * Decides what the deletion of an instance makes of it: it is kept for the days of the vault's soft delete, and without
- * soft delete it goes with the next retention.
+ * Decides how a deletion changes an instance: it is kept for the days of the vault's soft delete; without soft delete
+ * the next retention purges it.
  *
  * @param activity - id of the operation that deletes it
  */
@@ -69,20 +68,20 @@ export function deleteSoftly(
   };
 }
 
-/** Whether a deleted instance can be undeleted still. */
+/** Whether a deleted instance can still be undeleted. */
 export function canUndelete({ deletion }: BackupInstance, now: Date): boolean {
   return deletion !== undefined && Date.parse(deletion.purgeAt) > now.getTime();
 }
 
 /**
- * Decides what an undelete makes of an instance: its protection is stopped until it is resumed, and its data is kept for
- * ever until then. One that is not deleted stays as it is.
+ * Decides how an undelete changes an instance: its protection is stopped until it is resumed, and its data is kept
+ * until then. One that is not deleted stays as it is.
  *
- * @throws VaultError `instance/not-found` when its time is over
+ * @throws VaultError `instance/not-found` when its retention has ended
  */
 export function undelete(instance: BackupInstance, now: Date): BackupInstance {
   const { deletion, ...rest } = instance;
   if (deletion === undefined) return instance;
   if (canUndelete(instance, now)) return { ...rest, protectionState: "ProtectionStopped" };
-  throw new VaultError("instance/not-found", `the time to undelete '${instance.name}' was over at ${deletion.purgeAt}`);
+  throw new VaultError("instance/not-found", `the time to undelete '${instance.name}' ended at ${deletion.purgeAt}`);
 }

@@ -1,8 +1,7 @@
 /**
- * @module
- * A datasource is protected by one backup instance of a vault at a time: the one that has claimed it. Claims are rows that
- * whoever asks first inserts, so two instances that are put at the same moment cannot both have it. Another vault may
- * protect it too, as a second copy.
+ * @module One backup instance of a vault at a time protects a datasource: the one that has claimed it. A claim is a row
+ *   that only the first request can insert, so of two concurrent PUTs only one gets it. Another vault may protect the
+ *   datasource too, as a second copy.
  */
 
 import { z } from "zod";
@@ -27,7 +26,7 @@ export interface ClaimDeps {
   readonly instances: RecordTable<BackupInstance>;
 }
 
-/** What claims a datasource: an instance, also one that has no row yet. */
+/** The instance that claims a datasource; it may have no row yet. */
 type Claimant = Pick<BackupInstance, "id" | "name" | "datasource">;
 
 function rowOf({ account, kind }: BackupInstance["datasource"]): string {
@@ -46,7 +45,7 @@ export async function checkUnclaimed(deps: ClaimDeps, vault: string, wanted: Cla
 }
 
 /**
- * Claims a datasource for an instance, also from one that is deleted, gone, or protects something else by now.
+ * Claims a datasource for an instance; takes it over from one that is deleted, gone, or protects something else now.
  *
  * Safe to run twice: an instance that has the claim keeps it.
  *
@@ -95,6 +94,6 @@ async function refuseWhenHeld(
   if (!isHeld) return;
   throw new VaultError(
     "instance/already-protected",
-    `instance '${holder?.name ?? claim.instanceName}' protects '${datasource.resourceId}' already`,
+    `instance '${holder?.name ?? claim.instanceName}' already protects '${datasource.resourceId}'`,
   );
 }

@@ -7,11 +7,11 @@ const KINDS: Readonly<Record<DatasourceKind, string>> = {
 };
 
 /**
- * Refuses an account that is of another kind than it is protected as. Its blobs would be listed in another order, its
- * directories taken for blobs, or its index tags left out. The kind of an instance never changes, because the manifests of
- * two orders cannot be compared.
+ * Refuses an account whose kind differs from the configured one. Its blobs would be listed in another order, its
+ * directories treated as blobs, or its index tags left out. The kind of an instance never changes, because manifests in
+ * different orders cannot be compared.
  *
- * @param actual - as the account says; undefined: it does not, and the configured kind is believed
+ * @param actual - as reported by the account; undefined: unknown, and the configured kind is assumed
  * @throws VaultError `datasource/kind-mismatch`
  */
 export function checkKind(
@@ -19,8 +19,8 @@ export function checkKind(
   actual: DatasourceKind | undefined,
 ): void {
   if (actual === undefined || actual === kind) return;
-  const message = `storage account '${account}' has ${KINDS[actual]}, so it is no datasource of kind '${kind}'`;
+  const message = `storage account '${account}' has ${KINDS[actual]}, so it is not a datasource of kind '${kind}'`;
   throw new VaultError("datasource/kind-mismatch", message, {
-    hint: `protect it as 'Microsoft.Storage/storageAccounts/${actual}' under another name; recovery points of an instance that is there stay`,
+    hint: `protect it as 'Microsoft.Storage/storageAccounts/${actual}' under another name; existing recovery points are kept`,
   });
 }

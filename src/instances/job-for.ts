@@ -2,9 +2,9 @@ import type { Job } from "../jobs/job.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 
 /**
- * A job of an instance that is about to be requested.
+ * Returns the job of an instance, before it is requested.
  *
- * @param asked - its id is made of what asks for it, or new; `vault` is the key of the instance's vault
+ * @param asked - `id`: derived from the request, or new; `vault`: key of the instance's vault
  */
 export function jobFor(
   instance: BackupInstance,

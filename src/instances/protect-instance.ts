@@ -26,8 +26,8 @@ export interface ProtectInstanceDeps extends CheckInstanceDeps, AnnounceDeps {
   readonly files: ProtectionFiles;
 }
 
-/** Containers asked for at once. */
-const LOOKING_WIDTH = 8;
+/** Containers that are checked at once. */
+const CHECKING_WIDTH = 8;
 
 /**
  * Checks that a backup instance can be protected; writes nothing.
@@ -39,7 +39,7 @@ export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInsta
   const vault = vaultKey(wanted.vaultArmId);
   const policy = (await deps.policies.get(vault, wanted.policyName.toLowerCase()))?.value;
   if (policy === undefined) {
-    throw new VaultError("policy/not-found", `there is no policy '${wanted.policyName}' in the vault`);
+    throw new VaultError("policy/not-found", `policy '${wanted.policyName}' was not found in the vault`);
   }
   const { kind, account, resourceId } = wanted.datasource;
   if (!policy.datasourceTypes.includes(datasourceType(kind))) {
@@ -55,7 +55,7 @@ export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInsta
     }
     if (other.id === wanted.id) refuseDeleted(other);
     if (other.id !== wanted.id && sameDatasource && other.protectionState !== "SoftDeleted") {
-      throw new VaultError("instance/already-protected", `instance '${other.name}' protects '${resourceId}' already`);
+      throw new VaultError("instance/already-protected", `instance '${other.name}' already protects '${resourceId}'`);
     }
   }
   await checkUnclaimed(deps, vault, wanted, deps.clock());
@@ -66,7 +66,7 @@ export async function checkInstance(deps: CheckInstanceDeps, wanted: WantedInsta
 function refuseDeleted({ name, protectionState, deletion }: BackupInstance): void {
   if (protectionState !== "SoftDeleted") return;
   throw new VaultError("instance/deleted", `instance '${name}' was deleted and is kept until ${deletion?.purgeAt}`, {
-    hint: "undelete it and resume its protection, or take another name",
+    hint: "undelete it and resume its protection, or use another name",
   });
 }
 
@@ -75,7 +75,7 @@ async function checkContainers(accounts: StorageAccounts, { datasource, containe
     await accounts.listContainers(datasource.account);
     return;
   }
-  const found = await mapBounded(containers.names, LOOKING_WIDTH, (name) =>
+  const found = await mapBounded(containers.names, CHECKING_WIDTH, (name) =>
     accounts.containerExists(datasource.account, name),
   );
   const missing = containers.names.filter((_, at) => found[at] !== true);
@@ -90,12 +90,12 @@ async function checkContainers(accounts: StorageAccounts, { datasource, containe
 /**
  * Protects a datasource, or changes how it is protected, after {@link checkInstance}.
  *
- * Policy and vault are kept in place meanwhile. The claim of the datasource comes first and the instance's row last, so a crash leaves nothing protected that the timer
- * does not know or the vault does not explain.
+ * Policy and vault cannot be deleted meanwhile. The claim of the datasource is written first and the instance's row
+ * last, so after a crash every protected instance has a schedule and its document in the vault account.
  *
  * Safe to run twice: every write ends in the same state.
  *
- * @throws VaultError as {@link checkInstance} and {@link whileKept} do
+ * @throws VaultError like {@link checkInstance} and {@link whileKept}
  */
 export async function protectInstance(
   deps: ProtectInstanceDeps,
@@ -130,7 +130,7 @@ async function writeInstance(
   const ahead = async (instance: BackupInstance, before: BackupInstance | undefined): Promise<void> => {
     await deps.files.ensure(instance);
     const schedule: Schedule = { vault, instanceName: row };
-    // What an instance of this name that is gone has left there is not the new one's.
+    // A new instance overwrites the schedule that a removed one of the same name left.
     if (before !== undefined) await deps.schedules.insert(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
     else await deps.schedules.put(ALL_SCHEDULES, scheduleRow(vault, row), schedule);
   };

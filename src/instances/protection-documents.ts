@@ -1,7 +1,6 @@
 /**
- * @module
- * Rows as documents of the vault account. What a row has and its document has not would be lost with the tables, so the
- * documents take over whatever they do not name otherwise.
+ * @module Rows as documents of the vault account. A member that only the row has would be lost with the tables, so
+ *   documents have all other members of their row under the same names.
  */
 import type { PolicyRecord } from "../policies/policy-record.ts";
 import type { InstanceDocument } from "../vault/instance-document.ts";
@@ -10,7 +9,7 @@ import { FORMAT_VERSION } from "../vault/version.ts";
 import type { BackupInstance } from "./backup-instance.ts";
 import type { VaultRecord } from "./vault-record.ts";
 
-/** Fails to compile when a row has a member for which its document has no place. Whether it is being deleted has none. */
+/** Fails to compile if a row has a member that its document lacks; `deletingSince` is left out on purpose. */
 type Holds<Document, Row> = { readonly [Lost in Exclude<keyof Row, keyof Document>]: never };
 
 export function instanceFileOf(row: BackupInstance): InstanceDocument {
@@ -29,7 +28,7 @@ export function vaultFileOf({ armId, deletingSince, ...same }: VaultRecord): Vau
   return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<VaultDocument, typeof same>) };
 }
 
-/** What can be read from `properties` again is left out: how it is kept in a row may change with the app. */
+/** Without members that are read from `properties`: their form in the row may change with the app. */
 export function policyFileOf(row: PolicyRecord): PolicyDocument {
   const { armId, datasourceTypes, backupRule, defaultTag, retentionRules, deletingSince, ...same } = row;
   return { formatVersion: FORMAT_VERSION, resourceId: armId, ...(same satisfies Holds<PolicyDocument, typeof same>) };

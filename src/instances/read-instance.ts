@@ -46,7 +46,7 @@ export const InstanceProperties = z.looseObject({
   }),
   validationType: z.string().optional(),
   identityDetails: z.looseObject({}).optional(),
-  // Told by the vault, whatever a caller sends.
+  // Set by the vault, whatever a caller sends.
   protectionStatus: z.unknown().optional(),
   currentProtectionState: z.unknown().optional(),
   protectionErrorDetails: z.unknown().optional(),
@@ -54,7 +54,7 @@ export const InstanceProperties = z.looseObject({
 });
 export type InstanceProperties = Readonly<z.infer<typeof InstanceProperties>>;
 
-/** A backup instance as it is asked for, before the world was asked whether it can be. */
+/** A requested backup instance, before it is checked against policies, claims and accounts. */
 export type WantedInstance = Omit<BackupInstance, "protectionState" | "createdAt" | "slotsAfter">;
 
 export interface InstanceAddress {
@@ -63,9 +63,9 @@ export interface InstanceAddress {
 }
 
 /**
- * Reads what the vault needs of a backup instance.
+ * Reads a requested backup instance from its properties.
  *
- * @param maxContainers - chosen containers at most
+ * @param maxContainers - maximum number of chosen containers
  * @throws VaultError `instance/invalid`, `datasource/too-many-containers`
  */
 export function readInstance(
@@ -85,7 +85,7 @@ export function readInstance(
 
   const policiesPrefix = `${vaultArmId}/backupPolicies/`;
   if (!policyInfo.policyId.toLowerCase().startsWith(policiesPrefix.toLowerCase())) {
-    invalid(`policy '${policyInfo.policyId}' is not of this vault`);
+    invalid(`policy '${policyInfo.policyId}' is not in this vault`);
   }
   const policyName = policyInfo.policyId.slice(policiesPrefix.length);
   if (!/^[A-Za-z0-9-]{1,150}$/.test(policyName)) invalid(`'${policyInfo.policyId}' is not the ARM id of a policy`);
@@ -121,7 +121,7 @@ const PARAMETERS_TYPE: Record<DatasourceKind, string> = {
 function readContainers(
   kind: DatasourceKind,
   [parameters, ...others]: readonly DatasourceParameters[],
-  most: number,
+  maxContainers: number,
 ): ContainerChoice {
   const type = PARAMETERS_TYPE[kind];
   if (parameters === undefined || others.length > 0) {
@@ -129,7 +129,7 @@ function readContainers(
   }
   switch (parameters.objectType) {
     case type:
-      return { kind: "chosen", names: readChosen(parameters.containersList ?? [], most) };
+      return { kind: "chosen", names: readChosen(parameters.containersList ?? [], maxContainers) };
     case `${type}ForAutoProtection`:
       return { kind: "all", excludedPrefixes: readExcluded(parameters.autoProtectionSettings) };
     default:
@@ -137,10 +137,13 @@ function readContainers(
   }
 }
 
-function readChosen(names: readonly string[], most: number): string[] {
+function readChosen(names: readonly string[], maxContainers: number): string[] {
   if (names.length === 0) invalid("no container is chosen");
-  if (names.length > most) {
-    throw new VaultError("datasource/too-many-containers", `${names.length} containers are chosen, more than ${most}`);
+  if (names.length > maxContainers) {
+    throw new VaultError(
+      "datasource/too-many-containers",
+      `${names.length} containers are chosen, more than ${maxContainers}`,
+    );
   }
   const unfit = names.find((name) => !isProtectableContainer(name));
   if (unfit !== undefined) invalid(`container '${unfit}' cannot be protected`);

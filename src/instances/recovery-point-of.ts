@@ -3,7 +3,7 @@ import type { JobTotals } from "../jobs/job-totals.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { RecoveryPoint } from "./recovery-point.ts";
 
-/** Makes the row of a recovery point, which a seal can always make again. */
+/** Returns the row of a recovery point; it can always be rebuilt from the seal. */
 export function recoveryPointOf(seal: Seal, totals?: JobTotals): RecoveryPoint {
   const { recoveryPoint: id, sequence, instance, job, slot, time, sealedAt, tag, policy, entries, bytes } = seal;
   return {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { JobTotals } from "../jobs/job-totals.ts";
 
-/** Partition: instance id; row: recovery point id. Rebuilt from the seals of the vault account at need. */
+/** Partition: instance id; row: recovery point id. Can be rebuilt from the seals of the vault account. */
 export const RecoveryPoint = z.object({
   /** 32 hexadecimal digits. */
   id: z.string(),
@@ -9,7 +9,7 @@ export const RecoveryPoint = z.object({
   instance: z.string(),
   job: z.string(),
   slot: z.string(),
-  /** The moment up to which it is complete, ISO 8601 UTC. */
+  /** The point is complete up to this time, ISO 8601 UTC. */
   time: z.string(),
   sealedAt: z.string(),
   tag: z.string(),
@@ -19,11 +19,11 @@ export const RecoveryPoint = z.object({
   bytes: z.int().nonnegative(),
   warnings: z.int().nonnegative(),
   totals: JobTotals.optional(),
-  /** The newest slot of its schedule for which this point or an earlier one was made, ISO 8601 UTC. */
+  /** The newest slot of its schedule that this point or an earlier one covers, ISO 8601 UTC. */
   scheduledSlot: z.string().optional(),
-  /** Until when its policy kept it when it was made, ISO 8601 UTC; an immutable vault keeps it so long. */
+  /** Promised by its policy when it was made, ISO 8601 UTC; an immutable vault keeps it at least until then. */
   promisedUntil: z.string().optional(),
-  /** What a scrub found missing or altered; absent: nothing, or none has looked. */
+  /** What a scrub found missing or altered; absent: nothing, or no scrub has run. */
   damage: z
     .object({
       /** ISO 8601 UTC. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
-/** Slots of an instance for which no backup was started, as its schedule's row tells of them. */
+/** Skipped slots of an instance: no backup was started for them. */
 export const PassedOver = z.object({
-  /** Of all time. */
+  /** Since the instance was created. */
   count: z.int().nonnegative(),
   /** The newest {@link MAX_SKIPPED_SLOTS}, ascending. */
   newest: z.array(z.object({ slot: z.string(), because: z.string() })),
@@ -13,15 +13,15 @@ export type PassedOver = Readonly<z.infer<typeof PassedOver>>;
 export const MAX_SKIPPED_SLOTS = 50;
 
 /**
- * Names a backup instance to the timer, and keeps how far its slots have come. Only the timer changes it.
+ * Lists a backup instance for the timer, with the progress of its slots. Only the timer changes it.
  * Partition: {@link ALL_SCHEDULES}; row: {@link scheduleRow}.
  */
 export const Schedule = z.object({
   vault: z.string(),
   instanceName: z.string(),
-  /** Every slot up to it was asked for or passed over; absent before the first. ISO 8601 UTC. */
+  /** Every slot up to it was requested or skipped; absent before the first. ISO 8601 UTC. */
   handledUpTo: z.string().optional(),
-  /** The slot that was asked for last, until its job is seen to have taken the instance's lock. */
+  /** The slot that was requested last, until its job has taken the instance's lock. */
   asked: z.object({ slot: z.string(), attempt: z.int().positive() }).optional(),
   passedOver: PassedOver.optional(),
 });

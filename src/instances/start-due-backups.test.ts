@@ -25,7 +25,7 @@ const KEY = vaultKey(VAULT_ID);
 const INSTANCE = backupInstanceId(INSTANCE_ID);
 const ROW = "prodlake-prodlake-1";
 
-/** An instance made on 2 March 2026 at 10:00 UTC, under a policy that runs daily at 02:00. */
+/** An instance created on 2 March 2026 at 10:00 UTC, with a policy that runs daily at 02:00. */
 class World extends MemoryApp {
   readonly crash = new CrashSwitch();
 
@@ -53,12 +53,12 @@ class World extends MemoryApp {
     };
   }
 
-  /** What the timer does besides: it starts what a crash left unstarted. */
+  /** The timer's other work: it starts what a crash left unstarted. */
   async keepGoing(): Promise<void> {
     const end = async (): Promise<never> => {
       throw new Error("nothing is to be ended");
     };
-    // Nothing works on these jobs, so no time passes for the watchdog.
+    // These jobs do not run, so no time passes for the watchdog.
     await keepJobsGoing({
       ...this.tables,
       orchestrations: this.orchestrations,
@@ -150,14 +150,14 @@ async function protectedLake(): Promise<World> {
   return world;
 }
 
-test("a backup starts when its slot has come, once", async ({ expect }) => {
+test("a backup starts once, when its slot is due", async ({ expect }) => {
   const world = await protectedLake();
-  expect(await world.tick("2026-03-03T01:59:00Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-03T01:59:00Z")).toEqual(["no slot is due"]);
   expect(await world.tick("2026-03-03T02:00:30Z")).toEqual(["starts 2026-03-03T02:00:00.000Z"]);
   const [job = ""] = world.startedJobs;
-  expect(await world.tick("2026-03-03T02:01:30Z")).toEqual([`job '${job}' is about to begin`]);
+  expect(await world.tick("2026-03-03T02:01:30Z")).toEqual([`job '${job}' is about to start`]);
   await world.beginJob();
-  expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot is due"]);
   await world.endJob();
   expect(await world.tick("2026-03-04T02:00:00Z")).toEqual(["starts 2026-03-04T02:00:00.000Z"]);
 
@@ -176,14 +176,14 @@ test("a backup starts when its slot has come, once", async ({ expect }) => {
   });
 });
 
-test("no slot before the instance was made is run", async ({ expect }) => {
+test("no slot before the creation of the instance runs", async ({ expect }) => {
   const world = await protectedLake();
-  expect(await world.tick("2026-03-02T10:00:30Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-02T10:00:30Z")).toEqual(["no slot is due"]);
 });
 
-const NEWER = "a newer slot came before it could run";
+const NEWER = "a newer slot was due before it could run";
 
-test("slots that passed while nothing ran are made up for by one backup, and noted", async ({ expect }) => {
+test("one backup covers the slots that passed while nothing ran, and they are recorded", async ({ expect }) => {
   const world = await protectedLake();
   expect(await world.tick("2026-03-06T23:00:00Z")).toEqual(["starts 2026-03-06T02:00:00.000Z"]);
   const passedOver = ["03", "04", "05"].map((day) => ({ slot: `2026-03-${day}T02:00:00.000Z`, because: NEWER }));
@@ -195,7 +195,7 @@ test("slots that passed while nothing ran are made up for by one backup, and not
     passedOver: { count: 3, newest: passedOver },
   });
   await world.beginJob();
-  expect(await world.tick("2026-03-06T23:01:00Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-06T23:01:00Z")).toEqual(["no slot is due"]);
   expect(await world.schedule()).toEqual({
     vault: KEY,
     instanceName: ROW,
@@ -204,7 +204,7 @@ test("slots that passed while nothing ran are made up for by one backup, and not
   });
 });
 
-test("all slots that are passed over are counted, and the newest are named", async ({ expect }) => {
+test("all skipped slots are counted, and the newest are listed", async ({ expect }) => {
   const world = await protectedLake();
   await world.tick("2026-03-06T23:00:00Z");
   await world.endJob();
@@ -215,7 +215,7 @@ test("all slots that are passed over are counted, and the newest are named", asy
   expect(newest.at(-1)).toEqual({ slot: "2026-06-30T02:00:00.000Z", because: NEWER });
 });
 
-test("two ticks at once start one job", async ({ expect }) => {
+test("two concurrent ticks start one job", async ({ expect }) => {
   const world = await protectedLake();
   world.now = new Date("2026-03-03T02:00:30Z");
   const outcomes = await Promise.all([startDueBackups(world.timer), startDueBackups(world.timer)]);
@@ -235,16 +235,16 @@ test("a slot waits while another job holds the instance, and runs when it is fre
   const busy = world.startedJobs[0] ?? "";
   await world.tables.locks.put(INSTANCE, LOCK_ROW, { job: busy, since: "2026-03-02T10:00:00.000Z" });
 
-  expect(await world.tick("2026-03-03T02:00:30Z")).toEqual([`job '${busy}' is at work`]);
+  expect(await world.tick("2026-03-03T02:00:30Z")).toEqual([`job '${busy}' is running`]);
   expect(await world.schedule()).toEqual({ vault: KEY, instanceName: ROW });
   await world.tables.locks.remove(INSTANCE, LOCK_ROW);
   expect(await world.tick("2026-03-03T02:05:30Z")).toEqual(["starts 2026-03-03T02:00:00.000Z"]);
 });
 
-describe("a slot whose job another one was faster than", () => {
+describe("a slot whose job was too late for the lock", () => {
   const SLOT = "2026-03-03T02:00:00.000Z";
 
-  test("is tried again under a new job, until one has begun", async ({ expect }) => {
+  test("is retried with a new job, until one has started", async ({ expect }) => {
     const world = await protectedLake();
     expect(await world.tick("2026-03-03T02:00:30Z")).toEqual([`starts ${SLOT}`]);
     await world.endJob("instance/busy");
@@ -252,7 +252,7 @@ describe("a slot whose job another one was faster than", () => {
     await world.endJob("instance/busy");
     expect(await world.tick("2026-03-03T02:02:30Z")).toEqual([`starts ${SLOT}`]);
     await world.beginJob();
-    expect(await world.tick("2026-03-03T02:03:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-03T02:03:30Z")).toEqual(["no slot is due"]);
     expect(world.startedJobs).toEqual([1, 2, 3].map((attempt) => scheduledJobId(INSTANCE, SLOT, attempt)));
     expect(await world.schedule()).not.toHaveProperty("passedOver");
   });
@@ -262,7 +262,7 @@ describe("a slot whose job another one was faster than", () => {
     await world.tick("2026-03-03T02:00:30Z");
     await world.endJob("instance/busy");
     const other = { ...world.timer, busyWith: async () => "other" };
-    expect(await startDueBackups(other)).toMatchObject([{ start: false, because: "job 'other' is at work" }]);
+    expect(await startDueBackups(other)).toMatchObject([{ start: false, because: "job 'other' is running" }]);
     expect(await world.tick("2026-03-03T05:00:30Z")).toEqual([`starts ${SLOT}`]);
   });
 
@@ -284,15 +284,15 @@ describe("a slot whose job another one was faster than", () => {
     const world = await protectedLake();
     await world.tick("2026-03-03T02:00:30Z");
     await world.endJob(code);
-    expect(await world.tick("2026-03-03T02:01:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-03T02:01:30Z")).toEqual(["no slot is due"]);
     expect(await world.schedule()).toEqual({ vault: KEY, instanceName: ROW, handledUpTo: SLOT });
   });
 });
 
-describe("an instance that is not protected for a while", () => {
+describe("an instance whose protection is suspended", () => {
   const because = "protection was in state 'ProtectionStopped'";
 
-  test("starts nothing, and its slots are passed over as they come", async ({ expect }) => {
+  test("starts nothing, and its slots are skipped as they come", async ({ expect }) => {
     const world = await protectedLake();
     await world.changeInstance({ protectionState: "ProtectionStopped" });
     expect(await world.tick("2026-03-03T02:00:30Z")).toEqual(["it is not protected"]);
@@ -310,23 +310,23 @@ describe("an instance that is not protected for a while", () => {
     expect(world.startedJobs).toEqual([]);
   });
 
-  test("goes on with the next slot after it is resumed", async ({ expect }) => {
+  test("continues with the next slot after it is resumed", async ({ expect }) => {
     const world = await protectedLake();
     await world.changeInstance({ protectionState: "ProtectionStopped" });
     await world.tick("2026-03-03T02:00:30Z");
     await world.changeInstance({ protectionState: "ProtectionConfigured" });
-    expect(await world.tick("2026-03-03T12:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-03T12:00:30Z")).toEqual(["no slot is due"]);
     expect(await world.tick("2026-03-04T02:00:30Z")).toEqual(["starts 2026-03-04T02:00:00.000Z"]);
   });
 
-  test("has no slots up to the moment when it was resumed, though the app was down", async ({ expect }) => {
+  test("has no slots up to its resume, even if the app was down", async ({ expect }) => {
     const world = await protectedLake();
     await world.changeInstance({ slotsAfter: "2026-03-05T08:00:00.000Z" });
-    expect(await world.tick("2026-03-05T08:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-05T08:00:30Z")).toEqual(["no slot is due"]);
     expect(await world.tick("2026-03-06T02:00:30Z")).toEqual(["starts 2026-03-06T02:00:00.000Z"]);
   });
 
-  test("does not try again the slot that was crowded out before", async ({ expect }) => {
+  test("does not retry the slot whose job was too late before", async ({ expect }) => {
     const world = await protectedLake();
     await world.tick("2026-03-03T02:00:30Z");
     await world.endJob("instance/busy");
@@ -334,7 +334,7 @@ describe("an instance that is not protected for a while", () => {
     expect(await world.tick("2026-03-03T02:01:30Z")).toEqual(["it is not protected"]);
     expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["it is not protected"]);
     await world.changeInstance({ protectionState: "ProtectionConfigured" });
-    expect(await world.tick("2026-03-03T02:03:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-03T02:03:30Z")).toEqual(["no slot is due"]);
     expect((await world.schedule())?.passedOver).toEqual({
       count: 1,
       newest: [{ slot: "2026-03-03T02:00:00.000Z", because }],
@@ -349,7 +349,7 @@ describe("another schedule", () => {
     const world = await protectedLake();
     world.now = new Date("2026-03-04T15:00:00Z");
     expect((await world.call("PUT", POLICY_ID, { body: noon })).status).toBe(200);
-    expect(await world.tick("2026-03-04T15:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-04T15:00:30Z")).toEqual(["no slot is due"]);
     expect(await world.tick("2026-03-05T12:00:30Z")).toEqual(["starts 2026-03-05T12:00:00.000Z"]);
   });
 
@@ -359,11 +359,11 @@ describe("another schedule", () => {
     expect((await world.call("PUT", policyId, { body: noon })).status).toBe(200);
     world.now = new Date("2026-03-04T15:00:00Z");
     expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody({ policyId }) })).status).toBe(200);
-    expect(await world.tick("2026-03-04T15:00:30Z")).toEqual(["no slot has come"]);
+    expect(await world.tick("2026-03-04T15:00:30Z")).toEqual(["no slot is due"]);
     expect(await world.tick("2026-03-05T12:00:30Z")).toEqual(["starts 2026-03-05T12:00:00.000Z"]);
   });
 
-  test("does not come by a PUT that leaves the schedule as it is", async ({ expect }) => {
+  test("does not result from a PUT without a change of schedule", async ({ expect }) => {
     const world = await protectedLake();
     world.now = new Date("2026-03-03T02:00:10Z");
     expect((await world.call("PUT", POLICY_ID, { body: policyBody({ keep: "P60D" }) })).status).toBe(200);
@@ -372,7 +372,7 @@ describe("another schedule", () => {
   });
 });
 
-test("the reasons why nothing starts are told", async ({ expect }) => {
+test("the reasons why nothing starts are returned", async ({ expect }) => {
   const world = await protectedLake();
   const [instance] = Object.values(world.tables.instances.dump()[KEY] ?? {});
   if (instance === undefined) throw new Error("no instance");
@@ -382,9 +382,9 @@ test("the reasons why nothing starts are told", async ({ expect }) => {
   await put({ protectionState: "ConfiguringProtection" });
   expect(await world.tick(now)).toEqual(["it is not protected yet"]);
   await put({ policyName: "gone" });
-  expect(await world.tick(now)).toEqual(["there is no policy 'gone'"]);
+  expect(await world.tick(now)).toEqual(["policy 'gone' was not found"]);
   await world.tables.instances.remove(KEY, ROW);
-  expect(await world.tick(now)).toEqual(["there is no such instance"]);
+  expect(await world.tick(now)).toEqual(["the instance was not found"]);
   await put({});
   const { backupRule, ...withoutSchedule } =
     (await world.tables.policies.get(KEY, "daily"))?.value ?? Object.create(null);
@@ -394,7 +394,7 @@ test("the reasons why nothing starts are told", async ({ expect }) => {
   expect(world.startedJobs).toEqual([]);
 });
 
-test("an instance that fails holds up none of the others", async ({ expect }) => {
+test("an instance that fails does not block the others", async ({ expect }) => {
   const world = await protectedLake();
   world.accounts.containers.set("otherlake", ["raw"]);
   const other = INSTANCE_ID.replace("prodlake-prodlake-1", "otherlake");
@@ -418,7 +418,7 @@ test("an instance that fails holds up none of the others", async ({ expect }) =>
   ]);
 });
 
-test("many instances are looked at side by side, but only so many at once", async ({ expect }) => {
+test("many instances are checked side by side, up to a limit", async ({ expect }) => {
   const world = await protectedLake();
   const count = 60;
   for (let n = 0; n < count; n++) {
@@ -442,7 +442,7 @@ test("many instances are looked at side by side, but only so many at once", asyn
   expect(most).toBe(16);
 });
 
-test("instances of all vaults are looked at, each under its own policy", async ({ expect }) => {
+test("instances of all vaults are checked, each with its own policy", async ({ expect }) => {
   const world = await protectedLake();
   const move = (path: string): string => path.replace("/vault1", "/vault2");
   for (const [path, body] of [
@@ -453,19 +453,19 @@ test("instances of all vaults are looked at, each under its own policy", async (
     expect((await world.call("PUT", move(path), { body })).status).toBeLessThan(300);
   }
   const outcomes = await world.tick("2026-03-03T02:30:00Z");
-  expect(outcomes.sort()).toEqual(["no slot has come", "starts 2026-03-03T02:00:00.000Z"]);
+  expect(outcomes.sort()).toEqual(["no slot is due", "starts 2026-03-03T02:00:00.000Z"]);
 });
 
-test("a PUT of the instance keeps the slot that was handled", async ({ expect }) => {
+test("a PUT of the instance keeps the handled slot", async ({ expect }) => {
   const world = await protectedLake();
   await world.tick("2026-03-03T02:00:30Z");
   expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody({ containers: ["raw"] }) })).status).toBe(200);
   expect(await world.schedule()).toMatchObject({ handledUpTo: "2026-03-03T02:00:00.000Z" });
   await world.beginJob();
-  expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-03T02:02:30Z")).toEqual(["no slot is due"]);
 });
 
-test("an instance that is made anew goes on with nothing that the one before it left", async ({ expect }) => {
+test("a recreated instance ignores what the earlier one left", async ({ expect }) => {
   const world = await protectedLake();
   await world.tick("2026-03-03T02:00:30Z");
   await world.endJob("instance/busy");
@@ -473,10 +473,10 @@ test("an instance that is made anew goes on with nothing that the one before it 
   world.now = new Date("2026-03-03T09:00:00Z");
   expect((await world.call("PUT", INSTANCE_ID, { body: instanceBody() })).status).toBe(201);
   expect(await world.schedule()).toEqual({ vault: KEY, instanceName: ROW });
-  expect(await world.tick("2026-03-03T09:00:30Z")).toEqual(["no slot has come"]);
+  expect(await world.tick("2026-03-03T09:00:30Z")).toEqual(["no slot is due"]);
 });
 
-test("wherever a tick dies, the next one ends with the slot run once", async ({ expect }) => {
+test("wherever a tick crashes, after the next one the slot has run once", async ({ expect }) => {
   const died = await crashPoints(
     protectedLake,
     async (world) => {
@@ -488,13 +488,13 @@ test("wherever a tick dies, the next one ends with the slot run once", async ({ 
       expect(world.startedJobs, where).toEqual([scheduledJobId(INSTANCE, "2026-03-03T02:00:00.000Z")]);
       expect((await world.schedule())?.handledUpTo, where).toBe("2026-03-03T02:00:00.000Z");
       await world.beginJob();
-      expect(await world.tick("2026-03-03T02:10:30Z"), where).toEqual(["no slot has come"]);
+      expect(await world.tick("2026-03-03T02:10:30Z"), where).toEqual(["no slot is due"]);
     },
   );
   expect(died.length).toBeGreaterThan(15);
 });
 
-test("a slot that was asked for when a tick died runs before a newer one, and is not told as passed over", async ({
+test("a slot that was requested when a tick crashed runs before a newer one, and is not reported as skipped", async ({
   expect,
 }) => {
   const died = await crashPoints(
@@ -532,7 +532,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("pause" as const, "resume" as const) }) },
 );
 
-test("whatever happens, each slot is backed up once, passed over once, or still due", async ({ expect }) => {
+test("whatever happens, each slot is backed up once, skipped once, or still due", async ({ expect }) => {
   const seen = { backedUp: 0, again: 0, passedOver: 0, stillDue: 0 };
   const step = fc.record({ event, hours: fc.integer({ min: 0, max: 40 }) });
   await fc.assert(
@@ -559,8 +559,8 @@ test("whatever happens, each slot is backed up once, passed over once, or still 
         slots.push(new Date(slot).toISOString());
       const isDue = (slot: string): boolean => handledUpTo === undefined || slot > handledUpTo;
       const stillDue = slots.filter((slot) => isDue(slot) || (slot === asked?.slot && !backedUp.includes(slot)));
-      const told = [...backedUp, ...passedOver.newest.map(({ slot }) => slot), ...stillDue];
-      expect(told.toSorted()).toEqual(slots);
+      const handled = [...backedUp, ...passedOver.newest.map(({ slot }) => slot), ...stillDue];
+      expect(handled.toSorted()).toEqual(slots);
       seen.backedUp += backedUp.length;
       seen.again += crowdedOut.length;
       seen.passedOver += passedOver.count;

@@ -23,7 +23,7 @@ export interface StartDueBackupsDeps {
   readonly busyWith: (vault: string, instanceId: string) => Promise<string | undefined>;
 }
 
-/** What is known of one instance when its slots are looked at. */
+/** What decides about the slots of one instance. */
 export interface DueFacts {
   readonly schedule: Schedule;
   readonly instance: BackupInstance | undefined;
@@ -33,9 +33,9 @@ export interface DueFacts {
   readonly now: Date;
 }
 
-/** What becomes of the slots of one instance. */
+/** The decision about the slots of one instance. */
 export type DueBackup = {
-  /** The schedule's row as it is to be; the very one that was given, when nothing changes. */
+  /** The schedule's new row; the same object when nothing changes. */
   readonly schedule: Schedule;
   /** Slots for which no backup will start, ascending. */
   readonly passedOver: PassedOver["newest"];
@@ -44,7 +44,7 @@ export type DueBackup = {
   | { readonly start: false; readonly because: string }
 );
 
-/** What became of one instance at one tick. */
+/** The result for one instance at one tick. */
 export type DueOutcome = Pick<Schedule, "vault" | "instanceName"> & {
   readonly passedOver: PassedOver["newest"];
 } & (
@@ -58,33 +58,33 @@ type Asked = NonNullable<Schedule["asked"]>;
 /**
  * Id of the job that backs up an instance for a slot.
  *
- * @param attempt - above 1 when the jobs of earlier attempts were crowded out by another job
+ * @param attempt - above 1 when another job took the lock before the jobs of earlier attempts
  */
 export function scheduledJobId(instanceId: string, slot: string, attempt = 1): string {
   return deriveUuid("scheduled-backup", instanceId, slot, ...(attempt === 1 ? [] : [String(attempt)]));
 }
 
 /**
- * Decides whether an instance is to be backed up now: for the newest slot since the one that was handled last, or since
- * the instance was made, resumed, or given another schedule. Older slots, as after a time in which the app was down, are
- * passed over: one backup makes up for them all.
+ * Decides whether an instance is backed up now: for the newest slot since the last handled one, or since the instance
+ * was created, resumed, or given another schedule. Older slots, for example after a time in which the app was down, are
+ * skipped: one backup covers them all.
  *
- * A slot waits while a job holds the instance, see {@link waitWhileBusy}. It is handled once its job has taken the instance's lock: a job that
- * another one was faster than did nothing, and its slot is tried again.
+ * A slot waits while a job holds the instance, see {@link waitWhileBusy}. It is handled once its job has taken the
+ * instance's lock: a job that came too late for the lock did nothing, and its slot is retried.
  *
- * The slots of an instance that is paused or no longer protected are passed over as they come, so that none of them is
- * made up for when it is resumed.
+ * The slots of a suspended or no longer protected instance are skipped as they come, so that none of them runs when it
+ * is resumed.
  */
 export function decideDueBackup(facts: DueFacts): DueBackup {
   const { schedule, instance, policy, askedJob, now } = facts;
   const wait = (because: string): DueBackup => ({ start: false, because, schedule, passedOver: [] });
-  if (instance === undefined) return wait("there is no such instance");
+  if (instance === undefined) return wait("the instance was not found");
   if (instance.protectionState === "ConfiguringProtection") return wait("it is not protected yet");
   if (instance.protectionState === "SoftDeleted") return wait("it was deleted");
-  if (policy === undefined) return wait(`there is no policy '${instance.policyName}'`);
+  if (policy === undefined) return wait(`policy '${instance.policyName}' was not found`);
   if (policy.backupRule === undefined) return wait("its policy has no schedule");
-  const asked = howFar(schedule.asked, askedJob);
-  if (asked.is === "beginning") return wait(`job '${asked.job}' is about to begin`);
+  const asked = progressOf(schedule.asked, askedJob);
+  if (asked.is === "starting") return wait(`job '${asked.job}' is about to start`);
 
   const after = newest(instance.createdAt, instance.slotsAfter, policy.slotsAfter, schedule.handledUpTo);
   const due = dueSlot(policy.backupRule.intervals, { after, until: now });
@@ -95,20 +95,20 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
     const passedOver = open.map(({ slot }) => ({ slot, because }));
     return {
       ...wait("it is not protected"),
-      schedule: movedTo(schedule, next?.slot, undefined, passedOver),
+      schedule: advance(schedule, next?.slot, undefined, passedOver),
       passedOver,
     };
   }
-  if (next === undefined) return { ...wait("no slot has come"), schedule: movedTo(schedule, undefined, undefined, []) };
-  const because = "a newer slot came before it could run";
+  if (next === undefined) return { ...wait("no slot is due"), schedule: advance(schedule, undefined, undefined, []) };
+  const because = "a newer slot was due before it could run";
   const passedOver = open.slice(0, -1).map(({ slot }) => ({ slot, because }));
   return {
     start: true,
     slot: next.slot,
-    schedule: next === schedule.asked ? schedule : movedTo(schedule, next.slot, next, passedOver),
+    schedule: next === schedule.asked ? schedule : advance(schedule, next.slot, next, passedOver),
     passedOver,
     job: jobFor(
-      // The policy's own spelling of its name.
+      // The name in the letter case of the policy.
       { ...instance, policyName: policy.name },
       {
         id: scheduledJobId(instance.id, next.slot, next.attempt),
@@ -121,39 +121,39 @@ export function decideDueBackup(facts: DueFacts): DueBackup {
   };
 }
 
-/** A slot that has come waits while a job holds the instance. */
+/** A due slot waits while a job holds the instance. */
 export function waitWhileBusy(due: DueBackup, schedule: Schedule, busyWith: string | undefined): DueBackup {
   if (!due.start || busyWith === undefined) return due;
-  return { start: false, because: `job '${busyWith}' is at work`, schedule, passedOver: [] };
+  return { start: false, because: `job '${busyWith}' is running`, schedule, passedOver: [] };
 }
 
-/** How far the slot that was asked for last has come. */
+/** The progress of the slot that was requested last. */
 type AskedSlot =
   | { readonly is: "done" }
-  | { readonly is: "beginning"; readonly job: string }
-  /** Its job has no row, or was not fast enough to take the instance's lock. */
-  | { readonly is: "not requested" | "crowded out"; readonly slot: Asked };
+  | { readonly is: "starting"; readonly job: string }
+  /** Its job has no row, or another one took the instance's lock first. */
+  | { readonly is: "not requested" | "too late"; readonly slot: Asked };
 
-function howFar(slot: Schedule["asked"], job: Job | undefined): AskedSlot {
+function progressOf(slot: Schedule["asked"], job: Job | undefined): AskedSlot {
   if (slot === undefined) return { is: "done" };
   if (job === undefined) return { is: "not requested", slot };
-  const hasBegun = job.containers !== undefined;
-  if (hasBegun) return { is: "done" };
-  if (isOpen(job)) return { is: "beginning", job: job.id };
+  const hasStarted = job.containers !== undefined;
+  if (hasStarted) return { is: "done" };
+  if (isOpen(job)) return { is: "starting", job: job.id };
   const wasBusy = job.status === "Failed" && job.failure?.code === "instance/busy";
-  return wasBusy ? { is: "crowded out", slot } : { is: "done" };
+  return wasBusy ? { is: "too late", slot } : { is: "done" };
 }
 
-/** What may run next, ascending. */
-function openSlots(asked: Exclude<AskedSlot, { is: "beginning" }>, since: readonly Date[]): Asked[] {
+/** The slots that may run next, ascending. */
+function openSlots(asked: Exclude<AskedSlot, { is: "starting" }>, since: readonly Date[]): Asked[] {
   const fresh = since.map((slot) => ({ slot: slot.toISOString(), attempt: 1 }));
   switch (asked.is) {
     case "done":
       return fresh;
     case "not requested":
-      // It goes before all that came since: whoever asked for it may be about to request it.
+      // It comes before all later slots: another tick may be about to request it.
       return [asked.slot];
-    case "crowded out":
+    case "too late":
       return [{ slot: asked.slot.slot, attempt: asked.slot.attempt + 1 }, ...fresh];
   }
 }
@@ -162,8 +162,8 @@ function newest(first: string, ...others: readonly (string | undefined)[]): Date
   return new Date(Math.max(Date.parse(first), ...others.filter((time) => time !== undefined).map(Date.parse)));
 }
 
-/** @returns the very schedule that was given, when nothing changes */
-function movedTo(
+/** @returns the same object when nothing changes */
+function advance(
   schedule: Schedule,
   slot: string | undefined,
   asked: Asked | undefined,
@@ -187,19 +187,19 @@ function movedTo(
 }
 
 /**
- * Starts every backup that is due, in all vaults, and tells for each instance what was done and why.
+ * Starts every due backup, in all vaults, and returns for each instance what was done and why.
  *
- * Instances are found by rows in one partition of their own, because they lie by vault and vaults lie by subscription,
- * so no other list has them all. One instance that fails holds up none of the others.
+ * Instances are found by rows in one partition of their own: instances are partitioned by vault and vaults by
+ * subscription, so there is no other list of all. One instance that fails does not block the others.
  *
- * Safe to run twice, and at once: a slot is noted as asked for by whoever has read the newest row, before its job is
- * requested, and the job's id is made of instance, slot and attempt. A crash in between leaves a slot that the next tick
- * requests.
+ * Safe to run twice, and concurrently: before its job is requested a slot is recorded, on the condition that the row is
+ * unchanged, and the job's id is derived from instance, slot and attempt. After a crash in between the next tick
+ * requests the slot.
  */
 export async function startDueBackups(deps: StartDueBackupsDeps): Promise<DueOutcome[]> {
   const schedules: Stored<Schedule>[] = [];
   for await (const stored of listRecords(deps.schedules, ALL_SCHEDULES)) schedules.push(stored);
-  return mapBounded(schedules, LOOKING_WIDTH, async (stored): Promise<DueOutcome> => {
+  return mapBounded(schedules, CHECKING_WIDTH, async (stored): Promise<DueOutcome> => {
     const { vault, instanceName } = stored.value;
     try {
       const { schedule, ...outcome } = await startWhenDue(deps, stored);
@@ -210,8 +210,8 @@ export async function startDueBackups(deps: StartDueBackupsDeps): Promise<DueOut
   });
 }
 
-/** Instances looked at at once: a thousand of them must fit into the minute between two ticks. */
-const LOOKING_WIDTH = 16;
+/** Instances that are checked at once: a thousand must fit into the minute between two ticks. */
+const CHECKING_WIDTH = 16;
 
 async function startWhenDue(deps: StartDueBackupsDeps, stored: Stored<Schedule>): Promise<DueBackup> {
   const schedule = stored.value;
@@ -227,7 +227,7 @@ async function startWhenDue(deps: StartDueBackupsDeps, stored: Stored<Schedule>)
   };
 
   const due = decideDueBackup(facts);
-  // The lock is looked at only when a slot has come: most ticks find none.
+  // The lock is read only when a slot is due: at most ticks none is.
   const decision = due.start ? waitWhileBusy(due, schedule, await deps.busyWith(vault, due.job.instance)) : due;
   if (decision.schedule !== schedule && !(await isNoted(deps.schedules, stored, decision.schedule))) {
     return { start: false, because: "another tick was faster", schedule, passedOver: [] };

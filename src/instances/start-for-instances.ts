@@ -9,14 +9,14 @@ export type Started =
   | { readonly start: true; readonly job: Job }
   | { readonly start: false; readonly because: string; readonly error?: unknown };
 
-/** Instances looked at at once. */
-const LOOKING_WIDTH = 8;
+/** Instances that are checked at once. */
+const CHECKING_WIDTH = 8;
 
 export type StartedFor = Pick<Schedule, "vault" | "instanceName"> & Started;
 
 /**
- * Starts a job for each instance that wants one, in all vaults, deleted ones too, and tells why of the others it has not. One
- * that fails holds up none of the others.
+ * Starts a job for each instance that needs one, in all vaults, deleted instances too; returns the reason for each
+ * other one. One instance that fails does not block the others.
  *
  * @param start - with the instance and the key of its vault
  */
@@ -26,11 +26,11 @@ export async function startForInstances(
 ): Promise<StartedFor[]> {
   const schedules: Schedule[] = [];
   for await (const { value } of listRecords(deps.schedules, ALL_SCHEDULES)) schedules.push(value);
-  return mapBounded(schedules, LOOKING_WIDTH, async ({ vault, instanceName }): Promise<StartedFor> => {
+  return mapBounded(schedules, CHECKING_WIDTH, async ({ vault, instanceName }): Promise<StartedFor> => {
     try {
       const instance = (await deps.instances.get(vault, instanceName))?.value;
       const started: Started =
-        instance === undefined ? { start: false, because: "there is no such instance" } : await start(instance, vault);
+        instance === undefined ? { start: false, because: "the instance was not found" } : await start(instance, vault);
       return { vault, instanceName, ...started };
     } catch (error) {
       return { vault, instanceName, start: false, because: "failed", error };

@@ -1,4 +1,4 @@
-/** What the ARM id of a storage account says. */
+/** The parts of a storage account's ARM id. */
 export interface StorageAccountId {
   readonly subscription: string;
   readonly resourceGroup: string;
@@ -9,7 +9,7 @@ export interface StorageAccountId {
 const STORAGE_ACCOUNT_ID =
   /^\/subscriptions\/(?<subscription>[^/]+)\/resourceGroups\/(?<resourceGroup>[^/]+)\/providers\/Microsoft\.Storage\/storageAccounts\/(?<account>[a-z0-9]{3,24})\/?$/i;
 
-/** @returns undefined when it is the id of something else */
+/** @returns undefined when it is not the id of a storage account */
 export function parseStorageAccountId(resourceId: string): StorageAccountId | undefined {
   const { subscription, resourceGroup, account } = STORAGE_ACCOUNT_ID.exec(resourceId)?.groups ?? {};
   if (subscription === undefined || resourceGroup === undefined || account === undefined) return undefined;
@@ -17,8 +17,8 @@ export function parseStorageAccountId(resourceId: string): StorageAccountId | un
 }
 
 /**
- * Tells whether a container of a storage account can be protected: one with a user's blobs under free names. `$logs` and
- * its like are written by Azure alone, and `$root` takes no names with a `/`, which the marker's has.
+ * Whether a container of a storage account can be protected: one with a user's blobs under any names. `$logs` and
+ * similar ones are written by Azure only, and `$root` allows no `/` in names, which the marker's has.
  *
  * @see https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
  */

@@ -1,6 +1,6 @@
 import type { DatasourceKind } from "../vault/instance-document.ts";
 
-/** What the edge must know of a storage account before it takes a request. `src/azure` asks the account. */
+/** What the edge must know of a storage account before it accepts a request. `src/azure` implements it. */
 export interface StorageAccounts {
   /**
    * @throws VaultError `datasource/account-unknown` when no such account can be reached,
@@ -9,6 +9,6 @@ export interface StorageAccounts {
   containerExists(account: string, container: string): Promise<boolean>;
   /** Names of all containers, ascending, system containers (`$logs`, `$blobchangefeed`) left out; throws as above. */
   listContainers(account: string): Promise<string[]>;
-  /** Of which kind the account is; undefined when it does not say. Throws as above. */
+  /** The kind of the account; undefined when unknown. Throws as above. */
   kindOf(account: string): Promise<DatasourceKind | undefined>;
 }

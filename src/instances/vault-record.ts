@@ -2,12 +2,12 @@ import { z } from "zod";
 import { DeletingSince } from "../foundation/deletion-mark.ts";
 import { deriveId } from "../foundation/ids.ts";
 
-/** What stands for a vault in keys: derived from its ARM id, whose letter case means nothing. */
+/** The key of a vault: derived from its ARM id, which is case-insensitive. */
 export function vaultKey(vaultArmId: string): string {
   return deriveId("vault", vaultArmId.toLowerCase());
 }
 
-/** JSON as a caller sent it; kept so that it can be given back as it came. */
+/** JSON as a caller sent it; it is returned unchanged. */
 export const WireObject = z.record(z.string(), z.unknown());
 
 /** Partition: subscription id in lower case; row: `<resource group>|<name>` in lower case. */

@@ -1,6 +1,6 @@
 /**
  * @module
- * What a vault promises about the lives of what it holds: soft delete and immutability, read from the wire.
+ * How a vault protects its content from deletion: soft delete and immutability, read from the wire.
  */
 
 import { z } from "zod";
@@ -12,7 +12,7 @@ import type { VaultRecord } from "./vault-record.ts";
 export const SOFT_DELETE_STATES = ["Off", "On", "AlwaysOn"] as const;
 export const IMMUTABILITY_STATES = ["Disabled", "Unlocked", "Locked"] as const;
 
-/** Days that a deleted instance is kept: Azure's limits, and what it takes when nothing is said. */
+/** Days that a deleted instance is kept: Azure's limits and default. */
 export const SOFT_DELETE_DAYS = { min: FULL_SAFETY.minSoftDeleteDays, max: 180, default: 14 } as const;
 
 export interface VaultSettings {
@@ -35,7 +35,7 @@ export const SecuritySettings = z.looseObject({
 export type SecuritySettings = Readonly<z.infer<typeof SecuritySettings>>;
 
 /**
- * Reads what a vault promises. What is not said is as Azure has it: soft delete for 14 days, no immutability.
+ * Reads the settings of a vault. Azure's defaults: soft delete for 14 days, no immutability.
  *
  * @throws VaultError `request/invalid`
  */
@@ -52,38 +52,38 @@ export function readVaultSettings(security: SecuritySettings | undefined): Vault
   };
 }
 
-/** Clients of older versions say it so. */
+/** Words of clients for older API versions. */
 const OLDER_WORDS: Readonly<Record<string, string>> = { enabled: "On", disabled: "Off" };
 
 function wordOf<Word extends string>(words: readonly Word[], given: string): Word {
   const found = words.find((word) => word.toLowerCase() === given.toLowerCase());
   if (found !== undefined) return found;
-  throw new VaultError("request/invalid", `'${given}' is none of ${words.join(", ")}`);
+  throw new VaultError("request/invalid", `'${given}' is not one of ${words.join(", ")}`);
 }
 
-/** The settings of a vault that is stored, which were read before. */
+/** The settings of a stored vault, which were checked before. */
 export function settingsOf({ properties }: VaultRecord): VaultSettings {
   const security = SecuritySettings.safeParse(properties["securitySettings"]);
   return readVaultSettings(security.success ? security.data : undefined);
 }
 
-/** Whether no life may be shortened; so it is taken to be of a vault that is not known. */
+/** Whether no point may expire earlier than promised; true for an unknown vault. */
 export function isImmutable(vault: VaultRecord | undefined): boolean {
   return vault === undefined || settingsOf(vault).immutability !== "Disabled";
 }
 
 /**
- * Checks that a vault may be changed so.
+ * Checks a change of a vault's settings.
  *
  * @throws VaultError `vault/immutable`, `vault/soft-delete-always-on`
  */
 export function checkVaultChange(before: VaultSettings, wanted: VaultSettings): void {
   if (before.immutability === "Locked" && wanted.immutability !== "Locked") {
-    throw new VaultError("vault/immutable", "the vault's immutability is locked, and stays so forever");
+    throw new VaultError("vault/immutable", "the vault's immutability is locked and cannot be changed");
   }
   if (before.softDelete.state !== "AlwaysOn") return;
   if (wanted.softDelete.state !== "AlwaysOn") {
-    throw new VaultError("vault/soft-delete-always-on", "soft delete of the vault is always on, and stays so forever");
+    throw new VaultError("vault/soft-delete-always-on", "soft delete of the vault is always on and cannot be changed");
   }
   if (wanted.softDelete.days < before.softDelete.days) {
     throw new VaultError(
@@ -93,7 +93,7 @@ export function checkVaultChange(before: VaultSettings, wanted: VaultSettings): 
   }
 }
 
-/** Where the row of a vault is. */
+/** The key of a vault's row. */
 export function vaultRecordKey(vaultArmId: string): { readonly partition: string; readonly row: string } {
   const [, , subscription = "", , group = "", , , , vault = ""] = vaultArmId.toLowerCase().split("/");
   return { partition: subscription, row: `${group}|${vault}` };

@@ -40,14 +40,12 @@ describe("the neighbours of a point", () => {
     expect(neighboursOf(point("a", 1), [])).toEqual({ previous: undefined, next: undefined });
   });
 
-  test("a point that got the number of one whose seal is gone comes after it: it may need its objects", ({
-    expect,
-  }) => {
+  test("a point with the number of one whose seal is gone is the next one: it may need its objects", ({ expect }) => {
     const { previous, next } = neighboursOf(point("gone", 3), [point("a", 1), point("new", 3), point("c", 5)]);
     expect([previous?.id, next?.id]).toEqual(["a", "new"]);
   });
 
-  test("cannot be told while two points have one number", ({ expect }) => {
+  test("are unknown while two points have the same number", ({ expect }) => {
     for (const id of ["a", "c", "x"]) {
       expect(() => neighboursOf(point(id, 2), [point("a", 3), point("b", 3), point("c", 9)]), id).toThrow(
         expect.objectContaining({
@@ -83,13 +81,13 @@ describe("of one container", () => {
 
   test.for([
     ["neither neighbour has", index("x"), index("y"), ["a", "b", "c"], ["y"]],
-    ["the previous has not", index("a", "b"), index("y"), ["c"], ["y"]],
-    ["the next has not", index("x"), index("b", "c", "y"), ["a"], ["y"]],
-    ["nobody has, when both share all", index("a", "b"), index("c", "y"), [], []],
-    ["there are, when there is no previous", undefined, index("c", "y"), ["a", "b"], ["y"]],
-    ["there are, when there is no next", index("c"), undefined, ["a", "b"], []],
+    ["the previous point does not have", index("a", "b"), index("y"), ["c"], ["y"]],
+    ["the next point does not have", index("x"), index("b", "c", "y"), ["a"], ["y"]],
+    ["nobody else has: none when both share all", index("a", "b"), index("c", "y"), [], []],
+    ["the next point does not have, when there is no previous one", undefined, index("c", "y"), ["a", "b"], ["y"]],
+    ["the previous point does not have, when there is no next one", index("c"), undefined, ["a", "b"], []],
   ] as const)(
-    "those segments go that %s, and only the next one's others are read",
+    "segments are deleted that %s, and only the next point's other segments are read",
     ([, previous, next, own, compared], { expect }) => {
       const planned = planContainerPurge(index("a", "b", "c"), previous, next);
       expect([pathsOf(planned.own), pathsOf(planned.compared)]).toEqual([own, compared]);
@@ -125,7 +123,7 @@ describe("the plan", () => {
     return { paths, preview: await previewPurge(walkPurge(deps(vault), planned), () => true) };
   }
 
-  test("names the neighbours and what the seal names, and changes nothing", async ({ expect }) => {
+  test("has the neighbours and the containers of the seal, and changes nothing", async ({ expect }) => {
     const vault = await vaultOfThree();
     const before = [...vault.files.keys()];
     expect(await plan(vault, "two")).toMatchObject({
@@ -149,7 +147,7 @@ describe("the plan", () => {
     expect([...vault.files.keys()]).toEqual(before);
   });
 
-  test.for(["one", "two", "three"])("of '%s' counts just what its purge then removes", async (id, { expect }) => {
+  test.for(["one", "two", "three"])("of '%s' counts exactly what its purge then deletes", async (id, { expect }) => {
     const vault = await vaultOfThree();
     const { paths, preview } = await walked(vault, id);
     const before = new Set(vault.files.keys());
@@ -160,7 +158,7 @@ describe("the plan", () => {
     expect(gone.toSorted()).toEqual([...paths, sealPath(id)].toSorted());
   });
 
-  test("of the last point reads no segment: everything goes", async ({ expect }) => {
+  test("of the last point reads no segment: everything is deleted", async ({ expect }) => {
     const vault = await vaultOfThree();
     for (const id of ["one", "three"]) vault.files.delete(sealPath(id));
     expect(await plan(vault, "two")).toMatchObject({ isLast: true, neighbours: {} });
@@ -169,7 +167,7 @@ describe("the plan", () => {
     expect(paths.toSorted()).toEqual([...vault.files.keys()].filter((path) => path !== sealPath("two")).toSorted());
   });
 
-  test("of the first and of the newest point looks at the one neighbour that there is", async ({ expect }) => {
+  test("of the first and of the newest point reads their only neighbour", async ({ expect }) => {
     const vault = await vaultOfThree();
     expect((await plan(vault, "one")).neighbours).toEqual({ previous: undefined, next: { id: "two", sequence: 2 } });
     expect((await walked(vault, "one")).preview).toMatchObject({ objects: 1, segments: 1, segmentsRead: 2 });
@@ -177,13 +175,13 @@ describe("the plan", () => {
     expect((await walked(vault, "three")).preview).toMatchObject({ objects: 1, segments: 1, segmentsRead: 1 });
   });
 
-  test("counts no further than there is time for, and says so", async ({ expect }) => {
+  test("stops counting when the time is over, and reports it", async ({ expect }) => {
     const vault = await vaultOfThree();
     const preview = await previewPurge(walkPurge(deps(vault), await plan(vault, "two")), () => false);
     expect(preview).toMatchObject({ objects: 2, isComplete: false });
   });
 
-  test("of a point that is not sealed is none, and of one whose neighbour is damaged neither", async ({ expect }) => {
+  test("is refused for a point that is not sealed, and for one whose neighbour is damaged", async ({ expect }) => {
     const vault = await vaultOfThree();
     await expect(plan(vault, "four")).rejects.toMatchObject({ code: "recovery-point/not-found" });
     const sealed = await listSeals(vault);
@@ -192,9 +190,7 @@ describe("the plan", () => {
     expect(vault.files.has(sealPath("two"))).toBe(true);
   });
 
-  test("of a purge that was begun is that of its journal, unless all other points are gone since", async ({
-    expect,
-  }) => {
+  test("of a started purge comes from its journal, unless all other points are gone since", async ({ expect }) => {
     const vault = await vaultOfThree();
     const planned = await plan(vault, "two");
     const journal = journalOf(planned, planned.isLast);

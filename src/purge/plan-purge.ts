@@ -1,8 +1,7 @@
 /**
- * @module
- * What must be looked at to purge a recovery point. A version of a blob, and a segment, live in an unbroken run of
- * recovery points: each point takes them from the one before it or not at all. So the sealed neighbours alone tell what
- * still needs them, and what is shared with a neighbour by path needs no look.
+ * @module What must be read to purge a recovery point. A blob version, and a segment, exist in consecutive recovery
+ *   points only: each point takes them from the point before it or not at all. So the two sealed neighbours show what
+ *   is still needed, and what shares its path with a neighbour need not be read.
  */
 import { VaultError } from "../foundation/errors.ts";
 import type { SealedPoint } from "../vault/list-seals.ts";
@@ -30,27 +29,29 @@ export interface Neighbours {
 }
 
 /**
- * Finds the neighbours of a recovery point, which may itself be sealed no more.
+ * Finds the neighbours of a recovery point, whose own seal may be gone.
  *
- * @throws VaultError `format/corrupt` when two points have the same number: then none can be told to be the neighbour
+ * @throws VaultError `format/corrupt` when two points have the same number: the neighbour is then ambiguous
  */
 export function neighboursOf({ id, sequence }: SealedPoint, sealed: readonly SealedPoint[]): Neighbours {
   const ascending = sealed.toSorted((a, b) => a.sequence - b.sequence);
   const twin = ascending.find((point, i) => ascending[i + 1]?.sequence === point.sequence);
   if (twin !== undefined) {
     throw new VaultError("format/corrupt", `two recovery points have the number ${twin.sequence}`, {
-      hint: "nothing is purged, because nobody can tell what each of them needs",
+      hint: "nothing is purged, because it is unknown what each of them needs",
     });
   }
   return {
     previous: ascending.findLast((point) => point.sequence < sequence),
-    // One of the same number was made after the seal of this one went, so it comes after it.
+    // A point with the same number was sealed after the seal of this one was deleted, so it is the next one.
     next: ascending.find((point) => point.sequence >= sequence && point.id !== id),
   };
 }
 
 export interface ContainerPurge {
-  /** Segments that no neighbour has: they go, and only entries in them can have objects that go. In listing order. */
+  /**
+   * Segments that no neighbour has: they are deleted, and only their entries can have objects to delete. Listing order.
+   */
   readonly own: readonly SegmentRef[];
   /** Segments of the next point that may hold those entries too. In its own listing order. */
   readonly compared: readonly SegmentRef[];
@@ -69,13 +70,13 @@ export function planContainerPurge(
   return { own, compared: own.length === 0 ? [] : (next?.segments.filter(({ path }) => !held.has(path)) ?? []) };
 }
 
-/** What a purge is to do. The files that go are named by {@link walkPurge}, because there may be billions. */
+/** What a purge is to do. {@link walkPurge} lists the files to delete, because there may be billions. */
 export interface PurgePlan {
   readonly recoveryPoint: string;
   readonly sequence: number;
   /** The job that made the recovery point. */
   readonly job: string;
-  /** No other recovery point is sealed, so everything goes. */
+  /** No other recovery point is sealed, so everything is deleted. */
   readonly isLast: boolean;
   readonly neighbours: Neighbours;
   readonly containers: PurgeJournal["containers"];
@@ -85,8 +86,8 @@ export interface PurgePlan {
  * Plans the purge of a sealed recovery point. Changes nothing.
  *
  * @param sealed - all sealed points of the instance, as `listSeals` gives them
- * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/missing`, `format/newer-version` when a manifest
- *   of the point or of its neighbours cannot be read: then it is not purged
+ * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/missing`, `format/newer-version` when a
+ *   manifest of the point or of its neighbours cannot be read; nothing is purged then
  */
 export async function planPurge(
   deps: PlanDeps,
@@ -100,16 +101,16 @@ export async function planPurge(
   return plan;
 }
 
-/** The plan of a purge that was begun: its journal is what is left of the plan when the seal is gone. */
+/** The plan of a started purge, from its journal: the seal may be gone. */
 export function resumePlan(journal: PurgeJournal, sealed: readonly SealedPoint[]): PurgePlan {
   const { recoveryPoint, sequence } = journal;
   const neighbours = neighboursOf({ id: recoveryPoint, sequence }, sealed);
   if (isAlone(neighbours) && !journal.isLast) {
     throw new VaultError(
       "format/missing",
-      `the other recovery points are gone since the purge of '${recoveryPoint}' began`,
+      `all other recovery points disappeared during the purge of '${recoveryPoint}'`,
       {
-        hint: "the vault account was changed by something other than Lakevault; nothing more is removed",
+        hint: "something other than Lakevault changed the vault account; nothing more is deleted",
       },
     );
   }
@@ -125,7 +126,7 @@ function isAlone({ previous, next }: Neighbours): boolean {
   return previous === undefined && next === undefined;
 }
 
-/** Reads every manifest that the purge will need, so that it does not begin when one is damaged. */
+/** Reads every manifest that the purge will need, so that it does not start when one is damaged. */
 async function readManifests(deps: PlanDeps, seal: Seal, neighbours: Neighbours): Promise<void> {
   const seals = await readNeighbours(deps, neighbours);
   for (const { name } of seal.containers) {

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { decodeDocument, encodeDocument, FORMAT_VERSION } from "../vault/version.ts";
 
 /**
- * `purges/<recovery point>.json`: a purge under way. Written before anything goes and removed after all has gone, so
- * whoever finds it can end the purge, also when the seal, which said the same, is no longer there.
+ * `purges/<recovery point>.json`: a running purge. Written before the first file is deleted and deleted after the last,
+ * so whoever finds it can finish the purge, also when the seal, which has the same facts, is gone.
  */
 export const PurgeJournal = z.object({
   formatVersion: z.literal(1),
@@ -11,7 +11,7 @@ export const PurgeJournal = z.object({
   sequence: z.int().positive(),
   /** The job that made the recovery point. */
   job: z.string(),
-  /** No other recovery point was sealed, so all goes. */
+  /** No other recovery point was sealed, so everything is deleted. */
   isLast: z.boolean(),
   containers: z.array(
     z.object({

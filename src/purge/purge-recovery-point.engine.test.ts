@@ -5,7 +5,7 @@ import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 
 const HISTORIES = 70 * SOAK_FACTOR;
 
-test("with the real engine, its ranges, rows, sweeps and seals, what is restored is what was held, whatever happened", async ({
+test("with the real engine (ranges, rows, sweeps, seals), restores return what was backed up, whatever happened", async ({
   expect,
 }) => {
   const seen = await runHistories(HISTORIES, 1, LakeBackups.open);

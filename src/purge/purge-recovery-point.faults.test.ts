@@ -5,7 +5,7 @@ import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 
 const HISTORIES = 60 * SOAK_FACTOR;
 
-test("however calls fail and messages come twice, vanish and come late, points hold what was there and restore as they are", async ({
+test("however calls fail and messages are duplicated, lost or late, points are correct and restore correctly", async ({
   expect,
 }) => {
   const seen = await runHistories(HISTORIES, 1, FaultyBackups.open);

@@ -55,7 +55,7 @@ function emptyWorld(...points: string[]): World {
   };
 }
 
-/** Three points: each replaces something, takes something over, and has segments of its own and of the one before. */
+/** Three points: each replaces and keeps something, and has segments of its own and of the previous one. */
 async function threePoints(): Promise<World> {
   const world = emptyWorld("one", "two", "three");
   const { vault } = world;
@@ -77,7 +77,7 @@ async function threePoints(): Promise<World> {
   const [, , last] = two["raw"] ?? [];
   if (last === undefined) throw new Error("no segments");
   await writePoint(vault, "three", 3, {
-    // `b` is back as it was in the first point, under its old ETag: a new object.
+    // `b` is back with the content and ETag of the first point: a new object.
     raw: { segments: [[entry("a", "a3", 3), entry("b", "b1", 3), entry(LONG, "l2", 2)], shared, last] },
     new: { segments: [[entry("y", "y2", 2)]] },
   });
@@ -98,7 +98,7 @@ const paths = ({ vault }: World): string[] => [...vault.files.keys()].sort();
 
 const objects = (world: World): string[] => paths(world).filter((path) => path.startsWith("data"));
 
-test("a purge removes what no neighbour has, and nothing else", async ({ expect }) => {
+test("a purge deletes what no neighbour has, and nothing else", async ({ expect }) => {
   const world = await threePoints();
   const before = paths(world);
   const progress = await purgeRecoveryPoint(deps(world), "two");
@@ -190,7 +190,7 @@ test.for([
   expect(died).toContain("after remove");
 });
 
-test("with the last point goes all that points and attempts have left", async ({ expect }) => {
+test("with the last point everything is deleted that points and attempts left", async ({ expect }) => {
   const world = await threePoints();
   await world.vault.create("data/raw/debris/0x1.9", new Uint8Array(), { contentType: "x" });
   await world.vault.create("instance.json", new Uint8Array(), { contentType: "x" });
@@ -201,7 +201,9 @@ test("with the last point goes all that points and attempts have left", async ({
   expect(paths(world)).toEqual(["instance.json"]);
 });
 
-test("objects go in batches of 256, and a purge without time goes on where it stopped", async ({ expect }) => {
+test("objects are deleted in batches of 256, and a purge without time continues where it stopped", async ({
+  expect,
+}) => {
   const world = emptyWorld("one", "two");
   const many = Array.from({ length: 700 }, (_, i) => entry(`n${String(i).padStart(4, "0")}`, "e", 1));
   const segments = [many.slice(0, 300), many.slice(300, 600), many.slice(600)];
@@ -229,14 +231,14 @@ test("objects go in batches of 256, and a purge without time goes on where it st
   expect(Math.max(...batches)).toBe(256);
 });
 
-describe("a file that was written anew", () => {
-  /** Writes a file of the vault over. */
+describe("a file that was rewritten", () => {
+  /** Overwrites a file of the vault. */
   const renew = async (vault: MemoryVault, path: string): Promise<void> => {
     vault.files.delete(path);
     await vault.create(path, new TextEncoder().encode("new"), { contentType: "text/plain" });
   };
 
-  /** Lets something happen just before a removal that names the path is carried out. */
+  /** Runs something just before a delete request for the path takes effect. */
   const whenRemoved = (given: PurgeDeps, wanted: string, happen: () => Promise<void>): PurgeDeps => {
     const { read, create, list, remove } = given.vault;
     const removeLate = async (files: readonly Removal[]): Promise<readonly string[]> => {
@@ -246,7 +248,7 @@ describe("a file that was written anew", () => {
     return { ...given, vault: { read, create, list, remove: removeLate } };
   };
 
-  test("is not removed by a request that was made before, whatever it is", async ({ expect }) => {
+  test("is not deleted by an earlier request, whatever its kind", async ({ expect }) => {
     const calm = await threePoints();
     const all = paths(calm);
     const late: Removal[] = [];
@@ -259,14 +261,14 @@ describe("a file that was written anew", () => {
     const gone = all.filter((path) => !calm.vault.files.has(path));
     expect(late.map(({ path }) => path).sort()).toEqual([...gone, purgePath("three")].sort());
 
-    // The newest point is gone, so the next one has its number, and what did not change has the same names.
+    // The newest point is gone, so the next one gets its number, and unchanged objects have the same names.
     for (const path of gone) await renew(calm.vault, path);
     expect((await calm.vault.remove(late)).toSorted()).toEqual(gone);
     for (const path of gone) expect(calm.vault.files.has(path), path).toBe(true);
     expect(gone.filter((path) => path.startsWith("data"))).toHaveLength(2);
   });
 
-  test("stays and is counted, and the purge comes to its end", async ({ expect }) => {
+  test("is kept and counted, and the purge ends", async ({ expect }) => {
     const calm = await threePoints();
     await purgeRecoveryPoint(deps(calm), "two");
     const tried: string[] = [];
@@ -282,7 +284,7 @@ describe("a file that was written anew", () => {
     expect(tried).toHaveLength(4);
   });
 
-  test("of the last point stays too", async ({ expect }) => {
+  test("of the last point is kept too", async ({ expect }) => {
     const world = emptyWorld("one");
     await writePoint(world.vault, "one", 1, { raw: { segments: [[entry("a", "a1", 1), entry("b", "b1", 1)]] } });
     const path = objectPath("raw", "a", "a1", 1);
@@ -291,7 +293,7 @@ describe("a file that was written anew", () => {
     expect(paths(world)).toEqual([path]);
   });
 
-  test("is the seal or the journal: the purge stops, and goes on in the next execution", async ({ expect }) => {
+  test("is the seal or the journal: the purge stops, and the next execution continues", async ({ expect }) => {
     const tried: string[] = [];
     for (const path of [sealPath("two"), purgePath("two")]) {
       const world = await threePoints();
@@ -315,26 +317,24 @@ describe("a file that was written anew", () => {
   });
 });
 
-test("an object of the same version that was copied anew for the next point does not keep the old one", async ({
+test("an object of the same version that was copied again for the next point does not keep the old one", async ({
   expect,
 }) => {
   const world = emptyWorld("one", "two");
   await writePoint(world.vault, "one", 1, { raw: { segments: [[entry("a", "e1", 1), entry("b", "e1", 1)]] } });
-  // `a` was deleted and undeleted meanwhile: its ETag is the old one, its object a new one.
+  // `a` was deleted and undeleted meanwhile: the same ETag, a new object.
   await writePoint(world.vault, "two", 2, { raw: { segments: [[entry("a", "e1", 2), entry("b", "e1", 1)]] } });
   expect(await purgeRecoveryPoint(deps(world), "one")).toMatchObject({ objects: 1 });
   expect(objects(world)).toEqual([objectPath("raw", "a", "e1", 2), objectPath("raw", "b", "e1", 1)].sort());
 });
 
-test("an index that is not the one of the seal is not gone by: nothing of the container is removed", async ({
-  expect,
-}) => {
+test("an index that does not match the seal is not used: nothing of the container is deleted", async ({ expect }) => {
   const world = await threePoints();
   const index = "manifests/two/raw/index.json";
   const other = world.vault.files.get("manifests/one/raw/index.json");
   if (other === undefined) throw new Error("there is no index");
   const given = deps(world);
-  // Sealed as it was planned, and written over before it is read for the removal.
+  // It matches when the purge is planned, and is overwritten before it is read for the deletion.
   const remove: typeof given.vault.remove = async (files) => {
     if (files.some(({ path }) => path === sealPath("two"))) world.vault.files.set(index, { ...other });
     return given.vault.remove(files);
@@ -358,7 +358,7 @@ describe("neighbours of another kind", () => {
   test("a next point in another listing order keeps what it has, and only that", async ({ expect }) => {
     const world = emptyWorld("one", "two");
     await writePoint(world.vault, "one", 1, { raw: { segments: point(names, "e1", 1) } });
-    // As if it had taken two objects over; a backup would have copied all anew.
+    // As if it had kept two objects; a backup would have copied all of them again.
     const entries = point(byPath, "e2", 2).map((segment) =>
       segment.map((one) => (["a b", "a/b"].includes(one.name) ? entry(one.name, "e1", 1) : one)),
     );
@@ -377,7 +377,7 @@ describe("neighbours of another kind", () => {
   });
 });
 
-describe("what cannot be decided stays", () => {
+describe("what cannot be decided is kept", () => {
   const damage = ({ vault }: World, path: string): void => {
     const file = vault.files.get(path);
     if (file === undefined) throw new Error(`no '${path}'`);
@@ -386,7 +386,7 @@ describe("what cannot be decided stays", () => {
   const ownSegment = (world: World, prefix: string): string =>
     paths(world).find((path) => path.startsWith(prefix) && path.endsWith(".gz")) ?? "";
 
-  test("a damaged index of the point or of a neighbour: nothing is touched", async ({ expect }) => {
+  test("a damaged index of the point or of a neighbour: nothing is changed", async ({ expect }) => {
     for (const id of ["one", "two", "three"]) {
       const world = await threePoints();
       damage(world, `manifests/${id}/raw/index.json`);
@@ -398,7 +398,7 @@ describe("what cannot be decided stays", () => {
   });
 
   test("a damaged segment of the point or of the next one: the objects that it hides", async ({ expect }) => {
-    // The index of the next point says that its segment ends before `y2`, so that one is decided all the same.
+    // In the index of the next point the segment ends before `y2`, so `y2` can be decided.
     for (const [prefix, hidden] of [
       ["manifests/two/new", ["y", "y2"]],
       ["manifests/three/new", ["y"]],
@@ -414,7 +414,7 @@ describe("what cannot be decided stays", () => {
     expect.assertions(8);
   });
 
-  test("two points of one number: nothing is touched", async ({ expect }) => {
+  test("two points with the same number: nothing is changed", async ({ expect }) => {
     const world = await threePoints();
     await writePoint(world.vault, "late", 2, {});
     const before = paths(world);
@@ -422,7 +422,7 @@ describe("what cannot be decided stays", () => {
     expect(paths(world)).toEqual(before);
   });
 
-  test("attempts at its number that are not swept: nothing is touched", async ({ expect }) => {
+  test("attempts at its number that are not swept: nothing is changed", async ({ expect }) => {
     const world = await threePoints();
     const before = paths(world);
     const rows = { ...deps(world).rows, hasDebris: async (sequence: number) => sequence === 2 };
@@ -431,7 +431,7 @@ describe("what cannot be decided stays", () => {
     expect((await purgeRecoveryPoint(deps(world, { rows }), "three")).state).toBe("done");
   });
 
-  test("attempts at the number of the oldest or of the newest point: nothing is touched", async ({ expect }) => {
+  test("attempts at the number of the oldest or of the newest point: nothing is changed", async ({ expect }) => {
     for (const id of ["one", "three"]) {
       const world = await threePoints();
       const before = paths(world);
@@ -442,7 +442,7 @@ describe("what cannot be decided stays", () => {
     expect.assertions(4);
   });
 
-  test("a storage account that is away is no damage: the purge stops", async ({ expect }) => {
+  test("an unavailable storage account is not damage: the purge stops", async ({ expect }) => {
     const world = await threePoints();
     const given = deps(world);
     const read: typeof given.vault.read = async (path) => {
@@ -459,7 +459,7 @@ describe("what cannot be decided stays", () => {
     expect(objects(world)).not.toContain(objectPath("raw", "b", "b2", 2));
   });
 
-  test("another purge that is not finished: nothing is touched", async ({ expect }) => {
+  test("another unfinished purge: nothing is changed", async ({ expect }) => {
     const world = await threePoints();
     const dying = deps(world);
     world.crash.arm(40);
@@ -472,7 +472,7 @@ describe("what cannot be decided stays", () => {
     expect((await purgeRecoveryPoint(deps(world), "three")).state).toBe("done");
   });
 
-  test("neighbours that are gone since the purge began: nothing more is removed", async ({ expect }) => {
+  test("neighbours that disappeared during the purge: nothing more is deleted", async ({ expect }) => {
     const world = await threePoints();
     world.crash.arm(40);
     await expect(purgeRecoveryPoint(deps(world), "two")).rejects.toThrow("crashed");
@@ -480,14 +480,12 @@ describe("what cannot be decided stays", () => {
     const before = paths(world);
     await expect(resumePurges(deps(world))).rejects.toMatchObject({
       code: "format/missing",
-      hint: expect.stringContaining("nothing more is removed"),
+      hint: expect.stringContaining("nothing more is deleted"),
     });
     expect(paths(world)).toEqual(before);
   });
 
-  test("neighbours that are gone since the purge of the oldest or of the newest point began, likewise", async ({
-    expect,
-  }) => {
+  test("the same for a purge of the oldest or of the newest point", async ({ expect }) => {
     for (const id of ["one", "three"]) {
       const world = await threePoints();
       world.crash.arm(40);
@@ -500,7 +498,7 @@ describe("what cannot be decided stays", () => {
     expect.assertions(6);
   });
 
-  test("a journal that cannot be read: nothing is touched", async ({ expect }) => {
+  test("a journal that cannot be read: nothing is changed", async ({ expect }) => {
     const world = await threePoints();
     await world.vault.create(purgePath("two"), new TextEncoder().encode("{"), { contentType: "x" });
     world.vault.files.delete(sealPath("two"));
@@ -510,7 +508,7 @@ describe("what cannot be decided stays", () => {
   });
 });
 
-test("a purge that died before the seal went is taken back: by now the point may be kept for longer", async ({
+test("a purge that crashed before it deleted the seal is withdrawn: the point may be kept for longer now", async ({
   expect,
 }) => {
   const untouched = paths(await threePoints());
@@ -529,7 +527,7 @@ test("a purge that died before the seal went is taken back: by now the point may
 });
 
 describe("pins", () => {
-  test("a point that a restore is reading is not touched, and goes when the restore has ended", async ({ expect }) => {
+  test("a point that a restore reads is kept, and purged when the restore has ended", async ({ expect }) => {
     const world = await threePoints();
     const before = paths(world);
     world.pins.add("two");
@@ -575,7 +573,7 @@ describe("pins", () => {
     },
   );
 
-  test("a pin that is set after a death takes the purge back while the seal is there, and is late after that", async ({
+  test("a pin that is set after a crash withdraws the purge while the seal exists, and is too late after that", async ({
     expect,
   }) => {
     const untouched = paths(await threePoints());
@@ -597,9 +595,9 @@ describe("pins", () => {
     expect(ends.done).toBeGreaterThan(10);
   });
 
-  test("journals of other points are finished beside one that is taken back", async ({ expect }) => {
+  test("other purges are finished beside one that is withdrawn", async ({ expect }) => {
     const world = await threePoints();
-    // Two journals at once come about only when the first was written by hand, or its listing came late.
+    // Two journals at once: only if the first was written by hand, or was listed late.
     for (const id of ["one", "two"]) {
       const journal = journalOf(await readSeal(world.vault, id), false);
       await world.vault.create(purgePath(id), encodeJournal(journal), { contentType: "x" });
@@ -610,12 +608,12 @@ describe("pins", () => {
     expect((await listSeals(world.vault)).map(({ id }) => id)).toEqual(["one", "three"]);
   });
 
-  test("in whatever order the steps of a restore fall between those of a purge, what may be read stays whole", async ({
+  test("in whatever order the steps of a restore and of a purge run, what may be read stays complete", async ({
     expect,
   }) => {
     const whole = paths(await threePoints());
     const seen = { read: 0, refused: 0, back: 0, late: 0 };
-    // Calls up to some after the one that removes the seal.
+    // Up to a few calls after the one that deletes the seal.
     const moments = 30;
     for (let pinAt = 0; pinAt < moments; pinAt += strideOf(2)) {
       for (let lookAt = pinAt; lookAt < moments; lookAt++) {
@@ -633,7 +631,7 @@ describe("pins", () => {
         const { vault, rows } = deps(world);
         const meet = <T extends object>(port: T) => beforeEachCall(port, () => restore(call++));
         const { state } = await purgeRecoveryPoint(deps(world, { vault: meet(vault), rows: meet(rows) }), "two");
-        // A purge that is taken back makes fewer calls, and the restore comes after it.
+        // A purge that is withdrawn makes fewer calls, and the restore runs after it.
         while (call < moments) await restore(call++);
         if (mayRead === true) expect(paths(world), `${pinAt} ${lookAt}`).toEqual(whole);
         expect(await purgesOf(world.vault)).toEqual([]);
@@ -648,7 +646,7 @@ describe("pins", () => {
   });
 });
 
-/** Awaits something before each call of a port. Listings are read at once, as far as they have come by then. */
+/** Awaits something before each call of a port. Listings are read at once, with what exists then. */
 function beforeEachCall<T extends object>(port: T, before: () => Promise<void>): T {
   return new Proxy(port, {
     get: (target, property) => {
@@ -668,7 +666,7 @@ function beforeEachCall<T extends object>(port: T, before: () => Promise<void>):
   });
 }
 
-test("a point that is not there is purged", async ({ expect }) => {
+test("a point that does not exist counts as purged", async ({ expect }) => {
   const world = await threePoints();
   world.rows.add("ghost");
   expect(await purgeRecoveryPoint(deps(world), "ghost")).toMatchObject({ state: "done", objects: 0 });
@@ -676,7 +674,7 @@ test("a point that is not there is purged", async ({ expect }) => {
   await expect(planPurge(deps(world), "ghost", [])).rejects.toMatchObject({ code: "recovery-point/not-found" });
 });
 
-test("thousands of segments' files go in several executions, each once", async ({ expect }) => {
+test("thousands of segment files are deleted in several executions, each once", async ({ expect }) => {
   const world = emptyWorld("one", "two");
   const name = (i: number): string => `n${String(i).padStart(4, "0")}`;
   const segments = Array.from({ length: 2_500 }, (_, i) => [entry(name(i), "e", 1)]);
@@ -692,7 +690,7 @@ test("thousands of segments' files go in several executions, each once", async (
     remove: (some) => {
       const files = some.map(({ path }) => path).filter((path) => path.endsWith(".gz"));
       removed.push(...files);
-      // The time is over as soon as all objects are gone.
+      // The time is over as soon as all objects are deleted.
       if (files.length > 0) hasTime = false;
       return given.vault.remove(some);
     },
@@ -707,8 +705,8 @@ test("thousands of segments' files go in several executions, each once", async (
   expect(paths(world).filter((path) => path.includes("one"))).toEqual([]);
 });
 
-describe("purges that were begun", () => {
-  /** As if the purges had died when the seals were gone. */
+describe("unfinished purges", () => {
+  /** As if the purges had crashed after the seals were deleted. */
   async function begun(world: World, ...ids: string[]): Promise<void> {
     for (const id of ids) {
       const journal = encodeJournal(journalOf(await readSeal(world.vault, id), false));
@@ -717,7 +715,7 @@ describe("purges that were begun", () => {
     for (const id of ids) world.vault.files.delete(sealPath(id));
   }
 
-  test("are all ended by one execution", async ({ expect }) => {
+  test("are all finished by one execution", async ({ expect }) => {
     const world = await threePoints();
     await begun(world, "one", "two");
     expect(await purgesOf(world.vault)).toEqual(["one", "two"]);
@@ -727,14 +725,14 @@ describe("purges that were begun", () => {
     expect([...world.rows]).toEqual(["three"]);
   });
 
-  test("go on where they stopped, and not where another did", async ({ expect }) => {
+  test("continue where they stopped, and not where another did", async ({ expect }) => {
     const world = await threePoints();
     await begun(world, "two");
     const elsewhere = { recoveryPoint: "one", container: "raw", segment: 9 };
     expect(await resumePurges(deps(world), elsewhere)).toMatchObject({ state: "done", objects: 2, segments: 2 });
   });
 
-  test("stop between two containers when the time is over, and go on at the next", async ({ expect }) => {
+  test("stop between two containers when the time is over, and continue at the next", async ({ expect }) => {
     const world = await threePoints();
     const given = deps(world, { hasTime: () => false });
     const stops: unknown[] = [];
@@ -749,7 +747,7 @@ describe("purges that were begun", () => {
     expect(progress.state).toBe("done");
   });
 
-  test("are those with a journal's name", async ({ expect }) => {
+  test("are those with the name of a journal", async ({ expect }) => {
     const world = await threePoints();
     await world.vault.create("purges/read me.txt", new Uint8Array(), { contentType: "text/plain" });
     expect(await purgesOf(world.vault)).toEqual([]);
@@ -757,7 +755,7 @@ describe("purges that were begun", () => {
     expect(paths(world)).toContain("purges/read me.txt");
   });
 
-  test("take no file for the seal whose name only begins alike", async ({ expect }) => {
+  test("take no other file with the same prefix for the seal", async ({ expect }) => {
     const world = await threePoints();
     await begun(world, "two");
     const copy = `${sealPath("two")}.old`;
@@ -771,7 +769,7 @@ test.for([
   { laterMs: 900, isRemoved: true },
   { laterMs: 1_100, isRemoved: false },
 ])(
-  "an object that says to be $laterMs ms younger than the journal goes: $isRemoved, because times are told to the second",
+  "an object written $laterMs ms after the journal is deleted: $isRemoved, because times are in whole seconds",
   async ({ laterMs, isRemoved }, { expect }) => {
     const world = await threePoints();
     const path = objectPath("raw", "b", "b2", 2);
@@ -792,7 +790,9 @@ test.for([
   },
 );
 
-test("with the last point thousands of files go, in several executions, each counted once", async ({ expect }) => {
+test("with the last point thousands of files are deleted, in several executions, each counted once", async ({
+  expect,
+}) => {
   const world = emptyWorld("only");
   await writePoint(world.vault, "only", 1, { raw: { segments: [[entry("a", "a1", 1)]] } });
   for (let n = 0; n < 5_000; n++) {

@@ -14,63 +14,63 @@ import { walkPurge } from "./walk-purge.ts";
 /** What a purge needs of the rows of an instance. */
 export interface PurgeRows {
   /**
-   * Whether attempts at this number may have left debris: only the point of the number can tell such objects from those
-   * that are needed, so they are swept before it goes.
+   * Whether attempts at this number may have left debris. Only the point with that number separates debris from needed
+   * objects, so the debris is swept before the point is purged.
    */
   hasDebris(sequence: number): Promise<boolean>;
-  /** Whether a restore is reading a recovery point, as its pin says. Never answered from a cache: see {@link purgeRecoveryPoint}. */
+  /** Whether a restore has pinned a recovery point. Never answered from a cache: see {@link purgeRecoveryPoint}. */
   isPinned(recoveryPointId: string): Promise<boolean>;
-  /** Removes the row of a recovery point; one that is gone is fine. */
+  /** Deletes the row of a recovery point, if there is one. */
   remove(recoveryPointId: string): Promise<void>;
 }
 
 export interface PurgeDeps extends PlanDeps {
   readonly vault: SweepableVault;
   readonly rows: PurgeRows;
-  /** Asked after each segment and each thousand or two of listed files; absent: there is always time. */
+  /** Called after each segment and after every 2,048 listed files; absent: there is always time. */
   readonly hasTime?: () => boolean;
 }
 
-/** What one execution came to. */
+/** The result of one execution. */
 export interface PurgeProgress extends PurgeCounts {
   /**
-   * `stopped`: the time was over, and it is called again, from the position if there is one. `put-off`: nothing was
-   * touched, because debris has to be swept or another purge has to be finished first. `pinned`: nothing was touched,
-   * because a restore is reading the point.
+   * `stopped`: out of time; call it again, from the position if there is one. `put-off`: nothing was changed, because
+   * debris must be swept or another purge finished first. `pinned`: nothing was changed, because a restore reads the
+   * point.
    */
   readonly state: "done" | "stopped" | "put-off" | "pinned";
   readonly from?: PurgePosition;
 }
 
 /**
- * Removes a recovery point and all that only it needs: writes the journal, asks for pins, then removes the seal, container
- * by container the objects, the segments and the index, then the markers and the row, and last the journal. An object goes
- * when it was born after the previous sealed point and the next one does not have it. With the last point of an instance
- * goes all that its points and attempts have put into the vault.
+ * Deletes a recovery point and everything that only it needs: writes the journal, checks for pins, then deletes the
+ * seal, per container the objects, the segments and the index, then the markers and the row, and last the journal. An
+ * object is deleted when its birth is after the previous sealed point and the next point does not have it. With the
+ * last point of an instance, everything that its points and attempts wrote to the vault is deleted.
  *
- * The caller holds the instance's lock, gives a vault from which only its newest execution can remove, so that no two
- * overlap, and has swept debris.
+ * The caller holds the instance's lock, has swept debris, and passes a vault in which only its newest execution can
+ * delete, so that no two overlap.
  *
- * Pins need no lock, because each side first writes and then looks: a restore writes its pin, and reads the point only
- * when it then finds no journal of it and its seal in place; a purge writes its journal, and removes the seal only when it
- * then finds no pin. So at least one of the two sees the other. A purge that sees a pin takes its journal back; were there
- * a second execution that had asked before the pin was there, it would go on without one, so none may overlap. A restore
- * that sees a journal gives up and removes its pin. Once the seal is gone nobody begins to read the point, and pins are not
- * asked for any more.
+ * Pins need no lock, because each side writes first and reads then: a restore writes its pin, and reads the point only
+ * if there is then no journal and the seal exists; a purge writes its journal, and deletes the seal only if there is
+ * then no pin. So at least one of the two sees the other. A purge that sees a pin withdraws its journal; a second
+ * execution that had checked before the pin was written would continue without a journal, so none may overlap. A
+ * restore that sees a journal fails and deletes its pin. Once the seal is gone no restore starts to read the point, and
+ * pins are not checked any more.
  *
- * Safe to run twice, and to go on after a death at any moment: the neighbours cannot change meanwhile, what is gone is
- * passed over, and a container's index goes after all that it names. A point that is neither sealed nor in a journal is
- * gone.
+ * Safe to run twice, and to continue after a crash at any moment: the neighbours cannot change meanwhile, files that
+ * are gone are skipped, and a container's index is deleted after all that it names. A point without seal and journal is
+ * purged.
  *
- * A removal may be carried out long after it was asked for, when the number and even the objects' names are those of a new
- * point. So seal and journal go only as they were listed, and what the manifests name only when it was written before the
- * journal: all of the purged point was, and nothing of a later one.
+ * A delete request may take effect late, when a new point has the same number and even the same object names. So seal
+ * and journal are deleted only under the listed ETag, and files that the manifests name only if they were written
+ * before the journal: that is true of all files of the purged point, and of none of a later one.
  *
  * Memory: a container's index and those of its neighbours, and four segments.
  *
- * @param from - as the execution before has told
- * @throws VaultError `format/corrupt`, `format/missing`, `format/newer-version` when the manifests of the point or of its
- *   neighbours cannot be read. They are read before anything is touched, so later on only when the vault was damaged since
+ * @param from - position that the previous execution returned
+ * @throws VaultError `format/corrupt`, `format/missing`, `format/newer-version` when a manifest of the point or of its
+ *   neighbours cannot be read. All are read before the first change, so later only if the vault was damaged since
  */
 export async function purgeRecoveryPoint(
   deps: PurgeDeps,
@@ -95,14 +95,14 @@ export async function purgeRecoveryPoint(
 }
 
 /**
- * Ends the purges that were begun and not ended. Runs before any other writing job of the instance, under its lock. While the
- * seal of a point is there nothing of it has gone, and the purge is taken back: the policy may keep the point for longer by
- * now, its protection may have been stopped, a restore may read it. Who still wants it purged decides so anew.
+ * Finishes unfinished purges. Runs before any other writing job of the instance, under its lock. While the seal of a
+ * point exists, none of its files are deleted and the purge is withdrawn: by now the policy may keep the point for
+ * longer, protection may be stopped, or a restore may read it. The next retention decides again.
  *
- * Safe to run twice, as {@link purgeRecoveryPoint} is.
+ * Safe to run twice, like {@link purgeRecoveryPoint}.
  *
- * @param from - as the execution before has told
- * @throws VaultError as {@link purgeRecoveryPoint} does; then no other writing job may begin
+ * @param from - position that the previous execution returned
+ * @throws VaultError like {@link purgeRecoveryPoint}; then no other writing job may start
  */
 export async function resumePurges(deps: PurgeDeps, from?: PurgePosition): Promise<PurgeProgress> {
   let counts = NO_PURGE_COUNTS;
@@ -128,10 +128,10 @@ async function fileAt(vault: Pick<SweepableVault, "list">, path: string): Promis
   return undefined;
 }
 
-/** @throws VaultError `storage/conflict` (retryable) when the file was written anew meanwhile */
+/** @throws VaultError `storage/conflict` (retryable) when the file was written again meanwhile */
 async function removeAsSeen(vault: SweepableVault, { path, etag }: VaultFile): Promise<void> {
   const changed = await vault.remove([{ path, etag }]);
-  if (changed.length > 0) throw new VaultError("storage/conflict", `'${path}' was changed by another`);
+  if (changed.length > 0) throw new VaultError("storage/conflict", `another process changed '${path}'`);
 }
 
 async function readJournal(vault: SweepableVault, recoveryPointId: string): Promise<PurgeJournal | undefined> {
@@ -142,15 +142,15 @@ async function readJournal(vault: SweepableVault, recoveryPointId: string): Prom
 
 const JSON_FILE = { contentType: "application/json" };
 
-/** Puts the seal away, removes what the walk of the plan names, and takes the journal back at the end. */
+/** Deletes the seal, then the files that the walk of the plan yields, and last the journal. */
 async function carryOut(deps: PurgeDeps, plan: PurgePlan, from: PurgePosition | undefined): Promise<PurgeProgress> {
   const { vault, rows, hasTime = () => true } = deps;
   const { recoveryPoint: id } = plan;
   const journal = await fileAt(vault, purgePath(id));
   if (journal === undefined) {
-    throw new VaultError("storage/conflict", `another execution has ended the purge of '${id}'`);
+    throw new VaultError("storage/conflict", `another execution has finished the purge of '${id}'`);
   }
-  if (await isTakenBack(deps, id, journal)) return { state: "pinned", ...NO_PURGE_COUNTS };
+  if (await isWithdrawn(deps, id, journal)) return { state: "pinned", ...NO_PURGE_COUNTS };
   const seal = await fileAt(vault, sealPath(id));
   if (seal !== undefined) await removeAsSeen(vault, seal);
 
@@ -163,8 +163,8 @@ async function carryOut(deps: PurgeDeps, plan: PurgePlan, from: PurgePosition | 
   return { state: "done", ...removals.counts };
 }
 
-/** Takes the journal back while the point is still sealed and a restore reads it. @returns whether it did */
-async function isTakenBack({ vault, rows }: PurgeDeps, id: string, journal: VaultFile): Promise<boolean> {
+/** Withdraws the journal while the point is still sealed and a restore reads it. @returns whether it did */
+async function isWithdrawn({ vault, rows }: PurgeDeps, id: string, journal: VaultFile): Promise<boolean> {
   const isSealed = (await vault.read(sealPath(id))) !== undefined;
   if (!isSealed || !(await rows.isPinned(id))) return false;
   await removeAsSeen(vault, journal);

@@ -9,11 +9,14 @@ export interface PurgeCounts {
   readonly objectBytes: number;
   readonly segments: number;
   readonly segmentsRead: number;
-  /** Requests that removed files. */
+  /** Delete requests. */
   readonly deleteRequests: number;
-  /** Objects and whole segments of which it is unknown whether they are needed, because a manifest is damaged. They stay. */
+  /** Objects and whole segments that may be needed: a damaged manifest hides it. They are kept. */
   readonly undecided: number;
-  /** Files that were written again since the purge began. They stay, and are not counted above; what nothing needs of them is debris. */
+  /**
+   * Files written again since the purge began. They are kept and not counted above; those that nothing needs are
+   * debris.
+   */
   readonly changed: number;
 }
 
@@ -27,7 +30,7 @@ export const NO_PURGE_COUNTS: PurgeCounts = {
   changed: 0,
 };
 
-/** Adds up what several executions came to. */
+/** Adds up the counts of several executions. */
 export function addCounts(a: PurgeCounts, b: PurgeCounts): PurgeCounts {
   return {
     objects: a.objects + b.objects,
@@ -40,15 +43,15 @@ export function addCounts(a: PurgeCounts, b: PurgeCounts): PurgeCounts {
   };
 }
 
-/** Requests in flight; each takes the service tenths of a second. */
+/** Concurrent requests; each takes the service tenths of a second. */
 const REMOVING_WIDTH = 8;
 
-/** Files that wait to be removed. */
+/** Files that wait for deletion. */
 const MAX_PENDING_REMOVALS = REMOVING_WIDTH * MAX_REMOVALS;
 
 type FileStep = Extract<PurgeStep, { step: "file" }>;
 
-/** Follows the walk of a purge, and removes its files in full requests. */
+/** Follows the walk of a purge, and deletes its files in full batches. */
 export class RemovalBatches {
   readonly #remove: (files: readonly Removal[]) => Promise<readonly string[]>;
   readonly #writtenUntil: Date;
@@ -56,9 +59,9 @@ export class RemovalBatches {
   #counts = NO_PURGE_COUNTS;
 
   /**
-   * @param remove - removes at most {@link MAX_REMOVALS} files and returns the paths that were changed meanwhile; a dry run
-   *   removes nothing
-   * @param writtenUntil - a file that only a manifest names goes when it was written up to then
+   * @param remove - deletes at most {@link MAX_REMOVALS} files and returns the paths that were changed meanwhile; a dry
+   *   run deletes nothing
+   * @param writtenUntil - a file that only a manifest names is deleted if it was written up to then
    */
   constructor(remove: (files: readonly Removal[]) => Promise<readonly string[]>, writtenUntil: Date) {
     this.#remove = remove;
@@ -69,7 +72,7 @@ export class RemovalBatches {
     return this.#counts;
   }
 
-  /** @returns where the next walk begins, when the time is over before the walk has ended */
+  /** @returns where the next walk begins, if the time ends before the walk does */
   async follow(
     walk: AsyncIterable<PurgeStep>,
     hasTime: () => boolean,
@@ -124,12 +127,12 @@ export class RemovalBatches {
   }
 }
 
-/** What a purge would come to, as {@link PurgeCounts} counts it, and whether there was time to count everything. */
+/** What a purge would delete, and whether there was time to count everything. */
 export interface PurgePreview extends PurgeCounts {
   readonly isComplete: boolean;
 }
 
-/** Follows the same walk as the purge, and removes nothing. */
+/** Follows the same walk as the purge, and deletes nothing. */
 export async function previewPurge(walk: AsyncIterable<PurgeStep>, hasTime: () => boolean): Promise<PurgePreview> {
   const removals = new RemovalBatches(async () => [], new Date(0));
   const stopped = await removals.follow(walk, hasTime);

@@ -1,7 +1,6 @@
 /**
- * @module
- * Which files go with a purged recovery point, one after the other. Nothing is removed here: a purge removes what the walk
- * names, and a dry run counts it, so the two cannot differ.
+ * @module Which files are deleted with a purged recovery point, in order. This walk deletes nothing: a purge deletes
+ *   what it yields, and a dry run counts it, so the two cannot differ.
  */
 import { VaultError } from "../foundation/errors.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
@@ -19,12 +18,15 @@ import {
   readNeighbours,
 } from "./plan-purge.ts";
 
-/** What kind of file it is; `content` is a file of the last point that is none of the others. */
+/** Kind of a file; `content`: any other file that is deleted with the last point. */
 export type PurgedKind = "object" | "segment" | "index" | "marker" | "content";
 
 /** One step of the walk. */
 export type PurgeStep =
-  /** A file that goes, and the bytes of its content, 0 where no manifest tells. With the etag of a listing; without one a manifest names it. */
+  /**
+   * A file to delete. `size`: bytes of its content, 0 where unknown. `etag`: from a listing; absent: a manifest names
+   * the file.
+   */
   | {
       readonly step: "file";
       readonly kind: PurgedKind;
@@ -32,11 +34,11 @@ export type PurgeStep =
       readonly size: number;
       readonly etag?: string;
     }
-  /** All files before it must be gone before the walk goes on. */
+  /** All files before it must be deleted before the walk continues. */
   | { readonly step: "barrier" }
-  /** The walk may end here, and begin again at the position; without one, at its start. */
+  /** The walk may stop here, and continue at the position; without one, at its start. */
   | { readonly step: "pause"; readonly from?: PurgePosition }
-  /** Segments were read, or it is unknown whether something is needed, because a manifest is damaged: it stays. */
+  /** Segments were read, or a damaged manifest hides whether something is needed: it is kept. */
   | ({ readonly step: "count" } & WalkCounts);
 
 interface WalkCounts {
@@ -47,13 +49,13 @@ interface WalkCounts {
 
 const NOTHING: WalkCounts = { segmentsRead: 0, undecided: 0 };
 
-/** Files between two pauses, where no segment is read between them. */
+/** Files between two pauses, where no segment is read. */
 const FILES_PER_PAUSE = 2_048;
 
 /**
- * Names what goes with a recovery point: container by container its objects, its segments and its index, then its markers;
- * with the last point everything. An object goes when it was born after the previous sealed point and the next one does not
- * have it.
+ * Yields what is deleted with a recovery point: per container its objects, its segments and its index, then its
+ * markers; with the last point everything. An object is deleted when its birth is after the previous sealed point and
+ * the next point does not have it.
  *
  * Memory: a container's index and those of its neighbours, and four segments.
  *
@@ -68,7 +70,7 @@ export async function* walkPurge(deps: PlanDeps, plan: PurgePlan, from?: PurgePo
   const seals = await readNeighbours(deps, plan.neighbours);
   for (const [i, { name, index }] of plan.containers.entries()) {
     const content = await deps.vault.read(index.path);
-    // The index goes last of its container.
+    // A container's index is deleted last.
     if (content === undefined) continue;
     checkSha256(index.path, index.sha256, content);
     const order = decodeIndex(index.path, content);
@@ -135,7 +137,7 @@ class ContainerWalk {
     yield { step: "barrier" };
   }
 
-  /** What was counted since the last time, the segments of the next point included. */
+  /** The counts since the last call, including the segments of the next point. */
   #counted({ segmentsRead }: EntryLookup): PurgeStep {
     const counts = { ...this.#counts, segmentsRead: this.#counts.segmentsRead + segmentsRead - this.#lookedUp };
     this.#lookedUp = segmentsRead;
@@ -143,7 +145,7 @@ class ContainerWalk {
     return { step: "count", ...counts };
   }
 
-  /** @returns nothing for a segment that is gone, because an earlier execution got so far, and for one that is damaged */
+  /** @returns nothing for a segment that an earlier execution deleted, and for one that is damaged */
   async #linesOf(segment: SegmentRef): Promise<readonly EntryLine[]> {
     const content = await this.#vault.read(segment.path);
     if (content === undefined) return [];
@@ -153,7 +155,7 @@ class ContainerWalk {
 
   /**
    * @param bornAfter - number of the previous point, which has all objects of that birth and earlier ones
-   * @returns the entry of the line when its object goes
+   * @returns the entry of the line if its object is to be deleted
    */
   async #garbage(line: EntryLine, bornAfter: number, next: EntryLookup): Promise<Entry | undefined> {
     if (isBornUntil(line, bornAfter)) return undefined;
@@ -166,7 +168,7 @@ class ContainerWalk {
     return isNeeded === false ? entry : undefined;
   }
 
-  /** A damaged manifest must not keep the instance from ever being backed up again; what it hides stays. */
+  /** A damaged manifest must not block all later backups of the instance; what it hides is kept. */
   async #unlessDamaged<T>(read: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await read();
@@ -178,9 +180,9 @@ class ContainerWalk {
   }
 
   /**
-   * The segments' files, once their objects are gone.
+   * The segments' files, once their objects are deleted.
    *
-   * @param first - beyond all segments by as many as an earlier walk has named
+   * @param first - number of segments, plus that of the files that an earlier walk yielded
    */
   async *segments(first: number): AsyncGenerator<PurgeStep> {
     const { own } = this.#container;
@@ -201,7 +203,7 @@ class ContainerWalk {
 /** JSON escapes every quote within a text, so this is never a part of a name or a tag. */
 const BIRTH = /,"birth":(\d+)/;
 
-/** Finds most entries that need no closer look without parsing them. */
+/** Recognises most entries that are needed without parsing them. */
 function isBornUntil(line: EntryLine, sequence: number): boolean {
   const birth = BIRTH.exec(line)?.[1];
   return birth !== undefined && Number(birth) <= sequence;

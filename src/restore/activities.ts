@@ -7,7 +7,7 @@ import { JobRef } from "../jobs/job-ref.ts";
 import type { JobTotals } from "../jobs/job-totals.ts";
 
 export interface BegunRestore {
-  /** False: the job has ended before, and there is nothing to do. */
+  /** False: the job has already ended, and there is nothing to do. */
   readonly begun: boolean;
   readonly containers: readonly string[];
 }
@@ -16,7 +16,7 @@ const activity = <Out>(name: string): Activity<JobRef, Out> => ({ name, parse: (
 
 export const beginRestore = activity<BegunRestore>("beginRestore");
 
-/** Answers with the containers to wait for: those that have segments. */
+/** Returns the containers to wait for: those that have segments. */
 export const planSegments = activity<string[]>("planSegments");
 
 export const checkRestore = activity<JobTotals>("checkRestore");

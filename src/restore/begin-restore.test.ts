@@ -29,7 +29,7 @@ function contentsOf(lake: MemoryLake): unknown {
     ]);
 }
 
-test("chosen containers come back alone", async ({ expect }) => {
+test("only the chosen containers are restored", async ({ expect }) => {
   const { lake, point } = await backedUp();
   const ref = await lake.requestRestore("restore", point, ["raw"]);
   await lake.restoreSegments(await lake.beginRestore(ref));

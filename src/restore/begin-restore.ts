@@ -20,32 +20,32 @@ export interface BeginRestoreDeps {
 }
 
 /**
- * Settles what a restore is about, pins its recovery point, and claims its target: creates the containers, which must not
- * be there yet.
+ * Decides what a restore writes, pins its recovery point, and claims its target: creates the containers, which must not
+ * exist yet.
  *
- * Safe to run twice: a container that this job created is known by its metadata and taken again; a job that has restored
- * everything claims nothing more.
+ * Safe to run twice: a container that this job created is recognised by its metadata and reused; a job that has
+ * restored everything claims nothing more.
  *
  * @throws VaultError `recovery-point/not-found`, `restore/target-is-source`, `restore/container-not-in-recovery-point`,
  *   `restore/target-container-exists`; nothing is written to the target then
  */
 export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef): Promise<BegunRestore> {
   const job = (await deps.jobs.get(ref.vault, ref.job))?.value;
-  if (job === undefined) throw new VaultError("job/not-found", `there is no job '${ref.job}'`);
+  if (job === undefined) throw new VaultError("job/not-found", `job '${ref.job}' was not found`);
   if (job.status !== "InProgress" || job.request.kind !== "restore") return { begun: false, containers: [] };
   const { request } = job;
 
   const instance = (await deps.instances.get(job.vault, job.instanceName))?.value;
   const vault = deps.vault(job.instance);
   await pin(deps.pins, job, request.recoveryPoint);
-  // Only what is seen after the pin counts: a purge looks for pins after its journal is written.
+  // Only what is read after the pin counts: a purge looks for pins after it has written its journal.
   if ((await vault.read(purgePath(request.recoveryPoint))) !== undefined) {
-    throw new VaultError("recovery-point/not-found", `recovery point '${request.recoveryPoint}' is being removed`);
+    throw new VaultError("recovery-point/not-found", `recovery point '${request.recoveryPoint}' is being purged`);
   }
   const seal = await readSeal(vault, request.recoveryPoint);
   const held = seal.containers.map(({ name }) => name);
   const { containers } = planRestore(request, instance?.datasource.account, held);
-  // A job whose totals are noted has restored everything, and its containers may have lost its mark.
+  // A job with totals has restored everything, and its containers may no longer have its mark.
   if (job.totals === undefined)
     await claim(deps.target(request, job.instance), request.target.account, containers, job);
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({
@@ -56,11 +56,11 @@ export async function beginRestoreActivity(deps: BeginRestoreDeps, ref: JobRef):
   return { begun: true, containers };
 }
 
-/** Containers that are looked at, or created, at once: there may be ten thousand. */
+/** Containers that are checked, or created, at once: there may be ten thousand. */
 const CLAIMING_WIDTH = 16;
 
 async function claim(target: RestoreTarget, account: string, containers: readonly string[], job: Job): Promise<void> {
-  // All are looked at before the first is created, so that a refusal leaves the target as it was. A job that has named
+  // All are checked before the first is created, so that a refusal leaves the target as it was. A job whose row lists
   // its containers has claimed them before.
   if (job.containers === undefined) {
     const owners = await mapBounded(containers, CLAIMING_WIDTH, (name) => target.look(name, job.id));

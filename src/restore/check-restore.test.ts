@@ -21,9 +21,7 @@ async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
   return { lake, point: await lake.backup("backup") };
 }
 
-test("containers come back with their metadata and access level, and without the mark of the job", async ({
-  expect,
-}) => {
+test("restored containers have their metadata and access level, and no mark of the job", async ({ expect }) => {
   const { lake } = await backedUp();
   const metadata = Object.fromEntries([
     ["Team", "lakes"],
@@ -33,7 +31,7 @@ test("containers come back with their metadata and access level, and without the
   lake.source.properties.set("raw", { metadata, publicAccess: "blob" });
   lake.source.properties.set("not protected any more", { metadata });
   const point = await lake.backup("with properties");
-  // What was there when the backup began counts.
+  // The state at the start of the backup counts.
   lake.source.properties.clear();
   expect(await lake.restore("restore", point)).toBe("Completed");
   expect(lake.target.owners.size).toBe(0);
@@ -57,7 +55,7 @@ test("a public container is restored private, with a warning, where the target a
   });
 });
 
-test("wherever the end of a restore dies, beginning it anew ends it", async ({ expect }) => {
+test("wherever the end of a restore crashes, a restart completes it", async ({ expect }) => {
   const { lake } = await backedUp();
   lake.source.properties.set("raw", { metadata: { team: "lakes" } });
   const point = await lake.backup("with properties");
@@ -76,7 +74,7 @@ test("wherever the end of a restore dies, beginning it anew ends it", async ({ e
       died += 1;
     }
     lake.crash.disarm();
-    // As the watchdog does it: from the beginning.
+    // Like the watchdog: from the beginning.
     await lake.restoreSegments(await lake.beginRestore(ref));
     expect(await lake.endRestore(ref), String(call)).toBe("Completed");
     expect(lake.target.properties.get("raw"), String(call)).toEqual({ metadata: { team: "lakes" } });
@@ -85,9 +83,7 @@ test("wherever the end of a restore dies, beginning it anew ends it", async ({ e
   expect(died).toBeGreaterThan(15);
 });
 
-test("a point that a newer Lakevault made is restored as far as this one knows it, with a warning", async ({
-  expect,
-}) => {
+test("what this version knows of a newer Lakevault's point is restored, with a warning", async ({ expect }) => {
   const { lake, point } = await backedUp();
   const file = lake.vault.files.get(sealPath(point));
   if (file === undefined) throw new Error("there is no seal");

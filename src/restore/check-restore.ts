@@ -21,17 +21,17 @@ export interface CheckRestoreDeps {
   readonly target: (request: RestoreRequest, instanceId: string) => RestoreTarget;
 }
 
-/** Characters of the warnings that the job's row names. */
+/** Characters of the warnings in the job's row. */
 const MAX_WARNINGS_LENGTH = 300_000;
 
 /** Containers whose rows are read, or that are finished, at once. */
 const READING_WIDTH = 16;
 
 /**
- * Compares what was restored with what the seal says, container by container, and then gives the containers the metadata and
- * the access level of the source's, in place of the mark of the job.
+ * Compares what was restored with the seal, container by container, and then gives the containers the metadata and the
+ * access level of the source's, in place of the mark of the job.
  *
- * Safe to run twice: it notes the same totals, before any mark goes; and a container without the mark is finished.
+ * Safe to run twice: it writes the same totals, before any mark is removed; a container without the mark is finished.
  *
  * @throws VaultError `restore/verification-failed`
  */
@@ -50,22 +50,22 @@ export async function checkRestoreActivity(deps: CheckRestoreDeps, ref: JobRef):
     if (sealed?.entries !== totals.entries || sealed.bytes !== totals.bytes) {
       throw new VaultError(
         "restore/verification-failed",
-        `container '${container}' has ${totals.entries} entries restored, but ${sealed?.entries ?? 0} are sealed`,
+        `container '${container}' has ${totals.entries} restored entries, but ${sealed?.entries ?? 0} sealed ones`,
       );
     }
   }
   const all = restored.reduce(addTotals, NO_TOTALS);
-  // Whoever begins the job anew finds by the totals that it needs no claim any more.
+  // The totals show a restarted job that it needs no claim any more.
   await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, totals: all }));
   const warnings = [...newerAdditions(seal), ...(await finishContainers(deps, job, seal))];
   if (warnings.length > 0) {
-    const told = joinWarnings([{ count: warnings.length, first: warnings }], MAX_WARNINGS_LENGTH);
-    await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, warnings: row.warnings ?? told }));
+    const joined = joinWarnings([{ count: warnings.length, first: warnings }], MAX_WARNINGS_LENGTH);
+    await updateRecord(deps.jobs, ref.vault, ref.job, (row) => ({ ...row, warnings: row.warnings ?? joined }));
   }
   return all;
 }
 
-/** A point may hold what only a newer Lakevault knows how to give back; what this one knows is restored. */
+/** A point may have additions that only a newer Lakevault can restore; this one restores what it knows. */
 function newerAdditions({ formatMinor = 0 }: Seal): Warning[] {
   if (formatMinor <= FORMAT_MINOR) return [];
   const written = `${FORMAT_VERSION}.${formatMinor}`;
@@ -75,7 +75,7 @@ function newerAdditions({ formatMinor = 0 }: Seal): Warning[] {
   return [{ container: "", name: "", code: "format-newer-minor", message }];
 }
 
-/** @returns a warning for each container that could not be given all that the source's had */
+/** @returns a warning for each property of a source container that the target refused */
 async function finishContainers(deps: CheckRestoreDeps, job: JobUnderWay, seal: Seal): Promise<Warning[]> {
   if (job.request.kind !== "restore") return [];
   const target = deps.target(job.request, job.instance);

@@ -1,21 +1,21 @@
 /**
  * @module
- * What a restore says to its queues.
+ * The queue messages of a restore.
  */
 import { z } from "zod";
 import { JobRef } from "../jobs/job-ref.ts";
 
-/** Queue `container-restore-plans`: send the restore of one container off. */
+/** Queue `container-restore-plans`: start the restore of one container. */
 export const LanesMessage = JobRef.extend({ container: z.string() });
 
 export type LanesMessage = Readonly<z.infer<typeof LanesMessage>>;
 
-/** Queue `container-restore`: copy one segment out of the vault, then go on with the next one of its lane. */
+/** Queue `container-restore`: copy one segment out of the vault, then continue with the next one of its lane. */
 export const SegmentMessage = JobRef.extend({
   container: z.string(),
   /** Ordinal of the segment in the container's index. */
   segment: z.int().nonnegative(),
-  /** Lanes that the container is restored in: the lane's next segment is so many further. Absent: there is no next. */
+  /** Number of the container's lanes: it is the distance to the lane's next segment. Absent: there is no next one. */
   lanes: z.int().positive().optional(),
 });
 

@@ -10,7 +10,7 @@ const request = (containers?: string[], account = "restored"): RestoreRequest =>
 });
 
 describe("the plan", () => {
-  test("is all of the recovery point, or the containers that were chosen, in their order", ({ expect }) => {
+  test("is all of the recovery point, or the chosen containers in their order", ({ expect }) => {
     expect(planRestore(request(), "prodlake", ["a", "b"])).toEqual({ containers: ["a", "b"] });
     expect(planRestore(request(["b", "a"]), "prodlake", ["a", "b", "c"])).toEqual({ containers: ["b", "a"] });
     expect(planRestore(request(), undefined, [])).toEqual({ containers: [] });
@@ -25,7 +25,7 @@ describe("the plan", () => {
     );
   });
 
-  test("is refused for the account that is backed up, in whatever case it is written", ({ expect }) => {
+  test("is refused for the account that is backed up, case-insensitive", ({ expect }) => {
     for (const account of ["prodlake", "ProdLake"]) {
       expect(() => planRestore(request(undefined, account), "prodLAKE", ["a"])).toThrow(
         expect.objectContaining({ code: "restore/target-is-source", hint: expect.any(String) }),
@@ -35,7 +35,7 @@ describe("the plan", () => {
   });
 });
 
-test("a target that has one of the containers is refused, with their names", ({ expect }) => {
+test("a target that has some of the containers is refused, with their names", ({ expect }) => {
   expect(() => checkTargetFree("restored", ["a", "b"])).toThrow(
     expect.objectContaining({
       code: "restore/target-container-exists",

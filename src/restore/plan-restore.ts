@@ -1,14 +1,14 @@
 import { VaultError } from "../foundation/errors.ts";
 import type { RestoreRequest } from "../jobs/job.ts";
 
-/** What a restore writes. The check of a request and the restore itself go by the same plan. */
+/** What a restore writes. The check of a request and the restore itself use the same plan. */
 export interface RestorePlan {
-  /** Containers that it creates in the target account, with all that the recovery point holds of each. */
+  /** Containers that it creates in the target account, with all their content of the recovery point. */
   readonly containers: readonly string[];
 }
 
 /**
- * Decides what a restore writes, from what is known before the target is asked.
+ * Decides what a restore writes, before any request to the target.
  *
  * @param sourceAccount - the account that is backed up; undefined when its instance is gone
  * @param held - containers of the recovery point
@@ -36,15 +36,15 @@ export function planRestore(
 }
 
 /**
- * Refuses a restore whose target has containers of the plan already.
+ * Refuses a restore if containers of the plan exist in the target.
  *
- * @param existing - those that are there and were not created by this restore
+ * @param existing - containers that exist and were not created by this restore
  * @throws VaultError `restore/target-container-exists`
  */
 export function checkTargetFree(account: string, existing: readonly string[]): void {
   if (existing.length === 0) return;
   throw new VaultError("restore/target-container-exists", `account '${account}' already has ${quotedList(existing)}`, {
-    hint: "remove these containers, or restore to another account",
+    hint: "delete these containers, or restore to another account",
   });
 }
 

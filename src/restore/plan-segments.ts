@@ -18,16 +18,16 @@ export interface PlanSegmentsDeps {
 }
 
 export interface RestorePlan {
-  /** Containers that hold anything, and whose end is to be waited for. */
+  /** Containers that are not empty, and whose end is waited for. */
   readonly containers: string[];
   /** One for each of them. */
   readonly messages: LanesMessage[];
 }
 
 /**
- * Tells which containers of the recovery point there is anything to restore of.
+ * Returns the containers of the recovery point that are not empty, with their messages.
  *
- * Safe to run twice: a container that is sent off again finds its segments restored or under way.
+ * Safe to run twice: a container whose message is sent again finds its segments restored or running.
  */
 export async function planSegmentsActivity(deps: PlanSegmentsDeps, ref: JobRef): Promise<RestorePlan> {
   const under = await jobUnderWay(deps, ref);
@@ -45,10 +45,10 @@ export interface PlanLanesDeps extends PlanSegmentsDeps {
 }
 
 /**
- * Notes how many segments a container is restored in, and sends it off in lanes: of `n` lanes, the first takes the
- * segments 0, n, 2n and so on, one after the other.
+ * Records the number of a container's segments, and starts its lanes: of `n` lanes, the first restores the segments 0,
+ * n, 2n and so on, one after the other.
  *
- * Safe to run twice: a plan that is there stays, and a lane that is sent again passes over what is restored.
+ * Safe to run twice: an existing plan is kept, and a lane that is started again skips what is restored.
  *
  * @returns the first message of each lane; none when the job has ended
  * @throws VaultError `recovery-point/not-found`, `format/corrupt`, `format/missing`, and retryable ones of storage
@@ -63,7 +63,10 @@ export async function planLanes(deps: PlanLanesDeps, message: LanesMessage): Pro
   const index = await deps.manifests.readIndex(vault, seal, container);
   const sealed = seal.containers.find(({ name }) => name === container);
   if (index === undefined || index.entries !== sealed?.entries) {
-    throw new VaultError("format/corrupt", `the index of container '${container}' has other totals than its seal`);
+    throw new VaultError(
+      "format/corrupt",
+      `the index of container '${container}' does not match the totals of its seal`,
+    );
   }
   const parts = index.segments.length;
   await deps.work.insert(job.id, workRows.plan(container), {

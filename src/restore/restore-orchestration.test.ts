@@ -16,7 +16,7 @@ function named(steps: readonly FlowStep[]): unknown[] {
   return steps.map((step) => (step.kind === "call" ? step.activity : step.events));
 }
 
-test("a restore is checked when every container that has segments is in", async ({ expect }) => {
+test("a restore is checked when every container with segments is restored", async ({ expect }) => {
   const run = await runFlow(restoreOrchestration, JOB, calm, [{ event: "restored.raw" }]);
   expect(run.outcome).toEqual({ ok: true, value: "Completed" });
   expect(named(run.steps)).toEqual(["beginRestore", "planSegments", ["restored.raw"], "checkRestore", "endJob"]);
@@ -27,7 +27,7 @@ test("a restore of empty containers waits for nothing", async ({ expect }) => {
   expect(named(run.steps)).toEqual(["beginRestore", "planSegments", "checkRestore", "endJob"]);
 });
 
-test("a restore that was begun and ended before does nothing more", async ({ expect }) => {
+test("a restore that has already ended does nothing more", async ({ expect }) => {
   const begun = { begun: false, containers: [] };
   const run = await runFlow(restoreOrchestration, JOB, { ...calm, beginRestore: () => begun });
   expect(named(run.steps)).toEqual(["beginRestore", "endJob"]);

@@ -7,8 +7,8 @@ import { beginRestore, checkRestore, planSegments } from "./activities.ts";
 import { restoredEvent } from "./messages.ts";
 
 /**
- * Restores one recovery point: begin and claim the target, plan the segments, wait until every container is in, compare
- * the totals with the seal.
+ * Restores one recovery point: claims the target, plans the segments, waits until every container is restored, and
+ * compares the totals with the seal.
  *
  * @returns the status that the job ended with
  */

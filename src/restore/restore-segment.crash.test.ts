@@ -25,10 +25,10 @@ const options: fc.Arbitrary<RestoreWorldOptions> = fc.record({
 
 /** What happens to the next delivery. */
 interface Incident {
-  /** Which message of the queue, as a share of its length. */
+  /** Position of the message in the queue, as a share of its length. */
   readonly at: number;
   readonly kind: "worked" | "worked, and delivered again" | "died" | "two at once";
-  /** When it dies, counted in calls. */
+  /** When it crashes, counted in calls. */
   readonly moment: number;
 }
 
@@ -41,7 +41,7 @@ const incidents = fc.array(
   { maxLength: 40, size: "max" },
 );
 
-/** @returns whether a worker died */
+/** @returns whether a worker crashed */
 async function happen(world: RestoreWorld, { at, kind, moment }: Incident): Promise<boolean> {
   const place = Math.floor(at * world.queue.length);
   switch (kind) {
@@ -66,7 +66,7 @@ async function happen(world: RestoreWorld, { at, kind, moment }: Incident): Prom
   }
 }
 
-test("whatever order, repetition and death of workers: the target is the recovery point, the totals too", async ({
+test("whatever the order, repetitions and crashes of workers, target and totals match the recovery point", async ({
   expect,
 }) => {
   let deaths = 0;
@@ -91,7 +91,7 @@ test("whatever order, repetition and death of workers: the target is the recover
   expect(deaths).toBeGreaterThan(20);
 });
 
-test("whenever a job is cancelled its messages end, no blob is wrong, and nothing says that it is restored", async ({
+test("whenever a job is cancelled its messages end, no blob is wrong, and nothing counts as restored", async ({
   expect,
 }) => {
   let stopped = 0;
@@ -111,7 +111,7 @@ test("whenever a job is cancelled its messages end, no blob is wrong, and nothin
   expect(stopped).toBeGreaterThan(10);
 });
 
-test("wherever a restore dies, going on ends with the same blobs, rows and totals", async ({ expect }) => {
+test("wherever a restore crashes, continuing ends with the same blobs, rows and totals", async ({ expect }) => {
   const makeWorld = (): Promise<RestoreWorld> =>
     RestoreWorld.of(
       { raw: { a: "1", b: "2", c: "3" }, curated: { d: "4" }, empty: {} },

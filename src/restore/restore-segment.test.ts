@@ -18,7 +18,7 @@ function lengthOf(contents: Contents): number {
   return Object.values(contents).reduce((sum, names) => sum + Object.keys(names).length, 0);
 }
 
-/** A target that answers each copy through a function. */
+/** A target whose copies are answered by a function. */
 function copiesThrough(copy: (name: string, copyNow: () => Promise<RestoreOutcome>) => Promise<RestoreOutcome>) {
   return (target: RestoreTarget): RestoreTarget => ({
     look: (container, job) => target.look(container, job),
@@ -54,19 +54,19 @@ test("a segment that takes too long is continued, and every blob is copied once"
   expect(totals?.copiedBytes).toBe(totals?.bytes);
 });
 
-test("however little time a worker has, each message gets something done", async ({ expect }) => {
+test("however little time a worker has, each message makes progress", async ({ expect }) => {
   const world = await RestoreWorld.of(
     { raw: blobs(9) },
     { segmentEntries: 9, settings: { budgetMs: 0, sliceEntries: 2 } },
   );
   await world.begin();
-  // The container's plan, and one for each blob.
+  // One for the container's plan, and one per blob.
   expect(await world.deliverAll()).toBe(10);
   expect(await world.end()).toBe("Completed");
   expect(world.restored()).toEqual(world.contents);
 });
 
-test("slices end by their bytes too", async ({ expect }) => {
+test("slices have a maximum of bytes too", async ({ expect }) => {
   const contents = { raw: Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, name.repeat(100)])) };
   const world = await RestoreWorld.of(contents, { segmentEntries: 4, settings: { sliceBytes: 150 } });
   await world.begin();
@@ -78,12 +78,12 @@ test("slices end by their bytes too", async ({ expect }) => {
     return get(partition, row);
   };
   await world.deliver();
-  // At the beginning, and after each of two slices.
+  // At the start, and after each of two slices.
   expect(looks).toBe(3);
   expect(await world.end()).toBe("Completed");
 });
 
-test("a slice that is slow is left where the time ends", async ({ expect }) => {
+test("a slow slice stops when the time ends", async ({ expect }) => {
   const world = await RestoreWorld.of({ raw: blobs(30) }, { segmentEntries: 30, settings: { budgetMs: 20 } });
   await world.begin();
   expect(await world.deliverAll()).toBeGreaterThan(2);
@@ -91,7 +91,7 @@ test("a slice that is slow is left where the time ends", async ({ expect }) => {
   expect(world.restored()).toEqual(world.contents);
 });
 
-test("a copy that has no time left is gone on with by the next message", async ({ expect }) => {
+test("a copy without time left is continued by the next message", async ({ expect }) => {
   let tries = 0;
   const world = await RestoreWorld.of(
     { raw: blobs(6) },
@@ -110,7 +110,7 @@ test("a copy that has no time left is gone on with by the next message", async (
   expect((await world.job()).totals).toMatchObject({ copied: 6 });
 });
 
-test("a blob that another worker still copies is waited for by the next message", async ({ expect }) => {
+test("the next message waits for a blob that another worker still copies", async ({ expect }) => {
   let listings = 0;
   const world = await RestoreWorld.of(
     { raw: blobs(6) },
@@ -128,11 +128,11 @@ test("a blob that another worker still copies is waited for by the next message"
     },
   );
   expect(await world.run()).toBe("Completed");
-  // Three messages find it under way, the first of them twice; the last needs no second listing.
+  // Three messages find the running copy, the first of them twice; the last needs no second listing.
   expect(listings).toBe(5);
 });
 
-test("throttled copies are tried again by the pool, and the job shows it", async ({ expect }) => {
+test("the pool retries throttled copies, and the job shows it", async ({ expect }) => {
   let refused = 0;
   const world = await RestoreWorld.of(
     { raw: blobs(20) },
@@ -177,18 +177,18 @@ test("a cancelled job's workers stop at the end of their slice", async ({ expect
   expect(lengthOf(world.restored())).toBe(10);
 });
 
-test("a blob of another in the target is neither written over nor taken for restored", async ({ expect }) => {
+test("a foreign blob in the target is neither overwritten nor counted as restored", async ({ expect }) => {
   const world = await RestoreWorld.of({ raw: blobs(6) });
   await world.begin();
   world.target.write("raw", "n003", "a stranger's");
   await expect(world.deliverAll()).rejects.toMatchObject({
     code: "restore/target-changed",
-    message: "'n003' in 'raw' is not what was backed up",
+    message: "'n003' in 'raw' does not match the recovery point",
   });
   expect(world.target.container("raw").get("n003")?.content).toBe("a stranger's");
 });
 
-test("a blob that is taken away again is missed", async ({ expect }) => {
+test("a blob that is deleted again is reported", async ({ expect }) => {
   const world: RestoreWorld = await RestoreWorld.of(
     { raw: blobs(6) },
     {
@@ -201,11 +201,11 @@ test("a blob that is taken away again is missed", async ({ expect }) => {
   );
   await expect(world.run()).rejects.toMatchObject({
     code: "restore/verification-failed",
-    message: "'n000' did not arrive in 'raw'",
+    message: "'n000' was not found in 'raw' after its copy",
   });
 });
 
-test("an index that does not hold what its seal says is refused", async ({ expect }) => {
+test("an index that does not match its seal is refused", async ({ expect }) => {
   const world = await RestoreWorld.of({ raw: blobs(6) });
   const path = sealPath("point");
   const file = world.vault.files.get(path);
@@ -215,7 +215,7 @@ test("an index that does not hold what its seal says is refused", async ({ expec
   await expect(world.run()).rejects.toMatchObject({ code: "format/corrupt" });
 });
 
-test("messages, rows looked at and reads of the vault do not grow with the container", async ({ expect }) => {
+test("messages, rows read and reads of the vault do not grow with the container", async ({ expect }) => {
   const many = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`n${String(i).padStart(4, "0")}`, ""]));
   const world = await RestoreWorld.of({ raw: many }, { segmentEntries: 1 });
   const looked: number[] = [];
@@ -243,14 +243,16 @@ test("messages, rows looked at and reads of the vault do not grow with the conta
   expect(deepest).toBe(256);
   expect(Math.max(...looked)).toBe(100);
   expect(read.filter((path) => path.endsWith("index.json"))).toHaveLength(1);
-  // Once to begin, once to plan, and once for all workers.
+  // Once for the begin, once for the plan, and once for all workers.
   expect(read.filter((path) => path.startsWith("recovery-points/"))).toHaveLength(3);
   expect(world.events).toEqual(["restored.raw"]);
   expect(await world.end()).toBe("Completed");
   expect((await world.job()).totals).toMatchObject({ entries: 1_500, copied: 1_500 });
 });
 
-test("a segment notes how far it is, all attempts together, and leaves no note when it is done", async ({ expect }) => {
+test("a segment reports the progress of all its attempts, and leaves no progress row when it is done", async ({
+  expect,
+}) => {
   const world = await RestoreWorld.of(
     { raw: blobs(12) },
     { segmentEntries: 12, settings: { budgetMs: 0, sliceEntries: 4, noteEveryMs: 0 } },
@@ -269,7 +271,7 @@ test("a segment notes how far it is, all attempts together, and leaves no note w
   expect([seen[0], seen.at(-1)]).toEqual([undefined, undefined]);
 });
 
-test("a blob of another length is not taken for restored where no MD5 tells", async ({ expect }) => {
+test("a blob of another length does not count as restored where there is no MD5", async ({ expect }) => {
   const world = await RestoreWorld.of(
     { raw: blobs(6) },
     {
@@ -288,9 +290,7 @@ test("a blob of another length is not taken for restored where no MD5 tells", as
   await expect(world.deliverAll()).rejects.toMatchObject({ code: "restore/target-changed" });
 });
 
-test("a segment of which nothing could be copied says why, and one of which something was is gone on with", async ({
-  expect,
-}) => {
+test("a segment without any copy fails with the reason, and one with some copies is continued", async ({ expect }) => {
   const refusing = (isRefused: (name: string) => boolean) =>
     copiesThrough(async (name, copyNow) => {
       if (isRefused(name)) throw new VaultError("storage/unavailable", "the target cannot be reached");
@@ -324,7 +324,7 @@ test.for([
 });
 
 describe("whether a blob of the right length is the right one", () => {
-  /** Restores one blob while the target's listing says this MD5 of it. @returns how often its content was read */
+  /** Restores one blob whose MD5 in the target's listing is this. @returns how often its content was read */
   async function contentReads(listed: (md5: string | undefined) => string | undefined, real?: string): Promise<number> {
     let reads = 0;
     const world = await RestoreWorld.of(
@@ -348,20 +348,20 @@ describe("whether a blob of the right length is the right one", () => {
     return reads;
   }
 
-  test("is told by its MD5, when both have one and they are the same", async ({ expect }) => {
+  test("is decided by its MD5, when both have the same", async ({ expect }) => {
     expect(await contentReads((md5) => md5)).toBe(0);
   });
 
-  test("is taken for granted where the target has none", async ({ expect }) => {
+  test("is assumed where the target has no MD5", async ({ expect }) => {
     expect(await contentReads(() => undefined)).toBe(0);
     expect(await contentReads(() => "")).toBe(0);
   });
 
-  test("is told by its content, when the MD5s differ", async ({ expect }) => {
-    expect(await contentReads(() => "what its writer said")).toBe(1);
-    await expect(contentReads(() => "what its writer said", "another")).rejects.toMatchObject({
+  test("is decided by its content, when the MD5s differ", async ({ expect }) => {
+    expect(await contentReads(() => "from its writer")).toBe(1);
+    await expect(contentReads(() => "from its writer", "another")).rejects.toMatchObject({
       code: "restore/target-changed",
-      message: "'a' in 'raw' is not what was backed up",
+      message: "'a' in 'raw' does not match the recovery point",
       hint: expect.stringContaining("something else writes"),
     });
   });
@@ -388,7 +388,7 @@ test("a segment's listing of the target ends with the segment", async ({ expect 
     },
   );
   await world.begin();
-  // All of the container is there already, restored by messages before.
+  // The whole container was restored by earlier messages.
   for (const [name, content] of Object.entries(blobs(12))) world.target.write("raw", name, content);
   expect(await world.deliverAll()).toBe(4);
   const names = Object.keys(blobs(12));
@@ -396,7 +396,7 @@ test("a segment's listing of the target ends with the segment", async ({ expect 
   expect(await world.end()).toBe("Completed");
 });
 
-test("a message about a job that is no restore does nothing", async ({ expect }) => {
+test("a message for a job that is not a restore does nothing", async ({ expect }) => {
   const world = await RestoreWorld.of({ raw: blobs(3) });
   await world.begin();
   await world.deliver();
@@ -408,7 +408,7 @@ test("a message about a job that is no restore does nothing", async ({ expect })
 });
 
 describe("a listing of the target that has no time", () => {
-  /** @param failing - listings that the service refuses for as long as there is time, by their ordinal */
+  /** @param failing - ordinals of the listings that the service refuses as long as there is time */
   async function refusing(failing: number) {
     let listings = 0;
     let isBusy = true;
@@ -442,7 +442,7 @@ describe("a listing of the target that has no time", () => {
   });
 });
 
-test("a segment that is restored is not looked at again when its message comes again", async ({ expect }) => {
+test("a repeated message does not read its restored segment again", async ({ expect }) => {
   let listings = 0;
   const world = await RestoreWorld.of(
     { raw: blobs(3) },
@@ -468,7 +468,7 @@ test("a segment that is restored is not looked at again when its message comes a
 test.for([
   {
     outcome: { kind: "missing" } as const,
-    message: "the vault lacks the object of 'n001' in container 'raw'",
+    message: "the vault has no object for 'n001' in container 'raw'",
     hint: "use another recovery point",
   },
   {

@@ -22,13 +22,13 @@ import type { RestoredBlob, RestoreTarget, RestoreVault } from "./restore-target
 import { isContainerRestored, isSegmentRestored, noteRestored } from "./restored-segments.ts";
 
 export interface RestoreSettings {
-  /** A worker begins no copy after this, and none a second time; see `src/azure/function-time.ts`. */
+  /** A worker starts and retries no copy after this time; see `src/azure/function-time.ts`. */
   readonly budgetMs: number;
-  /** Between two slices of a segment a worker looks whether it is still wanted: entries of a slice. */
+  /** Maximum entries of a slice. Between two slices of a segment a worker checks whether its job still runs. */
   readonly sliceEntries: number;
-  /** The same in bytes; whichever is reached first. */
+  /** Maximum bytes of a slice; whichever is reached first. */
   readonly sliceBytes: number;
-  /** Time between two notes of how far a segment is. */
+  /** Time between two progress rows of a segment. */
   readonly noteEveryMs: number;
 }
 
@@ -49,28 +49,28 @@ export interface RestoreSegmentDeps {
   /** Shared by all segments in this process that are restored to the same account. */
   readonly pool: (account: string) => AdaptivePool;
   readonly clock: Clock;
-  /** Whether the host is about to end this process: what is left of a segment goes to the next message then. */
+  /** Whether the host is about to stop this process: the next message then continues the segment. */
   readonly isStopping: () => boolean;
   readonly settings: RestoreSettings;
 }
 
-/** Restored blobs read at once, where no listing tells whether they are right. */
+/** Restored blobs that are read at once, where a listing does not prove that they are correct. */
 const CHECKING_WIDTH = 8;
 
-/** What follows from a message. */
+/** The result of a message. */
 export interface SegmentStep {
-  /** To be put on the queue: the same segment, when there was no time for all of it, or the next one of its lane. */
+  /** To send to the queue: the same segment, if there was no time for all of it, or the next one of its lane. */
   readonly rest?: SegmentMessage;
-  /** To be raised to the restore's orchestration: the whole container is in. */
+  /** To raise to the restore's orchestration: the whole container is restored. */
   readonly event?: string;
 }
 
 /**
  * Copies the objects of one segment into the restore target, then lists the target and compares it with the segment.
  *
- * Safe to run twice, also at the same time: a blob is never written over, what is already there is compared like all
- * others, and the result row is inserted once. The containers of the target were made by the job, so whatever is in them
- * and as it should be was restored by it, in this attempt or in another: its totals are those of the segment.
+ * Safe to run twice, also concurrently: a blob is never overwritten, an existing one is compared like all others, and
+ * the result row is inserted once. The job created the target's containers, so every correct blob in them was restored
+ * by this attempt or another one of the job: the totals are those of the segment.
  *
  * @throws VaultError `format/corrupt`, `format/missing`, `restore/target-changed`, `restore/verification-failed`, and
  *   retryable ones of storage
@@ -136,7 +136,7 @@ class SegmentWorker {
     this.#isInTime = deadline(deps.clock, deps.settings.budgetMs, startedAt);
   }
 
-  /** @returns the segment's totals once all of it is in the target, and as it should be */
+  /** @returns the segment's totals once all of it is in the target, and correct */
   async restore(index: ManifestIndex): Promise<JobTotals | "unfinished" | "job ended"> {
     const { container, segment } = this.#message;
     const ref = index.segments[segment];
@@ -148,12 +148,12 @@ class SegmentWorker {
     const before = await this.#list(entries, compare);
     if (before === undefined) return "unfinished";
     const wanted = entries.filter(({ name }) => before.get(name)?.isWhole !== true);
-    // What earlier messages have copied is proved by a listing after them, which this one is.
+    // This listing is later than the copies of earlier messages, so it proves them.
     if (wanted.length === 0) return this.#totalsIfAllThere(entries, before);
     this.#totals = totalsOf(entries.filter(({ name }) => before.get(name)?.isWhole === true));
     for (const slice of slicesOf(wanted, this.#deps.settings)) {
       const shouldContinue = (): boolean => {
-        // It is asked also while all wait, so that whoever looks at the job sees that it is alive.
+        // Also called while all copies wait, so that the job shows a heartbeat.
         void this.#progress.note(this.#totals, this.#pool.pressure);
         return this.#hasTime();
       };
@@ -162,7 +162,7 @@ class SegmentWorker {
       if (Array.from(results).some((result) => result !== "there")) return "unfinished";
       if (!(await this.#isWanted())) return "job ended";
     }
-    // Only what the target itself says counts.
+    // Only the target's own listing counts.
     const after = await this.#list(entries, compare);
     return after === undefined ? "unfinished" : this.#totalsIfAllThere(entries, after);
   }
@@ -172,7 +172,7 @@ class SegmentWorker {
   }
 
   async #copy(entry: Entry): Promise<"there" | "unfinished"> {
-    // However little time there is, each message gets something done.
+    // Each message makes progress, however little time it has.
     if (this.#copied > 0 && !this.#hasTime()) return "unfinished";
     const { container } = this.#message;
     const { name, etag, birth } = entry;
@@ -187,14 +187,14 @@ class SegmentWorker {
       case "unfinished":
         return "unfinished";
       case "missing":
-        throw new VaultError("format/missing", `the vault lacks the object of '${name}' in container '${container}'`, {
-          hint: "the vault account was changed by something other than Lakevault; use another recovery point",
+        throw new VaultError("format/missing", `the vault has no object for '${name}' in container '${container}'`, {
+          hint: "something other than Lakevault changed the vault account; use another recovery point",
         });
       case "unreadable":
         throw new VaultError(
           "format/missing",
           `the object of '${name}' in container '${container}' cannot be read: ${outcome.message}`,
-          { hint: "move the object back to an online access tier, wait until it is there, then restore again" },
+          { hint: "move the object back to an online access tier, wait until that has ended, then restore again" },
         );
     }
   }
@@ -210,7 +210,7 @@ class SegmentWorker {
   /**
    * Lists what the target has of the segment.
    *
-   * @returns blobs by name; undefined when there was no time for it
+   * @returns blobs by name; undefined when there was no time
    */
   async #list(
     entries: readonly Entry[],
@@ -232,7 +232,7 @@ class SegmentWorker {
     return results[0];
   }
 
-  /** @returns `unfinished` when another worker's copy into a blob is still under way */
+  /** @returns `unfinished` while another worker still copies into a blob */
   async #totalsIfAllThere(
     entries: readonly Entry[],
     found: ReadonlyMap<string, RestoredBlob>,
@@ -243,7 +243,10 @@ class SegmentWorker {
       const blob = found.get(entry.name);
       if (blob === undefined) {
         const { container } = this.#message;
-        throw new VaultError("restore/verification-failed", `'${entry.name}' did not arrive in '${container}'`);
+        throw new VaultError(
+          "restore/verification-failed",
+          `'${entry.name}' was not found in '${container}' after its copy`,
+        );
       }
       const isSame = blob.isWhole ? this.#isSame(entry, blob) : true;
       if (isSame === false) this.#refuse(entry);
@@ -255,9 +258,9 @@ class SegmentWorker {
   }
 
   /**
-   * Whether a blob is that of its entry, as far as the listing tells. Undefined: its content decides. A blob brings along the
-   * MD5 of its object, which its writer at the source may have set wrongly, while the entry may have what the copy into the
-   * vault worked out.
+   * Whether the listing shows the blob of an entry. Undefined: its content decides. A blob keeps the MD5 of its object,
+   * which its writer at the source may have set wrongly, while the entry may have the one that the copy into the vault
+   * computed.
    */
   #isSame(entry: Entry, blob: RestoredBlob): boolean | undefined {
     if (blob.size !== entry.size) return false;
@@ -271,9 +274,13 @@ class SegmentWorker {
 
   #refuse(entry: Entry): never {
     const { container } = this.#message;
-    throw new VaultError("restore/target-changed", `'${entry.name}' in '${container}' is not what was backed up`, {
-      hint: "something else writes to the target container; restore to containers that nobody uses",
-    });
+    throw new VaultError(
+      "restore/target-changed",
+      `'${entry.name}' in '${container}' does not match the recovery point`,
+      {
+        hint: "something else writes to the target container; restore to containers that nothing else uses",
+      },
+    );
   }
 
   /** Pages of the target from the first name of the segment to the last, and a little beyond. */

@@ -40,7 +40,7 @@ async function failingRestore(change: (lake: MemoryLake, ref: JobRef) => void): 
   return lake.restoreSegments(messages);
 }
 
-test("a whole account comes back: contents, metadata, tags and empty containers", async ({ expect }) => {
+test("a whole account is restored: contents, metadata, tags and empty containers", async ({ expect }) => {
   const { lake, point } = await backedUp();
   expect(await lake.restore("restore", point)).toBe("Completed");
   expect([...lake.target.containers.keys()].sort()).toEqual(["curated", "empty", "raw"]);
@@ -53,7 +53,7 @@ test("a whole account comes back: contents, metadata, tags and empty containers"
   expect((await lake.job("restore")).totals).toMatchObject({ entries: 40, copied: 40 });
 });
 
-test("wherever a segment's restore dies, a second attempt ends with the same blobs", async ({ expect }) => {
+test("wherever a segment's restore crashes, a second attempt ends with the same blobs", async ({ expect }) => {
   const calm = await backedUp();
   await calm.lake.restore("restore", calm.point);
   const wanted = contentsOf(calm.lake);
@@ -95,12 +95,12 @@ test("an object that was altered in the vault fails the restore", async ({ expec
   await expect(restored).rejects.toMatchObject({ code: "restore/target-changed" });
 });
 
-test("a blob of another in the target is neither written over nor taken for restored", async ({ expect }) => {
+test("a foreign blob in the target is neither overwritten nor counted as restored", async ({ expect }) => {
   const restored = failingRestore((lake) => lake.target.write("raw", "n3", "a stranger's"));
   await expect(restored).rejects.toMatchObject({ code: "restore/target-changed" });
 });
 
-test("a blob on which its writer set a wrong MD5 is restored all the same", async ({ expect }) => {
+test("a blob with a wrong MD5 from its writer is restored", async ({ expect }) => {
   const lake = new MemoryLake();
   await lake.protect();
   lake.source.createContainer("raw");

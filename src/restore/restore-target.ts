@@ -7,56 +7,56 @@ import type { Entry } from "../vault/entry.ts";
 import type { Seal, Warning } from "../vault/seal.ts";
 import type { VaultFiles } from "../vault/vault-files.ts";
 
-/** One blob as the target lists it. */
+/** One blob in a listing of the target. */
 export interface RestoredBlob {
   readonly name: string;
   readonly size: number;
   /** Base64. */
   readonly md5?: string;
-  /** False while an asynchronous copy into it is under way, or when one was broken off. */
+  /** False while an asynchronous copy into it is running, or after one was aborted. */
   readonly isWhole: boolean;
 }
 
 export type RestoreOutcome =
   | { readonly kind: "copied" }
-  /** A blob of this name is there; the caller compares it with the entry. */
+  /** A blob with this name exists; the caller compares it with the entry. */
   | { readonly kind: "exists" }
-  /** The caller's time ran out; what was copied so far is used by the next attempt. */
+  /** Out of time; the next attempt uses what was copied so far. */
   | { readonly kind: "unfinished" }
   /** The object is not in the vault. */
   | { readonly kind: "missing" }
-  /** The object is in the vault, but cannot be read as it is. */
+  /** The object is in the vault, but cannot be read in its present state. */
   | { readonly kind: "unreadable"; readonly message: string };
 
-/** What a container had beside its blobs. */
+/** What a container had besides its blobs. */
 export type SealedProperties = Pick<Seal["containers"][number], "metadata" | "publicAccess">;
 
-/** What a target does not take, as its warning says it. */
+/** A property that the target refused, for its warning. */
 export type Refusal = Pick<Warning, "code" | "message">;
 
-/** Whose a container of the target is: created by this job, or by anyone else. */
+/** Who created a container of the target: this job, or anyone else. */
 export type ContainerOwner = "ours" | "foreign";
 
 /** The storage account that a restore writes to. */
 export interface RestoreTarget {
-  /** @returns undefined when there is no such container */
+  /** @returns undefined when the container does not exist */
   look(container: string, jobId: string): Promise<ContainerOwner | undefined>;
-  /** Creates a container that says which job it belongs to, unless it is there. @returns whose it is now */
+  /** Creates a container with the mark of the job, unless it exists. @returns who created it */
   createContainer(container: string, jobId: string): Promise<ContainerOwner>;
   /**
-   * Gives a container that this job created what the source's had, in place of the mark of the job. One that has no such
-   * mark is left alone: it was finished before. Safe to run twice.
+   * Gives a container that this job created the properties of the source's, in place of the mark of the job. One
+   * without the mark is not changed: it was finished before. Safe to run twice.
    *
-   * @returns what could not be given to it
-   * @throws VaultError `storage/conflict` (retryable) when another finishes it at this moment
+   * @returns what the target refused
+   * @throws VaultError `storage/conflict` (retryable) when another execution finishes it at this moment
    */
   finishContainer(container: string, jobId: string, properties: SealedProperties): Promise<readonly Refusal[]>;
   /**
    * Copies one object of the vault to a new blob, server-side, with its properties and metadata, and with the entry's
-   * tags and tier. Never writes over a whole blob; one that an earlier attempt left half is replaced. An entry of type
-   * `directory` has no object: it becomes a directory.
+   * tags and tier. Never overwrites a whole blob; one that an earlier attempt left incomplete is replaced. An entry of
+   * type `directory` has no object: it becomes a directory.
    *
-   * @param shouldContinue - asked between the parts of a copy of many; once it says no, the copy stops where it is
+   * @param shouldContinue - called between the parts of a large copy; once it returns false, the copy stops
    * @throws VaultError `storage/throttled`, `storage/unavailable` (retryable), `datasource/forbidden`
    */
   copyObject(
@@ -65,9 +65,9 @@ export interface RestoreTarget {
     entry: Entry,
     shouldContinue: () => boolean,
   ): Promise<RestoreOutcome>;
-  /** Pages in listing order, from a name on. */
+  /** Pages in listing order, starting at a name. */
   listPages(container: string, from: string): AsyncIterable<readonly RestoredBlob[]>;
-  /** Reads a blob that is there, all of one version. @returns the MD5 of its content, base64 */
+  /** Reads all of one version of an existing blob. @returns the MD5 of its content, base64 */
   contentMd5(container: string, name: string): Promise<string>;
 }
 

@@ -1,13 +1,12 @@
 /**
- * @module
- * Which segments of a container are in the target. A row tells it of each; of a hundred that all are, one row tells it of
- * all, so that what a finished segment looks through does not grow with its container.
+ * @module Which segments of a container are in the target. There is a row per segment, and one per complete group of a
+ *   hundred, so that what a finished segment must read does not grow with its container.
  */
 import type { RecordTable } from "../foundation/records.ts";
 import { addTotals, type JobTotals, NO_TOTALS } from "../jobs/job-totals.ts";
 import { getWork, listWork, type WorkRecord, workRows } from "../jobs/work.ts";
 
-/** Segments that are looked through together: those whose row keys differ in the last two digits only. */
+/** Segments of a group: their row keys differ in the last two digits only. */
 const GROUP_SEGMENTS = 100;
 const GROUP_DIGITS = 2;
 
@@ -20,7 +19,7 @@ export async function isSegmentRestored(
   return (await getWork(work, jobId, workRows.restored(container, segment), "restored")) !== undefined;
 }
 
-/** Notes that a segment is in the target, unless that is noted. */
+/** Records that a segment is in the target, unless it is recorded. */
 export async function noteRestored(
   work: RecordTable<WorkRecord>,
   jobId: string,
@@ -32,10 +31,10 @@ export async function noteRestored(
 }
 
 /**
- * Tells whether all segments of a container are in the target, after one of them was noted.
+ * Returns whether all segments of a container are in the target, after one of them was recorded.
  *
- * Of two segments that end together both rows are there before either looks, and of two groups that are whole together
- * both of theirs: so one of them sees all. Safe to run twice: rows are inserted once.
+ * Each segment writes its row before it reads those of others, and each complete group does too, so of several that end
+ * at the same time at least one sees all rows. Safe to run twice: rows are inserted once.
  */
 export async function isContainerRestored(
   work: RecordTable<WorkRecord>,

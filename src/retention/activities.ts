@@ -1,9 +1,8 @@
 /**
- * @module
- * A retention is a job of one instance: it takes the instance's lock, ends the purges that were begun before, and purges what
- * has expired.
+ * @module A retention is a job of one instance: it takes the instance's lock, finishes unfinished purges, and purges
+ *   expired points.
  */
 import { purgeActivity } from "../purge/activities.ts";
 
-/** Purges what has expired. */
+/** Purges the expired points. */
 export const purgeExpired = purgeActivity("purgeExpired");

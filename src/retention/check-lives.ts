@@ -1,6 +1,6 @@
 /**
  * @module
- * Whether a call would shorten the lives of recovery points, which an immutable vault refuses.
+ * Whether a request would shorten how long recovery points are kept; an immutable vault refuses that.
  */
 import { VaultError } from "../foundation/errors.ts";
 import { listRecords, type RecordTable } from "../foundation/records.ts";
@@ -12,9 +12,9 @@ import { retainedPoint } from "./plan-retention.ts";
 type Rules = readonly RetentionRule[] | undefined;
 
 /**
- * Tells when each point goes when nothing but the rules keeps it and, in an immutable vault, what was promised.
+ * Returns when each point expires if only the rules count and, in an immutable vault, the promised time.
  *
- * @returns Unix milliseconds; infinite when nobody can tell
+ * @returns Unix milliseconds; infinite when unknown
  */
 export function endsOf(points: readonly RecoveryPoint[], rules: Rules, isImmutable: boolean, now: Date): number[] {
   const decisions = decideRetention(points.map(retainedPoint), { rules, protection: "stopped", isImmutable }, now);
@@ -46,13 +46,13 @@ export async function checkNothingKept(
   if (kept.length === 0) return;
   throw new VaultError(
     "vault/immutable",
-    `the vault is immutable, and ${kept.length} recovery points of '${instance.name}' are to be kept ${untilOf(kept)}`,
-    { hint: "stop its protection instead; it can be deleted when they have expired" },
+    `the vault is immutable, and ${kept.length} recovery points of '${instance.name}' must be kept ${untilOf(kept)}`,
+    { hint: "stop its protection instead, and delete it when they have expired" },
   );
 }
 
 /**
- * Refuses other retention rules for an instance of an immutable vault when any of its points would go earlier.
+ * Refuses new retention rules for an instance of an immutable vault if any of its points would expire earlier.
  *
  * @throws VaultError `vault/immutable`
  */
@@ -69,7 +69,7 @@ export async function checkNothingShortened(
   if (shortened.length === 0) return;
   throw new VaultError(
     "vault/immutable",
-    `the vault is immutable, and ${shortened.length} recovery points of '${instance.name}' would go earlier than they are to be kept, ${untilOf(shortened)}`,
+    `the vault is immutable, and ${shortened.length} recovery points of '${instance.name}' must be kept ${untilOf(shortened)}`,
     { hint: "use rules that keep for as long or longer" },
   );
 }

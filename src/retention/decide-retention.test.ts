@@ -33,7 +33,7 @@ const NOW = new Date("2026-06-01T00:00:00Z");
 const decide = (one: RetainedPoint, changes: Partial<RetentionTerms> = {}, now = NOW) =>
   decideRetention([one, NEWEST], terms(changes), now)[0];
 
-test("a point expires when its rule's time is over, to the millisecond", ({ expect }) => {
+test("a point expires when its rule's time ends, to the millisecond", ({ expect }) => {
   const expiredAt = new Date("2026-01-08T02:00:00Z");
   expect(decide(OLD, {}, expiredAt)).toEqual({
     id: "point-1",
@@ -60,29 +60,29 @@ test.for([
   expect(expiryOf(new Date(time), keep)?.toISOString()).toBe(until);
 });
 
-describe("what is uncertain stays", () => {
+describe("what is uncertain is kept", () => {
   test.for<readonly [string, Partial<RetainedPoint>, Partial<RetentionTerms>]>([
     ["a restore is reading it", { isPinned: true }, {}],
     ["a restore is reading it", { isPinned: true, softDeletedUntil: new Date(0) }, { protection: "stopped" }],
     ["newest recovery point of a protected instance", { sequence: 10 }, {}],
     ["protection is stopped and the data is kept forever", {}, { protection: "kept-forever" }],
-    ["no retention rule has the name of its tag 'Weekly'", { tag: "Weekly" }, {}],
+    ["its tag 'Weekly' has no retention rule", { tag: "Weekly" }, {}],
     ["the policy cannot be read", {}, { rules: undefined }],
     ["the retention rule 'Default' cannot be read", {}, { rules: [{ name: "Default", keep: "PT12H" }] }],
     ["the retention rule 'Default' cannot be read", {}, { rules: [...RULES, ...RULES] }],
-    ["the vault is immutable, and how long the point was to be kept is not recorded", {}, { isImmutable: true }],
+    ["the vault is immutable, and the time promised for the point is not recorded", {}, { isImmutable: true }],
   ])("%s", ([because, changes, given], { expect }) => {
     const decision = decide({ ...OLD, ...changes }, given);
     expect(decision).toEqual({ id: "point-1", keep: true, because });
   });
 });
 
-test("when nothing but the rules counts, the newest point goes too", ({ expect }) => {
+test("when only the rules count, the newest point expires too", ({ expect }) => {
   const decisions = decideRetention([OLD, NEWEST], terms({ protection: "stopped" }), NOW);
   expect(decisions.map(({ keep }) => keep)).toEqual([false, false]);
 });
 
-test("all points of a deleted instance go when it can no longer be undeleted, the newest too", ({ expect }) => {
+test("all points of a deleted instance expire when it can no longer be undeleted, the newest too", ({ expect }) => {
   const softDeletedUntil = new Date("2026-01-20T00:00:00Z");
   const deleted = [OLD, NEWEST].map((one) => ({ ...one, softDeletedUntil }));
   const keptAt = (now: Date) => decideRetention(deleted, terms(), now).map(({ keep }) => keep);
@@ -90,7 +90,7 @@ test("all points of a deleted instance go when it can no longer be undeleted, th
   expect(keptAt(softDeletedUntil)).toEqual([false, false]);
 });
 
-test("a deleted point stays until it can no longer be undeleted, and then goes whatever its rule says", ({
+test("a deleted point is kept until it can no longer be undeleted, and then expires whatever its rule", ({
   expect,
 }) => {
   const softDeletedUntil = new Date("2026-01-20T00:00:00Z");
@@ -102,13 +102,13 @@ test("a deleted point stays until it can no longer be undeleted, and then goes w
   expect(decide(newest, { protection: "kept-forever", rules: undefined })).toMatchObject({ keep: false });
 });
 
-test("the newest point is the newest that is not deleted", ({ expect }) => {
+test("deleted points do not count as the newest point", ({ expect }) => {
   const deleted = { ...NEWEST, softDeletedUntil: new Date("2026-07-01T00:00:00Z") };
   const decisions = decideRetention([OLD, deleted], terms(), NOW);
   expect(decisions.map(({ because }) => because)).toEqual(["newest recovery point of a protected instance", "deleted"]);
 });
 
-test("an immutable vault keeps what was promised, and what the policy in force adds to it", ({ expect }) => {
+test("an immutable vault keeps points as long as promised, or longer by the current policy", ({ expect }) => {
   const promisedUntil = new Date("2026-03-01T00:00:00Z");
   const promised = { ...OLD, promisedUntil };
   const february = new Date("2026-02-01T00:00:00Z");
@@ -143,7 +143,7 @@ const counts = fc.record({
   more: fc.integer({ min: 0, max: 100 }),
 });
 
-/** Rules, and the same with each time longer or equal. */
+/** Rules, and the same rules with equal or longer times. */
 const rules = fc.array(counts, { minLength: TAGS.length, maxLength: TAGS.length }).map((drawn) => {
   const keepOf = (n: number, extra: boolean): string => {
     const { unit, share, more } = drawn[n] ?? { unit: ["D", 1] as const, share: 1, more: 0 };
@@ -157,13 +157,11 @@ const rules = fc.array(counts, { minLength: TAGS.length, maxLength: TAGS.length 
 
 const protection = fc.constantFrom("protected" as const, "stopped" as const, "kept-forever" as const);
 
-const expired = (given: readonly RetainedPoint[], said: RetentionTerms, now: Date): string[] =>
-  decideRetention(given, said, now).flatMap(({ id, keep }) => (keep ? [] : [id]));
+const expired = (given: readonly RetainedPoint[], terms: RetentionTerms, now: Date): string[] =>
+  decideRetention(given, terms, now).flatMap(({ id, keep }) => (keep ? [] : [id]));
 
-test("a longer rule never expires more, an immutable vault neither, and time going on never brings a point back", ({
-  expect,
-}) => {
-  let looked = 0;
+test("a longer rule or an immutable vault never expires more points, and later no point is back", ({ expect }) => {
+  let checked = 0;
   fc.assert(
     fc.property(
       points,
@@ -173,28 +171,28 @@ test("a longer rule never expires more, an immutable vault neither, and time goi
       moment,
       fc.nat(2_000),
       (given, drawn, state, isImmutable, now, days) => {
-        const said = { rules: drawn.short, protection: state, isImmutable };
-        const gone = expired(given, said, now);
-        expect(gone).toEqual(expect.arrayContaining(expired(given, { ...said, rules: drawn.long }, now)));
-        expect(gone).toEqual(expect.arrayContaining(expired(given, { ...said, isImmutable: true }, now)));
-        expect(expired(given, said, new Date(now.getTime() + days * DAY_MS))).toEqual(expect.arrayContaining(gone));
-        looked += gone.length;
+        const terms = { rules: drawn.short, protection: state, isImmutable };
+        const gone = expired(given, terms, now);
+        expect(gone).toEqual(expect.arrayContaining(expired(given, { ...terms, rules: drawn.long }, now)));
+        expect(gone).toEqual(expect.arrayContaining(expired(given, { ...terms, isImmutable: true }, now)));
+        expect(expired(given, terms, new Date(now.getTime() + days * DAY_MS))).toEqual(expect.arrayContaining(gone));
+        checked += gone.length;
       },
     ),
     { numRuns: 600 },
   );
-  expect(looked).toBeGreaterThan(200);
+  expect(checked).toBeGreaterThan(200);
 });
 
-test("an oracle that counts day by day says the same", ({ expect }) => {
+test("an oracle that counts day by day decides the same", ({ expect }) => {
   const seen = { stay: 0, go: 0 };
   fc.assert(
     fc.property(points, rules, protection, fc.boolean(), moment, (given, drawn, state, isImmutable, now) => {
-      const said = { rules: drawn.short, protection: state, isImmutable };
-      for (const [i, { keep }] of decideRetention(given, said, now).entries()) {
+      const terms = { rules: drawn.short, protection: state, isImmutable };
+      for (const [i, { keep }] of decideRetention(given, terms, now).entries()) {
         const one = given[i];
         if (one === undefined) throw new Error("there are as many decisions as points");
-        expect(keep).toBe(stays(one, given, said, now));
+        expect(keep).toBe(stays(one, given, terms, now));
         seen[keep ? "stay" : "go"] += 1;
       }
     }),
@@ -217,7 +215,7 @@ test("a protected instance keeps a point forever, whatever expires", ({ expect }
   expect.hasAssertions();
 });
 
-test("every point gets one decision, in order, and a moment that fits it", ({ expect }) => {
+test("every point gets one decision, in order, with a fitting time", ({ expect }) => {
   const seen = new Set<boolean>();
   fc.assert(
     fc.property(points, rules, protection, fc.boolean(), moment, (given, drawn, state, isImmutable, now) => {

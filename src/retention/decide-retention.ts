@@ -1,15 +1,15 @@
 import { present } from "../foundation/present.ts";
 import { expiryOf, type RetentionRule } from "../policies/retention-rules.ts";
 
-/** A sealed recovery point as retention sees it. */
+/** The facts of a sealed recovery point that retention needs. */
 export interface RetainedPoint {
   readonly id: string;
   readonly sequence: number;
-  /** The moment up to which it is complete; from it on it is kept. */
+  /** The point is complete up to this time; retention counts from it. */
   readonly time: Date;
   /** Name of the retention rule. */
   readonly tag: string;
-  /** How long its policy said that it would be kept when it was made; counts in an immutable vault. */
+  /** How long its policy promised to keep it when it was made; counts in an immutable vault. */
   readonly promisedUntil?: Date | undefined;
   /** A restore is reading it. */
   readonly isPinned?: boolean | undefined;
@@ -17,17 +17,17 @@ export interface RetainedPoint {
   readonly softDeletedUntil?: Date | undefined;
 }
 
-/** What decides about an instance's points besides their tags. */
+/** What decides about an instance's points, besides their tags. */
 export interface RetentionTerms {
-  /** Of the policy in force; undefined: it cannot be read. */
+  /** Of the current policy; undefined: it cannot be read. */
   readonly rules: readonly RetentionRule[] | undefined;
   /**
-   * `protected`: the newest point is kept whatever its age, also while backups are suspended. `kept-forever`: protection
-   * was stopped, and all points are kept until someone says otherwise. `stopped`: nothing but rules and promises counts, as
-   * for the question how long they keep a point.
+   * `protected`: the newest point is kept whatever its age, also while backups are suspended. `kept-forever`:
+   * protection was stopped, and all points are kept until that changes. `stopped`: only rules and promises count, to
+   * find out how long they keep a point.
    */
   readonly protection: "protected" | "stopped" | "kept-forever";
-  /** The vault lets no life be shortened. */
+  /** In an immutable vault no point may expire earlier than promised. */
   readonly isImmutable: boolean;
 }
 
@@ -37,21 +37,20 @@ export type RetentionDecision =
       readonly keep: true;
       /** For people. */
       readonly because: string;
-      /** When the reason ends, where that is known. */
+      /** When the reason ends, if known. */
       readonly until?: Date;
     }
   | { readonly id: string; readonly keep: false; readonly because: string; readonly expiredAt: Date };
 
 /**
- * Decides, for every recovery point of one backup instance, whether it stays.
+ * Decides, for every recovery point of one backup instance, whether it is kept.
  *
- * Points live as long as the policy in force says, so a longer rule lengthens the lives of those that are there, and a
- * shorter one shortens them; in an immutable vault the longer of that and of what was promised counts. Whatever is
- * uncertain stays: the newest point of a protected instance, a point whose tag no rule names, everything when the policy
- * cannot be read. Deleting is another step, so that a decision can be shown before it is carried out.
+ * The current policy decides how long a point is kept, so a changed rule counts for existing points too; in an
+ * immutable vault the later of that and of the promised time counts. What is uncertain is kept: the newest point of a
+ * protected instance, a point whose tag has no rule, everything when the policy cannot be read. Deletion is another
+ * step, so a decision can be shown before it is carried out.
  *
  * @param points - all sealed ones, in any order
- * @param now - the moment to judge by
  * @returns one decision a point, in the order given
  */
 export function decideRetention(
@@ -60,7 +59,7 @@ export function decideRetention(
   now: Date,
 ): RetentionDecision[] {
   const alive = points.filter(({ softDeletedUntil }) => softDeletedUntil === undefined);
-  const newest = alive.reduce((most, { sequence }) => Math.max(most, sequence), 0);
+  const newest = alive.reduce((max, { sequence }) => Math.max(max, sequence), 0);
   return points.map((point) => {
     const { id } = point;
     if (point.isPinned === true) return { id, keep: true, because: "a restore is reading it" };
@@ -82,7 +81,7 @@ export function decideRetention(
 
 interface End {
   readonly because: string;
-  /** Absent: nobody knows. */
+  /** Absent: unknown. */
   readonly until?: Date;
 }
 
@@ -90,11 +89,11 @@ function endOf(point: RetainedPoint, terms: RetentionTerms): End {
   const present = point.softDeletedUntil === undefined ? endByRule(point, terms.rules) : endOfSoftDelete(point);
   if (!terms.isImmutable || present.until === undefined) return present;
   if (point.promisedUntil === undefined) {
-    return { because: "the vault is immutable, and how long the point was to be kept is not recorded" };
+    return { because: "the vault is immutable, and the time promised for the point is not recorded" };
   }
   return point.promisedUntil > present.until
     ? {
-        because: "the vault is immutable, and the point was to be kept so long when it was made",
+        because: "the vault is immutable, and this time was promised when the point was made",
         until: point.promisedUntil,
       }
     : present;
@@ -107,7 +106,7 @@ function endOfSoftDelete({ softDeletedUntil }: RetainedPoint): End {
 function endByRule({ time, tag }: RetainedPoint, rules: readonly RetentionRule[] | undefined): End {
   if (rules === undefined) return { because: "the policy cannot be read" };
   const [rule, ...others] = rules.filter(({ name }) => name === tag);
-  if (rule === undefined) return { because: `no retention rule has the name of its tag '${tag}'` };
+  if (rule === undefined) return { because: `its tag '${tag}' has no retention rule` };
   const until = expiryOf(time, rule.keep);
   if (until === undefined || others.length > 0) return { because: `the retention rule '${tag}' cannot be read` };
   return { because: `kept ${inWords(rule.keep)} by rule '${tag}'`, until };

@@ -5,7 +5,7 @@ import { planRetention } from "./plan-retention.ts";
 
 const INSTANCE = "1".repeat(32);
 
-test("to decide changes nothing; a retention writes the row that a sealed point lacks", async ({ expect }) => {
+test("planning changes nothing; a retention writes the missing row of a sealed point", async ({ expect }) => {
   const { lake, points } = await dailyLake(3);
   const [, lost = ""] = points;
   const row = (await lake.recoveryPoints.get(INSTANCE, lost))?.value;
@@ -17,6 +17,6 @@ test("to decide changes nothing; a retention writes the row that a sealed point 
   expect(decided.missingRows.map(({ id }) => id)).toEqual([lost]);
   expect(await lake.recoveryPoints.get(INSTANCE, lost)).toBeUndefined();
   await lake.retain("one");
-  const { totals, ...told } = row;
-  expect((await lake.recoveryPoints.get(INSTANCE, lost))?.value).toEqual(told);
+  const { totals, ...expected } = row;
+  expect((await lake.recoveryPoints.get(INSTANCE, lost))?.value).toEqual(expected);
 });

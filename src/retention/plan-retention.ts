@@ -29,30 +29,33 @@ export interface PlanRetentionDeps {
   readonly clock: Clock;
 }
 
-/** A recovery point and what is to become of it. */
+/** A recovery point and the decision about it. */
 export interface DecidedPoint {
   readonly point: RecoveryPoint;
   readonly decision: RetentionDecision;
-  /** False: a crash kept it from being written. */
+  /** False: a crash prevented the write of its row. */
   readonly hasRow: boolean;
 }
 
-/** What a retention of an instance is to do; a dry run shows it, and a job carries it out. */
+/** What a retention of an instance will do; a dry run shows it, and a job carries it out. */
 export interface RetentionPlan {
   /** All sealed points, by ascending sequence. */
   readonly points: readonly DecidedPoint[];
-  /** Those of them that go, in the order in which they are purged. */
+  /** Those of them that have expired, in the order in which they are purged. */
   readonly expired: readonly RecoveryPoint[];
-  /** Points that stay and whose rows a crash kept from being written. */
+  /** Kept points without a row, because a crash prevented the write. */
   readonly missingRows: readonly RecoveryPoint[];
-  /** The instance was deleted and its time is over: when no point is left, its rows and its container go. */
+  /**
+   * The instance was deleted and its retention has ended: once no point is left, its rows and its container are
+   * deleted.
+   */
   readonly removesInstance: boolean;
 }
 
 /**
  * Decides about all recovery points of an instance; changes nothing.
  *
- * Which points there are is read from the vault itself; what a row does not tell is read from the seal.
+ * The points are read from the vault itself; where a row is missing the seal is read.
  *
  * @param vaultKey - partition of the instance's policies
  * @throws VaultError `format/corrupt`, `format/newer-version` when a point without a row has a seal that cannot be read
@@ -88,7 +91,7 @@ export async function planRetention(
   };
 }
 
-/** What the row of a recovery point tells of how long it is kept. */
+/** The facts of a recovery point's row that decide how long it is kept. */
 export function retainedPoint({ id, sequence, time, tag, promisedUntil }: RecoveryPoint): RetainedPoint {
   return {
     ...{ id, sequence, tag, time: new Date(time) },
@@ -110,7 +113,7 @@ async function readPoints(
   return { points: points.sort((a, b) => a.sequence - b.sequence), rows };
 }
 
-/** @returns when all of a deleted instance goes; undefined when it is not deleted */
+/** @returns when everything of a deleted instance is purged; undefined when it is not deleted */
 export function purgeTimeOf({ deletion }: BackupInstance, { undeleteGraceMs } = FULL_SAFETY): Date | undefined {
   if (deletion === undefined) return undefined;
   const { deletedAt, purgeAt } = deletion;

@@ -6,9 +6,9 @@ import { ManifestCache } from "../vault/manifest-cache.ts";
 import { planRetention } from "./plan-retention.ts";
 import { previewRetention } from "./preview-retention.ts";
 
-test("a dry run counts for each point just what its purge then removes", async ({ expect }) => {
+test("a dry run counts for each point exactly what its purge then deletes", async ({ expect }) => {
   const { lake, points } = await dailyLake(10);
-  // A day without a change, and one on which something was removed.
+  // A day without a change, and one with a deletion.
   lake.source.container("raw").delete("same");
   points.push(await lake.backup("removed"));
   lake.pass(3 * DAY_MS);

@@ -4,14 +4,14 @@ import { type PurgePreview, previewPurge } from "../purge/removal-batches.ts";
 import { walkPurge } from "../purge/walk-purge.ts";
 import type { RetentionPlan } from "./plan-retention.ts";
 
-/** What the purge of one point would come to, or why it would fail. */
+/** What the purge of one point would delete, or why it would fail. */
 export type PointPreview = PurgePreview | { readonly isComplete: false; readonly problem: string };
 
 /**
- * Counts what the purges of a retention would remove, by the plans and the walks that the purges themselves follow. Each is
- * planned as if those before it had been carried out. Changes nothing.
+ * Counts what the purges of a retention would remove, by the plans and the walks that the purges themselves follow.
+ * Each is planned as if those before it had been carried out. Changes nothing.
  *
- * @param hasTime - asked now and then; what there is no time for is not counted
+ * @param hasTime - called regularly; once it returns false nothing more is counted
  * @returns by recovery point id, for every point that expires
  */
 export async function previewRetention(
@@ -44,7 +44,7 @@ async function previewPoint(
   }
 }
 
-/** Nothing is purged while one of its manifests is in such a state. */
+/** A point is not purged while one of its manifests has such an error. */
 const UNREADABLE: ReadonlySet<string> = new Set([
   "format/corrupt",
   "format/missing",

@@ -20,7 +20,7 @@ function sealed(lake: MemoryLake, points: readonly string[]): number[] {
 
 async function noop(): Promise<void> {}
 
-test("an execution that another one has taken over from removes nothing more", async ({ expect }) => {
+test("an execution that was taken over deletes nothing more", async ({ expect }) => {
   const { lake, points } = await dailyLake(10);
   const ref = await lake.requestJob("one", { kind: "retention" });
   let isStopped = false;
@@ -31,12 +31,12 @@ test("an execution that another one has taken over from removes nothing more", a
       read: lake.vault.read.bind(lake.vault),
       create: async (path, content, options) => {
         const written = await lake.vault.create(path, content, options);
-        // It stops after its first journal, and the job's next execution does all.
+        // It stops after its first journal, and the job's next execution does everything.
         if (!isStopped) {
           isStopped = true;
           await purgeExpiredActivity(lake.deps, ref);
           expect(sealed(lake, points)).toHaveLength(6);
-          // A point that is made anew from here on is none of its business.
+          // From here on it must not delete a new point.
           await lake.vault.create(sealPath(points[0] ?? ""), new Uint8Array(), { contentType: "application/json" });
         }
         return written;
@@ -49,7 +49,7 @@ test("an execution that another one has taken over from removes nothing more", a
   expect(sealed(lake, points)).toContain(0);
 });
 
-test("what has expired goes, what has not stays, and the rows follow", async ({ expect }) => {
+test("expired points are purged with their rows, all others are kept", async ({ expect }) => {
   const { lake, points } = await dailyLake(10);
   expect(await lake.retain("one")).toBe("Completed");
   expect(sealed(lake, points)).toEqual([4, 5, 6, 7, 8, 9]);
@@ -62,7 +62,9 @@ test("what has expired goes, what has not stays, and the rows follow", async ({ 
   }
 });
 
-test("the newest point stays when all have expired, and all stay when protection is stopped", async ({ expect }) => {
+test("the newest point is kept when all have expired, and all are kept when protection is stopped", async ({
+  expect,
+}) => {
   const { lake, points } = await dailyLake(5);
   lake.pass(100 * DAY_MS);
   await changeInstance(lake, { protectionState: "ProtectionStopped" });
@@ -73,7 +75,7 @@ test("the newest point stays when all have expired, and all stay when protection
   expect(sealed(lake, points)).toEqual([4]);
 });
 
-test("a policy that keeps for longer counts for the points that are there", async ({ expect }) => {
+test("a longer policy counts for existing points", async ({ expect }) => {
   const { lake, points } = await dailyLake(10);
   await keepFor(lake, "P1Y");
   await lake.retain("longer");
@@ -83,7 +85,7 @@ test("a policy that keeps for longer counts for the points that are there", asyn
   expect(sealed(lake, points)).toEqual([9]);
 });
 
-test("a shorter policy shortens nothing in an immutable vault, nor in one that is not known", async ({ expect }) => {
+test("a shorter policy shortens nothing in an immutable or unknown vault", async ({ expect }) => {
   const { lake, points } = await dailyLake(6);
   const vault = (await lake.vaults.get("s", "g|v"))?.value;
   if (vault === undefined) throw new Error("no vault");
@@ -100,12 +102,12 @@ test("a shorter policy shortens nothing in an immutable vault, nor in one that i
   expect(sealed(lake, points)).toEqual([5]);
 });
 
-test("a deleted instance is kept until its time is over; then nothing of it is left", async ({ expect }) => {
+test("a deleted instance is kept until its retention has ended; then nothing of it is left", async ({ expect }) => {
   const { lake, points } = await dailyLake(3);
   await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
   await lake.scrubs.put(INSTANCE, "round", {});
   await lake.alerts.put(VAULT, `${INSTANCE}|scrub.objects-missing|x`, {} as Alert);
-  // What an attempt that failed has copied goes with it.
+  // What a failed attempt copied is deleted with it.
   const failed = await lake.requestBackup("failed");
   lake.source.write("raw", "daily", "of an attempt");
   await lake.deliverAll(await lake.beginBackup(failed));
@@ -147,7 +149,7 @@ test("a deleted instance for which a point was sealed meanwhile is not removed",
   const instances: typeof deps.instances = {
     ...deps.instances,
     get: async (partition, row) => {
-      // The second look is the one before the removal.
+      // The second read is the one before the removal.
       if (++looks === 2) lake.vault.files.set(sealPath("late"), seal);
       return lake.instances.get(partition, row);
     },
@@ -159,7 +161,7 @@ test("a deleted instance for which a point was sealed meanwhile is not removed",
   expect([...lake.vault.files.keys()]).toEqual([sealPath("late")]);
 });
 
-test("an instance that is undeleted before its removal stays", async ({ expect }) => {
+test("an instance that is undeleted before its removal is kept", async ({ expect }) => {
   const { lake } = await dailyLake(1);
   const now = lake.deps.clock().getTime();
   const purgeAt = new Date(now - DAY_MS).toISOString();
@@ -182,7 +184,7 @@ test("an instance that is undeleted before its removal stays", async ({ expect }
   expect(await lake.instances.get(VAULT, "lake")).toBeDefined();
 });
 
-test("with hardly any time, as many executions come to the same", async ({ expect }) => {
+test("with hardly any time, many executions have the same result", async ({ expect }) => {
   // No execution has time for a whole point.
   const { lake, points } = await dailyLake(10, { tickMs: 100_000 });
   lake.pass(100 * DAY_MS);
@@ -192,7 +194,7 @@ test("with hardly any time, as many executions come to the same", async ({ expec
   expect([...lake.vault.files.keys()].filter((path) => path.startsWith("purges/"))).toEqual([]);
 });
 
-test("a point that no execution has time for is purged in several, before the next one", async ({ expect }) => {
+test("a point that takes longer than one execution is purged in several, before the next point", async ({ expect }) => {
   const lake = new MemoryLake({
     tickMs: 100_000,
     settings: { segmentSizes: { usual: 2, largest: 4, small: 1 } },
@@ -223,7 +225,7 @@ test("a point that no execution has time for is purged in several, before the ne
   expect((await lake.job("one")).counts).toMatchObject({ recoveryPointsPurged: 2, objectsRemoved: 40 });
 });
 
-test("wherever it dies, the next one ends it", async ({ expect }) => {
+test("wherever it crashes, the next execution finishes it", async ({ expect }) => {
   const files = ({ vault }: MemoryLake): string[] => [...vault.files.keys()].sort();
   const { lake: calm } = await dailyLake(9);
   await calm.retain("one");
@@ -242,7 +244,7 @@ test("wherever it dies, the next one ends it", async ({ expect }) => {
   expect(died.length).toBeGreaterThan(40);
 });
 
-test("a purge that died is ended by the next backup before it begins", async ({ expect }) => {
+test("the next backup first finishes a crashed purge", async ({ expect }) => {
   const journals = ({ vault }: MemoryLake) => [...vault.files.keys()].filter((path) => path.startsWith("purges/"));
   let left = 0;
   for (let moment = 20; left < 12; moment += 3) {
@@ -276,7 +278,7 @@ test("a cancelled retention purges no further point", async ({ expect }) => {
   expect(sealed(lake, points)).toHaveLength(10);
 });
 
-test("a retention and a backup keep out of each other's way", async ({ expect }) => {
+test("a retention and a backup never run at the same time", async ({ expect }) => {
   const { lake } = await dailyLake(10);
   const backup = await lake.requestBackup("at-work");
   await lake.beginBackup(backup);
@@ -285,7 +287,7 @@ test("a retention and a backup keep out of each other's way", async ({ expect })
 });
 
 describe("pins", () => {
-  test("a point that a restore reads stays until the restore has ended", async ({ expect }) => {
+  test("a point that a restore reads is kept until the restore has ended", async ({ expect }) => {
     const { lake, points } = await dailyLake(10);
     const restore = await lake.requestRestore("restore", points[0] ?? "");
     const segments = await lake.beginRestore(restore);
@@ -299,7 +301,7 @@ describe("pins", () => {
     expect(sealed(lake, points)).not.toContain(0);
   });
 
-  test("a point whose purge has begun is not restored", async ({ expect }) => {
+  test("a point whose purge has started is not restored", async ({ expect }) => {
     const { lake, points } = await dailyLake(2);
     const [point = ""] = points;
     await lake.vault.create(purgePath(point), new Uint8Array(), { contentType: "application/json" });
@@ -308,7 +310,7 @@ describe("pins", () => {
     expect(lake.target.containers.size).toBe(0);
   });
 
-  test("however their steps meet, never is a point both read and purged", async ({ expect }) => {
+  test("in whatever order their steps run, a point is never both read and purged", async ({ expect }) => {
     const ends = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.nat(25), async (scheduler, head) => {
@@ -361,7 +363,7 @@ describe("pins", () => {
   });
 });
 
-test("rows of a deleted instance that there is no time for are removed by the next execution", async ({ expect }) => {
+test("rows of a deleted instance for which time runs out are deleted by the next execution", async ({ expect }) => {
   const { lake } = await dailyLake(1, { tickMs: 1 });
   const now = lake.deps.clock().getTime();
   const purgeAt = new Date(now - DAY_MS).toISOString();

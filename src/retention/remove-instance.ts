@@ -21,8 +21,8 @@ export interface RemoveInstanceDeps {
 }
 
 /**
- * Removes what is left of a deleted instance that has no recovery point any more: what failed attempts copied, its rows,
- * its container, and last its own row. Safe to run twice: who finds its row finds the rest to be removed.
+ * Deletes what is left of a deleted instance without recovery points: what failed attempts copied, its rows, its
+ * container, and last its own row. Safe to run twice: as long as that row exists, a repetition finds the rest.
  *
  * @returns whether there was time for all
  */
@@ -33,7 +33,7 @@ export async function removeInstance(
   { id, name }: BackupInstance,
   hasTime: () => boolean,
 ): Promise<boolean> {
-  // Asked once more, because all that follows cannot be undone.
+  // Checked again, because what follows cannot be undone.
   const now = (await deps.instances.get(job.vault, name.toLowerCase()))?.value;
   if (now?.deletion === undefined || (await listSeals(vault)).length > 0) return true;
   for (const prefix of CONTENT_PREFIXES) {
@@ -46,7 +46,7 @@ export async function removeInstance(
     }
     await vault.remove(files);
   }
-  // Asks whether this still is the execution that may remove anything: what follows is not of the vault's files.
+  // Checks that this execution may still delete anything: what follows is not in the vault's files.
   await vault.remove([]);
   await deps.files.remove(id);
   for (const table of [deps.recoveryPoints, deps.attempts, deps.pins, deps.scrubs]) {

@@ -13,13 +13,13 @@ describe("the orchestration", () => {
   };
   const named = (steps: readonly FlowStep[]) => steps.map((step) => (step.kind === "call" ? step.activity : step.kind));
 
-  test("ends what was begun, sweeps, purges, and ends the job", async ({ expect }) => {
+  test("finishes purges, sweeps, purges, and ends the job", async ({ expect }) => {
     const { steps, outcome } = await runFlow(retentionOrchestration, JOB, calm);
     expect(named(steps)).toEqual(["finishPurges", "sweepDebris", "purgeExpired", "endJob"]);
     expect(outcome).toEqual({ ok: true, value: "Completed" });
   });
 
-  test("a step that fails for good ends the job, and purges nothing after it", async ({ expect }) => {
+  test("a step that fails permanently ends the job, and nothing is purged after it", async ({ expect }) => {
     for (const failing of ["finishPurges", "sweepDebris", "purgeExpired"]) {
       const fail = (): never => {
         throw new VaultError("datasource/forbidden", "no");

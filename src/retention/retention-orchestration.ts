@@ -8,8 +8,8 @@ import { finishPurges, toItsEnd } from "../purge/activities.ts";
 import { purgeExpired } from "./activities.ts";
 
 /**
- * Purges what has expired of one instance: end the purges that were begun, sweep the debris that would put purges off,
- * purge. Each step holds or takes the instance's lock, so no backup runs meanwhile; the end gives it back.
+ * Purges the expired points of one instance: finishes unfinished purges, sweeps the debris that would delay purges,
+ * purges. Each step holds or takes the instance's lock, so no backup runs meanwhile; the end releases it.
  *
  * @returns the status that the job ended with
  */

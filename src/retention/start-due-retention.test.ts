@@ -9,9 +9,14 @@ describe("when it is due", () => {
   test.for([
     ["nothing has expired", {}, false, "nothing has expired"],
     ["a point has expired", { expired: 2 }, true, "2 recovery points have expired"],
-    ["a purge was begun", { begun: 1 }, true, "1 purges were begun and not ended"],
-    ["the instance goes", { removesInstance: true }, true, "the instance was deleted and its time is over"],
-    ["a job is at work", { expired: 1, busyWith: "x" }, false, "job 'x' is at work"],
+    ["a purge is unfinished", { begun: 1 }, true, "1 purges are unfinished"],
+    [
+      "the instance is to be removed",
+      { removesInstance: true },
+      true,
+      "the instance was deleted and its retention has ended",
+    ],
+    ["a job is running", { expired: 1, busyWith: "x" }, false, "job 'x' is running"],
     ["it has run today", { expired: 1, earlier: [{ status: "Completed" }] }, false, "its retention has run today"],
     ["it runs", { expired: 1, earlier: [{ status: "InProgress" }] }, false, "its retention is running"],
     ["it failed once", { expired: 1, earlier: [{ status: "Failed" }] }, true, "1 recovery points have expired"],
@@ -25,7 +30,7 @@ describe("when it is due", () => {
     expect(decideDueRetention({ ...CALM, ...facts })).toMatchObject({ start, because });
   });
 
-  test("two ticks at once start one job a day, and none when nothing has expired", async ({ expect }) => {
+  test("two concurrent ticks start one job a day, and none when nothing has expired", async ({ expect }) => {
     const { lake } = await dailyLake(10);
     await lake.schedules.put("all", `${VAULT}|lake`, { vault: VAULT, instanceName: "lake" });
     const requested: string[] = [];

@@ -21,20 +21,20 @@ export interface StartDueRetentionDeps extends PlanRetentionDeps {
   readonly busyWith: (vault: string, instanceId: string) => Promise<string | undefined>;
 }
 
-/** How many jobs a day try to purge an instance: others may have been cancelled, or have failed. */
+/** Jobs per instance and day: earlier ones may have been cancelled, or have failed. */
 const MAX_ATTEMPTS_PER_DAY = 4;
 
-/** What is known of an instance when it is asked whether something is to be purged. */
+/** What decides whether the retention of an instance is due. */
 export interface RetentionFacts {
   /** Points that have expired. */
   readonly expired: number;
-  /** Purges that were begun and not ended. */
+  /** Unfinished purges. */
   readonly begun: number;
-  /** It was deleted, and its time is over. */
+  /** It was deleted, and its retention has ended. */
   readonly removesInstance: boolean;
   /** The job that holds the instance's lock. */
   readonly busyWith: string | undefined;
-  /** The day's jobs before, in their order. */
+  /** Earlier jobs of the day, in order. */
   readonly earlier: readonly Pick<Job, "status">[];
 }
 
@@ -42,7 +42,7 @@ export type RetentionStart =
   | { readonly start: true; readonly attempt: number; readonly because: string }
   | { readonly start: false; readonly because: string };
 
-/** Decides whether an instance's retention is to start now: once a day, again when it came to no good end. */
+/** Decides whether an instance's retention starts now: once a day, and again if it did not succeed. */
 export function decideDueRetention({
   expired,
   begun,
@@ -52,14 +52,14 @@ export function decideDueRetention({
 }: RetentionFacts): RetentionStart {
   const wait = (because: string): RetentionStart => ({ start: false, because });
   const reasons = [
-    ...(begun > 0 ? [`${begun} purges were begun and not ended`] : []),
+    ...(begun > 0 ? [`${begun} purges are unfinished`] : []),
     ...(expired > 0 ? [`${expired} recovery points have expired`] : []),
-    ...(removesInstance ? ["the instance was deleted and its time is over"] : []),
+    ...(removesInstance ? ["the instance was deleted and its retention has ended"] : []),
   ];
   if (reasons.length === 0) return wait("nothing has expired");
   const done = doneToday(earlier);
   if (done !== undefined) return wait(done);
-  if (busyWith !== undefined) return wait(`job '${busyWith}' is at work`);
+  if (busyWith !== undefined) return wait(`job '${busyWith}' is running`);
   return { start: true, attempt: earlier.length + 1, because: reasons.join(", ") };
 }
 
@@ -77,10 +77,10 @@ export function retentionJobId(instanceId: string, day: string, attempt: number)
 }
 
 /**
- * Starts the retention of every instance that has something to purge, in all vaults, and tells why of the others it has
- * not.
+ * Starts the retention of every instance that has something to purge, in all vaults. Returns the reason for each other
+ * one.
  *
- * Safe to run twice, and at once: the job's id is made of the instance, the day and the attempt.
+ * Safe to run twice, and concurrently: the job's id is derived from the instance, the day and the attempt.
  */
 export async function startDueRetention(deps: StartDueRetentionDeps): Promise<StartedFor[]> {
   return startForInstances(deps, (instance, vault) => startWhenDue(deps, instance, vault));

@@ -72,7 +72,7 @@ test("an instance that no longer exists is skipped", async ({ expect }) => {
   await lake.schedules.put("all", `${VAULT}|gone`, { vault: VAULT, instanceName: "gone" });
   lake.pass(60 * DAY_MS);
   expect(await tick()).toMatchObject([
-    { instanceName: "gone", start: false, because: "there is no such instance" },
+    { instanceName: "gone", start: false, because: "the instance was not found" },
     { instanceName: "lake", start: true },
   ]);
 });

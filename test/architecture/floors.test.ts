@@ -8,7 +8,7 @@ import { test } from "vitest";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const SRC = join(ROOT, "src");
 
-/** Which folders of `src` each may import from: all of their files. They stand in an order in which imports go back only. */
+/** The folders of `src` that each folder may import from, in an order in which imports only point back. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   foundation: [],
   vault: ["foundation"],
@@ -93,12 +93,12 @@ test("each room imports from the rooms before it, and from no others", async ({ 
   }
   expect(wrong).toEqual([]);
   expect(looked).toBeGreaterThan(300);
-  // What is allowed is used, or the table says more than is so.
+  // Every allowed import is used; otherwise the table allows too much.
   for (const [room, allowed] of Object.entries(MAY_IMPORT))
     expect([...(used.get(room) ?? [])].sort()).toEqual([...allowed].sort());
 });
 
-test("no file imports itself by way of others", async ({ expect }) => {
+test("no file imports itself indirectly", async ({ expect }) => {
   const imports = new Map<string, readonly string[]>();
   for (const path of await sourceFiles()) imports.set(path, await importsOf(path));
   const done = new Set<string>();
@@ -137,7 +137,7 @@ test("the linter refuses what the table does not allow", async ({ expect }) => {
     expect(refused, room).toEqual(rooms.filter((other) => other !== room && !allowed.includes(other)));
   }
 
-  // The same rules over a few files of a project that is none.
+  // The same rules over a few files of a fake project.
   const folder = await mkdtemp(join(tmpdir(), "floors-"));
   try {
     await cp(join(ROOT, "biome.json"), join(folder, "biome.json"));

@@ -51,7 +51,7 @@ test("every file of functions is loaded with the app", ({ expect }) => {
   for (const file of files) expect(index).toContain(`import "./${file}";`);
 });
 
-test("every activity and orchestration that the capabilities name is registered", ({ expect }) => {
+test("every activity and orchestration of the capabilities is registered", ({ expect }) => {
   const contracts = [backup, purge, restore, retention, scrub, { sweepDebris }].flatMap(
     (contract) => Object.values(contract) as unknown[],
   );
@@ -64,7 +64,7 @@ test("every activity and orchestration that the capabilities name is registered"
   expect(triggers("orchestrationTrigger").map(({ name }) => name)).toEqual(["backup", "restore", "retention", "scrub"]);
 });
 
-test("every queue has a function, and another for what that one gives up", ({ expect }) => {
+test("every queue has a function, and another one for its poison messages", ({ expect }) => {
   const queues = [
     ...[messages.CONTAINER_PLANS_QUEUE, messages.CONTAINER_COPY_QUEUE, messages.MARKER_CHECKS_QUEUE],
     ...[restoreMessages.CONTAINER_RESTORE_PLANS_QUEUE, restoreMessages.CONTAINER_RESTORE_QUEUE],
@@ -73,7 +73,7 @@ test("every queue has a function, and another for what that one gives up", ({ ex
   expect(served.map(({ trigger }) => trigger["queueName"]).sort()).toEqual(
     queues.flatMap((queue) => [queue, `${queue}-poison`]).sort(),
   );
-  // The app makes these before the host asks for them.
+  // The app creates these before the host needs them.
   expect([...QUEUES].sort()).toEqual([...queues].sort());
   for (const { trigger, bindings } of served) {
     expect(trigger["connection"]).toBe("VaultState");
@@ -89,7 +89,7 @@ test("every queue has a function, and another for what that one gives up", ({ ex
   expect(hostJson.extensions.queues.maxDequeueCount).toBe(MAX_DEQUEUE_COUNT);
 });
 
-test("all paths of the API reach it with any method, below no prefix", ({ expect }) => {
+test("all paths of the API reach it with any method, without a prefix", ({ expect }) => {
   const served = triggers("httpTrigger");
   expect(served.map(({ trigger }) => trigger["route"])).toEqual([
     "subscriptions/{*path}",
@@ -106,7 +106,7 @@ test("all paths of the API reach it with any method, below no prefix", ({ expect
   expect(hostJson.extensions.http.routePrefix).toBe("");
 });
 
-test("backups are looked for every minute, what has expired every hour", ({ expect }) => {
+test("due backups are checked every minute, expired points every hour", ({ expect }) => {
   expect(triggers("timerTrigger").map(({ name, trigger }) => [name, trigger["schedule"]])).toEqual([
     ["retentionScheduler", "0 23 * * * *"],
     ["scheduler", "0 * * * * *"],

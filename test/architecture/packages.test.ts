@@ -16,7 +16,7 @@ async function lockedPackages() {
   return Object.entries(packages);
 }
 
-test("on the Node that runs the scripts, npm has nothing to warn of", async ({ expect }) => {
+test("npm has no warnings on the Node that runs the scripts", async ({ expect }) => {
   const folder = await mkdtemp(join(tmpdir(), "lakevault-packages-"));
   try {
     for (const name of ["package.json", "package-lock.json"]) await copyFile(join(ROOT, name), join(folder, name));
@@ -28,13 +28,13 @@ test("on the Node that runs the scripts, npm has nothing to warn of", async ({ e
   }
 });
 
-test("no package that is installed has been given up by its makers", async ({ expect }) => {
+test("no installed package is deprecated", async ({ expect }) => {
   const packages = await lockedPackages();
   expect(packages.length).toBeGreaterThan(500);
   expect(packages.filter(([, { deprecated }]) => deprecated !== undefined)).toEqual([]);
 });
 
-test("the lockfile names no registry", async ({ expect }) => {
+test("the lockfile has no registry URL", async ({ expect }) => {
   const packages = await lockedPackages();
   expect(packages.filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
 });

@@ -10,7 +10,7 @@ async function filesOf(folder: string): Promise<string[]> {
   return found.filter((path) => !path.includes("node_modules")).map((path) => `${folder}/${path}`);
 }
 
-test("a test beside a source is named for it, perhaps with a word for its kind", async ({ expect }) => {
+test("a test next to a source is named for it, optionally with a word for its kind", async ({ expect }) => {
   const files = new Set((await Promise.all(["src", "local", "bench"].map(filesOf))).flat());
   const tests = [...files].filter((path) => path.endsWith(".test.ts"));
   const homeless = tests.filter((path) => {
@@ -21,7 +21,7 @@ test("a test beside a source is named for it, perhaps with a word for its kind",
   expect(tests.length).toBeGreaterThan(100);
 });
 
-test("each test that the documentation names is there", async ({ expect }) => {
+test("each test in the documentation exists", async ({ expect }) => {
   const all = (await Promise.all(["src", "local", "bench", "test"].map(filesOf))).flat();
   const pages = ["CONTRIBUTING.md", "README.md", ...(await filesOf("docs")).filter((path) => path.endsWith(".md"))];
   const wrong: string[] = [];

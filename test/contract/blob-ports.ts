@@ -1,7 +1,6 @@
 /**
  * @module
- * What a datasource, a vault and a restore target do, in memory and in Blob Storage alike: as much of it as a backup and
- * a restore build on.
+ * What a backup and a restore need of datasource, vault and restore target, the same in memory and in Blob Storage.
  */
 import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
@@ -10,14 +9,14 @@ import type { Datasource, ListedBlob } from "../../src/backup/datasource.ts";
 import type { RestoreTarget } from "../../src/restore/restore-target.ts";
 import type { SweepableVault, VaultFile } from "../../src/vault/vault-files.ts";
 
-/** An estate of which a test may do what it likes. */
+/** An estate of its own for a test. */
 export interface BlobEstate {
   readonly datasource: Datasource;
   readonly vault: BackupVault & SweepableVault;
   readonly target: RestoreTarget;
   /** A container of the datasource, empty at first. */
   readonly container: string;
-  /** A container's name that is free in the target. */
+  /** Name of a container that does not exist in the target. */
   readonly free: string;
   /** Writes a blob at the source; each time a new version. */
   write(name: string, content: string, tags?: Readonly<Record<string, string>>): Promise<void>;
@@ -58,7 +57,7 @@ async function text(vault: BackupVault, path: string): Promise<string | undefine
   return content === undefined ? undefined : new TextDecoder().decode(content);
 }
 
-/** @param open - gives a fresh estate at each call */
+/** @param open - returns a new estate at each call */
 export function blobPortsContract(name: string, open: () => Promise<BlobEstate>): void {
   const copyIn = async (estate: BlobEstate, blob: ListedBlob, path: string) => {
     const { name: blobName, etag, size } = blob;
@@ -84,7 +83,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await listed({ name: "a/1z", after: true })).toEqual(names.slice(names.indexOf("a/2")));
     });
 
-    test("tells of a blob the same in its listing and alone", async ({ expect }) => {
+    test("returns the same of a blob in its listing and alone", async ({ expect }) => {
       const estate = await open();
       await estate.write("plain", "content");
       await estate.write("tagged", "more content", { project: "lake", "cost center": "4711" });
@@ -98,7 +97,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await estate.datasource.look(estate.container, "none")).toBeUndefined();
     });
 
-    test("gives every write another etag", async ({ expect }) => {
+    test("gives every write a new ETag", async ({ expect }) => {
       const estate = await open();
       const etags = new Set<string>();
       for (let write = 0; write < 5; write++) {
@@ -117,7 +116,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(names).toEqual([...names].sort());
     });
 
-    test("writes a marker once, and removes it as often as is asked", async ({ expect }) => {
+    test("writes a marker once, and deletes it repeatedly", async ({ expect }) => {
       const estate = await open();
       const { datasource, container } = estate;
       const etag = await datasource.writeMarker(container, ".lakevault/job", "first");
@@ -172,7 +171,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await left("data/c")).toEqual(paths.slice(3));
     });
 
-    test("removes files as often as is asked, one or many at once", async ({ expect }) => {
+    test("deletes files repeatedly, one or many at once", async ({ expect }) => {
       const { vault } = await open();
       const paths = ["data/a", "data/a b+c%", "data/b/ä", "data/c"];
       for (const path of paths) await write(vault, path, path);
@@ -185,7 +184,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await vault.remove(paths.slice(0, 2).map((path) => ({ path, writtenUntil })))).toEqual([]);
     });
 
-    test("does not remove what was written anew since it was seen, and says so", async ({ expect }) => {
+    test("does not delete a file that was rewritten since it was listed, and reports it", async ({ expect }) => {
       const { vault } = await open();
       for (const path of ["data/a", "data/b", "data/c"]) await write(vault, path, "old");
       const seen = await filesOf(vault, "data/");
@@ -200,7 +199,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       for (const path of again) expect(await text(vault, path)).toBe("new");
     });
 
-    test("removes by age what was written up to a moment, and nothing else", async ({ expect }) => {
+    test("deletes by age what was written up to a time, and nothing else", async ({ expect }) => {
       const { vault } = await open();
       for (const path of ["data/a", "data/b"]) await write(vault, path, "old");
       const seen = await filesOf(vault, "data/");
@@ -218,7 +217,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       const estate = await open();
       await estate.write("a/b.txt", "content");
       const blob = await lookAt(estate, "a/b.txt");
-      // Not every service says the MD5 that it worked out; what one says is that of the content.
+      // Not every service returns the MD5 that it computed; a returned one is that of the content.
       for (const movedBytes of [7, 0]) {
         const { md5: said = md5("content"), ...outcome } = (await copyIn(estate, blob, "data/1")) as { md5?: string };
         expect({ ...outcome, said }).toEqual({ kind: "copied", movedBytes, said: md5("content") });
@@ -226,7 +225,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await text(estate.vault, "data/1")).toBe("content");
     });
 
-    test("copies no other version than the one that is asked for", async ({ expect }) => {
+    test("copies only the requested version", async ({ expect }) => {
       const estate = await open();
       await estate.write("moving", "one");
       const one = await lookAt(estate, "moving");
@@ -239,7 +238,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await text(estate.vault, "data/2")).toBe("two");
     });
 
-    test("copies a marker over one of an attempt before", async ({ expect }) => {
+    test("copies a marker over one of an earlier attempt", async ({ expect }) => {
       const { datasource, vault, container } = await open();
       for (const content of ["first", "second"]) {
         const etag = await datasource.writeMarker(container, ".lakevault/job", content);
@@ -258,7 +257,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
   });
 
   describe(`${name} as a restore target`, () => {
-    test("knows its own containers from those of others", async ({ expect }) => {
+    test("distinguishes its own containers from those of others", async ({ expect }) => {
       const { target, free } = await open();
       expect(await target.look(free, "job-1")).toBeUndefined();
       expect(await target.createContainer(free, "job-1")).toBe("ours");
@@ -268,7 +267,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await target.look(free, "job-2")).toBe("foreign");
     });
 
-    test("gives its containers what the source's had, once, and takes its own mark away", async ({ expect }) => {
+    test("gives its containers the properties of the source's, once, and removes its own mark", async ({ expect }) => {
       const { target, free } = await open();
       await target.createContainer(free, "job-1");
       const properties = { metadata: { team: "lakes" }, publicAccess: "blob" } as const;
@@ -280,7 +279,7 @@ export function blobPortsContract(name: string, open: () => Promise<BlobEstate>)
       expect(await target.look(free, "job-1")).toBe("foreign");
     });
 
-    test("gives back what was taken in, and never writes over a blob", async ({ expect }) => {
+    test("returns what was copied in, and never overwrites a blob", async ({ expect }) => {
       const estate = await open();
       const { target, free } = estate;
       await target.createContainer(free, "job");

@@ -1,7 +1,6 @@
 /**
- * @module
- * What the vault account tells of vaults, policies and instances, and how a rebuild reads it: in memory and in Blob Storage
- * alike.
+ * @module The documents of vaults, policies and instances in the vault account, and how a rebuild reads them: the same
+ *   in memory and in Blob Storage.
  */
 import { describe, test } from "vitest";
 import { type BackupInstance, backupInstanceId } from "../../src/instances/backup-instance.ts";
@@ -20,13 +19,13 @@ import {
   vaultFilesContainer,
 } from "../../src/vault/vault-document.ts";
 
-/** A vault account of which a test may do what it likes; several may share one, under names of their own. */
+/** A vault account for a test; several may share one, with names of their own. */
 export interface ProtectionEstate {
   readonly files: ProtectionFiles;
   readonly account: VaultAccount;
-  /** Part of names, of this estate alone. */
+  /** Part of names, unique to this estate. */
   readonly name: string;
-  /** Writes any file into a container that is there. */
+  /** Writes any file into an existing container. */
   write(container: string, path: string, content: string): Promise<void>;
 }
 
@@ -75,10 +74,10 @@ async function flat<T>(found: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-/** @param open - gives an estate at each call, fresh or with a name of its own */
+/** @param open - returns an estate at each call, new or with a name of its own */
 export function protectionFilesContract(kind: string, open: () => Promise<ProtectionEstate>): void {
-  describe(`${kind} as what the vault account tells`, () => {
-    test("keeps the newest of what was said of a vault, its policies and its instances", async ({ expect }) => {
+  describe(`${kind} as documents of the vault account`, () => {
+    test("keeps the newest document of a vault, its policies and its instances", async ({ expect }) => {
       const estate = await open();
       const vault = vaultOf(estate);
       const policy = policyOf(vault, "Daily");
@@ -101,7 +100,7 @@ export function protectionFilesContract(kind: string, open: () => Promise<Protec
       expect(decodeInstanceDocument(INSTANCE_FILE, content ?? new Uint8Array())).toEqual(instanceFileOf(instance));
     });
 
-    test("lists containers by how their names begin, ascending", async ({ expect }) => {
+    test("lists containers by prefix, ascending", async ({ expect }) => {
       const { files, account, ...estate } = await open();
       const vault = vaultOf({ files, account, ...estate });
       const instances = ["a", "b", "c"].map((name) => instanceOf(vault, name));
@@ -114,13 +113,13 @@ export function protectionFilesContract(kind: string, open: () => Promise<Protec
       expect(await flat(account.containers(`bi-${instances[0]?.id}`))).toHaveLength(1);
     });
 
-    test("has nothing to read in a container that is not there", async ({ expect }) => {
+    test("has nothing to read in a container that does not exist", async ({ expect }) => {
       const { account } = await open();
       expect(await account.files("bi-none").read(INSTANCE_FILE)).toBeUndefined();
       expect(await flat(account.files("bi-none").list(""))).toEqual([]);
     });
 
-    test("forgets a policy, a vault and an instance, and a second time without effect", async ({ expect }) => {
+    test("deletes a policy, a vault and an instance, and a second time without effect", async ({ expect }) => {
       const estate = await open();
       const vault = vaultOf(estate);
       const instance = instanceOf(vault, "lake");
@@ -138,7 +137,7 @@ export function protectionFilesContract(kind: string, open: () => Promise<Protec
       }
     });
 
-    test("keeps all of a vault or an instance that holds anything else", async ({ expect }) => {
+    test("keeps everything of a vault or an instance that has anything else", async ({ expect }) => {
       const estate = await open();
       const vault = vaultOf(estate);
       const instance = instanceOf(vault, "lake");

@@ -1,13 +1,13 @@
 /**
  * @module
- * What every {@link RecordTable} does, in memory and in Table Storage alike.
+ * What every {@link RecordTable} does, the same in memory and in Table Storage.
  */
 import { describe, test } from "vitest";
 import { z } from "zod";
 import { mapBounded } from "../../src/foundation/bounded-pool.ts";
 import { listRecords, type RecordTable, updateRecord } from "../../src/foundation/records.ts";
 
-/** A record with what JSON can hold. */
+/** A record with all kinds of JSON. */
 export const SampleRecord = z.object({
   text: z.string(),
   count: z.number().optional(),
@@ -18,17 +18,17 @@ export type SampleRecord = Readonly<z.infer<typeof SampleRecord>>;
 /**
  * Declares the tests of the contract.
  *
- * @param open - gives an empty table at each call
+ * @param open - returns an empty table at each call
  */
 export function recordTableContract(name: string, open: () => Promise<RecordTable<SampleRecord>>): void {
   describe(`${name} as a record table`, () => {
-    test("knows no row that was not written", async ({ expect }) => {
+    test("has no row that was not written", async ({ expect }) => {
       const table = await open();
       expect(await table.get("p", "r")).toBeUndefined();
       expect(await table.list("p")).toEqual({ records: [] });
     });
 
-    test("gives back what was written, whatever JSON it is", async ({ expect }) => {
+    test("returns what was written, whatever JSON it is", async ({ expect }) => {
       const table = await open();
       const value: SampleRecord = {
         text: 'quotes " and \\, line\nfeeds, Größe, 日本, 🙂',
@@ -55,7 +55,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect((await table.get("p", "r"))?.value).toEqual({ text: "first" });
     });
 
-    test("lets one of many inserts at the same moment win", async ({ expect }) => {
+    test("lets exactly one of many concurrent inserts win", async ({ expect }) => {
       const table = await open();
       const wins = await Promise.all(Array.from({ length: 8 }, (_, n) => table.insert("p", "r", { text: String(n) })));
       const winners = wins.flatMap((won, n) => (won ? [String(n)] : []));
@@ -63,7 +63,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect((await table.get("p", "r"))?.value.text).toBe(winners[0]);
     });
 
-    test("puts over what is there, leaving nothing of it", async ({ expect }) => {
+    test("overwrites a row completely with a put", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "first", count: 1 });
       const before = await table.get("p", "r");
@@ -73,7 +73,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(after?.etag).not.toBe(before?.etag);
     });
 
-    test("keeps rows of one name in two partitions apart", async ({ expect }) => {
+    test("separates rows with the same name in two partitions", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "p" });
       await table.put("q", "r", { text: "q" });
@@ -93,7 +93,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect((await table.get("p", "r"))?.value).toEqual({ text: "second" });
     });
 
-    test("counts a row that is gone as changed", async ({ expect }) => {
+    test("treats a deleted row as changed", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "first" });
       const read = (await table.get("p", "r"))?.etag ?? "";
@@ -104,7 +104,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(await table.get("p", "r")).toBeUndefined();
     });
 
-    test("removes a row, and minds none that is not there", async ({ expect }) => {
+    test("deletes a row, and accepts one that does not exist", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "first" });
       const etag = (await table.get("p", "r"))?.etag;
@@ -114,7 +114,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(await table.get("p", "r")).toBeUndefined();
     });
 
-    test("removes many rows of a partition, and minds none that is not there", async ({ expect }) => {
+    test("deletes many rows of a partition, and accepts ones that do not exist", async ({ expect }) => {
       const table = await open();
       const rows = Array.from({ length: 230 }, (_, n) => `r${String(n).padStart(3, "0")}`);
       for (const row of rows) await table.put("p", row, { text: "one" });
@@ -127,7 +127,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect((await table.list("q")).records).toHaveLength(1);
     });
 
-    test("removes by etag only the state that was read", async ({ expect }) => {
+    test("deletes by ETag only the state that was read", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "first" });
       const read = (await table.get("p", "r"))?.etag ?? "";
@@ -152,7 +152,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(listed).toEqual(["a|", "a|1", "a|2", "a|~", "a|é"]);
     });
 
-    test("pages through a list without a gap or a double", async ({ expect }) => {
+    test("pages through a list without gaps or duplicates", async ({ expect }) => {
       const table = await open();
       const rows = Array.from({ length: 7 }, (_, n) => `x|${n}`);
       for (const row of [...rows, "w", "y"]) await table.put("p", row, { text: row });
@@ -171,7 +171,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(pages).toEqual([rows.slice(0, 3), rows.slice(3, 6), rows.slice(6)]);
     });
 
-    test("goes on after a page although its rows are gone", async ({ expect }) => {
+    test("continues after a page whose rows are deleted", async ({ expect }) => {
       const table = await open();
       for (const row of ["1", "2", "3", "4"]) await table.put("p", row, { text: row });
       const { records, continuation } = await table.list("p", { limit: 2 });
@@ -181,7 +181,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(rest.records.map(({ row }) => row)).toEqual(["4"]);
     });
 
-    test("gives at most 1,000 rows a page, and all of them through listRecords", async ({ expect }) => {
+    test("returns at most 1,000 rows per page, and all of them through listRecords", async ({ expect }) => {
       const table = await open();
       const rows = Array.from({ length: 1_003 }, (_, n) => String(n).padStart(5, "0"));
       await mapBounded(rows, 32, (row) => table.insert("p", row, { text: row }));
@@ -191,7 +191,7 @@ export function recordTableContract(name: string, open: () => Promise<RecordTabl
       expect(all).toEqual(rows);
     });
 
-    test("loses no update when many change one row", async ({ expect }) => {
+    test("loses no update when many change one row concurrently", async ({ expect }) => {
       const table = await open();
       await table.put("p", "r", { text: "counter", count: 0 });
       await Promise.all(

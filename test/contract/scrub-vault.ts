@@ -1,6 +1,6 @@
 /**
  * @module
- * What a scrub builds on when it looks at a vault, in memory and in Blob Storage alike.
+ * What a scrub needs of a vault, the same in memory and in Blob Storage.
  */
 import { createHash } from "node:crypto";
 import { describe, test } from "vitest";
@@ -30,10 +30,10 @@ async function text(vault: ScrubVault, path: string): Promise<string | undefined
   return Buffer.concat(pieces).toString();
 }
 
-/** @param open - gives an empty vault at each call */
+/** @param open - returns an empty vault at each call */
 export function scrubVaultContract(name: string, open: () => Promise<ScrubVault>): void {
   describe(`${name} as a vault that is scrubbed`, () => {
-    test("tells of a file the same in its listing and alone", async ({ expect }) => {
+    test("returns the same of a file in its listing and alone", async ({ expect }) => {
       const vault = await open();
       await write(vault, "data/raw/a/e.1", "content");
       const [file] = await listed(vault, "data/");
@@ -43,7 +43,7 @@ export function scrubVaultContract(name: string, open: () => Promise<ScrubVault>
       expect(await vault.look("data/raw/a/e.2")).toBeUndefined();
     });
 
-    test("lists in UTF-16 order below a prefix, from any path on, whether there is one or not", async ({ expect }) => {
+    test("lists in UTF-16 order below a prefix, from any path on, existing or not", async ({ expect }) => {
       const vault = await open();
       const paths = ["data/B", "data/a", "data/a!", "data/a/1", "data/a0", "data/ä", "data/\uff61"].sort();
       for (const path of [...paths, "data~/a", "dat", "markers/a"]) await write(vault, path);
@@ -70,7 +70,7 @@ export function scrubVaultContract(name: string, open: () => Promise<ScrubVault>
       expect(await text(vault, "data/none")).toBeUndefined();
     });
 
-    test("shows no more of a file that was removed", async ({ expect }) => {
+    test("shows nothing of a deleted file", async ({ expect }) => {
       const vault = await open();
       for (const path of ["data/a", "data/b"]) await write(vault, path);
       const seen = await listed(vault, "data/");

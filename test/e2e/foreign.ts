@@ -1,10 +1,9 @@
 /**
- * @module
- * The end-to-end tests against a host that is not theirs: one copy of the project runs on the embedded host in production mode,
- * with keys, on four accounts of Azurite; the tests run from another copy, and know the host by its address, the accounts
- * and the master key alone.
+ * @module The end-to-end tests against a host that they do not start: one copy of the project runs on the embedded host
+ *   in production mode, with keys, on four accounts of Azurite; the tests run from another copy, and have only the
+ *   host's address, the accounts and the master key.
  *
- * `npm run test:e2e:foreign -- [FILES]`; ends with the status of the tests.
+ * `npm run test:e2e:foreign -- [FILES]`; exits with the status of the tests.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
@@ -17,7 +16,7 @@ import { LOCAL_ACCOUNTS, lakevaultSettings } from "../../local/lakevault.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Copies what belongs to the project and what was built; packages are only pointed at. */
+/** Copies the project and its build; packages are only linked. */
 async function copyProject(to: string): Promise<void> {
   const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"], { cwd: ROOT });
   for (const path of listed

@@ -31,7 +31,7 @@ const INSTANCE: BackupInstance = {
   createdAt: "2026-01-01T00:00:00.000Z",
 };
 
-test("the vault explains an instance by itself, and is brought up to date", async ({ expect }) => {
+test("the vault account describes an instance by itself, and is updated", async ({ expect }) => {
   await app.files.ensure({ ...INSTANCE, friendlyName: "before" });
   await app.files.ensure(INSTANCE);
   const content = await app.vault(INSTANCE.id).read(INSTANCE_FILE);
@@ -45,7 +45,7 @@ test("an instance is copied from its datasource into the vault, and restored to 
   const datasource = app.datasource(INSTANCE);
   expect(await app.accounts.containerExists("prodlake", "raw")).toBe(false);
   const request = { kind: "restore", recoveryPoint: "r", target: { resourceId: "", account: "prodlake" } } as const;
-  // Any writable container will do for a source, so a restore target makes one.
+  // The source can be any writable container, so a restore target creates one.
   await app.target(request, INSTANCE.id).createContainer("raw", "job");
   await datasource.writeMarker("raw", "data.txt", "content");
   expect(await app.accounts.listContainers("prodlake")).toEqual(["raw"]);
@@ -62,7 +62,7 @@ test("an instance is copied from its datasource into the vault, and restored to 
   expect(await target.copyObject("data/raw/1", "raw", { ...entry, birth: 1 }, () => true)).toEqual({ kind: "copied" });
 });
 
-test("accounts that are not listed are unknown, each in the words of who asks", async ({ expect }) => {
+test("accounts that are not listed are unknown, with the caller's own message", async ({ expect }) => {
   await expect(app.accounts.listContainers("elsewhere")).rejects.toMatchObject({ code: "datasource/account-unknown" });
   const datasource = { ...INSTANCE.datasource, account: "elsewhere" };
   expect(() => app.datasource({ ...INSTANCE, datasource })).toThrow(

@@ -15,7 +15,7 @@ import type { Entry } from "../../src/vault/entry.ts";
 import { objectPath, vaultContainerName } from "../../src/vault/names.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
 
-/** The ladder of production with short rungs, so that small blobs climb all of it. */
+/** The production's steps with low limits, so that small blobs use all of them. */
 const SHORT: CopyLimits = { ...COPY_LIMITS, wholeBytes: 1_000, blockBytes: 400, pollMs: 10 };
 
 let azurite: Azurite;
@@ -27,7 +27,7 @@ let container: ContainerClient;
 let datasource: BlobDatasource;
 let vault: BlobBackupVault;
 let runs = 0;
-/** How far the clock of the app is ahead. */
+/** Offset of the app's clock. */
 let aheadMs = 0;
 
 beforeAll(async () => {
@@ -104,7 +104,7 @@ function copy(
   return vault.copyObject(version, path, shouldContinue);
 }
 
-/** Copies as a backup does that began a while ago. */
+/** Copies like a backup that started a while ago. */
 function take(
   listed: ListedBlob,
   birth: number,
@@ -159,13 +159,13 @@ test("copies a large blob in blocks, with the source's version as a condition of
   expect((await object("data/large").getProperties()).accessTier).toBe("Cool");
 });
 
-test("copies a large blob that has nothing but its content", async ({ expect }) => {
+test("copies a large blob that has only content", async ({ expect }) => {
   await container.getBlockBlobClient("bare").upload(Buffer.alloc(1_500, "a"), 1_500);
   expect(await copy(await look("bare"), "data/bare")).toEqual({ kind: "copied", movedBytes: 1_500 });
   await expectSame(expect, container.getBlobClient("bare"), object("data/bare"));
 });
 
-test("goes on with a large blob where an earlier attempt was cut off", async ({ expect }) => {
+test("continues a large blob where an earlier attempt was interrupted", async ({ expect }) => {
   const listed = await upload("large.bin", randomBytes(1_900));
   const isBlock = ({ url, method }: { url: URL; method: string }): boolean =>
     method === "PUT" && url.searchParams.get("comp") === "block";
@@ -188,7 +188,7 @@ test("goes on with a large blob where an earlier attempt was cut off", async ({ 
   expect(wire.requests.slice(after).filter(isBlock)).toHaveLength(0);
 });
 
-test("stops between two blocks when its time is over, and is done after any number of short attempts", async ({
+test("stops between two blocks when its time is over, and completes after any number of short attempts", async ({
   expect,
 }) => {
   const listed = await upload("large.bin", randomBytes(1_900));
@@ -201,19 +201,19 @@ test("stops between two blocks when its time is over, and is done after any numb
   await expectSame(expect, container.getBlobClient("large.bin"), object("data/large"));
 });
 
-test("never takes a block of another version for its own", async ({ expect }) => {
+test("never uses a block of another version", async ({ expect }) => {
   const first = await upload("large.bin", Buffer.alloc(1_900, "a"));
   let blocks = 0;
   wire.before = async ({ url }) => {
     if (url.searchParams.get("comp") === "block" && ++blocks === 4) await upload("large.bin", Buffer.alloc(1_900, "b"));
   };
   expect(await copy(first, "data/large")).toEqual({ kind: "changed" });
-  // To the same name on purpose: the vault never does so, a restore that is begun anew does.
+  // To the same name on purpose: the vault never does so, a restarted restore does.
   expect(await copy(await look("large.bin"), "data/large")).toEqual({ kind: "copied", movedBytes: 1_900 });
   expect((await object("data/large").downloadToBuffer()).equals(Buffer.alloc(1_900, "b"))).toBe(true);
 });
 
-test("never puts a large blob together from two versions", async ({ expect }) => {
+test("never assembles a large blob from two versions", async ({ expect }) => {
   const listed = await upload("torn.bin", Buffer.alloc(1_900, "a"));
   let blocks = 0;
   wire.before = async ({ url }) => {
@@ -263,7 +263,7 @@ test.for(["append", "page"])("copies an %s blob from a snapshot and leaves none 
   expect(await copy(listed, "data/again")).toEqual({ kind: "gone" });
 });
 
-/** Lets the service seem slow or unlucky: Azurite ends every asynchronous copy at once. */
+/** Makes the service slow or failing: Azurite ends every asynchronous copy at once. */
 function sayCopyStatus(statuses: string[]): void {
   wire.answering = ({ method, url }, headers) => {
     const isLook = method === "HEAD" && url.pathname.startsWith("/vault/") && headers["x-ms-copy-status"] !== undefined;
@@ -272,7 +272,7 @@ function sayCopyStatus(statuses: string[]): void {
   };
 }
 
-/** @returns one for each snapshot of the blob, then undefined for the blob itself */
+/** @returns one per snapshot of the blob, then undefined for the blob itself */
 async function snapshots(name = "log"): Promise<(string | undefined)[]> {
   const items = await all(container.listBlobsFlat({ includeSnapshots: true }));
   return items
@@ -281,7 +281,7 @@ async function snapshots(name = "log"): Promise<(string | undefined)[]> {
     .sort();
 }
 
-/** As listings tell it, which keep the case of its names. */
+/** As in listings, which keep the letter case of names. */
 async function metadataOf(blob: BlobClient): Promise<Readonly<Record<string, string>>> {
   const { containerName, accountName, name } = blob;
   const account = [source, vaultAccount, target].find((one) => one.name === accountName) ?? source;
@@ -304,7 +304,7 @@ test("waits for an asynchronous copy until it has ended", async ({ expect }) => 
   expect(await snapshots()).toEqual([undefined]);
 });
 
-test("leaves a copy that takes long to the next attempt, which waits on and tidies up", async ({ expect }) => {
+test("leaves a copy that takes long to the next attempt, which waits on and cleans up", async ({ expect }) => {
   const listed = await appended("log", "lines");
   for (let attempts = 0; attempts < 2; attempts++) {
     sayCopyStatus(Array.from({ length: 1_000 }, () => "pending"));
@@ -318,7 +318,7 @@ test("leaves a copy that takes long to the next attempt, which waits on and tidi
   expect(await snapshots()).toEqual([undefined]);
 });
 
-/** The worker's last sign of life: none of its requests arrives any more once it would begin the copy. */
+/** The worker's last request: once it would start the copy, none of its requests arrives any more. */
 function dieBeforeCopy(): void {
   let dead = false;
   wire.before = ({ method, headers }) => {
@@ -333,7 +333,7 @@ test.for([
 ] as const)("removes the snapshot that a dead worker left of a blob with %s", async ([, metadata], { expect }) => {
   await container.getAppendBlobClient("log").create({ metadata });
   await container.getAppendBlobClient("log").appendBlock("lines", 5);
-  // Neighbours in the listing, and a snapshot that users took: none of ours.
+  // Neighbours in the listing, and a user's snapshot: not ours.
   await appended("log1", "other");
   await container.getAppendBlobClient("log1").createSnapshot();
   const { snapshot: users } = await container.getAppendBlobClient("log").createSnapshot();
@@ -350,9 +350,7 @@ test.for([
   expect(await metadataOf(object("data/log"))).toEqual(metadata);
 });
 
-test("removes the snapshot that a dead worker left of a version that is no more, once no worker can be alive", async ({
-  expect,
-}) => {
+test("deletes a crashed worker's snapshot of an old version, once no worker can be alive", async ({ expect }) => {
   const listed = await appended("log", "lines");
   dieBeforeCopy();
   await expect(copy(listed, "data/log/1")).rejects.toMatchObject({ code: "storage/unavailable" });
@@ -360,12 +358,12 @@ test("removes the snapshot that a dead worker left of a version that is no more,
   await container.getAppendBlobClient("log").appendBlock("more", 4);
   expect(await copy(listed, "data/log/1")).toEqual({ kind: "changed" });
   expect(await copy(await look("log"), "data/log/2")).toEqual({ kind: "copied", movedBytes: 9 });
-  // For all that anyone knows its worker is about to copy it.
+  // Its worker may be about to copy it.
   expect(await snapshots("log")).toHaveLength(2);
 
   aheadMs = FULL_SAFETY.staleSnapshotMs + 60_000;
   await container.getAppendBlobClient("log").appendBlock("more", 4);
-  // The service's clock was not moved, and takes no signature of a time to come.
+  // The service's clock was not moved, and refuses signatures of a future time.
   expect(await copy(await look("log"), "data/log/3")).toMatchObject({ kind: "refused" });
   aheadMs = 0;
   expect(await copy(await look("log"), "data/log/3")).toEqual({ kind: "copied", movedBytes: 13 });
@@ -379,7 +377,7 @@ test("leaves the snapshots of another vault's copies alone", async ({ expect }) 
   expect(await snapshots("log")).toEqual([snapshot, undefined]);
 });
 
-test("makes a copy anew that the service broke off", async ({ expect }) => {
+test("repeats a copy that the service aborted", async ({ expect }) => {
   const listed = await appended("log", "lines");
   const statuses = ["failed", "aborted", "pending"];
   sayCopyStatus(statuses);
@@ -392,7 +390,7 @@ test("makes a copy anew that the service broke off", async ({ expect }) => {
 });
 
 describe("a removal that comes late", () => {
-  /** Lets the first execution see a broken blob, and holds its removal until it is let go. */
+  /** Lets the first execution see a broken blob, and holds its delete request until it is released. */
   function holdRemoval(status: string, account: string): { readonly isHeld: Promise<void>; letGo(): void } {
     const { promise: isGone, resolve: letGo } = Promise.withResolvers<void>();
     const { promise: isHeld, resolve: tell } = Promise.withResolvers<void>();
@@ -400,7 +398,7 @@ describe("a removal that comes late", () => {
     let removals = 0;
     wire.answering = ({ method, url }, headers) => {
       const isLook = method === "HEAD" && url.pathname.startsWith(`/${account}/`);
-      // Both see it broken; what is there after that is as it is.
+      // Both see it broken; then the real state is used.
       if (isLook && headers["x-ms-copy-status"] !== undefined && looks++ < 2) headers["x-ms-copy-status"] = status;
     };
     wire.before = async ({ method, url }) => {
@@ -420,7 +418,7 @@ describe("a removal that comes late", () => {
       const late = copy(listed, "data/log");
       await isHeld;
       expect(await copy(listed, "data/log")).toEqual({ kind: "copied", movedBytes: 5 });
-      // The source has moved on: whoever removed the object now could not make it again.
+      // The source has changed: a deleted object could not be copied again.
       await container.getAppendBlobClient("log").appendBlock("more", 4);
       letGo();
       expect(await late).toEqual({ kind: "copied", movedBytes: 0 });
@@ -428,7 +426,7 @@ describe("a removal that comes late", () => {
     },
   );
 
-  test("takes no blob that another execution has restored anew", async ({ expect }) => {
+  test("deletes no blob that another execution has restored again", async ({ expect }) => {
     await appended("log", "lines");
     const { entry, path } = await takenIn("log");
     const restore = restoreTarget();
@@ -444,7 +442,7 @@ describe("a removal that comes late", () => {
     expect((await target.container(`out${runs}`).getBlobClient("log").downloadToBuffer()).toString()).toBe("lines");
   });
 
-  test("takes no marker metadata from a blob that was made anew", async ({ expect }) => {
+  test("takes no marker metadata from a blob that was recreated", async ({ expect }) => {
     const listed = await appended("log", "lines");
     let [removals, renewed] = [0, false];
     wire.before = async ({ method, url }) => {
@@ -460,7 +458,7 @@ describe("a removal that comes late", () => {
 });
 
 describe("a blob that is written all the time", () => {
-  /** Somebody writes just before each snapshot. */
+  /** Another writer writes just before each snapshot. */
   function writeBeforeSnapshots(type: "append" | "page"): { count: number } {
     const writes = { count: 0 };
     wire.before = async ({ method, url }) => {
@@ -472,26 +470,29 @@ describe("a blob that is written all the time", () => {
     return writes;
   }
 
-  test.for(["append", "page"] as const)("is taken as it was at one moment, as an %s blob", async (type, { expect }) => {
-    if (type === "append") await appended("log", "first\n");
-    else await container.getPageBlobClient("log").create(1_024, { metadata: { Owner: "finance" } });
-    const listed = await look("log");
-    const writes = writeBeforeSnapshots(type);
-    const { entry, warning, changedDuringCopy } = await take(listed, 1);
-    wire.before = () => Promise.resolve();
-    expect(warning).toBeUndefined();
-    expect(changedDuringCopy).toBe(true);
-    expect(writes.count).toBeGreaterThan(1);
-    expect(entry?.etag).not.toBe(listed.etag);
-    const taken = object(objectPath(container.containerName, "log", entry?.etag ?? "", 1));
-    expect(entry?.size).toBe((await taken.getProperties()).contentLength);
-    // Nobody has written since.
-    await expectSame(expect, container.getBlobClient("log"), taken);
-    expect(await metadataOf(taken)).toEqual(type === "append" ? {} : { Owner: "finance" });
-    expect(await snapshots("log")).toEqual([undefined]);
-  });
+  test.for(["append", "page"] as const)(
+    "is copied in one consistent state, as an %s blob",
+    async (type, { expect }) => {
+      if (type === "append") await appended("log", "first\n");
+      else await container.getPageBlobClient("log").create(1_024, { metadata: { Owner: "finance" } });
+      const listed = await look("log");
+      const writes = writeBeforeSnapshots(type);
+      const { entry, warning, changedDuringCopy } = await take(listed, 1);
+      wire.before = () => Promise.resolve();
+      expect(warning).toBeUndefined();
+      expect(changedDuringCopy).toBe(true);
+      expect(writes.count).toBeGreaterThan(1);
+      expect(entry?.etag).not.toBe(listed.etag);
+      const taken = object(objectPath(container.containerName, "log", entry?.etag ?? "", 1));
+      expect(entry?.size).toBe((await taken.getProperties()).contentLength);
+      // Nothing was written since.
+      await expectSame(expect, container.getBlobClient("log"), taken);
+      expect(await metadataOf(taken)).toEqual(type === "append" ? {} : { Owner: "finance" });
+      expect(await snapshots("log")).toEqual([undefined]);
+    },
+  );
 
-  test("is gone on with by the next execution, though it has changed since", async ({ expect }) => {
+  test("is continued by the next execution, although it has changed since", async ({ expect }) => {
     const listed = await appended("log", "first\n");
     writeBeforeSnapshots("append");
     sayCopyStatus(Array.from({ length: 1_000 }, () => "pending"));
@@ -512,7 +513,7 @@ describe("a blob that is written all the time", () => {
     expect(await snapshots("log")).toEqual([undefined]);
   });
 
-  test("is not taken from what an attempt before the recovery point's time has copied", async ({ expect }) => {
+  test("does not use what an attempt before the recovery point's time copied", async ({ expect }) => {
     await take(await appended("log", "first\n"), 1);
     await container.getAppendBlobClient("log").appendBlock("later\n", 6);
     const { entry } = await take(await look("log"), 1, always, new Date(Date.now() + 60_000));
@@ -521,7 +522,7 @@ describe("a blob that is written all the time", () => {
   });
 });
 
-test("accepts an object that is whole and replaces one that is not", async ({ expect }) => {
+test("accepts a complete object and replaces an incomplete one", async ({ expect }) => {
   const listed = await upload("again", "content");
   expect(await copy(listed, "data/again")).toEqual({ kind: "copied", movedBytes: 7 });
   const md5 = createHash("md5").update("content").digest("base64");
@@ -531,7 +532,7 @@ test("accepts an object that is whole and replaces one that is not", async ({ ex
   expect((await object("data/again").downloadToBuffer()).toString()).toBe("content");
 });
 
-test("lets many workers copy one version at once, in whichever way", async ({ expect }) => {
+test("lets many workers copy one version at once, in any way", async ({ expect }) => {
   const blobs = [await upload("one", "1"), await upload("many", randomBytes(1_700))];
   for (const listed of blobs) {
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => copy(listed, `data/${listed.name}`)));
@@ -540,7 +541,7 @@ test("lets many workers copy one version at once, in whichever way", async ({ ex
   }
 });
 
-test("names an archived blob as unreadable", async ({ expect }) => {
+test("reports an archived blob as unreadable", async ({ expect }) => {
   const listed = await upload("old", "cold");
   await container.getBlobClient("old").setAccessTier("Archive");
   expect(await look("old")).toMatchObject({ tier: "Archive", effectiveTier: "Archive", etag: listed.etag });
@@ -570,13 +571,13 @@ test("copies blobs of any name and finds them again in its listings", async ({ e
   expect(found.sort()).toEqual([...ODD_NAMES].sort());
 });
 
-test("has no files before its container is made", async ({ expect }) => {
+test("has no files before its container is created", async ({ expect }) => {
   const fresh = new BlobBackupVault(vaultAccount, "f".repeat(32), source);
   expect(await fresh.read("instance.json")).toBeUndefined();
   expect(await all(fresh.list(""))).toEqual([]);
 });
 
-test("lists pages from a position on, with what an entry tells", async ({ expect }) => {
+test("lists pages from a position on, with all members of an entry", async ({ expect }) => {
   const names = ["a", "a/1", "a/2", "b", "b/1", "c"];
   for (const name of names) await upload(name, name);
   await container.getBlobClient("b").setAccessTier("Cool");
@@ -602,7 +603,7 @@ test("lists pages from a position on, with what an entry tells", async ({ expect
   expect(b1).not.toHaveProperty("tier");
 });
 
-test("tells which containers there are", async ({ expect }) => {
+test("lists the existing containers", async ({ expect }) => {
   expect(await datasource.containerExists(container.containerName)).toBe(true);
   expect(await datasource.containerExists("none-such")).toBe(false);
   const names = await datasource.listContainers();
@@ -648,7 +649,7 @@ test.for([5, 1_800])("restores %i bytes with properties, metadata, tags and tier
   ]);
 });
 
-test("restores append and page blobs as what they were", async ({ expect }) => {
+test("restores append and page blobs with their type", async ({ expect }) => {
   await container.getAppendBlobClient("log").create({ metadata: PROPERTIES.metadata });
   await container.getAppendBlobClient("log").appendBlock("line", 4);
   await container.getPageBlobClient("disk").create(1_024);
@@ -663,7 +664,7 @@ test("restores append and page blobs as what they were", async ({ expect }) => {
   }
 });
 
-test("says when the vault lacks an object, and never writes over a blob", async ({ expect }) => {
+test("reports an object that is missing in the vault, and never overwrites a blob", async ({ expect }) => {
   await upload("kept", "ours");
   const { entry, path } = await takenIn("kept");
   const restore = restoreTarget();
@@ -686,7 +687,7 @@ test("restores a directory as a blob that is marked as one", async ({ expect }) 
   expect(pages.flat()).toMatchObject([{ name: "dir", type: "directory" }]);
 });
 
-test("no error says a signature or a key, whatever went wrong", async ({ expect }) => {
+test("no error contains a signature or a key, whatever went wrong", async ({ expect }) => {
   const listed = await upload("secret", "content");
   const stranger = new BlobAccount(
     {

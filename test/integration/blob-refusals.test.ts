@@ -1,7 +1,6 @@
 /**
- * @module
- * Backups by the real SDK of accounts that refuse: whatever a service answers about one blob or one container, it is named and
- * keeps nobody else from the point.
+ * @module Backups with the real SDK of accounts that refuse: whatever a service answers about one blob or one container
+ *   is reported, and does not affect other blobs.
  */
 import { type BlockBlobClient, ContainerClient, ContainerSASPermissions } from "@azure/storage-blob";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
@@ -37,7 +36,7 @@ let wire: RecordingProxy;
 let source: BlobAccount;
 let vaultAccount: BlobAccount;
 
-/** The rows in memory, the blobs in Azurite, and a wire in between. */
+/** Rows in memory, blobs in Azurite, and a proxy in between. */
 class WiredLake extends MemoryLake {
   readonly #kind: DatasourceKind;
 
@@ -112,25 +111,23 @@ async function namesIn(seal: Seal, container: string): Promise<string[]> {
   return names;
 }
 
-/** The blob that a request copies from the source, as far as its last name says. */
+/** The blob that a request copies from the source, by its last name. */
 function copiedBlob({ method, headers }: RecordedRequest): string | undefined {
   const from = headers["x-ms-copy-source"];
   return method === "PUT" && typeof from === "string" ? new URL(from).pathname.split("/").at(-1) : undefined;
 }
 
-/** A status that the service gives with the code, as far as it matters here. */
+/** A status that the service returns with the code, as far as it matters here. */
 function statusOf(code: string): number {
   const statuses = { moment: 500, race: 412, blob: 409, container: 409, right: 403, account: 403 };
   return statuses[aboutOf({ status: 409, code })];
 }
 
-test("one backup of a container in which every blob is refused with another code takes all that is not refused", async ({
-  expect,
-}) => {
+test("a backup of a container in which blobs are refused with every code has all others", async ({ expect }) => {
   const codes = [...FAULT_CODES].flatMap(([code, about]) =>
     about === "container" || about === "account" ? [] : [code],
   );
-  // Said before a copy is refused, or of an account that is busy, or by Node itself.
+  // Returned before a copy is refused, or by a busy account, or by Node itself.
   const others = ["BlobAlreadyExists", "ServerBusy", "CannotVerifyCopySource", "SnapshotOperationRateExceeded"];
   const refused = [...codes.filter((code) => !others.includes(code) && !code.startsWith("ERR_")), "SomethingNew"];
   await write("raw", ["a", "z", ...refused]);
@@ -156,7 +153,7 @@ test.for([
   ["ContainerDisabled", 409, "ContainerDisabled", "copy"],
   ["ContainerNotFound", 404, "container-missing", "copy, and then a look,"],
 ] as const)(
-  "a container of which '%s' (%i, %s) is said at a %s stays out, and the others are whole",
+  "a container that answers '%s' (%i, %s) to a %s is skipped, and the others are complete",
   async ([code, status, said, step], { expect }) => {
     await write("doomed", ["a", "b"]);
     await write("raw", ["a", "b"]);
@@ -164,7 +161,7 @@ test.for([
     wire.refusing = ({ method, url, headers }) => {
       if (step !== "copy" && method === "HEAD" && url.pathname.startsWith("/prodlake/doomed/")) return { status, code };
       if (!String(headers["x-ms-copy-source"] ?? "").includes("/doomed/")) return undefined;
-      // Of the source it may say no more than that something is not as it should be.
+      // About the source it may report only that something is wrong.
       return step === "copy"
         ? { status, code: "CannotVerifyCopySource", headers: reason }
         : { status: 412, code: "SourceConditionNotMet" };
@@ -182,7 +179,7 @@ test.for([
   ["the marker", "PUT", 403, "AuthorizationPermissionMismatch"],
   ["the marker", "PUT", 409, "ContainerImmutabilityPolicyLocked"],
 ] as const)(
-  "a container that refuses %s (%s, %i %s) stays out, and the others are whole",
+  "a container that refuses %s (%s, %i %s) is skipped, and the others are complete",
   async ([, method, status, code], { expect }) => {
     await write("doomed", ["a"]);
     await write("raw", ["a"]);
@@ -195,7 +192,7 @@ test.for([
   },
 );
 
-test("an account that refuses every copy fails the job, and says which account it is", async ({ expect }) => {
+test("an account that refuses every copy fails the job, with the name of the account", async ({ expect }) => {
   await write("raw", ["a", "b"]);
   wire.refusing = (request) =>
     copiedBlob(request) === undefined
@@ -237,7 +234,7 @@ test.for([
 });
 
 test.for(["BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"])(
-  "an append blob of which no snapshot may be taken (%s) is a warning at once",
+  "an append blob that refuses snapshots (%s) is a warning at once",
   async (code, { expect }) => {
     await write("raw", ["a"]);
     await source.container("raw").getAppendBlobClient("log").create();
@@ -251,7 +248,7 @@ test.for(["BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"])(
   },
 );
 
-test("a source that lets go of no marker is asked once, and an alert says so", async ({ expect }) => {
+test("a source that keeps its markers is tried once, and raises an alert", async ({ expect }) => {
   await write("held", ["a"]);
   wire.refusing = ({ method }) => (method === "DELETE" ? { status: 409, code: "BlobImmutableDueToPolicy" } : undefined);
   const before = wire.requests.length;
@@ -263,7 +260,7 @@ test("a source that lets go of no marker is asked once, and an alert says so", a
   ]);
 });
 
-test("on a hierarchical account the directory of the markers is not backed up, and goes with the last of them", async ({
+test("on a hierarchical account the directory of the markers is not backed up, and deleted with the last one", async ({
   expect,
 }) => {
   await write("raw", ["a"]);
@@ -276,7 +273,7 @@ test("on a hierarchical account the directory of the markers is not backed up, a
   expect(await directory.exists()).toBe(false);
 });
 
-test("a user's own blob of the name of that directory stays and is backed up", async ({ expect }) => {
+test("a user's own blob with the name of that directory is kept and backed up", async ({ expect }) => {
   await write("raw", [".lakevault"]);
   const { seal } = await backup(new WiredLake("adlsBlobServices"));
   expect(await namesIn(seal, "raw")).toEqual([".lakevault"]);
@@ -292,7 +289,7 @@ async function unsigned(container: string, name: string): Promise<BlockBlobClien
   return new ContainerClient(signature).getBlockBlobClient(name);
 }
 
-/** As other clients put a name into a header: as the bytes of UTF-8. */
+/** Other clients put a name into a header as the bytes of UTF-8. */
 const asBytes = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 
 test.for([
@@ -334,7 +331,7 @@ test.for([
   },
 );
 
-test("a large blob whose metadata no request can carry is named at once, and a small one is taken", async ({
+test("a large blob whose metadata no request can have is a warning at once, and a small one is copied", async ({
   expect,
 }) => {
   await write("raw", ["a"]);
@@ -349,10 +346,10 @@ test("a large blob whose metadata no request can carry is named at once, and a s
   expect(seal.warnings).toMatchObject({ count: 1, first: [{ name: "large", code: "metadata-not-sendable" }] });
 });
 
-test("names of any length are in the point, or are named", async ({ expect }) => {
+test("names of any length are in the point, or are warnings", async ({ expect }) => {
   const long = ["文".repeat(184), "文".repeat(300), "x".repeat(1_024)];
   await write("raw", ["a", ...long]);
-  // "This value is a URL of up to 2 kibibytes (KiB) in length", which Azurite does not mind.
+  // "This value is a URL of up to 2 kibibytes (KiB) in length", which Azurite does not enforce.
   wire.refusing = ({ headers }) =>
     String(headers["x-ms-copy-source"] ?? "").length > 2_048 ? { status: 400, code: "InvalidHeaderValue" } : undefined;
   const { seal } = await backup();

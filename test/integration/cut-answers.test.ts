@@ -1,7 +1,6 @@
 /**
  * @module
- * Answers that break off, on the wire and not in a fake: whatever the app reads is read again, and what it wrote it knows
- * to be its own.
+ * Answers that are cut, on the wire and not in a fake: the app repeats each read, and recognises its own writes.
  */
 import { randomBytes } from "node:crypto";
 import type { ContainerClient } from "@azure/storage-blob";
@@ -24,18 +23,18 @@ type Note = z.infer<typeof Note>;
 
 const INSTANCE = "7".repeat(32);
 const CONTAINER = vaultContainerName(INSTANCE);
-/** Longer than one range of a scrub's reading, 32 MiB. */
+/** Longer than one range that a scrub reads, 32 MiB. */
 const LONG = randomBytes(33 * 2 ** 20);
 
 let azurite: Azurite;
 let blobs: FaultyProxy;
 let tables: FaultyProxy;
 let account: BlobAccount;
-/** The test's own way to the account, past the wire. */
+/** The test's own access to the account, past the proxy. */
 let files: ContainerClient;
 let notes: TableRecords<Note>;
 let runs = 0;
-/** Requests that came by since the test began. */
+/** Requests since the test began. */
 let requests: string[];
 
 beforeAll(async () => {
@@ -65,7 +64,7 @@ beforeEach(async () => {
   await notes.put(`p${runs}`, "there", { text: "before" });
 });
 
-/** Counts requests, and lets the first ones go wrong that are meant. */
+/** Counts requests, and injects faults into the first matching ones. */
 function go(fault?: Fault, times = 1, isMeant: (method: string, url: URL) => boolean = () => true): void {
   requests = [];
   let left = times;
@@ -122,7 +121,7 @@ const READS: Readonly<Record<string, () => Promise<unknown>>> = {
   "a target's listing": () => all(new BlobRestoreTarget(account, account, INSTANCE).listPages(CONTAINER, "")),
 };
 
-/** Their answers have no body, or not at first, so nothing of it can be left out. */
+/** Their answers have no body, at least at first, so nothing can be left out. */
 const BODILESS = new Set([
   "an object that a scrub reads in full",
   "a scrub's look",
@@ -150,15 +149,15 @@ for (const [what, read] of Object.entries(READS)) {
   );
 }
 
-test("a cut body is gone on with where it stopped", async ({ expect }) => {
+test("a cut body is continued where it stopped", async ({ expect }) => {
   go("cut", 5);
   const read = await new BlobVaultFiles(account, INSTANCE).read("long");
   expect(read !== undefined && LONG.equals(read)).toBe(true);
-  // Each cut leaves a half to be read, so five of them leave a thirty-second part.
+  // Each cut leaves half, so five of them leave a thirty-second part.
   expect(requests).toHaveLength(6);
 });
 
-test("a file that is written over while it is read comes out as one of its versions", async ({ expect }) => {
+test("a file that is overwritten while it is read results in one of its versions", async ({ expect }) => {
   const blob = files.getBlockBlobClient("replaced");
   const [before, after] = [Buffer.alloc(1_000_000, "before "), Buffer.alloc(1_000_000, "after ")];
   await blob.uploadData(before);
@@ -170,7 +169,7 @@ test("a file that is written over while it is read comes out as one of its versi
     if (fault === "cut") queueMicrotask(() => (replaced = blob.uploadData(after)));
     return fault;
   };
-  // The second request waits until the new version is there.
+  // The second request waits until the new version exists.
   blobs.delay = () => (requests.length === 0 ? 0 : 500);
   const read = await new BlobVaultFiles(account, INSTANCE).read("replaced");
   blobs.delay = () => 0;
@@ -179,7 +178,7 @@ test("a file that is written over while it is read comes out as one of its versi
   expect(requests.length).toBeGreaterThan(1);
 });
 
-test("a body that never gets on counts as an account that cannot be reached", async ({ expect }) => {
+test("a body that never continues counts as an unavailable account", async ({ expect }) => {
   blobs.fault = () => "truncated";
   await expect(new BlobVaultFiles(account, INSTANCE).read("a")).rejects.toMatchObject({ code: "storage/unavailable" });
 });
@@ -193,7 +192,7 @@ test.for(["cut", "lost"] as const)("a row whose insert was '%s' was inserted by 
   expect((await notes.get(`p${runs}`, "new"))?.value).toEqual({ text: "ours" });
 });
 
-test("of two inserts whose answers are lost, one is first", async ({ expect }) => {
+test("of two inserts whose answers are lost, only one succeeds", async ({ expect }) => {
   go("lost", 2, (method) => method === "POST");
   const inserted = await Promise.all(
     ["one", "two", "three"].map((text) => notes.insert(`p${runs}`, "raced", { text })),
@@ -214,18 +213,18 @@ test.for(["cut", "lost"] as const)("a row whose change was '%s' was changed by u
   });
 });
 
-test.for(["cut", "lost"] as const)("a row whose removal was '%s' is gone", async (fault, { expect }) => {
+test.for(["cut", "lost"] as const)("a row whose deletion was '%s' is gone", async (fault, { expect }) => {
   const { etag } = (await notes.get(`p${runs}`, "there")) ?? { etag: "" };
   go(fault, 2, (method) => method === "DELETE");
   await notes.remove(`p${runs}`, "there", etag);
   expect(await notes.get(`p${runs}`, "there")).toBeUndefined();
 });
 
-test.for(["cut", "lost"] as const)("a file whose writing was '%s' is whole", async (fault, { expect }) => {
+test.for(["cut", "lost"] as const)("a file whose write was '%s' is complete", async (fault, { expect }) => {
   const vault = new BlobVaultFiles(account, INSTANCE);
   const path = `written-${fault}`;
   go(fault, 2, (method) => method === "PUT");
-  // Nobody can tell who wrote it, so whoever must know reads it.
+  // It is unknown who wrote it, so whoever must know reads it.
   expect(await vault.create(path, Buffer.from("content"), { contentType: "text/plain" })).toBe(false);
   expect(Buffer.from((await vault.read(path)) ?? []).toString()).toBe("content");
 });

@@ -1,6 +1,6 @@
 /**
  * @module
- * The embedded host begins while answers of its storage account break off.
+ * The embedded host starts while answers of its storage account are cut.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -56,7 +56,7 @@ test.for([
         await rm(stateFolder, { recursive: true });
       }
     };
-    // What is there is answered with a body, which says so.
+    // For an existing resource the answer has a body.
     await start();
     let cuts = 0;
     wires[service].fault = () => (cuts++ < times ? "cut" : undefined);

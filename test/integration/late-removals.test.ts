@@ -1,6 +1,6 @@
 /**
  * @module
- * Requests that remove a document or a container, and arrive when there is another of the name.
+ * Requests that delete a document or a container, and arrive when another one has the name.
  */
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite.ts";
@@ -14,7 +14,7 @@ import { type RecordingProxy, startRecordingProxy } from "../support/recording-p
 
 let azurite: Azurite;
 let wire: RecordingProxy;
-/** What is under test, through the wire, and others, past it. */
+/** The code under test, through the proxy, and others, past it. */
 let account: BlobAccount;
 let others: BlobAccount;
 let ids = 0;
@@ -55,7 +55,7 @@ function instanceRecord(friendlyName = "lake"): BackupInstance {
   };
 }
 
-/** Lets something happen just before the first request of a kind is carried out. */
+/** Runs something just before the first request of a kind is carried out. */
 function before(isIt: (method: string, url: URL) => boolean, happen: () => Promise<void>): { count: number } {
   const seen = { count: 0 };
   wire.before = async ({ method, url }) => {
@@ -64,7 +64,7 @@ function before(isIt: (method: string, url: URL) => boolean, happen: () => Promi
   return seen;
 }
 
-test("a container that was made anew is not removed by a request that was made before", async ({ expect }) => {
+test("a container that was recreated is not deleted by an earlier request", async ({ expect }) => {
   const { id } = instanceRecord();
   await new BlobProtectionFiles(others).ensure(instanceRecord());
   const container = others.container(vaultContainerName(id));
@@ -80,7 +80,7 @@ test("a container that was made anew is not removed by a request that was made b
   expect((await container.getBlobClient(INSTANCE_FILE).downloadToBuffer()).toString()).toContain("anew");
 });
 
-test("a document that was written anew is not removed, nor is its container", async ({ expect }) => {
+test("a document that was rewritten is not deleted, nor is its container", async ({ expect }) => {
   const { id } = instanceRecord();
   await new BlobProtectionFiles(others).ensure(instanceRecord());
   const isFile = (method: string, url: URL) => method === "DELETE" && url.pathname.endsWith(INSTANCE_FILE);
@@ -89,13 +89,13 @@ test("a document that was written anew is not removed, nor is its container", as
   await expect(files.remove(id)).rejects.toMatchObject({ code: "storage/conflict" });
   const container = others.container(vaultContainerName(id));
   expect((await container.getBlobClient(INSTANCE_FILE).downloadToBuffer()).toString()).toContain("anew");
-  // Nothing is left in its way: whoever still wants it removed has it removed.
+  // Nothing blocks it: a repeated request deletes it.
   wire.before = () => Promise.resolve();
   await files.remove(id);
   expect(await container.exists()).toBe(false);
 });
 
-test("a policy's document that was written anew is not removed", async ({ expect }) => {
+test("a policy's document that was rewritten is not deleted", async ({ expect }) => {
   const vault = vaultRecord();
   const told = new BlobProtectionFiles(others);
   await told.ensureVault(vault);
@@ -112,9 +112,7 @@ test("a policy's document that was written anew is not removed", async ({ expect
   await files.removePolicy(vault.armId, "daily");
 });
 
-test("two that write a document at once both come to an end, and what is there is one of the two", async ({
-  expect,
-}) => {
+test("two concurrent writes of a document both end, and one of the two is stored", async ({ expect }) => {
   const { id } = instanceRecord();
   const isWrite = (method: string, url: URL) => method === "PUT" && url.pathname.endsWith(INSTANCE_FILE);
   const seen = before(isWrite, () => new BlobProtectionFiles(others).ensure(instanceRecord("first")));

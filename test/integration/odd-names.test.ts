@@ -1,6 +1,6 @@
 /**
- * Names and metadata that XML readers, URLs or JavaScript objects make something else of, all the way from a source account
- * through the vault to a restore target.
+ * Names and metadata that XML readers, URLs or JavaScript objects change, all the way from a source account through the
+ * vault to a restore target.
  */
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
@@ -60,7 +60,7 @@ const NAMES = [
   "naïve/日本/𝄞",
 ] as const;
 
-// Names that JavaScript or XML make something else of are sent to a double below: Azurite itself does not keep them.
+// Names that JavaScript or XML change are sent to a fake below: Azurite itself does not keep them.
 const METADATA: readonly Record<string, string>[] = [{ Mixed: "Case", lower: "case" }, { lakevaultcopy: "the user's" }];
 
 test.for([
@@ -111,7 +111,7 @@ test.for([
   expect(told(await listed(account("restored"), container))).toEqual(told(before));
 });
 
-/** An account whose every request is answered by this; it is closed with the test. */
+/** An account that answers every request with this; it is closed with the test. */
 async function startDouble(answer: RequestListener): Promise<BlobAccount> {
   const server = createServer((request, response) => {
     request.resume();
@@ -129,14 +129,14 @@ async function startDouble(answer: RequestListener): Promise<BlobAccount> {
   return new BlobAccount({ kind: "key", connectionString }, () => new Date());
 }
 
-/** Its `x-ms-meta-` headers, as they were sent. */
+/** Its `x-ms-meta-` headers, as sent. */
 function metadataHeadersOf(rawHeaders: readonly string[]): string[][] {
   return rawHeaders.flatMap((header, i) =>
     i % 2 === 0 && header.toLowerCase().startsWith("x-ms-meta-") ? [[header.slice(10), rawHeaders[i + 1] ?? ""]] : [],
   );
 }
 
-/** A source account that lists one blob of 1,800 bytes with the metadata, and takes whatever else it is asked for. */
+/** A source account that lists one blob of 1,800 bytes with the metadata, and accepts all other requests. */
 async function startSource(
   metadata: string,
   more = "",
@@ -170,7 +170,7 @@ test("metadata of any name is written as it was listed", async ({ expect }) => {
 
 const TAGS = { __proto__tag: "1", project: "a lake", "cost+center": "4711" };
 
-test("tags come back letter by letter, in a listing and alone", async ({ expect }) => {
+test("tags are returned exactly, in a listing and alone", async ({ expect }) => {
   const source = account("prodlake");
   await source.container("tagged").create();
   const tags = Object.fromEntries([...Object.entries(TAGS), ["__proto__", "2"], ["constructor", "3"]]);
@@ -184,7 +184,7 @@ test("tags come back letter by letter, in a listing and alone", async ({ expect 
   expect.assertions(2);
 });
 
-test("no tag of a flat account is lost that is taken for a hierarchical one", async ({ expect }) => {
+test("no tag is lost if a flat account is configured as hierarchical", async ({ expect }) => {
   const source = account("prodlake");
   const container = source.container("taken-for-hns");
   await container.create();
@@ -211,7 +211,7 @@ test("no tag of a flat account is lost that is taken for a hierarchical one", as
   expect.assertions(3);
 });
 
-test("a directory in an account that is taken for a flat one ends the listing", async ({ expect }) => {
+test("a directory in an account that is configured as flat ends the listing", async ({ expect }) => {
   const { both } = await startSource("", "<ResourceType>directory</ResourceType>");
   const list = async (kind: "blobServices" | "adlsBlobServices"): Promise<unknown> => {
     const pages = new BlobDatasource(both, kind).listPages("raw", { from: { name: "", after: false } });
@@ -245,7 +245,7 @@ test.for(["block", "append"] as const)(
   },
 );
 
-test("containers are told with metadata and access level, and get them back", async ({ expect }) => {
+test("containers are listed with metadata and access level, and get them back", async ({ expect }) => {
   const source = account("prodlake");
   const metadata = { Team: "lakes", lower: "case" };
   await source.container("described").create({ metadata, access: "blob" });
@@ -262,7 +262,7 @@ test("containers are told with metadata and access level, and get them back", as
   expect(await new BlobDatasource(account("restored"), "blobServices").describeContainers()).toEqual([found]);
 });
 
-/** A target account with one container, which a job has made; it refuses metadata named `bad`. */
+/** A target account with one container, created by a job; it refuses metadata named `bad`. */
 async function startTarget(): Promise<{ target: BlobRestoreTarget; written: string[][][] }> {
   const written: string[][][] = [];
   const double = await startDouble((request, response) => {
@@ -297,7 +297,7 @@ test("a container gets metadata of any name", async ({ expect }) => {
   ]);
 });
 
-test("a container whose metadata the target refuses is told of, and is no longer the job's", async ({ expect }) => {
+test("a container whose metadata the target refuses is reported, and loses the job's mark", async ({ expect }) => {
   const { target, written } = await startTarget();
   expect(await target.finishContainer("raw", "job", { metadata: { bad: "1" } })).toEqual([
     { code: "metadata-refused", message: expect.stringContaining("InvalidMetadata") },
@@ -305,9 +305,7 @@ test("a container whose metadata the target refuses is told of, and is no longer
   expect(written).toEqual([[["bad", "1"]], []]);
 });
 
-test("a listing that names the same page again and again is refused, and does not go round forever", async ({
-  expect,
-}) => {
+test("a listing that repeats the same page is refused, and does not loop forever", async ({ expect }) => {
   let pages = 0;
   const double = await startDouble((_, response) => {
     pages += 1;
@@ -321,7 +319,7 @@ test("a listing that names the same page again and again is refused, and does no
   expect(pages).toBe(2);
 });
 
-test("one container whose metadata the SDK cannot read keeps none from being described", async ({ expect }) => {
+test("one container whose metadata the SDK cannot read does not block the others", async ({ expect }) => {
   const metadata =
     "<Metadata><_>1</_><constructor>2</constructor><x-ms-invalid-name>a b</x-ms-invalid-name></Metadata>";
   const properties = `<Properties><Last-Modified>${new Date(0).toUTCString()}</Last-Modified><Etag>0x1</Etag><PublicAccess>container</PublicAccess></Properties>`;

@@ -36,7 +36,7 @@ beforeAll(async () => {
   azurite = await startAzurite({ accounts: LOCAL_ACCOUNTS });
   world = await RebuildWorld.of(SAMPLE);
   app = composeApp(readConfig(lakevaultSettings(azurite)), () => world.now);
-  // All that the vault account tells, as the app has written it in memory.
+  // Everything in the vault account, as the app has written it in memory.
   const { connectionString } = azurite.account("vault");
   const account = new BlobAccount({ kind: "key", connectionString }, () => world.now);
   for (const [name, files] of world.files.containers) {
@@ -65,7 +65,7 @@ async function removeTables(): Promise<number> {
   return names.length;
 }
 
-/** The app's rows in the partitions that the world in memory has. */
+/** The app's rows in the partitions of the in-memory world. */
 async function rowsOf({ vaults, policies, instances, schedules, recoveryPoints }: App): Promise<RebuildWorld["rows"]> {
   const tables = { vaults, policies, instances, schedules, recoveryPoints };
   const found: Record<string, Record<string, Record<string, unknown>>> = {};
@@ -80,7 +80,7 @@ async function rowsOf({ vaults, policies, instances, schedules, recoveryPoints }
 }
 
 describe("the tables are lost while the app runs", () => {
-  test("and a rebuild makes the rows of one vault, then of all", async ({ expect }) => {
+  test("and a rebuild creates the rows of one vault, then of all", async ({ expect }) => {
     await app.schedules.put(ALL_SCHEDULES, "x", { vault: "x", instanceName: "x" });
     await app.vaults.list("x");
     expect(await removeTables()).toBeGreaterThan(0);
@@ -98,7 +98,7 @@ describe("the command", () => {
   async function run(...args: readonly string[]): Promise<{ readonly code: number; readonly lines: string[] }> {
     const folder = await mkdtemp(join(tmpdir(), "lakevault-rebuild-"));
     try {
-      // Some settings come from the file, as on the machine of a developer.
+      // Some settings come from the file, as on a developer's machine.
       const { VaultStorage, ...environment } = lakevaultSettings(azurite);
       await writeFile(join(folder, "local.settings.json"), JSON.stringify({ Values: { VaultStorage } }));
       const lines: string[] = [];
@@ -109,7 +109,7 @@ describe("the command", () => {
     }
   }
 
-  test("makes all rows, tells each vault, policy and instance, and adds up", async ({ expect }) => {
+  test("creates all rows, lists each vault, policy and instance, and prints totals", async ({ expect }) => {
     await removeTables();
     const { code, lines } = await run();
     expect(code).toBe(0);
@@ -119,7 +119,7 @@ describe("the command", () => {
     expect(lines.find((line) => line.startsWith("instances"))).toMatch(
       new RegExp(`^instances +${instances} +0 +0 +0 +0$`),
     );
-    // What the time of the rebuild has no part in.
+    // Without members that depend on the time of the rebuild.
     const { vaults, policies, recoveryPoints } = await rowsOf(app);
     expect({ vaults, policies, recoveryPoints }).toEqual({
       vaults: world.rows["vaults"],
@@ -128,7 +128,7 @@ describe("the command", () => {
     });
   });
 
-  test("told a vault, makes that one again, and says what it cannot read", async ({ expect }) => {
+  test("with a vault, rebuilds only that one, and reports what it cannot read", async ({ expect }) => {
     await removeTables();
     const vault = SAMPLE[1];
     const instance = vault?.instances[0];

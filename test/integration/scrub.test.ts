@@ -11,7 +11,7 @@ import { entryOf } from "../../src/backup/compare-listing.ts";
 import { compareObjects, type WantedObject } from "../../src/scrub/compare-objects.ts";
 import { objectPath, vaultContainerName } from "../../src/vault/names.ts";
 
-/** So that all that a test writes was written since. */
+/** Everything that a test writes is written after it. */
 const LONG_AGO = new Date(0);
 const INSTANCE = "6".repeat(32);
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => azurite.stop());
 
-/** Backs one blob up, in blocks when it is longer than 1,000 bytes. */
+/** Backs up one blob, in blocks if it is longer than 1,000 bytes. */
 async function take(name: string): Promise<WantedObject> {
   const listed = await new BlobDatasource(source, "blobServices").look("lake", name);
   if (listed === undefined) throw new Error(`there is no '${name}'`);
@@ -47,7 +47,7 @@ async function take(name: string): Promise<WantedObject> {
   return { path, entry: entryOf(listed, 1, outcome.md5) };
 }
 
-test("objects are whole in whatever way they were copied, and found when they are gone or were written over", async ({
+test("objects are intact however they were copied, and reported when they are gone or overwritten", async ({
   expect,
 }) => {
   const long = Buffer.from("0123456789".repeat(500));
@@ -62,7 +62,7 @@ test("objects are whole in whatever way they were copied, and found when they ar
   wanted.sort((a, b) => (a.path < b.path ? -1 : 1));
   const vault = new BlobScrubVault(vaultAccount, INSTANCE);
   const settings = { rereadShare: 1, rereadBytes: 1_000_000 };
-  // Few among many names are looked for one by one, many among few by a listing.
+  // A few of many names are looked up one by one, many of few by a listing.
   for (const between of [6, 60_000]) {
     const compared = await compareObjects(
       { vault, settings, round: 1, sealedAt: new Date() },
@@ -94,7 +94,7 @@ test("objects are whole in whatever way they were copied, and found when they ar
   ]);
 });
 
-test("append and page blobs whose MD5 is of before they were written to are whole, until something writes to the object", async ({
+test("append and page blobs with an outdated MD5 are intact, until something writes to the object", async ({
   expect,
 }) => {
   const page = Buffer.alloc(512, "a");

@@ -1,6 +1,6 @@
 /**
  * @module
- * Copies against a service that is busy, fails, breaks connections and hangs, on the wire and not in a fake.
+ * Copies while the service is busy, fails, breaks connections and hangs, on the wire and not in a fake.
  */
 import type { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
@@ -17,7 +17,7 @@ import { vaultContainerName } from "../../src/vault/names.ts";
 import { type Fault, type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
-/** How long the accounts wait for an answer: longer than Azurite ever takes for a small blob on a busy machine. */
+/** Timeout of requests: longer than Azurite ever takes for a small blob on a busy machine. */
 const ANSWER_MS = 2_000;
 
 let azurite: Azurite;
@@ -26,7 +26,7 @@ let lake: ContainerClient;
 let vaultFiles: ContainerClient;
 let datasource: BlobDatasource;
 let vault: BlobBackupVault;
-/** Requests that came by since the test began. */
+/** Requests since the test began. */
 let requests: string[];
 let runs = 0;
 
@@ -64,7 +64,7 @@ function openAccount(name: string, endpoint: string): BlobAccount {
   );
 }
 
-/** Counts requests, and lets things go wrong. @param fault - decides, told the request and how many came before */
+/** Counts requests, and injects faults. @param fault - decides by the request and the number of earlier ones */
 function go(fault: (method: string, url: URL, before: number) => Fault | undefined = () => undefined): void {
   requests = [];
   wire.fault = (method, url) => {
@@ -101,7 +101,7 @@ test.for([
   expect(requests).toEqual([`PUT /vault/${vaultFiles.containerName}/data/one`]);
 });
 
-test("a copy whose answer was lost is found done by the next try", async ({ expect }) => {
+test("the next attempt finds a copy whose answer was lost", async ({ expect }) => {
   const blob = await upload("one", "content");
   go((method) => (method === "PUT" ? "lost" : undefined));
   await expect(copy(blob)).rejects.toMatchObject({ code: "storage/unavailable" });
@@ -123,7 +123,7 @@ test.for(["busy", "error", "reset", "hang"] as const)(
   },
 );
 
-test("the blocks of a large blob are each tried again, and none is copied twice", async ({ expect }) => {
+test("the blocks of a large blob are each retried, and none is copied twice", async ({ expect }) => {
   const content = Array.from({ length: 200 }, (_, n) => `line ${n}\n`).join("");
   const blob = await upload("large", content);
   const faults: Fault[] = ["busy", "reset", "error", "hang"];
@@ -139,7 +139,7 @@ test("the blocks of a large blob are each tried again, and none is copied twice"
   expect(blocks).toBe(Math.ceil(content.length / 400) + 4);
 });
 
-test("the blocks of a large blob are tried again only while there is time, and the next attempt goes on", async ({
+test("the blocks of a large blob are retried only while there is time, and the next attempt continues", async ({
   expect,
 }) => {
   const content = Array.from({ length: 200 }, (_, n) => `line ${n}\n`).join("");
@@ -153,7 +153,7 @@ test("the blocks of a large blob are tried again only while there is time, and t
     asked += 1;
     if (!hasTime) late += 1;
     if (asked === 1) return undefined;
-    // The first block is there; of all others, each first try is refused, and then the time is over.
+    // The first block exists; the first attempt at each other one is refused, and then the time is over.
     setTimeout(() => (hasTime = false), 20);
     return "error";
   });
@@ -171,7 +171,7 @@ test("the blocks of a large blob are tried again only while there is time, and t
   expect((await vaultFiles.getBlobClient("data/large").downloadToBuffer()).toString()).toBe(content);
 });
 
-test("a broken object is removed when the time is over, and copied anew by the next attempt", async ({ expect }) => {
+test("a broken object is deleted when the time is over, and copied again by the next attempt", async ({ expect }) => {
   const { name, etag, size } = await upload("one", "content");
   await vaultFiles.getBlockBlobClient("data/one").upload("half", 4);
   const version = { container: lake.containerName, name, etag, size };
@@ -180,7 +180,7 @@ test("a broken object is removed when the time is over, and copied anew by the n
   expect(await vault.copyObject(version, "data/one", () => false)).toMatchObject({ kind: "copied", movedBytes: size });
 });
 
-test("a whole set comes out right under fire, and at full width", { timeout: 180_000 }, async ({ expect }) => {
+test("a whole set is copied correctly under faults, and at full width", { timeout: 180_000 }, async ({ expect }) => {
   const count = 500;
   const chance = seededRandom(7);
   const names = Array.from({ length: count }, (_, n) => `d${n % 20}/${n}`);
@@ -199,7 +199,7 @@ test("a whole set comes out right under fire, and at full width", { timeout: 180
   go(() => {
     if (chance() >= 0.04) return undefined;
     const fault = kinds[Math.floor(chance() * kinds.length)];
-    // One second is the least that the header can say; after it has been said once, shorter waits do.
+    // One second is the header's minimum; after it was sent once, shorter waits are enough.
     if (fault === "busy") queueMicrotask(() => (wire.busyHeaders = { "retry-after-ms": "20" }));
     return fault;
   });
@@ -219,7 +219,7 @@ test("a whole set comes out right under fire, and at full width", { timeout: 180
   expect(most).toBe(32);
   expect([...wire.faults.keys()].sort()).toEqual(["busy", "error", "hang", "lost", "reset"]);
   const { last, width } = pool.pressure;
-  // Four requests of a hundred are no reason for less.
+  // Four failed requests of a hundred are no reason for a smaller width.
   expect(width).toBeGreaterThan(28);
   expect(last).toMatchObject({ code: expect.stringMatching(/^storage\/(throttled|unavailable)$/) });
 

@@ -35,25 +35,25 @@ async function failure(run: () => Promise<unknown>): Promise<VaultError> {
   throw new Error("nothing was thrown");
 }
 
-test("keeps a document that is longer than one property may be, characters beyond U+FFFF included", async ({
+test("stores a document that is longer than the maximum of one property, including characters beyond U+FFFF", async ({
   expect,
 }) => {
   const records = notes();
   const text = `${"x".repeat(29_980)}${"é🙂".repeat(20_000)}`;
   await records.put("p", "long", { text, count: 1 });
   const read = (await records.get("p", "long"))?.value.text;
-  // Not toBe(text): nobody wants to see the difference of two such texts.
+  // Not toBe(text): the difference of two such texts would be huge.
   expect(read === text).toBe(true);
 });
 
-test("forgets what a longer document had beyond the new one", async ({ expect }) => {
+test("leaves nothing of a longer document behind a new one", async ({ expect }) => {
   const records = notes();
   await records.put("p", "r", { text: "x".repeat(100_000), count: 1 });
   await records.put("p", "r", { text: "short", count: 2 });
   expect((await records.get("p", "r"))?.value).toEqual({ text: "short", count: 2 });
 });
 
-test("refuses a document that no row can hold, and names row and table", async ({ expect }) => {
+test("refuses a document that is too long for a row, with row and table in the message", async ({ expect }) => {
   const records = notes(client("Largest"));
   const error = await failure(() => records.put("p", "r", { text: "x".repeat(500_001), count: 1 }));
   expect(error.code).toBe("request/too-large");
@@ -71,7 +71,7 @@ test("refuses a row that something else wrote", async ({ expect }) => {
   expect((await failure(() => records.get("p", "empty"))).message).toBe("row 'empty' of table 'Foreign' is not JSON");
 });
 
-test("reads a partition in pages of the asked length, through prefixes, quotes and other partitions", async ({
+test("reads a partition in pages of the requested length, through prefixes, quotes and other partitions", async ({
   expect,
 }) => {
   const records = notes();
@@ -97,7 +97,7 @@ test("reads a partition in pages of the asked length, through prefixes, quotes a
   expect(found).toEqual(["b|'1", "b|2"]);
 });
 
-test("makes its table once, also when it is first used from many sides", async ({ expect }) => {
+test("creates its table once, also at concurrent first uses", async ({ expect }) => {
   const table = client("Fresh");
   const records = notes(table);
   const inserted = await Promise.all(
@@ -106,7 +106,7 @@ test("makes its table once, also when it is first used from many sides", async (
   expect(inserted.filter((written) => written)).toHaveLength(1);
 });
 
-test("tells a lost race and a gone row as a conflict", async ({ expect }) => {
+test("reports a lost race and a deleted row as a conflict", async ({ expect }) => {
   const records = notes();
   await records.put("p", "r", { text: "first", count: 1 });
   const stale = (await records.get("p", "r"))?.etag ?? "";
@@ -121,7 +121,7 @@ test("tells a lost race and a gone row as a conflict", async ({ expect }) => {
   expect(await records.get("p", "r")).toBeUndefined();
 });
 
-test("says that the state account cannot be reached without quoting where it is", async ({ expect }) => {
+test("reports an unavailable state account without its address", async ({ expect }) => {
   const nowhere = TableClient.fromConnectionString(
     "DefaultEndpointsProtocol=http;AccountName=state;AccountKey=AAAA;TableEndpoint=http://127.0.0.1:9/state",
     "Nowhere",

@@ -1,7 +1,6 @@
 /**
- * @module
- * Copies of real size while a writer replaces the source all the while. The writer's pace is counted in blocks, so that
- * on a slow machine as on a fast one some copies are broken into and some are not.
+ * @module Copies of real size while a writer keeps replacing the source. The writer's pace is counted in blocks, so
+ *   that on slow and fast machines some copies are interrupted and some are not.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -22,7 +21,7 @@ import { type RecordingProxy, startRecordingProxy } from "../support/recording-p
 
 const MIB = 2 ** 20;
 const BLOCK = 6 * MIB;
-/** Fifteen blocks, three at once: enough moments between two blocks for a writer to come in. */
+/** Fifteen blocks, three at once: enough moments between two blocks for a writer. */
 const BLOCKS = 15;
 const SIZE = BLOCKS * BLOCK;
 const LIMITS = { ...COPY_LIMITS, wholeBytes: 2 * BLOCK, blockBytes: BLOCK, blockWidth: 3 };
@@ -31,14 +30,14 @@ const INSTANCE = "5".repeat(32);
 let folder: string;
 let azurite: Azurite;
 let wire: RecordingProxy;
-/** The writer's own way to the account, past the wire. */
+/** The writer's own access to the account, past the proxy. */
 let lake: ContainerClient;
 let datasource: BlobDatasource;
 let vaultFiles: ContainerClient;
 let vault: BlobBackupVault;
-/** SHA-256 of the two contents that the writer knows. */
+/** SHA-256 of the writer's two contents. */
 const contents = new Map<string, string>();
-/** Which of them each version of the blob is, by ETag. */
+/** The content of each version of the blob, by ETag. */
 const written = new Map<string, string>();
 
 beforeAll(async () => {
@@ -77,7 +76,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Replaces the blob by the content that it does not have; Azurite does so at once. */
+/** Replaces the blob by the other content; Azurite does so at once. */
 async function overwrite(): Promise<void> {
   const content = written.size % 2 === 0 ? "A" : "B";
   const copying = await lake.getBlobClient("hot").beginCopyFromURL(lake.getBlobClient(content).url);
@@ -86,7 +85,7 @@ async function overwrite(): Promise<void> {
   written.set(etag.replaceAll('"', ""), content);
 }
 
-/** Lets the writer come in before some of the blocks. @param pauses - numbers of blocks between, again and again */
+/** Lets the writer write before some of the blocks. @param pauses - numbers of blocks between, repeated */
 function writeWhile(pauses: readonly number[]): void {
   let blocks = 0;
   let turn = 0;
@@ -118,11 +117,11 @@ async function digest(blob: BlobClient): Promise<string> {
   return hash.digest("hex");
 }
 
-test("no object is put together from two versions, however often the source is replaced meanwhile", {
+test("no object is assembled from two versions, however often the source is replaced meanwhile", {
   timeout: 300_000,
 }, async ({ expect }) => {
   await overwrite();
-  // The listed version is broken into, and the one after it, late; the next one lasts.
+  // The listed version is interrupted, and the next one, late; the one after it is not.
   writeWhile([5, 12, 40]);
   const taken = [await take(1)];
   expect(taken).toMatchObject([{ changedDuringCopy: true, copiedBytes: SIZE, entry: { size: SIZE } }]);
@@ -147,7 +146,7 @@ test("no object is put together from two versions, however often the source is r
   expect(found.sort()).toEqual(entries.map(({ etag }) => etag).sort());
 });
 
-test("a blob that is replaced before every block is left out with a warning, and no error", async ({ expect }) => {
+test("a blob that is replaced before every block is left out with a warning, not an error", async ({ expect }) => {
   await overwrite();
   const before = written.size;
   writeWhile([1]);

@@ -1,6 +1,6 @@
 /**
  * @module
- * The functions of the app as it is today, loaded into this process with the real library.
+ * The functions of the current app, loaded into this process with the real library.
  */
 import type { CallableFunctions } from "../../local/host/durable/testing/histories.ts";
 import { registeredFunctions } from "../../local/host/durable/testing/scripted-app.ts";

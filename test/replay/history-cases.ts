@@ -1,7 +1,7 @@
 /**
- * @module
- * The ways that orchestrations can go, for `npm run record:histories`. A new way, or a new version of an orchestration, gets
- * a new case. A case whose code is gone may go; its history stays, for that is what replays are compared with.
+ * @module The paths through orchestrations, for `npm run record:histories`. A new path, or a new version of an
+ *   orchestration, needs a new case. A case whose code is gone may be deleted; its history is kept, because replays are
+ *   compared with it.
  */
 import {
   beginBackup,
@@ -35,7 +35,7 @@ const TOTALS: JobTotals = {
   bytes: 9000,
 };
 const FEW = ["raw", "$web"];
-/** So many that what is raised about them comes in several episodes. */
+/** So many that their events arrive in several episodes. */
 const MANY = Array.from({ length: 24 }, (_, n) => `container-${String(n).padStart(2, "0")}`);
 
 const CANCELLED: RaisedEvent = {
@@ -56,7 +56,7 @@ const THROTTLED = fails("storage/throttled", "the account is asked for more than
 const CANCELLED_BEFORE = fails("job/cancelled", "the job was cancelled");
 const BROKEN: Answer<never> = { error: new TypeError("x is not a function") };
 
-/** One after the other, or in groups that come together. */
+/** One after the other, or in groups that arrive together. */
 function events(names: readonly string[], together = 1): RaisedEvent[][] {
   const groups: RaisedEvent[][] = [];
   for (let at = 0; at < names.length; at += together) {
@@ -65,7 +65,7 @@ function events(names: readonly string[], together = 1): RaisedEvent[][] {
   return groups;
 }
 
-/** The same activities, but for those that behave otherwise. */
+/** The same activities, except for those with another behaviour. */
 function but(calm: readonly ScriptedActivity[], others: readonly ScriptedActivity[]): ScriptedActivity[] {
   const isReplaced = ({ name }: ScriptedActivity): boolean => others.some((other) => other.name === name);
   return [...calm.filter((activity) => !isReplaced(activity)), ...others];
@@ -213,5 +213,5 @@ const SCRUBS: readonly HistoryCase[] = [
   scrub("cancelled", [scripted(scrubStep, [...steps(2), CANCELLED_BEFORE], [CANCELLED]), ends("Cancelled")]),
 ];
 
-/** All cases, whether they are recorded or not. */
+/** All cases, recorded or not. */
 export const CASES: readonly HistoryCase[] = [...BACKUPS, ...RESTORES, ...RETENTIONS, ...SCRUBS];

@@ -1,7 +1,7 @@
 /**
  * @module
- * `npm run record:histories`, or `npm run record:histories -- --force backup-completed` to give up what an older version
- * has recorded.
+ * `npm run record:histories`, or `npm run record:histories -- --force backup-completed` to replace the history
+ * of an older version.
  */
 import { parseArgs } from "node:util";
 import { CASES } from "./history-cases.ts";

@@ -1,7 +1,6 @@
 /**
- * @module
- * A recorded history: what the host would hand to the orchestration's function when all has happened, down to the event
- * that says how it ended. One file each in `histories/`, one event a line.
+ * @module A recorded history: what the host passes to the orchestration's function after everything has happened, up to
+ *   the event with its end. One file each in `histories/`, one event per line.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -14,12 +13,12 @@ import {
   type ScheduledEvent,
 } from "../../local/host/durable/testing/histories.ts";
 
-/** Where all recorded histories are. */
+/** Folder of all recorded histories. */
 export const HISTORIES = fileURLToPath(new URL("histories/", import.meta.url));
 
 export type RecordedEvent = HistoryEvent & { readonly IsPlayed: boolean };
 
-/** The data of an orchestration trigger; other members are handed on as they are. */
+/** The data of an orchestration trigger; other members are passed on unchanged. */
 export interface OrchestratorPayload {
   readonly history: readonly RecordedEvent[];
   readonly input: unknown;
@@ -37,20 +36,20 @@ export interface RecordedHistory {
   readonly episodes: readonly RecordedEpisode[];
 }
 
-/** One turn of an orchestration, by places in its history. */
+/** One episode of an orchestration, by positions in its history. */
 export interface RecordedEpisode {
-  /** Its first event; all before it was played already. */
+  /** Its first event; earlier ones were already played. */
   readonly begin: number;
-  /** Just behind what came in: where the function was asked. */
+  /** Position after the incoming events, where the function was called. */
   readonly asked: number;
-  /** What the function asked for then: work in the order of its ids, and perhaps the end. */
+  /** What the function scheduled then: work in the order of its ids, and perhaps the end. */
   readonly answer: readonly (ScheduledEvent | ExecutionCompleted)[];
 }
 
 /**
  * Reads the text of a file.
  *
- * @throws Error when it is no whole history
+ * @throws Error when the history is incomplete
  */
 export function parseHistory(file: string, text: string): RecordedHistory {
   const payload = JSON.parse(text) as OrchestratorPayload;
@@ -69,7 +68,7 @@ export async function readHistories(folder = HISTORIES): Promise<RecordedHistory
   return Promise.all(files.map(async (file) => parseHistory(file, await readFile(`${folder}${file}`, "utf8"))));
 }
 
-/** JSON text with one event a line, so that a difference of two histories can be read. */
+/** JSON text with one event per line, so that a diff of two histories is readable. */
 export function formatHistory({ history, ...rest }: OrchestratorPayload): string {
   const events = history.map((event) => `\n    ${JSON.stringify(event)}`).join(",");
   const members = Object.entries(rest).map(([name, value]) => `,\n  ${JSON.stringify(name)}: ${JSON.stringify(value)}`);

@@ -1,7 +1,7 @@
 /**
  * @module
  * Records histories: runs an orchestration of the app with the real library on the development engine, in memory, with
- * activities that do as they are told and a clock that nothing else moves. The same case gives the same bytes each time.
+ * scripted activities and a clock that nothing else moves. The same case gives the same bytes each time.
  */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -23,24 +23,24 @@ import type { RaisedEvent } from "../support/run-flow.ts";
 import { ORCHESTRATIONS } from "./app-functions.ts";
 import { formatHistory, type OrchestratorPayload } from "./recorded-history.ts";
 
-/** What one call of an activity comes to; an error that cannot be retried travels as a value. */
+/** The result of one call of an activity; a permanent error is passed as a value. */
 export type Answer<Out> = { readonly value: Out } | { readonly error: Error };
 
-/** How an activity behaves: one answer a call, the last for all further calls. */
+/** Behaviour of an activity: one answer per call, the last one for all further calls. */
 export interface ScriptedActivity {
   readonly name: string;
   readonly handler: (input: unknown, call: number) => Promise<unknown>;
-  /** Raised while its first call is at work. */
+  /** Raised while its first call is running. */
   readonly raises: readonly RaisedEvent[];
 }
 
-/** One way that an orchestration can go. */
+/** One path through an orchestration. */
 export interface HistoryCase {
   readonly orchestration: string;
   /** File: `<orchestration>-<case>.json`. */
   readonly case: string;
   readonly activities: readonly ScriptedActivity[];
-  /** Raised whenever nothing else can go on: one group at a time, each in one episode. */
+  /** Raised whenever nothing else can continue: one group at a time, each in one episode. */
   readonly events?: readonly (readonly RaisedEvent[])[];
 }
 
@@ -60,7 +60,7 @@ const ACTIVITY_TAKES_MS = 1_000;
 const EVENTS_AFTER_MS = 60_000;
 const CONTEXT = { error: () => undefined } as unknown as InvocationContext;
 
-/** Scripts an activity of the app; its input is read, and its answer told, as the app does. */
+/** Scripts an activity of the app; its input and its answer are converted like in the app. */
 export function scripted<In, Out>(
   activity: Activity<In, Out>,
   answers: readonly Answer<Out>[],
@@ -87,7 +87,7 @@ export function nameOf({ orchestration, case: name }: HistoryCase): string {
 }
 
 /**
- * Writes the histories of all cases that have no file yet. A file that is there stays, because an older version recorded it.
+ * Writes the histories of all cases without a file. An existing file is kept, because an older version recorded it.
  *
  * @returns names of the cases that were written
  * @throws Error when `force` names no case
@@ -114,7 +114,7 @@ export async function recordHistories({ folder, cases, force, writeLine }: Recor
  * Runs a case to its end.
  *
  * @returns the text of its file
- * @throws Error when nothing that the case says brings it further
+ * @throws Error when the case cannot continue
  */
 export async function recordHistory({ orchestration, activities, events = [] }: HistoryCase): Promise<string> {
   const clock = new TestClock();
@@ -159,7 +159,7 @@ export async function recordHistory({ orchestration, activities, events = [] }: 
   }
 }
 
-/** The one thing that the engine makes by chance is the id of the execution. */
+/** The id of the execution is the engine's only random value. */
 function textOf({ record, history }: StoredInstance): string {
   const fixed = history.map((event) =>
     event.EventType === EventType.ExecutionStarted

@@ -1,10 +1,10 @@
 /**
- * @module
- * Replays a recorded history with today's orchestrator, and compares what it asks for with what was asked for then.
+ * @module Replays a recorded history with the current orchestrator, and compares what it schedules with what was
+ *   scheduled then.
  *
- * Each episode is one prefix of the history: a job that an older version began may have come that far when this version
- * goes live. What a history does not say is not compared: which events are waited for shows only by what happens then, and
- * of a timer the kind counts and not the moment, as with the real host.
+ * Each episode is one prefix of the history: a job that an older version started may be at that point when this version
+ * is deployed. What a history does not contain is not compared: which events are waited for shows only in what happens
+ * then, and of a timer the kind counts and not the time, as with the real host.
  */
 import { isDeepStrictEqual } from "node:util";
 import {
@@ -24,12 +24,12 @@ import {
 import { type LibraryOrchestrator, stateOf } from "../../local/host/durable/testing/scripted-app.ts";
 import type { RecordedEpisode, RecordedHistory } from "./recorded-history.ts";
 
-/** Says at which event of which history today's orchestrator does something else. */
+/** The event of a history at which the current orchestrator differs. */
 export class ReplayDifference extends Error {}
 
-/** One thing that an orchestrator asks for, without the moment at which it does. */
+/** One step that an orchestrator schedules, without its time. */
 interface Asked {
-  /** Words for the reader; compared, too. */
+  /** Human-readable; compared, too. */
   readonly what: string;
   /** Input of a call, or output of the end. */
   readonly value?: unknown;
@@ -38,8 +38,8 @@ interface Asked {
 /**
  * Replays every episode of a history.
  *
- * @returns how many there were
- * @throws ReplayDifference at the first that differs
+ * @returns the number of episodes
+ * @throws ReplayDifference at the first difference
  */
 export async function replayHistory(
   recorded: RecordedHistory,
@@ -63,7 +63,7 @@ async function askedToday(
   orchestrator: LibraryOrchestrator,
   functions: CallableFunctions,
 ): Promise<Asked[]> {
-  // Copies of the events, because the library turns their moments into dates.
+  // Copies of the events, because the library turns their times into dates.
   const history = payload.history.slice(0, asked).map((event, at) => ({ ...event, IsPlayed: at < begin }));
   const state = await stateOf(orchestrator, { ...payload, history, isReplaying: begin > 0 });
   const instance = {

@@ -38,7 +38,7 @@ test.for(HISTORIES.map((history): [string, RecordedHistory] => [history.file, hi
   },
 );
 
-test("every orchestration of the app has recorded histories, each down to its end", ({ expect }) => {
+test("every orchestration of the app has recorded histories, each up to its end", ({ expect }) => {
   expect(ORCHESTRATIONS.length).toBeGreaterThan(3);
   expect(new Set(HISTORIES.map(({ started }) => started.Name))).toEqual(new Set(ORCHESTRATIONS));
   for (const { file, started, episodes } of HISTORIES) {
@@ -58,7 +58,7 @@ test("every case of the recorder is recorded", ({ expect }) => {
 });
 
 describe("a replay refuses", () => {
-  /** A backup over a flow that differs in some members, as if its code had been changed. */
+  /** A backup over a flow with other members, as if its code had been changed. */
   function changed(change: (flow: Flow, context: OrchestrationContext) => Partial<Flow>): LibraryOrchestrator {
     return libraryOrchestrator(function* (context) {
       const flow = durableFlow(context);
@@ -128,7 +128,7 @@ describe("a replay refuses", () => {
     expect(hasty).toContain("got       activity 'sealRecoveryPoint' (task 4)");
   });
 
-  /** Calls with other retries, absent: with none. */
+  /** Calls with other retries; absent: with none. */
   const calling = (options?: RetryPolicy) =>
     changed((_flow, { df }) => ({
       *call<In, Out>({ name }: Activity<In, Out>, input: In): Durable<Out> {
@@ -138,7 +138,7 @@ describe("a replay refuses", () => {
       },
     }));
 
-  test("a call that is not tried again, or less often", async ({ expect }) => {
+  test("a call that is not retried, or less often", async ({ expect }) => {
     const once = await refusal("backup-retried", calling());
     expect(once).toContain("after TaskFailed of 'beginBackup' (task 1)\n");
     expect(once).toContain("expected  timer (task 2)\n");
@@ -162,7 +162,7 @@ describe("a replay refuses", () => {
     expect(await refusal("backup-completed", renamed)).toContain("The function 'finishPurges2' doesn't exist");
   });
 
-  test("but not other pauses between two tries, which the real host bears", async ({ expect }) => {
+  test("but not other pauses between retries, which the real host accepts", async ({ expect }) => {
     const patient = calling(new RetryOptions(60_000, 5));
     expect(await replayHistory(historyOf("backup-retried"), patient, CALLABLE)).toBeGreaterThan(20);
     expect(
@@ -194,7 +194,7 @@ describe("the recorder", () => {
     expect(parseHistory("again.json", text).episodes.length).toBeGreaterThan(10);
   });
 
-  test("leaves what is recorded as it is, unless it is told to by name, and then says so", async ({ expect }) => {
+  test("keeps recorded histories, unless they are named, and then returns their names", async ({ expect }) => {
     await inFolder(async (folder) => {
       const lines: string[] = [];
       const record = (...force: string[]): Promise<string[]> =>
@@ -213,12 +213,12 @@ describe("the recorder", () => {
     });
   });
 
-  test("refuses a case that does not come to an end", async ({ expect }) => {
+  test("refuses a case that does not end", async ({ expect }) => {
     await expect(recordHistory({ ...first, events: [] })).rejects.toThrow("waits for what the case does not say");
   });
 });
 
-test("a history that is cut is refused", async ({ expect }) => {
+test("a truncated history is refused", async ({ expect }) => {
   const { payload } = historyOf("backup-completed");
   const cut = (history: readonly unknown[]): string => JSON.stringify({ ...payload, history });
   expect(() => parseHistory("cut.json", cut(payload.history.slice(0, -1)))).toThrow("breaks off within an episode");

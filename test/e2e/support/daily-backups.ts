@@ -1,7 +1,6 @@
 /**
- * @module
- * Some weeks or years of one lake, a backup a day and a purge of what has expired, by the host's own timers: what is left must
- * be exactly what a calendar on paper says.
+ * @module Some weeks or years of one lake, with a daily backup and a purge of expired points, by the host's own timers:
+ *   the remaining points must be exactly those of an independent calendar.
  */
 import type { ExpectStatic } from "vitest";
 import { type MovableTime, openMovableTime } from "../../../local/host/testing/movable-time.ts";
@@ -20,11 +19,11 @@ export interface DailyBackups {
   /** ISO 8601 date, also of the days below. */
   readonly firstDay: string;
   readonly days: number;
-  /** Days between two looks at all that the vault holds. */
+  /** Days between two complete checks of the vault. */
   readonly lookEvery: number;
   /** The day whose point is restored at the end. */
   readonly restoredDay: string;
-  /** Is given each line of the storage service's access log, and the day on which it was written; 0 is the first. */
+  /** Called with each line of the storage service's access log, and the day on which it was written; 0 is the first. */
   readonly onRequest?: (line: string, day: number) => void;
 }
 
@@ -36,9 +35,9 @@ export async function backUpDaily(wanted: DailyBackups, expect: ExpectStatic): P
   const time = await openMovableTime(new Date(calendar.firstDay));
   try {
     const settings = {
-      // The log tells when a job has ended, so that the test need not ask again and again.
+      // The log shows when a job has ended, so that the test need not poll.
       "AzureFunctionsJobHost__logging__logLevel__Function.endJob": "Debug",
-      // Scrubs run when the test asks for them.
+      // Scrubs run only when the test requests them.
       ...{ VaultScrubDays: "3650", VaultScrubRereadPercent: "100" },
     };
     const estate = await openEstate(settings, time, [], onRequest && ((line) => onRequest(line, day)));
@@ -74,7 +73,7 @@ async function runDays(
   let purges = 0;
   for (let day = 0; day < days; day += 1) {
     begins(day);
-    // Yesterday's point has come to those that outlived yesterday's purge.
+    // Yesterday's point was added to those that remained after yesterday's purge.
     const expires = calendar.survivorsOf(day).length < calendar.survivorsOf(day - 1).length + (day === 0 ? 0 : 1);
     await moveTo(timed, calendar.purgeOf(day), expires);
     if (expires) purges += 1;
@@ -113,7 +112,7 @@ async function runDays(
   expect(await lake.state("restored")).toEqual(wantedBack);
 }
 
-/** Moves the clock, past which the host's timers run, and waits for the end of the job that they start. */
+/** Moves the clock, so that the host's timers run, and waits for the end of the job that they start. */
 async function moveTo({ estate, time }: Timed, at: number, startsJob: boolean): Promise<void> {
   const end = startsJob ? estate.nextLine?.(/ endJob (done|failed)/) : undefined;
   await time.moveTo(new Date(at));
@@ -121,7 +120,7 @@ async function moveTo({ estate, time }: Timed, at: number, startsJob: boolean): 
   if (line?.includes("failed")) throw new Error(line);
 }
 
-/** Compares all that the vault account holds with what its points name. @returns what was counted */
+/** Compares everything in the vault account with what its points reference. @returns the counts */
 async function scrub({ estate }: Timed, lake: Scenario): Promise<Readonly<Record<string, string>> | undefined> {
   const { properties } = await lake.wait(await estate.api.startJob(`/api${lake.instance}/scrub`, {}));
   if (properties.status !== "Completed") throw new Error(`the scrub ended as '${properties.status}'`);
@@ -135,7 +134,7 @@ interface Point {
   readonly tag: string;
 }
 
-/** All recovery points, the oldest first. */
+/** All recovery points, oldest first. */
 async function pointsOf(lake: Scenario): Promise<Point[]> {
   const points: Point[] = [];
   for (let next: string | undefined = `${lake.instance}/recoveryPoints`; next !== undefined; ) {
@@ -151,7 +150,7 @@ async function pointsOf(lake: Scenario): Promise<Point[]> {
   return points.reverse();
 }
 
-/** What each job did and how it ended. */
+/** Kind and end of each job. */
 async function jobsOf(lake: Scenario): Promise<string[]> {
   const jobs: string[] = [];
   for (let next: string | undefined = `${lake.vault}/backupJobs`; next !== undefined; ) {
@@ -165,7 +164,7 @@ async function jobsOf(lake: Scenario): Promise<string[]> {
   return jobs;
 }
 
-/** Counts the objects that the vault account holds. */
+/** Counts the objects in the vault account. */
 async function objectsInVault({ estate }: Timed): Promise<number> {
   const vault = estate.blobs("vault");
   let objects = 0;
@@ -175,7 +174,7 @@ async function objectsInVault({ estate }: Timed): Promise<number> {
   return objects;
 }
 
-/** Counts the different versions of blobs in the points of some days: a blob is as it was when its turn last came. */
+/** Counts the different versions of blobs in the points of some days: a blob changes only in its turn. */
 function versionsIn(days: readonly number[]): number {
   const blobs = Array.from({ length: BLOBS }, (_, blob) => blob);
   return new Set(

@@ -1,7 +1,6 @@
 /**
- * @module
- * What an end-to-end test runs against: storage accounts, and the app on a Functions host. By default Azurite and the embedded
- * host, started here; with `LAKEVAULT_E2E_URL` a host that somebody else runs, see `test/e2e/README.md`.
+ * @module What an end-to-end test runs against: storage accounts, and the app on a Functions host. By default Azurite
+ *   and the embedded host, started here; with `LAKEVAULT_E2E_URL` an external host, see `test/e2e/README.md`.
  */
 import { fileURLToPath } from "node:url";
 import { TableServiceClient } from "@azure/data-tables";
@@ -29,24 +28,24 @@ export interface Estate {
   readonly nextLine: ((pattern: RegExp) => Promise<string>) | undefined;
   /** Kills host and app at once and starts them again; undefined where the host is not ours. */
   readonly killAndRestart: ((whileDown?: () => Promise<void>) => Promise<void>) | undefined;
-  /** Stops host and app as a deployment does, and starts them again; undefined where the host is not ours. */
+  /** Stops host and app like a deployment, and starts them again; undefined where the host is not ours. */
   readonly stopAndRestart: (() => Promise<void>) | undefined;
-  /** Freezes the app's process, or lets it go on; undefined where the host is not ours. */
+  /** Freezes or continues the app's process; undefined where the host is not ours. */
   readonly freeze: ((isFrozen: boolean) => void) | undefined;
   close(): Promise<void>;
 }
 
-/** App settings of a test's own, made when Azurite is there. */
+/** A test's own app settings, computed when Azurite is running. */
 type Changes = Readonly<Record<string, string>> | ((azurite: Azurite) => Promise<Readonly<Record<string, string>>>);
 
-/** Whether the tests run against a host of somebody else's. */
+/** Whether the tests run against an external host. */
 export const GIVEN_URL = process.env["LAKEVAULT_E2E_URL"];
 
 /**
- * @param changes - app settings of the test's own; a host of somebody else's keeps its settings
- * @param time - what host, app and storage tell as the time; a host of somebody else's keeps the machine's
+ * @param changes - the test's own app settings; an external host keeps its settings
+ * @param time - clock of host, app and storage; an external host keeps the machine's
  * @param hostArguments - further arguments of `local/host/main.ts`, such as `--production`
- * @param onRequest - is given each line of Azurite's access log
+ * @param onRequest - called with each line of Azurite's access log
  */
 export async function openEstate(
   changes: Changes = {},

@@ -1,6 +1,6 @@
 /**
  * @module
- * An estate whose time a test moves, so that minutes in which a job stands still pass at once.
+ * An estate whose time a test moves, so that minutes without progress of a job pass at once.
  */
 
 import { setTimeout } from "node:timers/promises";
@@ -15,7 +15,7 @@ import { Scenario } from "./scenario.ts";
 export class MovedEstate {
   readonly time: MovableTime;
   readonly estate: Estate;
-  /** Between the app and its tables; the host has its own way to them. */
+  /** Between the app and its tables; the host has its own connection. */
   readonly tables: FaultyProxy;
 
   private constructor(time: MovableTime, estate: Estate, tables: FaultyProxy) {
@@ -48,17 +48,17 @@ export class MovedEstate {
     await this.time.close();
   }
 
-  /** Moves the clock on at once, without a tick between. */
+  /** Moves the clock forward at once, without a tick between. */
   leap(minutes: number): Promise<void> {
     return this.time.moveTo(new Date(this.time.now().getTime() + minutes * MINUTE_MS));
   }
 
-  /** Moves the clock on, past one tick of the scheduler a minute. */
+  /** Moves the clock forward, with one tick of the scheduler per minute. */
   async pass(minutes: number): Promise<void> {
     for (let minute = 0; minute < minutes; minute++) await this.leap(1);
   }
 
-  /** Waits for the end of a job, while the minutes go by. */
+  /** Waits for the end of a job, while the minutes pass. */
   async end(lake: Scenario, job: string): Promise<string> {
     for (let minute = 0; minute < 12; minute++) {
       const { properties } = (await lake.get(job)).body as { properties: { status: string } };
@@ -78,7 +78,7 @@ export class MovedEstate {
   }
 }
 
-/** Restores the newest point, which must give what the source has. */
+/** Restores the newest point, which must equal the source. */
 export async function restoresWhole(lake: Scenario, expect: ExpectStatic): Promise<void> {
   const wanted = await lake.state("prodlake");
   const [point = ""] = await lake.recoveryPoints();

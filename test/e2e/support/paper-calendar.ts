@@ -1,7 +1,7 @@
 /**
  * @module
- * What a vault must hold after any number of daily backups, told by plain arithmetic with dates, so that it shares no
- * mistake with the app. Days are counted from the first one.
+ * The expected points of a vault after any number of daily backups, computed by plain arithmetic with dates, so that it
+ * shares no mistake with the app. Days are counted from the first one.
  */
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/foundation/durations.ts";
 
@@ -30,7 +30,7 @@ function criterion(tag: Tag, taggingPriority: number, marker: string): object {
   return { tagInfo: tagInfo(tag), taggingPriority, isDefault: false, criteria };
 }
 
-/** Half past two in Berlin each day: a time that the clocks leave out in spring and show twice in autumn. */
+/** Half past two in Berlin each day: a time that is skipped in spring and occurs twice in autumn. */
 export class PaperCalendar {
   readonly firstDay: number;
 
@@ -39,7 +39,7 @@ export class PaperCalendar {
     this.firstDay = Date.parse(`${firstDay}T00:00:00Z`);
   }
 
-  /** The same as a policy. */
+  /** The same rules as a policy. */
   get policy(): object {
     return {
       properties: {
@@ -88,9 +88,9 @@ export class PaperCalendar {
   }
 
   /**
-   * When the slot of a day comes, in Unix milliseconds. Berlin is two hours ahead of UTC from the last Sunday of March to that of
-   * October, changing at 1:00 UTC, and one hour else. In the spring night, half past two comes by the clock as it went before;
-   * in the autumn night, it counts when it first comes.
+   * Time of a day's slot, in Unix milliseconds. Berlin is two hours ahead of UTC from the last Sunday of March to that
+   * of October, changing at 1:00 UTC, and one hour otherwise. In the spring night the old offset counts for half past
+   * two; in the autumn night its first occurrence counts.
    */
   slotOf(day: number): number {
     return this.dateOf(day).getTime() + (this.#isSummer(day) ? 0 : HOUR_MS) + 30 * MINUTE_MS;
@@ -105,7 +105,9 @@ export class PaperCalendar {
     return this.dateOf(day).toISOString().slice(0, 10);
   }
 
-  /** When a test moves the clock for the backup, and for the purge before it. The timers of purges run at other minutes. */
+  /**
+   * Times to which a test moves the clock for the backup, and the purge before it. Purge timers run at other minutes.
+   */
   backupOf(day: number): number {
     return this.slotOf(day) + MINUTE_MS;
   }
@@ -114,7 +116,9 @@ export class PaperCalendar {
     return this.slotOf(day) - 6 * MINUTE_MS;
   }
 
-  /** The first point of all is the first of its year, month and week. A day's date in Berlin is that of its slot in UTC. */
+  /**
+   * The first point of all is the first of its year, month and week. A day's date in Berlin is that of its slot in UTC.
+   */
   tagOf(day: number): Tag {
     const date = this.dateOf(day);
     const isFirstOfMonth = date.getUTCDate() === 1;
@@ -127,7 +131,7 @@ export class PaperCalendar {
     const kept = KEPT[this.tagOf(day)];
     const from = new Date(this.backupOf(day));
     if ("days" in kept) return from.getTime() + kept.days * DAY_MS;
-    // No such point but the first, which outlives the test, is of a day that another month lacks.
+    // Only the first such point, which outlives the test, is on a day that some months do not have.
     return from.setUTCMonth(from.getUTCMonth() + kept.months);
   }
 

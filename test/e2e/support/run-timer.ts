@@ -1,9 +1,9 @@
 import type { Estate } from "./estate.ts";
 
-/** The master key of a host that asks for keys. */
+/** The master key of a host that requires keys. */
 const KEY = process.env["LAKEVAULT_E2E_KEY"];
 
-/** Runs a timer function by hand, as the host's own administration does. */
+/** Runs a timer function through the host's admin API. */
 export async function runTimer({ baseUrl }: Estate, name: string): Promise<void> {
   const response = await fetch(`${baseUrl}/admin/functions/${name}`, {
     method: "POST",

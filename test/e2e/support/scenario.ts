@@ -1,6 +1,6 @@
 /**
  * @module
- * One protected lake, with names of its own in an estate, so that several tests and several runs do not meet.
+ * One protected lake, with its own names in an estate, so that tests and runs do not interfere.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
@@ -16,13 +16,13 @@ export interface BlobState {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The contents of containers: `container/name` to what the blob is. */
+/** The contents of containers: `container/name` to the blob. */
 export type LakeState = Readonly<Record<string, BlobState>>;
 
-/** Requests in flight at once. */
+/** Concurrent requests. */
 const WIDTH = 32;
 
-/** Time between two looks at a job. */
+/** Poll interval of a job. */
 const POLL_MS = 100;
 
 export class Scenario {
@@ -46,7 +46,7 @@ export class Scenario {
     for (const container of this.containers) await this.estate.blobs("prodlake").createContainer(container);
   }
 
-  /** Creates vault, policy and backup instance; the containers must be there. */
+  /** Creates vault, policy and backup instance; the containers must exist. */
   async protect(interval?: string, policy: object = policyBody(interval)): Promise<void> {
     const { api } = this.estate;
     await api.run("PUT", this.vault, VAULT_BODY);
@@ -54,7 +54,7 @@ export class Scenario {
     await api.run("PUT", this.instance, this.instanceBody());
   }
 
-  /** Writes `count` blobs a container. */
+  /** Writes `count` blobs per container. */
   async fill(count: number): Promise<void> {
     const names = this.containers.flatMap((container) =>
       Array.from({ length: count }, (_, i) => ({ container, name: `dir ${i % 7}/${i}/ü+%23.txt`, i })),
@@ -77,7 +77,7 @@ export class Scenario {
     for (const container of this.containers) {
       const client = this.estate.blobs(account).getContainerClient(container);
       const names: string[] = [];
-      // A job that has ended may be about to remove its markers.
+      // A job that has ended may be about to delete its markers.
       for await (const { name } of client.listBlobsFlat()) if (!isSourceMarker(container, { name })) names.push(name);
       await mapBounded(names, WIDTH, async (name) => {
         const response = await client.getBlobClient(name).download();
@@ -105,7 +105,7 @@ export class Scenario {
     return this.estate.api.waitForJob(job);
   }
 
-  /** Cancels a job, once it shows that it has copied something. @returns the job as it ended */
+  /** Cancels a job once it has copied something. @returns the ended job */
   async cancelAtWork(job: string): Promise<ArmJob> {
     const { api } = this.estate;
     for (;;) {

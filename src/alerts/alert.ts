@@ -9,12 +9,25 @@ import { listRecords, type RecordTable, updateRecord } from "../foundation/recor
 
 export const ALERT_SEVERITIES = ["warning", "critical"] as const;
 
+/** Every kind of alert. README's table says what each means and what to do. */
+export const ALERT_KINDS = [
+  "backup.markers-left",
+  "backup.point-incomplete",
+  "job.stalled",
+  "scrub.manifests-damaged",
+  "scrub.md5-unconfirmed",
+  "scrub.objects-altered",
+  "scrub.objects-missing",
+] as const;
+
+export type AlertKind = (typeof ALERT_KINDS)[number];
+
 /** Max names that an alert lists; all others are only counted. */
 export const MAX_ALERT_NAMES = 20;
 
 /** Partition: vault key; row: {@link alertRow}. */
 export const Alert = z.object({
-  /** Stable word for the condition, such as `scrub.objects-missing`. */
+  /** One of {@link ALERT_KINDS}, or one that a newer version has written. */
   kind: z.string(),
   severity: z.enum(ALERT_SEVERITIES),
   /** Id of the backup instance, 32 hexadecimal digits. */
@@ -41,7 +54,7 @@ export const Alert = z.object({
 export type Alert = Readonly<z.infer<typeof Alert>>;
 
 /** A condition that was found, without the time. */
-export type Condition = Omit<Alert, "raisedAt" | "lastSeenAt" | "resolvedAt">;
+export type Condition = Omit<Alert, "kind" | "raisedAt" | "lastSeenAt" | "resolvedAt"> & { readonly kind: AlertKind };
 
 /** The same for the same condition, so that raising it again creates no second alert. */
 export function alertRow({ instance, kind, subject }: Pick<Alert, "instance" | "kind" | "subject">): string {
@@ -76,7 +89,7 @@ export async function raiseAlert(
 export async function resolveAlerts(
   alerts: RecordTable<Alert>,
   vault: string,
-  { instance, kind }: Pick<Alert, "instance" | "kind">,
+  { instance, kind }: Pick<Condition, "instance" | "kind">,
   now: Date,
 ): Promise<void> {
   for await (const { row } of listRecords(alerts, vault, alertPrefix(instance, kind))) {
@@ -84,4 +97,20 @@ export async function resolveAlerts(
       alert.resolvedAt === undefined ? { ...alert, resolvedAt: now.toISOString() } : alert,
     );
   }
+}
+
+/**
+ * Raises the alert of a condition that was found, or resolves those of its kind when it was not. Safe to run twice.
+ *
+ * @param found - undefined: the check found nothing
+ */
+export async function raiseOrResolve(
+  alerts: RecordTable<Alert>,
+  vault: string,
+  checked: Pick<Condition, "instance" | "kind">,
+  found: Condition | undefined,
+  now: Date,
+): Promise<void> {
+  if (found !== undefined) await raiseAlert(alerts, vault, found, now);
+  else await resolveAlerts(alerts, vault, checked, now);
 }

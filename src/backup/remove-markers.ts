@@ -1,4 +1,4 @@
-import { type Alert, type Condition, MAX_ALERT_NAMES, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
+import { type Alert, type Condition, MAX_ALERT_NAMES, raiseOrResolve } from "../alerts/alert.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
 import type { RecordTable } from "../foundation/records.ts";
@@ -44,8 +44,9 @@ export async function removeMarkersActivity(deps: RemoveMarkersDeps, ref: JobRef
     }
   });
   const keeping = left.filter(({ count }) => count > 0);
-  if (keeping.length > 0) await raiseAlert(deps.alerts, job.vault, alertOf(job, keeping), deps.clock());
-  else await resolveAlerts(deps.alerts, job.vault, { instance: job.instance, kind: MARKERS_LEFT }, deps.clock());
+  const found = keeping.length > 0 ? alertOf(job, keeping) : undefined;
+  const checked = { instance: job.instance, kind: MARKERS_LEFT } as const;
+  await raiseOrResolve(deps.alerts, job.vault, checked, found, deps.clock());
   return null;
 }
 

@@ -1,4 +1,4 @@
-import { type Alert, raiseAlert, resolveAlerts } from "../alerts/alert.ts";
+import { type Alert, raiseOrResolve } from "../alerts/alert.ts";
 import { type Attempt, attemptRow } from "../debris/attempts.ts";
 import { mapBounded } from "../foundation/bounded-pool.ts";
 import type { Clock } from "../foundation/clock.ts";
@@ -126,8 +126,8 @@ async function propertiesOf(
 async function tellIncomplete(deps: SealDeps, job: JobUnderWay, seal: Seal, totals: JobTotals): Promise<void> {
   const left = seal.warnings.first.filter(({ name }) => name === "");
   const condition = decideIncomplete(job, left, totals);
-  if (condition !== undefined) await raiseAlert(deps.alerts, job.vault, condition, deps.clock());
-  else await resolveAlerts(deps.alerts, job.vault, { instance: job.instance, kind: POINT_INCOMPLETE }, deps.clock());
+  const checked = { instance: job.instance, kind: POINT_INCOMPLETE } as const;
+  await raiseOrResolve(deps.alerts, job.vault, checked, condition, deps.clock());
 }
 
 /**

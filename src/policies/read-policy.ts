@@ -40,7 +40,7 @@ const PolicyRule = z.looseObject({
 });
 type PolicyRule = z.infer<typeof PolicyRule>;
 
-/** `properties` of a policy on the wire (`BackupPolicy`). */
+/** `properties` of a policy on the wire (`BackupPolicy`). A rebuild reads stored policies with it: a new member must not refuse them. */
 export const PolicyProperties = z.looseObject({
   objectType: z.string(),
   datasourceTypes: z.array(z.string()).min(1),

@@ -73,12 +73,12 @@ export async function* walkPurge(deps: PlanDeps, plan: PurgePlan, from?: PurgePo
     // A container's index is deleted last.
     if (content === undefined) continue;
     checkSha256(index.path, index.sha256, content);
-    const order = decodeIndex(index.path, content);
+    const held = decodeIndex(index.path, content);
     const [previous, next] = await readIndexes(deps, seals, name);
-    const { own, compared } = planContainerPurge(order, previous, next);
+    const { own, compared } = planContainerPurge(held, previous, next);
     const container = new ContainerWalk(deps, { recoveryPoint: plan.recoveryPoint, container: name, own });
     const first = from?.container === name ? from.segment : 0;
-    const lookup = new EntryLookup(deps.vault, compared, (next ?? order).order);
+    const lookup = new EntryLookup(deps.vault, compared, (next ?? held).order);
     yield* container.objects(seals, lookup, first);
     yield* container.segments(first);
     yield { step: "file", kind: "index", path: index.path, size: 0 };

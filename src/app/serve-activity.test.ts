@@ -1,27 +1,9 @@
-import type { InvocationContext } from "@azure/functions";
 import { test } from "vitest";
 import { z } from "zod";
+import { contexts } from "../../test/support/invocation-contexts.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { Activity } from "../foundation/flow.ts";
 import { serveActivity } from "./serve-activity.ts";
-
-class FakeContext {
-  readonly logged: unknown[][] = [];
-  readonly triggerMetadata: Record<string, unknown>;
-
-  constructor(dequeueCount = 1) {
-    this.triggerMetadata = { dequeueCount: String(dequeueCount) };
-  }
-
-  error(...told: unknown[]): void {
-    this.logged.push(told);
-  }
-}
-
-function contexts(dequeueCount?: number): { readonly fake: FakeContext; readonly context: InvocationContext } {
-  const fake = new FakeContext(dequeueCount);
-  return { fake, context: fake as unknown as InvocationContext };
-}
 
 const half: Activity<number, number> = { name: "half", parse: (input) => z.number().parse(input) };
 

@@ -1,6 +1,6 @@
-import type { InvocationContext } from "@azure/functions";
 import { test } from "vitest";
 import { z } from "zod";
+import { contexts } from "../../test/support/invocation-contexts.ts";
 import { MemoryOrchestrations } from "../../test/support/memory-app.ts";
 import { REQUESTED } from "../../test/support/memory-jobs.ts";
 import { MemoryRecords } from "../../test/support/memory-records.ts";
@@ -8,24 +8,6 @@ import { VaultError } from "../foundation/errors.ts";
 import type { Job } from "../jobs/job.ts";
 import { JobRef } from "../jobs/job-ref.ts";
 import { MAX_DEQUEUE_COUNT, servePoison, serveQueue } from "./serve-queue.ts";
-
-class FakeContext {
-  readonly logged: unknown[][] = [];
-  readonly triggerMetadata: Record<string, unknown>;
-
-  constructor(dequeueCount = 1) {
-    this.triggerMetadata = { dequeueCount: String(dequeueCount) };
-  }
-
-  error(...told: unknown[]): void {
-    this.logged.push(told);
-  }
-}
-
-function contexts(dequeueCount?: number): { readonly fake: FakeContext; readonly context: InvocationContext } {
-  const fake = new FakeContext(dequeueCount);
-  return { fake, context: fake as unknown as InvocationContext };
-}
 
 const MESSAGE = { vault: "v", job: "j", container: "c" };
 

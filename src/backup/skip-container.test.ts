@@ -1,5 +1,6 @@
 import { type ExpectStatic, test } from "vitest";
-import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
+import type { CopyMessage } from "../../test/support/lake-activities.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { strideOf } from "../../test/support/soak-factor.ts";
 import { VaultError } from "../foundation/errors.ts";
 import type { JobRef } from "../jobs/job-ref.ts";

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { type ExpectStatic, test } from "vitest";
 import { Crash } from "../../test/support/crash-switch.ts";
+import type { CopyMessage } from "../../test/support/lake-activities.ts";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
-import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { SOAK_FACTOR } from "../../test/support/soak-factor.ts";
 import { endJobActivity } from "../jobs/end-job.ts";
 import { workRows } from "../jobs/work.ts";

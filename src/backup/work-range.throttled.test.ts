@@ -3,8 +3,9 @@
  * Pieces of ranges while the storage accounts refuse many requests.
  */
 import { describe, test } from "vitest";
+import type { CopyMessage } from "../../test/support/lake-activities.ts";
 import type { MemoryBlob } from "../../test/support/memory-account.ts";
-import { type CopyMessage, MemoryLake } from "../../test/support/memory-lake.ts";
+import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { seededRandom } from "../../test/support/seeded-random.ts";
 import { VaultError } from "../foundation/errors.ts";
 import { type PieceRecord, workRows } from "../jobs/work.ts";

@@ -1,22 +1,6 @@
 import { test } from "vitest";
-import { MemoryLake } from "../../test/support/memory-lake.ts";
-
-const SMALL = { usual: 4, largest: 8, small: 2 };
-
-async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
-  const lake = new MemoryLake({ settings: { segmentSizes: SMALL } });
-  await lake.protect();
-  for (const container of ["curated", "empty", "raw"]) lake.source.createContainer(container);
-  for (let i = 0; i < 20; i++) {
-    for (const container of ["curated", "raw"]) {
-      lake.source.write(container, `n${i}`, `${container} ${i}`, {
-        metadata: { i: String(i) },
-        tags: { t: String(i) },
-      });
-    }
-  }
-  return { lake, point: await lake.backup("backup") };
-}
+import { backedUp } from "../../test/support/backed-up-lake.ts";
+import type { MemoryLake } from "../../test/support/memory-lake.ts";
 
 function contentsOf(lake: MemoryLake): unknown {
   return [...lake.target.containers]

@@ -1,25 +1,8 @@
 import { test } from "vitest";
+import { backedUp } from "../../test/support/backed-up-lake.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
-import { MemoryLake } from "../../test/support/memory-lake.ts";
 import { sealPath } from "../vault/names.ts";
 import { FORMAT_MINOR } from "../vault/version.ts";
-
-const SMALL = { usual: 4, largest: 8, small: 2 };
-
-async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
-  const lake = new MemoryLake({ settings: { segmentSizes: SMALL } });
-  await lake.protect();
-  for (const container of ["curated", "empty", "raw"]) lake.source.createContainer(container);
-  for (let i = 0; i < 20; i++) {
-    for (const container of ["curated", "raw"]) {
-      lake.source.write(container, `n${i}`, `${container} ${i}`, {
-        metadata: { i: String(i) },
-        tags: { t: String(i) },
-      });
-    }
-  }
-  return { lake, point: await lake.backup("backup") };
-}
 
 test("restored containers have their metadata and access level, and no mark of the job", async ({ expect }) => {
   const { lake } = await backedUp();

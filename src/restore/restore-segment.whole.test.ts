@@ -1,25 +1,9 @@
 import { test } from "vitest";
+import { backedUp } from "../../test/support/backed-up-lake.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { restoreSegment } from "./restore-segment.ts";
-
-const SMALL = { usual: 4, largest: 8, small: 2 };
-
-async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
-  const lake = new MemoryLake({ settings: { segmentSizes: SMALL } });
-  await lake.protect();
-  for (const container of ["curated", "empty", "raw"]) lake.source.createContainer(container);
-  for (let i = 0; i < 20; i++) {
-    for (const container of ["curated", "raw"]) {
-      lake.source.write(container, `n${i}`, `${container} ${i}`, {
-        metadata: { i: String(i) },
-        tags: { t: String(i) },
-      });
-    }
-  }
-  return { lake, point: await lake.backup("backup") };
-}
 
 function contentsOf(lake: MemoryLake): unknown {
   return [...lake.target.containers]

@@ -19,7 +19,8 @@ import { vaultContainerName } from "../../src/vault/names.ts";
 import { readIndex, readSeal, readSegment } from "../../src/vault/read-manifest.ts";
 import type { Seal } from "../../src/vault/seal.ts";
 import type { SweepableVault } from "../../src/vault/vault-files.ts";
-import { type CopyMessage, MemoryLake, VAULT } from "../support/memory-lake.ts";
+import type { CopyMessage } from "../support/lake-activities.ts";
+import { MemoryLake, VAULT } from "../support/memory-lake.ts";
 import {
   type RecordedRequest,
   type RecordingProxy,

@@ -14,7 +14,7 @@ import { planLanes } from "../../src/restore/plan-segments.ts";
 import { restoreOrchestration } from "../../src/restore/restore-orchestration.ts";
 import { sealPath } from "../../src/vault/names.ts";
 import { type Delivery, FaultyQueue } from "./faulty-queue.ts";
-import type { CopyMessage } from "./memory-lake.ts";
+import type { CopyMessage } from "./lake-activities.ts";
 import { Dice } from "./retention-dice.ts";
 import { LakeBackups } from "./retention-lake.ts";
 import type { FaultCounts } from "./retention-world.ts";

@@ -11,6 +11,7 @@ import {
 } from "../../src/backup/activities.ts";
 import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { writeMarkersActivity } from "../../src/backup/markers.ts";
+import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
 import { planRangesActivity } from "../../src/backup/plan-container.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
 import { sealRecoveryPointActivity } from "../../src/backup/seal-recovery-point.ts";
@@ -26,8 +27,22 @@ import type { LanesMessage } from "../../src/restore/messages.ts";
 import { planSegmentsActivity } from "../../src/restore/plan-segments.ts";
 import { purgeExpired } from "../../src/retention/activities.ts";
 import { finishPurgesActivity, purgeExpiredActivity } from "../../src/retention/purge-expired.ts";
-import type { CopyMessage, MemoryLake } from "./memory-lake.ts";
 import type { Activities } from "./run-flow.ts";
+
+export type CopyMessage = PlanMessage | RangeMessage | MarkerCheckMessage;
+
+/** What the activities need. */
+type LakeDeps = Parameters<typeof finishPurgesActivity>[0] &
+  Parameters<typeof beginBackupActivity>[0] &
+  Parameters<typeof writeMarkersActivity>[0] &
+  Parameters<typeof planRangesActivity>[0] &
+  Parameters<typeof sealRecoveryPointActivity>[0] &
+  Parameters<typeof endJobActivity>[0] &
+  Parameters<typeof removeMarkersActivity>[0] &
+  Parameters<typeof sweepDebrisActivity>[0] &
+  Parameters<typeof beginRestoreActivity>[0] &
+  Parameters<typeof planSegmentsActivity>[0] &
+  Parameters<typeof checkRestoreActivity>[0];
 
 /** How a test delivers messages and runs activities. */
 export interface LakeDelivery {
@@ -39,10 +54,10 @@ export interface LakeDelivery {
   readonly run?: <T>(activity: () => Promise<T>) => Promise<T>;
 }
 
-export function lakeActivities(lake: MemoryLake, delivery: LakeDelivery): Activities {
+export function lakeActivities(lake: { readonly deps: LakeDeps }, delivery: LakeDelivery): Activities {
   const { run = (activity) => activity() } = delivery;
   let containers: readonly string[] = [];
-  const simple = <In, Out>(activity: (deps: MemoryLake["deps"], input: In) => Promise<Out>) => {
+  const simple = <In, Out>(activity: (deps: LakeDeps, input: In) => Promise<Out>) => {
     return (input: In): Promise<Out> => run(() => activity(lake.deps, input));
   };
   return {

@@ -11,7 +11,7 @@ import { beginBackupActivity } from "../../src/backup/begin-backup.ts";
 import { PLAN_SETTINGS, type PlanSettings } from "../../src/backup/cut-container.ts";
 import type { Datasource } from "../../src/backup/datasource.ts";
 import { checkMarker, writeMarkersActivity } from "../../src/backup/markers.ts";
-import type { MarkerCheckMessage, PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
+import type { PlanMessage, RangeMessage } from "../../src/backup/messages.ts";
 import { planContainer, planRangesActivity } from "../../src/backup/plan-container.ts";
 import { RANGE_SETTINGS, type RangeSettings } from "../../src/backup/range-settings.ts";
 import { removeMarkersActivity } from "../../src/backup/remove-markers.ts";
@@ -48,7 +48,7 @@ import { ManifestCache } from "../../src/vault/manifest-cache.ts";
 import type { SweepableVault } from "../../src/vault/vault-files.ts";
 import { CrashSwitch } from "./crash-switch.ts";
 import { FaultSwitch } from "./fault-switch.ts";
-import { lakeActivities } from "./lake-activities.ts";
+import { type CopyMessage, lakeActivities } from "./lake-activities.ts";
 import { MemoryAccount, MemoryDatasource, MemoryTarget, MemoryVault } from "./memory-account.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { protectedInstance } from "./protected-instance.ts";
@@ -68,8 +68,6 @@ export interface LakeOptions {
   /** Time for retries of the copy pool, with real back-offs; absent: no retries. */
   readonly retryForMs?: number;
 }
-
-export type CopyMessage = PlanMessage | RangeMessage | MarkerCheckMessage;
 
 const COPY_WIDTH = 8;
 

@@ -1,17 +1,6 @@
 import { test } from "vitest";
-import { backedUp } from "../../test/support/backed-up-lake.ts";
+import { backedUp, contentsOf } from "../../test/support/backed-up-lake.ts";
 import type { MemoryLake } from "../../test/support/memory-lake.ts";
-
-function contentsOf(lake: MemoryLake): unknown {
-  return [...lake.target.containers]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([container, blobs]) => [
-      container,
-      [...blobs]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, { content, metadata, tags }]) => [name, content, metadata, tags]),
-    ]);
-}
 
 test("only the chosen containers are restored", async ({ expect }) => {
   const { lake, point } = await backedUp();

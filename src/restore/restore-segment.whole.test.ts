@@ -1,20 +1,9 @@
 import { test } from "vitest";
-import { backedUp } from "../../test/support/backed-up-lake.ts";
+import { backedUp, contentsOf } from "../../test/support/backed-up-lake.ts";
 import { Crash } from "../../test/support/crash-switch.ts";
 import { MemoryLake } from "../../test/support/memory-lake.ts";
 import type { JobRef } from "../jobs/job-ref.ts";
 import { restoreSegment } from "./restore-segment.ts";
-
-function contentsOf(lake: MemoryLake): unknown {
-  return [...lake.target.containers]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([container, blobs]) => [
-      container,
-      [...blobs]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, { content, metadata, tags }]) => [name, content, metadata, tags]),
-    ]);
-}
 
 async function failingRestore(change: (lake: MemoryLake, ref: JobRef) => void): Promise<unknown> {
   const { lake, point } = await backedUp();

@@ -16,3 +16,15 @@ export async function backedUp(): Promise<{ lake: MemoryLake; point: string }> {
   }
   return { lake, point: await lake.backup("backup") };
 }
+
+/** All blobs of the target, by container and name. */
+export function contentsOf(lake: MemoryLake): unknown {
+  return [...lake.target.containers]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([container, blobs]) => [
+      container,
+      [...blobs]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { content, metadata, tags }]) => [name, content, metadata, tags]),
+    ]);
+}

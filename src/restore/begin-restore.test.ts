@@ -1,6 +1,5 @@
 import { test } from "vitest";
 import { backedUp, contentsOf } from "../../test/support/backed-up-lake.ts";
-import type { MemoryLake } from "../../test/support/memory-lake.ts";
 
 test("only the chosen containers are restored", async ({ expect }) => {
   const { lake, point } = await backedUp();

@@ -190,6 +190,28 @@ describe("the plan", () => {
     expect(vault.files.has(sealPath("two"))).toBe(true);
   });
 
+  test("compares births with all of their digits, and counts each segment that it reads once", async ({ expect }) => {
+    const vault = new MemoryVault(new MemoryAccount());
+    const segments = (birth: number) =>
+      ["a", "d", "g"].map((name) => [entry(name, `${name}${birth}`, birth), entry(`${name}z`, `z${birth}`, birth)]);
+    await writePoint(vault, "nine", 9, { raw: { segments: segments(9) } });
+    await writePoint(vault, "twelve", 12, { raw: { segments: segments(12) } });
+    await writePoint(vault, "hundred", 100, { raw: { segments: segments(100) } });
+    let reads = 0;
+    const counting = {
+      read: (path: string) => {
+        if (path.endsWith(".gz")) reads += 1;
+        return vault.read(path);
+      },
+      list: vault.list.bind(vault),
+    };
+    const given = { ...deps(vault), vault: counting };
+    const planned = await planPurge(given, "twelve", await listSeals(vault));
+    const preview = await previewPurge(walkPurge(given, planned), () => true);
+    expect(preview).toMatchObject({ objects: 6, segments: 3, segmentsRead: 6 });
+    expect(reads).toBe(6);
+  });
+
   test("of a started purge comes from its journal, unless all other points are gone since", async ({ expect }) => {
     const vault = await vaultOfThree();
     const planned = await plan(vault, "two");

@@ -66,15 +66,16 @@ export type ReadableRecords<T> = Pick<RecordTable<T>, "get" | "list">;
  * rows than a page, returns the table itself.
  */
 export async function readOnce<T>(table: ReadableRecords<T>, partition: string): Promise<ReadableRecords<T>> {
-  const { records, continuation } = await table.list(partition);
-  if (continuation !== undefined) return table;
+  const { records, continuation: more } = await table.list(partition);
+  if (more !== undefined) return table;
   const rows = new Map(records.map((stored) => [stored.row, stored]));
   return {
     get: async (of, row) => (of === partition ? rows.get(row) : table.get(of, row)),
     list: async (of, options = {}) => {
-      const { prefix = "", limit } = options;
-      if (of !== partition) return table.list(of, options);
-      return { records: records.filter(({ row }) => row.startsWith(prefix)).slice(0, limit) };
+      const { prefix = "", limit, continuation } = options;
+      // Who reads page by page needs the table's own continuation.
+      if (of !== partition || limit !== undefined || continuation !== undefined) return table.list(of, options);
+      return { records: records.filter(({ row }) => row.startsWith(prefix)) };
     },
   };
 }

@@ -2,7 +2,7 @@ import { mapBounded } from "../foundation/bounded-pool.ts";
 import { present } from "../foundation/present.ts";
 import { MAX_REMOVALS, type Removal } from "../vault/vault-files.ts";
 import type { PurgePosition } from "./activities.ts";
-import type { PurgeStep } from "./walk-purge.ts";
+import { FILES_PER_PAUSE, type PurgeStep } from "./walk-purge.ts";
 
 export interface PurgeCounts {
   readonly objects: number;
@@ -44,10 +44,7 @@ export function addCounts(a: PurgeCounts, b: PurgeCounts): PurgeCounts {
 }
 
 /** Concurrent requests; each takes the service tenths of a second. */
-const REMOVING_WIDTH = 8;
-
-/** Files that wait for deletion. */
-const MAX_PENDING_REMOVALS = REMOVING_WIDTH * MAX_REMOVALS;
+const REMOVING_WIDTH = FILES_PER_PAUSE / MAX_REMOVALS;
 
 type FileStep = Extract<PurgeStep, { step: "file" }>;
 
@@ -80,7 +77,7 @@ export class RemovalBatches {
     for await (const step of walk) {
       if (step.step === "file") {
         this.#pending.push(step);
-        if (this.#pending.length === MAX_PENDING_REMOVALS) await this.#flush();
+        if (this.#pending.length === FILES_PER_PAUSE) await this.#flush();
       } else if (step.step === "barrier") await this.#flush();
       else if (step.step === "count") this.#count(step);
       else if (!hasTime()) {

@@ -2,12 +2,13 @@
  * @module Which files are deleted with a purged recovery point, in order. This walk deletes nothing: a purge deletes
  *   what it yields, and a dry run counts it, so the two cannot differ.
  */
-import { VaultError } from "../foundation/errors.ts";
+import { isDamage } from "../vault/damage.ts";
 import { decodeEntry, type Entry, type EntryLine } from "../vault/entry.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { decodeIndex } from "../vault/manifest-index.ts";
 import { CONTENT_PREFIXES, markersPrefix, objectPath } from "../vault/names.ts";
 import { checkSha256, openSegment, type SegmentRef } from "../vault/segment.ts";
+import { MAX_REMOVALS } from "../vault/vault-files.ts";
 import type { PurgePosition } from "./activities.ts";
 import {
   type NeighbourSeals,
@@ -50,7 +51,7 @@ interface WalkCounts {
 const NOTHING: WalkCounts = { segmentsRead: 0, undecided: 0 };
 
 /** Files between two pauses, where no segment is read. */
-const FILES_PER_PAUSE = 2_048;
+export const FILES_PER_PAUSE = 8 * MAX_REMOVALS;
 
 /**
  * Yields what is deleted with a recovery point: per container its objects, its segments and its index, then its
@@ -173,7 +174,7 @@ class ContainerWalk {
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof VaultError) || !["format/corrupt", "format/missing"].includes(error.code)) throw error;
+      if (!isDamage(error)) throw error;
       this.#counts = { ...this.#counts, undecided: this.#counts.undecided + 1 };
       return undefined;
     }

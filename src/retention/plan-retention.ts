@@ -33,8 +33,6 @@ export interface PlanRetentionDeps {
 export interface DecidedPoint {
   readonly point: RecoveryPoint;
   readonly decision: RetentionDecision;
-  /** False: a crash prevented the write of its row. */
-  readonly hasRow: boolean;
 }
 
 /** What a retention of an instance will do; a dry run shows it, and a job carries it out. */
@@ -81,12 +79,12 @@ export async function planRetention(
   );
   const decided = points.flatMap((point, i) => {
     const decision = decisions[i];
-    return decision === undefined ? [] : [{ point, decision, hasRow: rows.has(point.id) }];
+    return decision === undefined ? [] : [{ point, decision }];
   });
   return {
     points: decided,
     expired: decided.flatMap(({ point, decision }) => (decision.keep ? [] : [point])),
-    missingRows: decided.flatMap(({ point, decision, hasRow }) => (decision.keep && !hasRow ? [point] : [])),
+    missingRows: decided.flatMap(({ point, decision }) => (decision.keep && !rows.has(point.id) ? [point] : [])),
     removesInstance: softDeletedUntil !== undefined && softDeletedUntil <= now,
   };
 }

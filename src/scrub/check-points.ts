@@ -11,6 +11,7 @@
 import { VaultError } from "../foundation/errors.ts";
 import { type RecordTable, updateRecord } from "../foundation/records.ts";
 import type { RecoveryPoint } from "../instances/recovery-point.ts";
+import { unlessDamaged } from "../vault/damage.ts";
 import type { Entry } from "../vault/entry.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import type { ManifestIndex } from "../vault/manifest-index.ts";
@@ -27,7 +28,6 @@ import {
   type FoundPoints,
   readCheckedIndex,
   readCheckedSeal,
-  unlessDamaged,
   unlessGone,
 } from "./read-points.ts";
 import type { Round } from "./round.ts";

@@ -7,6 +7,7 @@
  */
 
 import { countBefore } from "../foundation/binary-search.ts";
+import { unlessDamaged } from "../vault/damage.ts";
 import { EntryLookup } from "../vault/entry-lookup.ts";
 import { type ListingOrder, nameComparator } from "../vault/listing-order.ts";
 import type { ManifestCache } from "../vault/manifest-cache.ts";
@@ -16,7 +17,7 @@ import { readSegment } from "../vault/read-manifest.ts";
 import type { Seal } from "../vault/seal.ts";
 import type { SegmentRef } from "../vault/segment.ts";
 import type { VaultFiles } from "../vault/vault-files.ts";
-import { unlessDamaged, unlessGone } from "./read-points.ts";
+import { unlessGone } from "./read-points.ts";
 
 /** A sealed point with a valid seal. */
 export interface SurePoint {

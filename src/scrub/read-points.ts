@@ -119,21 +119,6 @@ export async function readCheckedIndex(
   throw new VaultError("format/corrupt", `'${sealed.index.path}' does not match its seal`);
 }
 
-/** Whether an error means that a file of the vault is missing or corrupt, rather than that the account failed. */
-export function isDamage(error: unknown): boolean {
-  return error instanceof VaultError && (error.code === "format/corrupt" || error.code === "format/missing");
-}
-
-/** @returns undefined when the file is damaged */
-export async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return undefined;
-  }
-}
-
 /** @returns undefined when the recovery point no longer exists */
 export async function unlessGone<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -1,4 +1,5 @@
 import { VaultError } from "../foundation/errors.ts";
+import { unlessDamaged } from "./damage.ts";
 import { recoveryPointOfSeal, SEALS_PREFIX, sealPath } from "./names.ts";
 import { decodeSeal, SEQUENCE_METADATA } from "./seal.ts";
 import type { VaultFiles } from "./vault-files.ts";
@@ -33,7 +34,10 @@ export async function listSeals(vault: Files): Promise<SealedPoint[]> {
 export async function listReadableSeals(vault: Files): Promise<ListedSeal[]> {
   const found: ListedSeal[] = [];
   for await (const { id, noted } of sealsOf(vault)) {
-    found.push({ id, sequence: noted === undefined ? await readableSequence(vault, id) : numberOf(noted) });
+    found.push({
+      id,
+      sequence: noted === undefined ? await unlessDamaged(() => sequenceInSeal(vault, id)) : numberOf(noted),
+    });
   }
   return found;
 }
@@ -56,14 +60,4 @@ async function sequenceInSeal(vault: Files, recoveryPointId: string): Promise<nu
   const content = await vault.read(path);
   if (content === undefined) throw new VaultError("format/missing", `'${path}' was listed but cannot be read`);
   return decodeSeal(path, content).sequence;
-}
-
-async function readableSequence(vault: Files, recoveryPointId: string): Promise<number | undefined> {
-  try {
-    return await sequenceInSeal(vault, recoveryPointId);
-  } catch (error) {
-    const isDamage = error instanceof VaultError && ["format/corrupt", "format/missing"].includes(error.code);
-    if (!isDamage) throw error;
-    return undefined;
-  }
 }
